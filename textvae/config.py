@@ -1,0 +1,90 @@
+"""The base of every configuration: frozen, strict, told apart by `kind`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from textvae.errors import ConfigError
+
+T = TypeVar("T")
+
+
+class Config(BaseModel):
+    """A frozen table of settings; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Component(Config):
+    """Settings of one interchangeable part.
+
+    A subclass lives beside the class it builds, holds only the fields that class accepts, and adds
+    `kind: Literal["name"] = "name"`, under which it is chosen and serialised. It has a `build(...)`
+    method whose keyword arguments are the sizes only the composition knows.
+    """
+
+    kind: str
+
+
+def parse(expected: type[T] | Any, data: Any, where: str) -> T:
+    """Validate `data` as `expected` (a Config, or a union of them).
+
+    Args:
+        expected: the type to build.
+        data: what a TOML or JSON reader returned.
+        where: how to name the source in an error, such as ``recipe demo.toml``.
+
+    Raises:
+        ConfigError: one sentence naming the field, what was got and what is allowed.
+    """
+    try:
+        return TypeAdapter(expected).validate_python(data)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, where, expected)) from None
+
+
+def _field_names(expected: Any) -> list[str]:
+    """All field names that occur in a config and the configs below it, for suggestions."""
+    names: set[str] = set()
+    seen: set[Any] = set()
+
+    def visit(kind: Any) -> None:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if kind in seen:
+                return
+            seen.add(kind)
+            for name, info in kind.model_fields.items():
+                names.add(name)
+                visit(info.annotation)
+        for inner in getattr(kind, "__args__", ()):
+            visit(inner)
+
+    visit(expected)
+    return sorted(names)
+
+
+def _explain(error: ValidationError, where: str, expected: Any) -> str:
+    first = error.errors()[0]
+    # Union tags appear in pydantic's location; only names the user wrote are of help to him.
+    path = ".".join(str(part) for part in first["loc"]) or "the top level"
+    got = first.get("input")
+    shown = f"{got!r}" if not isinstance(got, Mapping) else "a table"
+    if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        close = difflib.get_close_matches(name, _field_names(expected), n=1)
+        cure = f"did you mean '{close[0]}'?" if close else "remove it, or see `textvae run --help` and the recipes for what exists."
+        return f"{where}: unknown setting '{path}'; {cure}"
+    if first["type"] == "missing":
+        return f"{where}: setting '{path}' is missing; add it."
+    if first["type"] == "union_tag_invalid":
+        context = first.get("ctx", {})
+        return f"{where}: '{path}' has kind {context.get('tag')!r}; expected one of {context.get('expected_tags')}."
+    if first["type"] == "union_tag_not_found":
+        return f"{where}: '{path}' needs a 'kind'."
+    message = first["msg"].removeprefix("Value error, ")
+    more = f" ({error.error_count() - 1} more problems follow.)" if error.error_count() > 1 else ""
+    return f"{where}: setting '{path}' is {shown}; {message[0].lower() + message[1:]}.{more}"
