@@ -1,0 +1,74 @@
+"""The lists over which contract tests and theorems run: adding a component adds one line here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
+from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
+from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
+from textvae.priors import PriorConfig, StandardNormalPriorConfig
+from textvae.types import BOS_ID, EOS_ID, Batch
+
+SMALL: dict[str, Any] = {"embedding_dim": 6, "hidden_dim": 5}
+TINY_T: dict[str, Any] = {"model_dim": 8, "layers": 2, "heads": 2}
+
+ENCODERS: dict[str, EncoderConfig] = {
+    "lstm": LSTMEncoderConfig(**SMALL),
+    "lstm-bidirectional-2-layers": LSTMEncoderConfig(**SMALL, layers=2, bidirectional=True),
+    "lstm-bidirectional-max": LSTMEncoderConfig(**SMALL, bidirectional=True, pooling="max"),
+    "lstm-mean": LSTMEncoderConfig(**SMALL, pooling="mean"),
+    "gru": GRUEncoderConfig(**SMALL),
+    "gru-bidirectional": GRUEncoderConfig(**SMALL, layers=2, bidirectional=True),
+    "transformer-mean": TransformerEncoderConfig(**TINY_T),
+    "transformer-last": TransformerEncoderConfig(**TINY_T, pooling="last"),
+    "transformer-max": TransformerEncoderConfig(**TINY_T, pooling="max"),
+}
+
+DECODERS: dict[str, DecoderConfig] = {
+    "lstm-initial": LSTMDecoderConfig(**SMALL, z_to="initial_state"),
+    "lstm-every": LSTMDecoderConfig(**SMALL, z_to="every_step"),
+    "lstm-both-2-layers": LSTMDecoderConfig(**SMALL, z_to="both", layers=2, dropout=0.3),
+    "lstm-word-dropout": LSTMDecoderConfig(**SMALL, word_dropout=0.4),
+    "lstm-inputless": LSTMDecoderConfig(**SMALL, word_dropout=1.0),
+    "lstm-tied": LSTMDecoderConfig(embedding_dim=5, hidden_dim=5, tie_embeddings=True),
+    "gru-both": GRUDecoderConfig(**SMALL, z_to="both", layers=2),
+    "gru-inputless-every": GRUDecoderConfig(**SMALL, z_to="every_step", word_dropout=1.0),
+    "transformer-prefix": TransformerDecoderConfig(**TINY_T, z_to="prefix"),
+    "transformer-embedding": TransformerDecoderConfig(**TINY_T, z_to="embedding", word_dropout=0.4),
+    "transformer-cross": TransformerDecoderConfig(**TINY_T, z_to="cross_attention"),
+    "transformer-inputless": TransformerDecoderConfig(**TINY_T, word_dropout=1.0, tie_embeddings=False),
+}
+
+POSTERIORS: dict[str, PosteriorConfig] = {
+    "gaussian": GaussianPosteriorConfig(),
+}
+
+PRIORS: dict[str, PriorConfig] = {
+    "standard_normal": StandardNormalPriorConfig(),
+}
+
+
+def random_batch(
+    sentences: int = 5, longest: int = 6, vocab_size: int = 11, labels: int = 0, seed: int = 0, extra_padding: int = 0
+) -> Batch:
+    """Sentences of random length and words, none of them special."""
+    generator = torch.Generator().manual_seed(seed)
+    lengths_B = torch.randint(1, longest + 1, (sentences,), generator=generator) + 2
+    tokens_BT = torch.zeros(sentences, int(lengths_B.max()) + extra_padding, dtype=torch.int64)
+    for row, length in enumerate(lengths_B.tolist()):
+        words = torch.randint(3, vocab_size, (length - 2,), generator=generator)
+        tokens_BT[row, :length] = torch.cat([torch.tensor([BOS_ID]), words, torch.tensor([EOS_ID])])
+    label_B = torch.randint(0, labels, (sentences,), generator=generator) if labels else None
+    return Batch(tokens_BT, lengths_B, label_B, torch.arange(sentences))
+
+
+def scramble(module: torch.nn.Module, seed: int = 0, scale: float = 0.5) -> torch.nn.Module:
+    """Random weights of some size, so that no test passes because everything is near zero."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(scale * torch.randn(parameter.shape, generator=generator).to(parameter.dtype))
+    return module

@@ -1,0 +1,84 @@
+"""The contract of a decoder: log p(x|z), whole sentences at once or a token at a time."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from textvae.types import PAD_ID, Context
+
+
+class DecoderState(Protocol):
+    """What a decoder carries from one token to the next; opaque to its callers."""
+
+
+class Decoder(nn.Module):
+    """z, tokens -> log p(x|z).
+
+    Teacher forcing (`token_log_prob`) and stepping (`init_state`, `step`) agree; PAD and BOS have
+    probability zero, so that the probabilities of all sentences sum to one for any z.
+
+    Attributes:
+        latent_dim: D; 0 for a language model, whose z is [S, B, 0].
+        max_tokens: longest sequence of predicted tokens, EOS included; None without a limit.
+        num_labels: C where the decoder is conditioned on a label, else 0.
+    """
+
+    latent_dim: int
+    num_labels: int
+    max_tokens: int | None
+
+    def token_log_prob(
+        self, tokens_BT: Int[Tensor, "B T"], z_SBD: Float[Tensor, "S B D"], context: Context | None = None
+    ) -> Float[Tensor, "S B T-1"]:
+        """log p(x_t | x_<t, z) of tokens 1 .. T-1, nats; 0 at padding.
+
+        Args:
+            tokens_BT: BOS, words, EOS, padding.
+            z_SBD: S codes for each sentence.
+            context: `label_B` may be [B], or [S, B] where it differs by sample.
+        """
+        raise NotImplementedError
+
+    def log_prob(
+        self, tokens_BT: Int[Tensor, "B T"], z_SBD: Float[Tensor, "S B D"], context: Context | None = None
+    ) -> Float[Tensor, "S B"]:
+        """log p(x|z), nats, summed over tokens."""
+        return self.token_log_prob(tokens_BT, z_SBD, context).sum(-1)
+
+    def init_state(self, z_ND: Float[Tensor, "N D"], context: Context | None = None) -> Any:
+        """The state before BOS was read, one row for each code."""
+        raise NotImplementedError
+
+    def step(self, token_N: Int[Tensor, " N"], state: Any) -> tuple[Float[Tensor, "N V"], Any]:
+        """Read one token for each row (BOS first) and score the next: log-probabilities in nats, new state."""
+        raise NotImplementedError
+
+    def select(self, state: Any, index_M: Int[Tensor, " M"]) -> Any:
+        """The state of some rows, repeated or reordered: what a beam needs."""
+        raise NotImplementedError
+
+
+def repeat_for_samples(tokens_BT: Tensor, samples: int) -> Tensor:
+    """[B, T] -> [S * B, T], sample by sample."""
+    return tokens_BT.repeat(samples, 1)
+
+
+def label_rows(context: Context | None, samples: int, sentences: int) -> Tensor:
+    """The labels of S * B rows from a context with [B] or [S, B] labels."""
+    assert context is not None and context.label_B is not None, "this decoder is conditioned on a label"
+    return context.label_B.expand(samples, sentences).reshape(-1)
+
+
+def valid_targets(tokens_BT: Tensor) -> Tensor:
+    """Which of the predicted tokens 1 .. T-1 are real, [B, T-1]."""
+    return tokens_BT[:, 1:] != PAD_ID
+
+
+def scatter_valid(values: Tensor, valid_NT: Tensor) -> Tensor:
+    """Values of the valid positions, in order, back in place; 0 elsewhere."""
+    out = torch.zeros(valid_NT.shape, dtype=values.dtype, device=values.device)
+    return out.masked_scatter(valid_NT, values)

@@ -1,0 +1,156 @@
+"""LSTM and GRU decoders."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from textvae.config import Component
+from textvae.decoders.base import Decoder, label_rows, repeat_for_samples, scatter_valid, valid_targets
+from textvae.layers import Cell, LockedDropout, RecurrentStack, VocabularyProjection, drop_words
+from textvae.types import PAD_ID, Context
+
+
+class _RecurrentDecoderConfig(Component):
+    embedding_dim: int = Field(256, gt=0)
+    hidden_dim: int = Field(256, gt=0)
+    layers: int = Field(1, gt=0)
+    z_to: Literal["initial_state", "every_step", "both"] = Field("both", description="how z enters")
+    word_dropout: float = Field(0.0, ge=0, le=1, description="share of input words hidden in training; 1 = inputless")
+    dropout: float = Field(0.0, ge=0, lt=1, description="locked dropout on embeddings, between layers and on outputs")
+    label_dim: int = Field(16, gt=0, description="features of the class embedding, where there are labels")
+    tie_embeddings: bool = Field(False, description="share the embedding with the vocabulary projection")
+
+    @model_validator(mode="after")
+    def _tied_sizes(self) -> _RecurrentDecoderConfig:
+        if self.tie_embeddings and self.embedding_dim != self.hidden_dim:
+            raise ValueError("tie_embeddings needs embedding_dim equal to hidden_dim")
+        if self.tie_embeddings and self.word_dropout == 1:
+            raise ValueError("an inputless decoder (word_dropout = 1) has no embedding to tie")
+        return self
+
+    def build(
+        self, *, vocab_size: int, latent_dim: int, num_labels: int = 0, max_tokens: int | None = None
+    ) -> RecurrentDecoder:
+        return RecurrentDecoder(self, vocab_size, latent_dim, num_labels)
+
+
+class LSTMDecoderConfig(_RecurrentDecoderConfig):
+    """Settings of an LSTM decoder."""
+
+    kind: Literal["lstm"] = "lstm"
+
+
+class GRUDecoderConfig(_RecurrentDecoderConfig):
+    """Settings of a GRU decoder."""
+
+    kind: Literal["gru"] = "gru"
+
+
+RecurrentState = tuple[list[tuple[Tensor, ...]], Tensor]
+"""The states of the layers, and the constant part of the inputs [N, D + label_dim]."""
+
+
+class RecurrentDecoder(Decoder):
+    """An autoregressive LSTM or GRU over words.
+
+    z enters as the initial state (c = W z + b, h = tanh(c); He et al. 2019, arXiv 1901.05534), beside every
+    input word, or both. A label enters beside every input word (CLSTM-I of Xu et al. 2017, arXiv 1603.02514).
+
+    Args:
+        config: its settings.
+        vocab_size: V.
+        latent_dim: D; 0 makes it a language model.
+        num_labels: C; 0 without labels.
+
+    >>> import torch
+    >>> decoder = LSTMDecoderConfig(embedding_dim=4, hidden_dim=3).build(vocab_size=10, latent_dim=2)
+    >>> decoder.log_prob(torch.tensor([[1, 5, 6, 2]]), torch.zeros(7, 1, 2)).shape
+    torch.Size([7, 1])
+    """
+
+    def __init__(self, config: _RecurrentDecoderConfig, vocab_size: int, latent_dim: int, num_labels: int = 0) -> None:
+        super().__init__()
+        cell: Cell = config.kind  # type: ignore[assignment]
+        self.latent_dim, self.num_labels, self.max_tokens = latent_dim, num_labels, None
+        self.layers, self.hidden_dim, self.word_dropout = config.layers, config.hidden_dim, config.word_dropout
+        self.z_at_every_step = latent_dim > 0 and config.z_to in ("every_step", "both")
+        self.inputless = config.word_dropout == 1
+        if self.inputless:
+            # Nothing of the words is read; one learned vector stands for them all.
+            self.start = nn.Parameter(torch.empty(config.embedding_dim).uniform_(-0.1, 0.1))
+        else:
+            self.embedding = nn.Embedding(vocab_size, config.embedding_dim, padding_idx=PAD_ID)
+            nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        self.label = nn.Embedding(num_labels, config.label_dim) if num_labels else None
+        constant_dim = (latent_dim if self.z_at_every_step else 0) + (config.label_dim if num_labels else 0)
+        self.stack = RecurrentStack(
+            cell, config.embedding_dim + constant_dim, config.hidden_dim, config.layers, dropout=config.dropout
+        )
+        self.initial = None
+        if latent_dim > 0 and config.z_to in ("initial_state", "both"):
+            self.initial = nn.Linear(latent_dim, config.layers * config.hidden_dim)
+        self.dropout = LockedDropout(config.dropout)
+        tied = self.embedding.weight if config.tie_embeddings else None
+        self.vocabulary = VocabularyProjection(config.hidden_dim, vocab_size, tied)
+
+    def _initial_state(self, z_ND: Tensor) -> list[tuple[Tensor, ...]]:
+        if self.initial is None:
+            zero = z_ND.new_zeros(z_ND.shape[0], self.hidden_dim)
+            parts = [zero] * self.layers
+        else:
+            parts = list(self.initial(z_ND).chunk(self.layers, -1))
+        if self.stack.cell == "lstm":
+            return [(torch.tanh(part), part.contiguous()) for part in parts]
+        return [(torch.tanh(part),) for part in parts]
+
+    def _constant_input(self, z_ND: Tensor, label_N: Tensor | None) -> Tensor:
+        parts = [z_ND] if self.z_at_every_step else []
+        if self.label is not None:
+            parts.append(self.label(label_N))
+        return torch.cat(parts, -1) if parts else z_ND.new_zeros(z_ND.shape[0], 0)
+
+    def _words(self, tokens_NT: Tensor) -> Tensor:
+        if self.inputless:
+            return self.start.expand(*tokens_NT.shape, -1)
+        return self.embedding(tokens_NT)
+
+    def token_log_prob(
+        self, tokens_BT: Int[Tensor, "B T"], z_SBD: Float[Tensor, "S B D"], context: Context | None = None
+    ) -> Float[Tensor, "S B T-1"]:
+        samples, sentences, _ = z_SBD.shape
+        inputs_BT = tokens_BT[:, :-1]
+        if self.training and not self.inputless:
+            inputs_BT = drop_words(inputs_BT, self.word_dropout)
+        words = self.dropout(self._words(inputs_BT)).repeat(samples, 1, 1)
+        z_ND = z_SBD.reshape(samples * sentences, -1)
+        label_N = label_rows(context, samples, sentences) if self.label is not None else None
+        constant = self._constant_input(z_ND, label_N)
+        if constant.shape[-1]:
+            words = torch.cat([words, constant.unsqueeze(1).expand(-1, words.shape[1], -1)], -1)
+        hidden, _ = self.stack(words, state=self._initial_state(z_ND))
+        hidden = self.dropout(hidden)
+        valid = valid_targets(repeat_for_samples(tokens_BT, samples))
+        target = repeat_for_samples(tokens_BT, samples)[:, 1:][valid]
+        scores = scatter_valid(self.vocabulary.target_log_prob(hidden[valid], target), valid)
+        return scores.unflatten(0, (samples, sentences))
+
+    def init_state(self, z_ND: Float[Tensor, "N D"], context: Context | None = None) -> RecurrentState:
+        label_N = label_rows(context, 1, z_ND.shape[0]) if self.label is not None else None
+        return self._initial_state(z_ND), self._constant_input(z_ND, label_N)
+
+    def step(self, token_N: Int[Tensor, " N"], state: RecurrentState) -> tuple[Float[Tensor, "N V"], RecurrentState]:
+        layers, constant = state
+        words = self._words(token_N.unsqueeze(1))
+        if constant.shape[-1]:
+            words = torch.cat([words, constant.unsqueeze(1)], -1)
+        hidden, layers = self.stack(words, state=layers)
+        return self.vocabulary(hidden.squeeze(1)), (layers, constant)
+
+    def select(self, state: RecurrentState, index_M: Int[Tensor, " M"]) -> RecurrentState:
+        layers, constant = state
+        return [tuple(part[index_M] for part in layer) for layer in layers], constant[index_M]

@@ -1,0 +1,185 @@
+"""A transformer decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from textvae.config import Component
+from textvae.decoders.base import Decoder, label_rows, repeat_for_samples, scatter_valid, valid_targets
+from textvae.layers import Cache, TransformerBlock, VocabularyProjection, drop_words
+from textvae.types import PAD_ID, Context
+
+
+class TransformerDecoderConfig(Component):
+    """Settings of a transformer decoder."""
+
+    kind: Literal["transformer"] = "transformer"
+    model_dim: int = Field(256, gt=0)
+    layers: int = Field(4, gt=0)
+    heads: int = Field(4, gt=0)
+    feed_forward_dim: int | None = Field(None, gt=0, description="four times model_dim when absent")
+    z_to: Literal["prefix", "embedding", "cross_attention"] = Field("prefix", description="how z enters")
+    z_tokens: int = Field(4, gt=0, description="vectors made of z for a prefix or a memory")
+    word_dropout: float = Field(0.0, ge=0, le=1, description="share of input words hidden in training; 1 = inputless")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    tie_embeddings: bool = True
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TransformerDecoderConfig:
+        if self.model_dim % self.heads:
+            raise ValueError(f"heads = {self.heads} must divide model_dim = {self.model_dim}")
+        if self.tie_embeddings and self.word_dropout == 1:
+            raise ValueError(
+                "an inputless decoder (word_dropout = 1) has no embedding to tie; set tie_embeddings = false"
+            )
+        return self
+
+    def build(
+        self, *, vocab_size: int, latent_dim: int, num_labels: int = 0, max_tokens: int | None = None
+    ) -> TransformerDecoder:
+        return TransformerDecoder(self, vocab_size, latent_dim, num_labels, max_tokens or 512)
+
+
+@dataclass(frozen=True)
+class TransformerState:
+    """Caches of the layers, what z adds, and how many tokens were read."""
+
+    caches: list[Cache | None]
+    memory: list[Cache | None]
+    added_NH: Tensor
+    position: int
+
+
+class TransformerDecoder(Decoder):
+    """An autoregressive pre-norm transformer over words.
+
+    z enters as `z_tokens` vectors before the sentence (prefix), as a vector added to every embedding
+    (embedding), or as a memory of `z_tokens` vectors that every block attends to (cross_attention). A label
+    is added to every embedding.
+
+    Args:
+        config: its settings.
+        vocab_size: V.
+        latent_dim: D; 0 makes it a language model.
+        num_labels: C; 0 without labels.
+        max_tokens: longest sentence, EOS not counted.
+
+    >>> import torch
+    >>> config = TransformerDecoderConfig(model_dim=8, layers=1, heads=2)
+    >>> decoder = config.build(vocab_size=10, latent_dim=2, max_tokens=5)
+    >>> decoder.log_prob(torch.tensor([[1, 5, 6, 2]]), torch.zeros(7, 1, 2)).shape
+    torch.Size([7, 1])
+    """
+
+    def __init__(
+        self, config: TransformerDecoderConfig, vocab_size: int, latent_dim: int, num_labels: int, max_tokens: int
+    ) -> None:
+        super().__init__()
+        dim = config.model_dim
+        self.latent_dim, self.num_labels, self.max_tokens = latent_dim, num_labels, max_tokens + 1
+        self.z_to = config.z_to if latent_dim > 0 else None
+        self.z_tokens, self.word_dropout = config.z_tokens, config.word_dropout
+        self.inputless = config.word_dropout == 1
+        if self.inputless:
+            # Nothing of the words is read; positions alone tell one step from the next.
+            self.start = nn.Parameter(torch.randn(dim) * 0.02)
+        else:
+            self.embedding = nn.Embedding(vocab_size, dim, padding_idx=PAD_ID)
+            nn.init.normal_(self.embedding.weight, std=0.02)
+        self.position = nn.Embedding(max_tokens + 1, dim)
+        nn.init.normal_(self.position.weight, std=0.02)
+        self.label = nn.Embedding(num_labels, dim) if num_labels else None
+        if self.z_to is not None:
+            self.z_projection = nn.Linear(latent_dim, dim if self.z_to == "embedding" else config.z_tokens * dim)
+        wide = config.feed_forward_dim or 4 * dim
+        cross = self.z_to == "cross_attention"
+        self.blocks = nn.ModuleList(
+            TransformerBlock(dim, config.heads, wide, config.dropout, cross) for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.vocabulary = VocabularyProjection(
+            dim, vocab_size, self.embedding.weight if config.tie_embeddings else None
+        )
+
+    def _embed(self, tokens_NT: Tensor, first_position: int) -> Tensor:
+        words = self.start.expand(*tokens_NT.shape, -1) if self.inputless else self.embedding(tokens_NT)
+        place = torch.arange(first_position, first_position + tokens_NT.shape[1], device=tokens_NT.device)
+        return words + self.position(place)
+
+    def _added(self, z_ND: Tensor, label_N: Tensor | None) -> Tensor:
+        """What is added to every embedding of a row, [N, H] (or [N, 1] zeros when there is nothing)."""
+        added = z_ND.new_zeros(z_ND.shape[0], 1)
+        if self.z_to == "embedding":
+            added = added + self.z_projection(z_ND)
+        if self.label is not None:
+            added = added + self.label(label_N)
+        return added
+
+    def _z_vectors(self, z_ND: Tensor) -> Tensor:
+        return self.z_projection(z_ND).unflatten(-1, (self.z_tokens, -1))
+
+    def _memory(self, z_ND: Tensor) -> list[Cache | None]:
+        if self.z_to != "cross_attention":
+            return [None] * len(self.blocks)
+        vectors = self._z_vectors(z_ND)
+        return [block.memory_attention.keys_values(vectors) for block in self.blocks]  # type: ignore[union-attr]
+
+    def token_log_prob(
+        self, tokens_BT: Int[Tensor, "B T"], z_SBD: Float[Tensor, "S B D"], context: Context | None = None
+    ) -> Float[Tensor, "S B T-1"]:
+        samples, sentences, _ = z_SBD.shape
+        inputs_BT = tokens_BT[:, :-1]
+        if self.training and not self.inputless:
+            inputs_BT = drop_words(inputs_BT, self.word_dropout)
+        z_ND = z_SBD.reshape(samples * sentences, -1)
+        label_N = label_rows(context, samples, sentences) if self.label is not None else None
+        x = self._embed(inputs_BT, 0).repeat(samples, 1, 1) + self._added(z_ND, label_N).unsqueeze(1)
+        prefix = 0
+        if self.z_to == "prefix":
+            x, prefix = torch.cat([self._z_vectors(z_ND), x], 1), self.z_tokens
+        x = self.dropout(x)
+        for block, memory in zip(self.blocks, self._memory(z_ND), strict=True):
+            x, _ = block(x, causal=True, memory=memory)
+        hidden = self.norm(x[:, prefix:])
+        tokens_NT = repeat_for_samples(tokens_BT, samples)
+        valid = valid_targets(tokens_NT)
+        scores = self.vocabulary.target_log_prob(hidden[valid], tokens_NT[:, 1:][valid])
+        return scatter_valid(scores, valid).unflatten(0, (samples, sentences))
+
+    def init_state(self, z_ND: Float[Tensor, "N D"], context: Context | None = None) -> TransformerState:
+        label_N = label_rows(context, 1, z_ND.shape[0]) if self.label is not None else None
+        caches: list[Cache | None] = [None] * len(self.blocks)
+        if self.z_to == "prefix":
+            x = self._z_vectors(z_ND)
+            for index, block in enumerate(self.blocks):
+                x, caches[index] = block(x, causal=True)
+        return TransformerState(caches, self._memory(z_ND), self._added(z_ND, label_N), 0)
+
+    def step(
+        self, token_N: Int[Tensor, " N"], state: TransformerState
+    ) -> tuple[Float[Tensor, "N V"], TransformerState]:
+        x = self._embed(token_N.unsqueeze(1), state.position) + state.added_NH.unsqueeze(1)
+        caches: list[Cache | None] = []
+        for block, cache, memory in zip(self.blocks, state.caches, state.memory, strict=True):
+            x, new = block(x, causal=True, cache=cache, memory=memory)
+            caches.append(new)
+        scores = self.vocabulary(self.norm(x.squeeze(1)))
+        return scores, replace(state, caches=caches, position=state.position + 1)
+
+    def select(self, state: TransformerState, index_M: Int[Tensor, " M"]) -> TransformerState:
+        def rows(cache: Cache | None) -> Cache | None:
+            return None if cache is None else (cache[0][index_M], cache[1][index_M])
+
+        return TransformerState(
+            [rows(cache) for cache in state.caches],
+            [rows(cache) for cache in state.memory],
+            state.added_NH[index_M],
+            state.position,
+        )

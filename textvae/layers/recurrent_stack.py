@@ -1,0 +1,126 @@
+"""Stacked LSTM or GRU layers that do not care how far a sentence is padded."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from textvae.layers.locked_dropout import LockedDropout
+from textvae.layers.pooling import valid_positions
+
+Cell = Literal["lstm", "gru"]
+
+
+class RecurrentStack(nn.Module):
+    """Layers of one cell over padded batches, forward or in both directions.
+
+    Padding is never packed away: buckets of equal length leave little of it, and the unpacked kernels are
+    the fast ones. The backward direction instead reads each sentence reversed within its own length, so
+    that padding cannot reach a valid state.
+
+    Args:
+        cell: "lstm" or "gru".
+        input_dim: features of the inputs.
+        hidden_dim: features of the state of each direction.
+        layers: how many.
+        bidirectional: also read backwards; the outputs then have 2 * hidden_dim features.
+        dropout: locked dropout between layers.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_dim: int,
+        hidden_dim: int,
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.cell, self.hidden_dim, self.bidirectional = cell, hidden_dim, bidirectional
+        make = nn.LSTM if cell == "lstm" else nn.GRU
+        directions = 2 if bidirectional else 1
+        sizes = [input_dim] + [directions * hidden_dim] * (layers - 1)
+        self.forward_layers = nn.ModuleList(make(size, hidden_dim, batch_first=True) for size in sizes)
+        self.backward_layers = nn.ModuleList(
+            make(size, hidden_dim, batch_first=True) for size in sizes if bidirectional
+        )
+        self.dropout = LockedDropout(dropout)
+        self.output_dim = directions * hidden_dim
+        for layer in (*self.forward_layers, *self.backward_layers):
+            assert isinstance(layer, nn.LSTM | nn.GRU)
+            _initialize(layer)
+
+    def forward(
+        self,
+        inputs_BTH: Float[Tensor, "B T _"],
+        lengths_B: Int[Tensor, " B"] | None = None,
+        state: list[tuple[Tensor, ...]] | None = None,
+    ) -> tuple[Float[Tensor, "B T H"], list[tuple[Tensor, ...]]]:
+        """Run over whole sentences, or one step of them.
+
+        Args:
+            inputs_BTH: inputs.
+            lengths_B: valid inputs; needed only to read backwards.
+            state: for each layer (h,) or (h, c), each [B, hidden_dim]; zeros when None. Forward direction only.
+
+        Returns:
+            The outputs of the top layer (at padding: anything), and the new states of the forward direction.
+        """
+        reverse_BT = None
+        if self.bidirectional:
+            assert lengths_B is not None
+            reverse_BT = _reversal(lengths_B, inputs_BTH.shape[1])
+        states = []
+        x = inputs_BTH
+        for index, layer in enumerate(self.forward_layers):
+            if index:
+                x = self.dropout(x)
+            given = None if state is None else tuple(part.unsqueeze(0) for part in state[index])
+            if given is not None and self.cell == "gru":
+                output, after = layer(x, given[0])
+            else:
+                output, after = layer(x, given)
+            states.append(tuple(part.squeeze(0) for part in (after if isinstance(after, tuple) else (after,))))
+            if reverse_BT is not None:
+                backward, _ = self.backward_layers[index](_take(x, reverse_BT))
+                output = torch.cat([output, _take(backward, reverse_BT)], -1)
+            x = output
+        return x, states
+
+    def last_state(self, outputs_BTH: Float[Tensor, "B T H"], lengths_B: Int[Tensor, " B"]) -> Float[Tensor, "B H"]:
+        """The state after the whole sentence was read: the last one forward, the first one backward."""
+        rows = torch.arange(len(lengths_B), device=lengths_B.device)
+        last = outputs_BTH[rows, lengths_B - 1]
+        if not self.bidirectional:
+            return last
+        return torch.cat([last[:, : self.hidden_dim], outputs_BTH[:, 0, self.hidden_dim :]], -1)
+
+
+def _reversal(lengths_B: Tensor, width: int) -> Tensor:
+    """For each position the one to read when a sentence is read backwards; padding stays in place."""
+    position_T = torch.arange(width, device=lengths_B.device)
+    mirrored_BT = lengths_B.unsqueeze(1) - 1 - position_T
+    return torch.where(valid_positions(lengths_B, width), mirrored_BT, position_T)
+
+
+def _take(x_BTH: Tensor, index_BT: Tensor) -> Tensor:
+    return x_BTH.gather(1, index_BT.unsqueeze(-1).expand(-1, -1, x_BTH.shape[-1]))
+
+
+def _initialize(layer: nn.LSTM | nn.GRU) -> None:
+    """Orthogonal recurrent weights, Glorot input weights, and an LSTM's forget gates open."""
+    for name, parameter in layer.named_parameters():
+        if name.startswith("weight_hh"):
+            for gate in parameter.data.split(layer.hidden_size):
+                nn.init.orthogonal_(gate)
+        elif name.startswith("weight_ih"):
+            for gate in parameter.data.split(layer.hidden_size):
+                nn.init.xavier_uniform_(gate)
+        else:
+            nn.init.zeros_(parameter)
+    if isinstance(layer, nn.LSTM):
+        layer.bias_ih_l0.data[layer.hidden_size : 2 * layer.hidden_size] = 1.0

@@ -1,0 +1,135 @@
+"""From hidden states to word probabilities: most of the work at the sizes of text VAEs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from textvae.layers.precision import at_least_float32
+from textvae.types import BOS_ID, PAD_ID
+
+_CHUNK_ELEMENTS = 2**22
+"""Logits computed at a time: 16 MB in float32, about what a processor's last cache holds."""
+
+_KEEP_ELEMENTS = 2**27
+"""Probabilities kept for the backward pass, 512 MB in float32; beyond, they are computed again."""
+
+
+class VocabularyProjection(nn.Module):
+    """Linear map to the vocabulary and its log-softmax, never on padding, never all at once.
+
+    PAD and BOS are no words a decoder may say: their probability is exactly zero, so that the
+    probabilities of all sentences sum to one.
+
+    Args:
+        hidden_dim: features of the states.
+        vocab_size: V.
+        tied_weight: an embedding's weight [V, hidden_dim] to share (Press & Wolf 2017, arXiv 1608.05859).
+    """
+
+    forbidden_V: Tensor
+
+    def __init__(self, hidden_dim: int, vocab_size: int, tied_weight: nn.Parameter | None = None) -> None:
+        super().__init__()
+        if tied_weight is None:
+            tied_weight = nn.Parameter(torch.empty(vocab_size, hidden_dim).uniform_(-0.1, 0.1))
+        self.weight = tied_weight
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+        forbidden_V = torch.zeros(vocab_size)
+        forbidden_V[[PAD_ID, BOS_ID]] = -torch.inf
+        self.register_buffer("forbidden_V", forbidden_V, persistent=False)
+
+    def forward(self, hidden_NH: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
+        """log p of every word, nats."""
+        logits_NV = nn.functional.linear(hidden_NH, self.weight, self.bias) + self.forbidden_V
+        return at_least_float32(logits_NV).log_softmax(-1)
+
+    def target_log_prob(self, hidden_NH: Float[Tensor, "N H"], target_N: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
+        """log p of one word for each state, nats, without ever holding all logits of a large batch."""
+        weight_VH, bias_V = self.weight, self.bias + self.forbidden_V
+        if torch.is_autocast_enabled(hidden_NH.device.type):
+            dtype = torch.get_autocast_dtype(hidden_NH.device.type)
+            hidden_NH, weight_VH = hidden_NH.to(dtype), weight_VH.to(dtype)
+        return _TargetLogProb.apply(hidden_NH, weight_VH, bias_V, target_N)
+
+
+def _chunks(rows: int, vocab_size: int) -> list[slice]:
+    step = max(1, _CHUNK_ELEMENTS // vocab_size)
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def _logits(hidden_NH: Tensor, weight_VH: Tensor, bias_V: Tensor) -> Tensor:
+    if hidden_NH.dtype == bias_V.dtype:
+        return torch.addmm(bias_V, hidden_NH, weight_VH.T)
+    return (hidden_NH @ weight_VH.T).to(bias_V.dtype) + bias_V
+
+
+class _TargetLogProb(torch.autograd.Function):
+    """log softmax(h W^T + b)[target] with a backward pass that reads the probabilities once.
+
+    With upstream gradient g and probabilities P, the gradient of row n in the logits is
+    g_n (onehot(target_n) - P_n). Instead of writing that matrix, rows are scaled after the product:
+    dh = g (W[target] - P W) and dW = -P^T (g h), plus g h added to the rows of the targets.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden_NH: Tensor, weight_VH: Tensor, bias_V: Tensor, target_N: Tensor) -> Tensor:
+        rows, vocab_size = hidden_NH.shape[0], weight_VH.shape[0]
+        log_prob_N = torch.empty(rows, dtype=bias_V.dtype, device=hidden_NH.device)
+        keep = any(ctx.needs_input_grad[:3]) and rows * vocab_size <= _KEEP_ELEMENTS
+        probs_NV = torch.empty(rows, vocab_size, dtype=hidden_NH.dtype, device=hidden_NH.device) if keep else None
+        for chunk in _chunks(rows, vocab_size):
+            logits = _logits(hidden_NH[chunk], weight_VH, bias_V)
+            target_logit = logits.gather(1, target_N[chunk].unsqueeze(1)).squeeze(1)
+            if probs_NV is None:
+                log_prob_N[chunk] = target_logit - logits.logsumexp(-1)
+                continue
+            best, where = logits.max(-1, keepdim=True)
+            probs = torch.softmax(logits, -1)
+            # The normaliser from the largest entry, whose probability is at least 1 / V: no underflow.
+            normalizer = best - probs.gather(1, where).log()
+            log_prob_N[chunk] = target_logit - normalizer.squeeze(1)
+            probs_NV[chunk] = probs
+        ctx.save_for_backward(hidden_NH, weight_VH, bias_V, target_N)
+        ctx.probs_NV = probs_NV
+        return log_prob_N
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (grad_N,) = grad_outputs
+        hidden_NH, weight_VH, bias_V, target_N = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            # create_graph=True: second derivatives were asked for, so build them from plain operations.
+            log_prob_NV = _logits(hidden_NH, weight_VH, bias_V).log_softmax(-1)
+            log_prob_N = log_prob_NV.gather(1, target_N.unsqueeze(1)).squeeze(1)
+            inputs = [
+                t for t, needed in zip((hidden_NH, weight_VH, bias_V), ctx.needs_input_grad, strict=False) if needed
+            ]
+            grads = iter(torch.autograd.grad(log_prob_N, inputs, grad_N, create_graph=True))
+            return (*(next(grads) if needed else None for needed in ctx.needs_input_grad[:3]), None)
+        grad_hidden = torch.empty_like(hidden_NH) if ctx.needs_input_grad[0] else None
+        grad_weight = torch.zeros_like(weight_VH) if ctx.needs_input_grad[1] else None
+        grad_bias = torch.zeros_like(bias_V) if ctx.needs_input_grad[2] else None
+        scaled_NH = hidden_NH * grad_N.unsqueeze(1).to(hidden_NH.dtype)
+        whole = [slice(0, len(hidden_NH))] if ctx.probs_NV is not None else _chunks(len(hidden_NH), len(weight_VH))
+        for chunk in whole:
+            if ctx.probs_NV is not None:
+                probs = ctx.probs_NV
+            else:
+                probs = torch.softmax(_logits(hidden_NH[chunk], weight_VH, bias_V), -1).to(hidden_NH.dtype)
+            if grad_hidden is not None:
+                torch.mm(probs, weight_VH, out=grad_hidden[chunk])
+            if grad_weight is not None:
+                grad_weight.addmm_(probs.T, scaled_NH[chunk], alpha=-1.0)
+            if grad_bias is not None:
+                grad_bias -= (grad_N[chunk].to(probs.dtype) @ probs).to(grad_bias.dtype)
+        if grad_hidden is not None:
+            grad_hidden = (weight_VH[target_N] - grad_hidden) * grad_N.unsqueeze(1).to(hidden_NH.dtype)
+        if grad_weight is not None:
+            grad_weight.index_add_(0, target_N, scaled_NH)
+        if grad_bias is not None:
+            grad_bias.index_add_(0, target_N, grad_N.to(grad_bias.dtype))
+        return grad_hidden, grad_weight, grad_bias, None

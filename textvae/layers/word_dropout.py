@@ -1,0 +1,25 @@
+"""Word dropout on a decoder's inputs."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from textvae.types import BOS_ID, PAD_ID, UNK_ID
+
+
+def drop_words(tokens_BT: Int[Tensor, "B T"], rate: float) -> Int[Tensor, "B T"]:
+    """Replace each input token by `<unk>` with probability `rate` (Bowman et al. 2016, section 3.2).
+
+    BOS is never dropped: without it a decoder would not know where a sentence begins. This must act on
+    inputs only, never on targets, and in training only: the caller sees to both.
+
+    >>> import torch
+    >>> drop_words(torch.tensor([[1, 9, 8, 2, 0]]), 1.0).tolist()
+    [[1, 3, 3, 3, 0]]
+    """
+    if rate == 0.0:
+        return tokens_BT
+    dropped = torch.rand(tokens_BT.shape, device=tokens_BT.device) < rate
+    return tokens_BT.masked_fill(dropped & (tokens_BT != BOS_ID) & (tokens_BT != PAD_ID), UNK_ID)

@@ -1,0 +1,40 @@
+"""Composition only: parts of the families above, made into models that can be saved and loaded."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from textvae.models import storage
+from textvae.models.base import TextModel
+from textvae.models.language_model import LanguageModel, LanguageModelConfig
+from textvae.models.semi_supervised import SemiSupervisedConfig, SemiSupervisedTextVAE
+from textvae.models.text_vae import TextVAE, TextVAEConfig, to_device
+
+ModelConfig = Annotated[
+    TextVAEConfig | LanguageModelConfig | SemiSupervisedConfig,
+    Field(discriminator="kind"),
+]
+
+
+def load_model(folder_or_name: str | Path) -> TextModel:
+    """A trained model of any kind, from a folder or from the Hugging Face hub.
+
+    Raises:
+        ModelError: when there is none, or it is truncated or foreign.
+    """
+    return storage.load(ModelConfig, folder_or_name)
+
+
+__all__ = [
+    "LanguageModel",
+    "LanguageModelConfig",
+    "ModelConfig",
+    "SemiSupervisedConfig",
+    "SemiSupervisedTextVAE",
+    "TextModel",
+    "TextVAE",
+    "TextVAEConfig",
+    "load_model",
+    "to_device",
+]

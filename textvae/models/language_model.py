@@ -1,0 +1,52 @@
+"""The language model without z: the baseline of every table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field
+
+from textvae.config import Component
+from textvae.decoders import DecoderConfig, LSTMDecoderConfig
+from textvae.models import storage
+from textvae.models.base import TextModel
+from textvae.types import Batch, LatentTerms
+
+
+class LanguageModelConfig(Component):
+    """Settings of a language model: a decoder's, and nothing else."""
+
+    kind: Literal["language_model"] = "language_model"
+    decoder: DecoderConfig = Field(default_factory=LSTMDecoderConfig)
+
+    def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> LanguageModel:
+        return LanguageModel(self, vocab_size, max_tokens)
+
+
+class LanguageModel(TextModel):
+    """p(x) by a decoder whose z has no dimensions; its likelihood is exact.
+
+    Args:
+        config: its decoder.
+        vocab_size: V.
+        max_tokens: longest sentence, EOS not counted.
+    """
+
+    def __init__(self, config: LanguageModelConfig, vocab_size: int, max_tokens: int) -> None:
+        super().__init__(config, vocab_size, max_tokens)
+        self.decoder = config.decoder.build(vocab_size=vocab_size, latent_dim=0, max_tokens=max_tokens)
+
+    def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
+        """One sample is as good as many: `num_samples` is there for the contract and changes nothing."""
+        sentences = batch.tokens_BT.shape[0]
+        z_SBD = next(self.parameters()).new_zeros(1, sentences, 0)
+        log_px_SB = self.decoder.log_prob(batch.tokens_BT, z_SBD)
+        return LatentTerms(log_px_SB, torch.zeros_like(log_px_SB).detach(), batch.lengths_B - 1)
+
+    @classmethod
+    def from_pretrained(cls, folder_or_name: str | Path) -> LanguageModel:
+        """A trained language model from a folder or from the Hugging Face hub."""
+        return storage.load_as(cls, LanguageModelConfig, folder_or_name)

@@ -1,0 +1,182 @@
+"""The semi-supervised sentence VAE: the label is a second latent variable, summed out exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.distributions import Categorical
+
+from textvae.config import Component
+from textvae.decoders import DecoderConfig, LSTMDecoderConfig
+from textvae.distributions import LatentDistribution
+from textvae.encoders import EncoderConfig, LSTMEncoderConfig
+from textvae.errors import ConfigError
+from textvae.models import storage
+from textvae.models.base import TextModel
+from textvae.models.text_vae import to_device
+from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
+from textvae.priors import PriorConfig, StandardNormalPriorConfig
+from textvae.text import encode_texts
+from textvae.types import Batch, Context, LatentGroup, LatentTerms
+
+
+class SemiSupervisedConfig(Component):
+    """Settings of a semi-supervised sentence VAE."""
+
+    kind: Literal["semi_supervised"] = "semi_supervised"
+    latent_dim: int = Field(32, gt=0)
+    encoder: EncoderConfig = Field(default_factory=LSTMEncoderConfig)
+    posterior: PosteriorConfig = Field(default_factory=GaussianPosteriorConfig)
+    prior: PriorConfig = Field(default_factory=StandardNormalPriorConfig)
+    decoder: DecoderConfig = Field(default_factory=LSTMDecoderConfig)
+    classifier_dropout: float = Field(0.5, ge=0, lt=1, description="on the features the classifier reads")
+
+    def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> SemiSupervisedTextVAE:
+        return SemiSupervisedTextVAE(self, vocab_size, max_tokens, label_names)
+
+
+class SemiSupervisedTextVAE(TextModel):
+    """p(x, y, z) = p(y) p(z) p(x|y, z), q(y, z|x) = q(y|x) q(z|x, y).
+
+    Kingma et al. 2014 (arXiv 1406.5298, M2) with the label at every decoder step as in Xu et al. 2017
+    (arXiv 1603.02514). Where a sentence has no label, every label is tried and weighted by q(y|x), so the bound
+    has no sampling noise from the label: U(x) = sum_y q(y|x) L(x, y) - H(q(y|x)).
+
+    Args:
+        config: its parts.
+        vocab_size: V.
+        max_tokens: longest sentence, EOS not counted.
+        label_names: the C classes.
+
+    >>> import torch
+    >>> from textvae.types import Batch
+    >>> model = SemiSupervisedConfig(latent_dim=3).build(vocab_size=12, max_tokens=5, label_names=("a", "b"))
+    >>> batch = Batch(torch.tensor([[1, 5, 6, 2]] * 2), torch.tensor([4, 4]), label_B=torch.tensor([-1, 1]))
+    >>> terms = model.terms(batch)
+    >>> terms.log_px_z_SB.shape, terms.log_weight_SB.exp().sum(0).tolist()
+    (torch.Size([2, 2]), [1.0, 1.0])
+    """
+
+    log_prior_C: Tensor
+
+    def __init__(
+        self, config: SemiSupervisedConfig, vocab_size: int, max_tokens: int, label_names: Sequence[str]
+    ) -> None:
+        super().__init__(config, vocab_size, max_tokens, label_names)
+        labels = len(label_names)
+        if labels < 2:
+            raise ConfigError(
+                f"a classifier needs at least two labels, got {labels}; name a label_column in the corpus card."
+            )
+        self.encoder = config.encoder.build(vocab_size=vocab_size, max_tokens=max_tokens)
+        features = self.encoder.feature_dim
+        self.classifier = nn.Sequential(nn.Dropout(config.classifier_dropout), nn.Linear(features, labels))
+        self.posterior = config.posterior.build(feature_dim=features, latent_dim=config.latent_dim, num_labels=labels)
+        self.prior = config.prior.build(latent_dim=config.latent_dim)
+        self.decoder = config.decoder.build(
+            vocab_size=vocab_size, latent_dim=config.latent_dim, num_labels=labels, max_tokens=max_tokens
+        )
+        self.register_buffer("log_prior_C", torch.full((labels,), -math.log(labels)))
+
+    def set_label_prior(self, counts_C: Tensor) -> None:
+        """p(y) from how often each label was seen, with one added to each count."""
+        self.log_prior_C.copy_(((counts_C + 1.0) / (counts_C + 1.0).sum()).log())
+
+    def label_log_prob(self, batch: Batch) -> Float[Tensor, "B C"]:
+        """log q(y|x), nats."""
+        return self._classify(self.encoder(batch.tokens_BT, batch.lengths_B))
+
+    def _classify(self, features_BH: Tensor) -> Tensor:
+        return self.classifier(features_BH).float().log_softmax(-1)
+
+    def posterior_of(self, batch: Batch) -> LatentDistribution:
+        """q(z|x, y) at the given label, or at the likeliest one where none is given; batch shape [B]."""
+        features_BH = self.encoder(batch.tokens_BT, batch.lengths_B)
+        label_B = self._classify(features_BH).argmax(-1)
+        if batch.label_B is not None:
+            label_B = torch.where(batch.label_B >= 0, batch.label_B, label_B)
+        return self.posterior(features_BH, Context(label_B=label_B))
+
+    def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
+        """S = num_samples * C: every label of every sentence, weighted by q(y|x) or by the label that is known."""
+        features_BH = self.encoder(batch.tokens_BT, batch.lengths_B)
+        log_q_BC = self._classify(features_BH)
+        sentences, labels = log_q_BC.shape
+        given_B = batch.label_B if batch.label_B is not None else torch.full_like(batch.lengths_B, -1)
+        known_B1 = (given_B >= 0).unsqueeze(1)
+        all_C = torch.arange(labels, device=given_B.device)
+        chosen_BC = given_B.unsqueeze(1) == all_C
+
+        label_CB = all_C.unsqueeze(1).expand(labels, sentences)
+        posterior_CB = self.posterior(features_BH.repeat(labels, 1), Context(label_B=label_CB.reshape(-1)))
+        posterior = posterior_CB.rows(torch.arange(labels * sentences, device=given_B.device).view(labels, sentences))
+        z_SCBD, log_q_z_SCB = posterior.rsample_and_log_prob((num_samples,))
+        prior = self.prior()
+
+        def over_samples(x_CB: Tensor) -> Tensor:
+            return x_CB.expand(num_samples, labels, sentences).reshape(num_samples * labels, sentences)
+
+        # A known label has weight one and is no random choice: log q(y) = 0 there. Other labels of that sentence
+        # have weight zero; their log q is put at 0 as well, so that no infinity is ever multiplied by that zero.
+        weight_BC = torch.where(known_B1, chosen_BC.to(log_q_BC.dtype), log_q_BC.exp())
+        log_weight_BC = torch.where(known_B1, torch.where(chosen_BC, 0.0, -torch.inf), log_q_BC)
+        log_q_y_BC = torch.where(known_B1, torch.zeros_like(log_q_BC), log_q_BC)
+        log_p_y_BC = self.log_prior_C.expand(sentences, labels)
+
+        z_SBD = z_SCBD.flatten(0, 1)
+        label_SB = over_samples(label_CB)
+        log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, z_SBD, Context(label_B=label_SB))
+        per_dim_CBD = posterior.kl_per_dim(prior)
+        per_dim_BD = None if per_dim_CBD is None else (weight_BC.T.unsqueeze(-1) * per_dim_CBD).sum(0)
+        z_group = LatentGroup(
+            name="z",
+            posterior=posterior,
+            prior=prior,
+            z_SUD=z_SBD,
+            log_q_SU=log_q_z_SCB.flatten(0, 1),
+            log_p_SU=prior.log_prob(z_SBD),
+            kl_U=None if per_dim_BD is None else per_dim_BD.sum(-1),
+            kl_per_dim_UD=per_dim_BD,
+        )
+        label_group = LatentGroup(
+            name="label",
+            posterior=Categorical(logits=log_q_BC, validate_args=False),
+            prior=Categorical(logits=self.log_prior_C, validate_args=False),
+            z_SUD=label_SB.unsqueeze(-1),
+            log_q_SU=over_samples(log_q_y_BC.T),
+            log_p_SU=over_samples(log_p_y_BC.T),
+            kl_U=(weight_BC * (log_q_y_BC - log_p_y_BC)).sum(-1),
+        )
+        return LatentTerms(
+            log_px_z_SB=log_px_z_SB,
+            log_weight_SB=over_samples(log_weight_BC.T) - math.log(num_samples),
+            tokens_B=batch.lengths_B - 1,
+            latents=(z_group, label_group),
+        )
+
+    @torch.no_grad()
+    def predict(self, texts: Sequence[str]) -> Float[Tensor, "B C"]:
+        """q(y|x) of each sentence: probabilities of the labels in the order of `label_names`.
+
+        Raises:
+            DataError: for an empty sentence, or one longer than the model was trained for.
+        """
+        batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
+        was_training = self.training
+        self.eval()
+        try:
+            return self.label_log_prob(to_device(batch, self.device)).exp()
+        finally:
+            self.train(was_training)
+
+    @classmethod
+    def from_pretrained(cls, folder_or_name: str | Path) -> SemiSupervisedTextVAE:
+        """A trained model from a folder (`runs/NAME/classify/model`) or from the Hugging Face hub."""
+        return storage.load_as(cls, SemiSupervisedConfig, folder_or_name)

@@ -1,0 +1,139 @@
+"""The sentence VAE: an encoder, a posterior, a prior and a decoder, composed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+from torch.distributions import kl_divergence
+from torch.distributions.kl import _KL_REGISTRY
+
+from textvae.config import Component
+from textvae.decoders import DecoderConfig, LSTMDecoderConfig
+from textvae.distributions import LatentDistribution
+from textvae.encoders import EncoderConfig, LSTMEncoderConfig
+from textvae.models import storage
+from textvae.models.base import TextModel
+from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
+from textvae.priors import PriorConfig, StandardNormalPriorConfig
+from textvae.text import encode_texts
+from textvae.types import Batch, LatentGroup, LatentTerms
+
+
+class TextVAEConfig(Component):
+    """Settings of a sentence VAE; every crossing of its parts is a model."""
+
+    kind: Literal["text_vae"] = "text_vae"
+    latent_dim: int = Field(32, gt=0)
+    encoder: EncoderConfig = Field(default_factory=LSTMEncoderConfig)
+    posterior: PosteriorConfig = Field(default_factory=GaussianPosteriorConfig)
+    prior: PriorConfig = Field(default_factory=StandardNormalPriorConfig)
+    decoder: DecoderConfig = Field(default_factory=LSTMDecoderConfig)
+
+    def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextVAE:
+        return TextVAE(self, vocab_size, max_tokens)
+
+
+class TextVAE(TextModel):
+    """p(x, z) = p(z) p(x|z) with an amortised posterior q(z|x) (Bowman et al. 2016, arXiv 1511.06349).
+
+    Args:
+        config: its parts.
+        vocab_size: V.
+        max_tokens: longest sentence, EOS not counted.
+
+    >>> import torch
+    >>> from textvae.types import Batch
+    >>> model = TextVAEConfig(latent_dim=3).build(vocab_size=12, max_tokens=5)
+    >>> batch = Batch(torch.tensor([[1, 5, 6, 2]]), torch.tensor([4]))
+    >>> terms = model.terms(batch, num_samples=7)
+    >>> terms.log_px_z_SB.shape, terms.latents[0].z_SUD.shape
+    (torch.Size([7, 1]), torch.Size([7, 1, 3]))
+    """
+
+    def __init__(self, config: TextVAEConfig, vocab_size: int, max_tokens: int) -> None:
+        super().__init__(config, vocab_size, max_tokens)
+        self.encoder = config.encoder.build(vocab_size=vocab_size, max_tokens=max_tokens)
+        self.posterior = config.posterior.build(feature_dim=self.encoder.feature_dim, latent_dim=config.latent_dim)
+        self.prior = config.prior.build(latent_dim=config.latent_dim)
+        self.decoder = config.decoder.build(vocab_size=vocab_size, latent_dim=config.latent_dim, max_tokens=max_tokens)
+
+    def posterior_of(self, batch: Batch) -> LatentDistribution:
+        """q(z|x), batch shape [B]."""
+        return self.posterior(self.encoder(batch.tokens_BT, batch.lengths_B))
+
+    def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
+        group = latent_group("z", self.posterior_of(batch), self.prior(), num_samples)
+        log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, group.z_SUD)
+        return LatentTerms(
+            log_px_z_SB=log_px_z_SB,
+            log_weight_SB=torch.full_like(log_px_z_SB, -math.log(num_samples)).detach(),
+            tokens_B=batch.lengths_B - 1,
+            latents=(group,),
+        )
+
+    @torch.no_grad()
+    def encode(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
+        """Text to latent: the posterior mean of each sentence.
+
+        Raises:
+            DataError: for an empty sentence, or one longer than the model was trained for.
+        """
+        batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
+        was_training = self.training
+        self.eval()
+        try:
+            return self.posterior_of(to_device(batch, self.device)).mean
+        finally:
+            self.train(was_training)
+
+    @classmethod
+    def from_pretrained(cls, folder_or_name: str | Path) -> TextVAE:
+        """A trained model from a folder (`runs/NAME/train/model`) or from the Hugging Face hub.
+
+        Raises:
+            ModelError: when there is none, it is truncated, foreign, or of another kind.
+        """
+        return storage.load_as(cls, TextVAEConfig, folder_or_name)
+
+
+def latent_group(name: str, posterior: LatentDistribution, prior: LatentDistribution, num_samples: int) -> LatentGroup:
+    """Draw and score samples; give the KL in closed form where torch knows one."""
+    z_SUD, log_q_SU = posterior.rsample_and_log_prob((num_samples,))
+    per_dim_UD = posterior.kl_per_dim(prior)
+    kl_U = None
+    if per_dim_UD is not None:
+        kl_U = per_dim_UD.sum(-1)
+    elif (type(posterior), type(prior)) in _KL_REGISTRY:
+        kl_U = kl_divergence(posterior, prior)
+    return LatentGroup(
+        name=name,
+        posterior=posterior,
+        prior=prior,
+        z_SUD=z_SUD,
+        log_q_SU=log_q_SU,
+        log_p_SU=prior.log_prob(z_SUD),
+        kl_U=kl_U,
+        kl_per_dim_UD=per_dim_UD,
+    )
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The same batch with its tensors on a device."""
+
+    def move(x: Tensor | None) -> Tensor | None:
+        return None if x is None else x.to(device, non_blocking=True)
+
+    return Batch(
+        batch.tokens_BT.to(device, non_blocking=True),
+        batch.lengths_B.to(device, non_blocking=True),
+        move(batch.label_B),
+        move(batch.example_id_B),
+        move(batch.unit_B),
+    )

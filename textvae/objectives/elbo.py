@@ -1,0 +1,98 @@
+"""The evidence lower bound, with a weight on its KL and free bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from textvae.config import Component
+from textvae.errors import ConfigError
+from textvae.objectives.free_bits import FreeBitsConfig
+from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig
+from textvae.types import LatentGroup, LatentTerms, ObjectiveOutput
+
+BatchMean = Callable[[Tensor], Tensor]
+"""[B, ...] -> [...]: the mean over all sentences of the global batch."""
+
+
+def local_mean(x: Tensor) -> Tensor:
+    """The mean over the sentences of a batch that a single process holds."""
+    return x.mean(0)
+
+
+class ELBOConfig(Component):
+    """Settings of the (weighted) evidence lower bound."""
+
+    kind: Literal["elbo"] = "elbo"
+    kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
+    free_bits: FreeBitsConfig | None = None
+
+    def build(self, *, steps_per_epoch: int, total_steps: int) -> ELBO:
+        schedule = self.kl_weight.build(steps_per_epoch=steps_per_epoch, total_steps=total_steps)
+        return ELBO(schedule, self.free_bits)
+
+
+class ELBO:
+    """loss(x) = -E_q log p(x|z) + weight(step) * penalty, penalty = KL(q(z|x) || p(z)) or its free-bits form.
+
+    Kingma & Welling 2014 (arXiv 1312.6114), eq. 10; at weight 1 without free bits minus the loss bounds log p(x)
+    from below. The log-likelihood is summed over tokens, never averaged: a mean over tokens beside a KL of
+    the whole sentence would weight the KL by the sentence's length.
+
+    Args:
+        schedule: the KL weight by step.
+        free_bits: which KL costs nothing; None for none.
+    """
+
+    def __init__(self, schedule: Schedule, free_bits: FreeBitsConfig | None = None) -> None:
+        self.schedule, self.free_bits = schedule, free_bits
+
+    @property
+    def first_final_step(self) -> int:
+        """The first step from which the weight is final: only from there may checkpoints compete."""
+        return self.schedule.first_final_step
+
+    def __call__(self, terms: LatentTerms, step: int, batch_mean: BatchMean = local_mean) -> ObjectiveOutput:
+        """Args:
+        terms: of a batch.
+        step: of training, which sets the weight.
+        batch_mean: the mean over the global batch, where several processes share one.
+        """
+        weight = self.schedule(step)
+        nll_B = -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0)
+        kl_B = torch.zeros_like(nll_B)
+        penalty_B = torch.zeros_like(nll_B)
+        for group in terms.latents:
+            group_kl_B = kl_by_sentence(group, terms)
+            kl_B = kl_B + group_kl_B
+            penalty_B = penalty_B + self._penalty(group, group_kl_B, batch_mean)
+        metrics = {"nll": nll_B.detach(), "kl": kl_B.detach(), "kl_penalty": penalty_B.detach()}
+        return ObjectiveOutput(nll_B + weight * penalty_B, metrics, weight)
+
+    def _penalty(self, group: LatentGroup, kl_B: Tensor, batch_mean: BatchMean) -> Tensor:
+        if self.free_bits is None or (group.kl_per_dim_UD is None and not _is_vector(group)):
+            return kl_B
+        if group.kl_per_dim_UD is None:
+            raise ConfigError(
+                f"free bits need the KL of each dimension, which '{group.name}' does not have; "
+                "use a posterior and a prior that factorise, or remove objective.free_bits."
+            )
+        return self.free_bits.penalty(group.kl_per_dim_UD, batch_mean)
+
+
+def _is_vector(group: LatentGroup) -> bool:
+    """Whether a group is a vector, to which free bits apply, rather than a label, to which they do not."""
+    return group.z_SUD.is_floating_point()
+
+
+def kl_by_sentence(group: LatentGroup, terms: LatentTerms) -> Tensor:
+    """KL(q || p) of each sentence, [B], nats: in closed form, else by Monte Carlo over the samples."""
+    if group.kl_U is not None:
+        return group.kl_U
+    if group.log_q_SU is None:
+        raise ConfigError(f"'{group.name}' has no density, so it has no KL; use an objective that needs none.")
+    return (terms.log_weight_SB.exp() * (group.log_q_SU - group.log_p_SU)).sum(0)

@@ -1,0 +1,42 @@
+"""The standard normal prior."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from textvae.config import Component
+from textvae.distributions import DiagonalGaussian
+from textvae.priors.base import Prior
+from textvae.types import Context
+
+
+class StandardNormalPriorConfig(Component):
+    """Settings of the standard normal prior: none."""
+
+    kind: Literal["standard_normal"] = "standard_normal"
+
+    def build(self, *, latent_dim: int) -> StandardNormalPrior:
+        return StandardNormalPrior(latent_dim)
+
+
+class StandardNormalPrior(Prior):
+    """p(z) = N(0, I).
+
+    >>> StandardNormalPriorConfig().build(latent_dim=2)().mean.tolist()
+    [0.0, 0.0]
+    """
+
+    loc_D: Tensor
+    scale_D: Tensor
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        # Buffers, so that the prior lives where the model lives; not saved, for they are no knowledge.
+        self.register_buffer("loc_D", torch.zeros(latent_dim), persistent=False)
+        self.register_buffer("scale_D", torch.ones(latent_dim), persistent=False)
+
+    def forward(self, context: Context | None = None) -> DiagonalGaussian:
+        return DiagonalGaussian(self.loc_D, self.scale_D, validate_args=False)
