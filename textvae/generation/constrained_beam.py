@@ -260,12 +260,12 @@ class _Search:
             cap = torch.full_like(filled.slot, self.candidates)
             filled = filled.pick(best_in_group(filled.score, self._bin(filled), cap))
             filled.count = filled.count + 1
-            least, most, _, _, number = self.table[filled.sentence, filled.slot].unbind(1)
+            least, most, _, _, blank = self.table[filled.sentence, filled.slot].unbind(1)
             # A blank that may end here or go on does both: two hypotheses with the same words so far.
             parts.append(filled.pick((filled.count < most).nonzero().squeeze(1)))
             ends = (filled.count >= least).nonzero().squeeze(1)
             closed = filled.pick(ends)
-            closed.filled = closed.filled.scatter(1, number[ends].unsqueeze(1), closed.count.unsqueeze(1))
+            closed.filled = closed.filled.scatter(1, blank[ends].unsqueeze(1), closed.count.unsqueeze(1))
             closed.slot, closed.count = closed.slot + 1, torch.zeros_like(closed.count)
             parts.append(closed)
         every = _Rows(*(torch.cat([getattr(part, name) for part in parts]) for name in _Rows.__dataclass_fields__))
@@ -286,9 +286,8 @@ class _Search:
             words = tuple(tokens[:-1])
             fillers, at, lengths = [], 0, iter(filled)
             for slot in self.templates[sentence]:
-                length = 1
+                length = next(lengths) if isinstance(slot, Blank) else 1
                 if isinstance(slot, Blank):
-                    length = next(lengths)
                     fillers.append(words[at : at + length])
                 at += length
             # Two spans may share the same words out differently; the sentence is one all the same.

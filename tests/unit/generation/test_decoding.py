@@ -108,7 +108,7 @@ def _exact(decoder, z_D: torch.Tensor, **settings) -> dict[tuple[int, ...], floa
 @pytest.mark.parametrize("settings", [{}, {"temperature": 0.6}, {"top_k": 2}, {"top_p": 0.7}], ids=str)
 @pytest.mark.parametrize("name", ["table", "gru-both", "transformer-prefix"])
 def test_sampling_frequencies_are_the_exact_probabilities(name: str, settings: dict) -> None:
-    """20 000 draws; every frequency within 4.5 standard errors (about 100 comparisons in all: one in 1 500 by chance)."""
+    """20 000 draws; every frequency within 4.5 standard errors (about 100 comparisons in all)."""
     decoder, z, draws = build(name), codes(1), 20_000
     decoding = SamplingConfig(max_tokens=2, **settings)
     made = generate(decoder, z.expand(draws, -1), decoding, generator=torch.Generator().manual_seed(0))
