@@ -285,5 +285,3 @@ def evaluate_classifier(
         "confusion": confusion.tolist(),
         "f1": {name: float(value) for name, value in zip(model.label_names, f1, strict=True)},
     }
-
-

@@ -188,7 +188,9 @@ def _read_header(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         raise ModelError(f"{path} is missing, truncated or not textvae's") from None
     if not known:
-        raise ModelError(f"{path} has format {header['format']} {header['format_version']}, not {FORMAT} {FORMAT_VERSION}")
+        raise ModelError(
+            f"{path} has format {header['format']} {header['format_version']}, not {FORMAT} {FORMAT_VERSION}"
+        )
     return header
 
 

@@ -94,9 +94,7 @@ class MetricsLog:
         self._stream.truncate(min(size, found))
 
     def write(self, values: dict[str, Any]) -> None:
-        rounded = {
-            name: float(f"{value:.8g}") if isinstance(value, float) else value for name, value in values.items()
-        }
+        rounded = {name: float(f"{value:.8g}") if isinstance(value, float) else value for name, value in values.items()}
         self._stream.write((json.dumps(rounded) + "\n").encode())
         self._stream.flush()
 

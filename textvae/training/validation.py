@@ -71,7 +71,9 @@ class Validation:
                     if interrupted():
                         return None
                     torch.manual_seed(_NOISE_SEED + number)
-                    terms = model.terms(to_device(self.corpus.batch(self.batches[number]), processes.device), num_samples)
+                    terms = model.terms(
+                        to_device(self.corpus.batch(self.batches[number]), processes.device), num_samples
+                    )
                     numbers = self.objective(terms, step).metrics_B
                     totals += torch.stack([numbers["nll"], numbers["kl"]]).sum(-1, dtype=dtype)
                     sums = sums_of_means(terms, dtype)
