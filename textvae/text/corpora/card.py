@@ -30,7 +30,7 @@ def installed_cards() -> Path:
 
 
 def find_card(name_or_path: str | Path, base: Path | None = None) -> Path:
-    """The file of a card: a path, seen from `base` (the recipe's folder) or from here, or the name of an installed card.
+    """The file of a card: a path, seen from `base` or from the current folder, or the name of an installed card.
 
     Raises:
         ConfigError: there is none; the message lists the names there are.

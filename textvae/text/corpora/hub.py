@@ -22,7 +22,7 @@ class HubCorpus(CorpusCard):
         dataset: name on the hub (``fancyzhx/ag_news``) or a folder.
         subset: the data set's configuration, where it has several.
         revision: a commit or tag of the data set, so that a later change of it changes nothing here.
-        splits_of_source: name of each split over there; which ones exist is looked up where this is left out.
+        splits_of_source: name of each split over there, such as ``{train = "train", valid = "validation"}``.
         text_column: column with the text.
         label_column: column with the label; class numbers are shown by their names.
         root: folder that a relative `dataset` folder is looked up in.
@@ -32,7 +32,7 @@ class HubCorpus(CorpusCard):
     dataset: str
     subset: str | None = None
     revision: str | None = None
-    splits_of_source: dict[Split, str] = Field(default_factory=lambda: {"train": "train"})
+    splits_of_source: dict[Split, str] = Field(default={"train": "train"})
     text_column: str = "text"
     label_column: str | None = None
     root: str | None = None

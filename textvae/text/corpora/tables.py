@@ -135,7 +135,7 @@ class JSONLinesCorpus(_TableCorpus):
                         f"{path}, line {number}: {self.text_column!r} is {type(text).__name__}, expected a string; "
                         "choose another text_column."
                     )
-                label = record.get(self.label_column) if self.label_column is not None else None
+                label = record.get(str(self.label_column)) if self.label_column is not None else None
                 yield Example(text or "", label_text(label))
 
 

@@ -193,4 +193,6 @@ def _merges(trainer: Any, pre_tokenizer: Any, texts: Iterable[str]) -> tuple[lis
     fast.train_from_iterator(texts, trainer=trainer)
     model = json.loads(fast.to_str())["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
-    return tokens, [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in model["merges"]]
+    # Older releases of the library write a merge as one string.
+    merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
+    return tokens, [(left, right) for left, right in merges]
