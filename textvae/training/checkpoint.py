@@ -259,5 +259,5 @@ def disk_errors(where: Path) -> Iterator[None]:
         if not full:
             raise
         raise MachineError(
-            f"no space left on the disk for {where}; free some and run again: training resumes from its last checkpoint."
+            f"no space left on the disk for {where}; free some and run again: training goes on where it was kept last."
         ) from None
