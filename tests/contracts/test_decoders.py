@@ -85,10 +85,10 @@ def test_z_changes_the_likelihood(config: DecoderConfig) -> None:
 
 
 def test_probabilities_of_a_toy_language_sum_to_one(config: DecoderConfig) -> None:
-    """All sentences of up to 3 words over 2 words and <unk>, and the unfinished prefixes of 4 words, sum to 1 (1e-5)."""
+    """All sentences of up to 3 of 3 words, and the unfinished prefixes of 4 words, sum to 1 within 1e-5."""
     decoder, words, longest = build(config, vocab_size=6), (3, 4, 5), 3
     z = torch.randn(LATENT)
-    sequences = [list(s) + [EOS_ID] for n in range(longest + 1) for s in itertools.product(words, repeat=n)]
+    sequences = [[*list(s), EOS_ID] for n in range(longest + 1) for s in itertools.product(words, repeat=n)]
     sequences += [list(s) for s in itertools.product(words, repeat=longest + 1)]
     tokens = torch.zeros(len(sequences), longest + 2, dtype=torch.int64)
     for row, sequence in enumerate(sequences):
@@ -145,7 +145,7 @@ def test_gradients_equal_those_of_plain_operations(config: DecoderConfig) -> Non
     decoder = build(config.model_copy(update={"dropout": 0.0})).double()
     batch = random_batch()
     z = torch.randn(1, 5, LATENT, dtype=torch.float64, requires_grad=True)
-    parameters = [p for p in decoder.parameters()]
+    parameters = list(decoder.parameters())
     fused = torch.autograd.grad(decoder.log_prob(batch.tokens_BT, z).sum(), [z, *parameters], allow_unused=True)
     state, total = decoder.init_state(z[0]), torch.zeros((), dtype=torch.float64)
     for position in range(batch.tokens_BT.shape[1] - 1):

@@ -129,7 +129,7 @@ class TransformerDecoder(Decoder):
         if self.z_to != "cross_attention":
             return [None] * len(self.blocks)
         vectors = self._z_vectors(z_ND)
-        return [block.memory_attention.keys_values(vectors) for block in self.blocks]  # type: ignore[union-attr]
+        return [block.memory_cache(vectors) for block in self.blocks]  # type: ignore[operator]
 
     def token_log_prob(
         self, tokens_BT: Int[Tensor, "B T"], z_SBD: Float[Tensor, "S B D"], context: Context | None = None

@@ -122,5 +122,5 @@ def _initialize(layer: nn.LSTM | nn.GRU) -> None:
                 nn.init.xavier_uniform_(gate)
         else:
             nn.init.zeros_(parameter)
-    if isinstance(layer, nn.LSTM):
-        layer.bias_ih_l0.data[layer.hidden_size : 2 * layer.hidden_size] = 1.0
+            if name.startswith("bias_ih") and isinstance(layer, nn.LSTM):
+                parameter.data[layer.hidden_size : 2 * layer.hidden_size] = 1.0

@@ -67,6 +67,10 @@ class TransformerBlock(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
+    def memory_cache(self, memory_NTH: Float[Tensor, "N M H"]) -> Cache:
+        """Keys and values of a memory for `forward`."""
+        return self.memory_attention.keys_values(memory_NTH)
+
     def forward(
         self,
         x_NTH: Float[Tensor, "N T H"],
@@ -80,7 +84,7 @@ class TransformerBlock(nn.Module):
             causal: whether a position may see only itself and earlier ones.
             mask: True at positions that may be seen.
             cache: keys and values of earlier positions; then x must be a single position.
-            memory: keys and values of the memory (`memory_attention.keys_values`).
+            memory: keys and values of the memory (`memory_cache`).
 
         Returns:
             The outputs, and the cache with the new positions appended.

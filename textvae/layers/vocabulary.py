@@ -30,9 +30,11 @@ class VocabularyProjection(nn.Module):
         tied_weight: an embedding's weight [V, hidden_dim] to share (Press & Wolf 2017, arXiv 1608.05859).
     """
 
+    weight: Tensor
+    bias: Tensor
     forbidden_V: Tensor
 
-    def __init__(self, hidden_dim: int, vocab_size: int, tied_weight: nn.Parameter | None = None) -> None:
+    def __init__(self, hidden_dim: int, vocab_size: int, tied_weight: Tensor | None = None) -> None:
         super().__init__()
         if tied_weight is None:
             tied_weight = nn.Parameter(torch.empty(vocab_size, hidden_dim).uniform_(-0.1, 0.1))

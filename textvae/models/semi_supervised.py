@@ -23,7 +23,7 @@ from textvae.models.base import TextModel
 from textvae.models.text_vae import to_device
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
-from textvae.text import encode_texts
+from textvae.text.batching import encode_texts
 from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
 

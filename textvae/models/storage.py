@@ -16,7 +16,7 @@ from safetensors.torch import save_model as save_weights
 from textvae import __version__
 from textvae.config import Component, parse
 from textvae.errors import MachineError, ModelError
-from textvae.text import load_tokenizer
+from textvae.text.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
     from textvae.models.base import TextModel
@@ -157,7 +157,8 @@ def _local_folder(folder_or_name: str | Path) -> Path:
         return Path(snapshot_download(name, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE, f"{TOKENIZER_FOLDER}/*"]))
     except Exception as error:
         raise ModelError(
-            f"'{name}' is no folder here, and the Hugging Face hub did not give it ({type(error).__name__}); check the name."
+            f"'{name}' is no folder here, and the Hugging Face hub did not give it ({type(error).__name__}); "
+            "check the name."
         ) from None
 
 
@@ -172,7 +173,8 @@ def _model_card(header: dict[str, Any], num_parameters: int) -> str:
         f"# A textvae model: {model['kind']}",
         "",
         f"- textvae {header['textvae_version']}, format {header['format_version']}",
-        f"- {num_parameters:,} parameters, vocabulary {header['vocab_size']}, sentences of at most {header['max_tokens']} tokens",
+        f"- {num_parameters:,} parameters, vocabulary {header['vocab_size']}",
+        f"- sentences of at most {header['max_tokens']} tokens",
     ]
     if header["label_names"]:
         lines.append(f"- labels: {', '.join(header['label_names'])}")

@@ -1,0 +1,65 @@
+"""Turning a decoder and latent vectors into sentences.
+
+Everything here speaks the stepping half of the decoder's contract (`init_state`, `step`, `select`), so it
+serves every decoder, and a language model with latent vectors of width 0 as well.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from textvae.generation.base import Decoding, Generated, SteppingDecoder, inference
+from textvae.generation.beam import BeamConfig, Hypothesis, beam_search
+from textvae.generation.constrained_beam import Blank, Filling, Slot, constrained_beam
+from textvae.generation.greedy import GreedyConfig
+from textvae.generation.sampling import SamplingConfig
+from textvae.types import Context
+
+DecodingConfig = Annotated[GreedyConfig | SamplingConfig | BeamConfig, Field(discriminator="kind")]
+"""How sentences are decoded, chosen by `kind`: greedy, sample, beam."""
+
+__all__ = [
+    "BeamConfig",
+    "Blank",
+    "Decoding",
+    "DecodingConfig",
+    "Filling",
+    "Generated",
+    "GreedyConfig",
+    "Hypothesis",
+    "SamplingConfig",
+    "Slot",
+    "SteppingDecoder",
+    "beam_search",
+    "constrained_beam",
+    "generate",
+    "inference",
+]
+
+
+def generate(
+    decoder: SteppingDecoder,
+    z_ND: Tensor,
+    decoding: Decoding,
+    *,
+    context: Context | None = None,
+    generator: torch.Generator | None = None,
+) -> Generated:
+    """Decode one sentence for each row of z.
+
+    Args:
+        decoder: anything with the stepping contract; dropout is off while it decodes.
+        z_ND: latent vectors [N, D]; [N, 0] for a language model.
+        decoding: greedy, sample or beam settings.
+        context: conditions, one row for each sentence.
+        generator: source of randomness for `sample`; the same seed gives the same sentences.
+
+    Raises:
+        ConfigError: `max_tokens` is more than the decoder can do.
+    """
+    with inference(decoder):
+        return decoding.decode(decoder, z_ND, context=context, generator=generator)

@@ -1,0 +1,177 @@
+"""Beam search for the most probable sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from textvae.generation.base import Decoding, Generated, SteppingDecoder, first_tokens, forbidden_ids, word_limit
+from textvae.types import EOS_ID, Context
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One sentence that a search found.
+
+    Attributes:
+        tokens: ids without BOS and EOS.
+        log_prob: the decoder's log p(x|z), nats, EOS included where finished.
+        score: what hypotheses are ranked by.
+        finished: False where the limit was reached without EOS.
+    """
+
+    tokens: list[int]
+    log_prob: float
+    score: float
+    finished: bool = True
+
+
+class BeamConfig(Decoding):
+    """Beam search: the `width` best prefixes are followed at once.
+
+    Attributes:
+        width: prefixes kept for each sentence.
+        length_penalty: sentences are ranked by log p / (tokens, EOS included) ** length_penalty, a plain
+            power of the length (not the formula of GNMT): 0 looks for the mode of p(x|z), 1 for the best
+            mean per token; in between, longer sentences are favored the more, the larger it is.
+
+    >>> BeamConfig(width=5).length_penalty
+    0.0
+    """
+
+    kind: Literal["beam"] = "beam"
+    width: int = Field(default=5, ge=1)
+    length_penalty: float = Field(default=0.0, ge=0.0)
+
+    def decode(
+        self,
+        decoder: SteppingDecoder,
+        z_ND: Tensor,
+        *,
+        context: Context | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Generated:
+        found = beam_search(
+            decoder,
+            z_ND,
+            width=self.width,
+            length_penalty=self.length_penalty,
+            context=context,
+            max_tokens=self.max_tokens,
+            allow_unk=self.allow_unk,
+        )
+        best = [ranked[0] for ranked in found]
+        return Generated(
+            [hypothesis.tokens for hypothesis in best],
+            torch.tensor([hypothesis.log_prob for hypothesis in best], dtype=z_ND.dtype, device=z_ND.device),
+            torch.tensor([hypothesis.finished for hypothesis in best], dtype=torch.bool, device=z_ND.device),
+        )
+
+
+@torch.no_grad()
+def beam_search(
+    decoder: SteppingDecoder,
+    z_ND: Tensor,
+    *,
+    width: int = 5,
+    length_penalty: float = 0.0,
+    best: int = 1,
+    context: Context | None = None,
+    max_tokens: int | None = None,
+    allow_unk: bool = False,
+) -> list[list[Hypothesis]]:
+    """The `best` sentences found for each row of z, best first.
+
+    A sentence enters the answers when EOS is among the `width` best continuations, and `width` open
+    prefixes are kept besides. The search of a row ends when no open prefix, however it goes on, can beat
+    the worst of its `best` answers: log p only falls, so log p / (longest length) ** length_penalty is a
+    bound. With `width` no smaller than the number of prefixes this is the exact argmax.
+
+    Returns:
+        At least one hypothesis for each row; unfinished prefixes fill up where fewer than `best` ended.
+    """
+    rows, device = z_ND.shape[0], z_ND.device
+    limit = word_limit(decoder, max_tokens)
+    if rows == 0:
+        return []
+    forbidden = torch.tensor(forbidden_ids(allow_unk), device=device)
+    longest = float(limit + 1) ** length_penalty
+    answers: list[list[Hypothesis]] = [[] for _ in range(rows)]
+
+    # Open prefixes: scores [n, w] and tokens [n, w, t] of the n rows still searched; w is 1 at first.
+    row_n = torch.arange(rows, device=device)
+    open_nw = torch.zeros(rows, 1, dtype=torch.float64, device=device)
+    tokens_nwt = torch.zeros(rows, 1, 0, dtype=torch.int64, device=device)
+    last = first_tokens(rows, device)
+    state = decoder.init_state(z_ND, context)
+    for position in range(limit + 1):
+        log_prob_NV, state = decoder.step(last, state)
+        n, w = open_nw.shape
+        vocab = log_prob_NV.shape[-1]
+        next_nwV = open_nw.unsqueeze(-1) + log_prob_NV.index_fill(1, forbidden, -torch.inf).double().view(n, w, vocab)
+        # Twice the width, so that `width` open prefixes remain even if half of the candidates end.
+        score_nc, flat_nc = next_nwV.view(n, w * vocab).topk(min(2 * width, w * vocab), dim=-1)
+        from_nc, token_nc = flat_nc // vocab, flat_nc % vocab
+        ends_nc = token_nc == EOS_ID
+        good_nc = ends_nc & (score_nc > -torch.inf)
+        good_nc[:, width:] = False
+        length_cost = float(position + 1) ** length_penalty
+        for i, c in good_nc.nonzero().tolist():
+            log_prob = float(score_nc[i, c])
+            answers[int(row_n[i])].append(
+                Hypothesis(tokens_nwt[i, int(from_nc[i, c])].tolist(), log_prob, log_prob / length_cost)
+            )
+
+        # The first `width` that go on, in order of score: a stable sort puts the others last.
+        order_nc = ends_nc.long().argsort(dim=-1, stable=True)[:, :width]
+        score_nw = score_nc.masked_fill(ends_nc, -torch.inf).gather(1, order_nc)
+        from_nw, token_nw = from_nc.gather(1, order_nc), token_nc.gather(1, order_nc)
+        kept_nwt = tokens_nwt.gather(1, from_nw.unsqueeze(-1).expand(-1, -1, tokens_nwt.shape[-1]))
+        if position == limit:
+            # The continuation is no part of the sentence any more: what remains are the unfinished prefixes.
+            _fill_up(answers, best, row_n, kept_nwt, open_nw.gather(1, from_nw), score_nw, longest)
+            break
+        bound_n = (score_nw[:, 0] / longest).tolist()
+        going = []
+        for i, (row, bound) in enumerate(zip(row_n.tolist(), bound_n, strict=True)):
+            have = answers[row]
+            if len(have) > best:
+                have.sort(key=lambda hypothesis: -hypothesis.score)
+                del have[best:]
+            worst = min(hypothesis.score for hypothesis in have) if len(have) >= best else -float("inf")
+            if bound > worst:
+                going.append(i)
+        if not going:
+            break
+        keep = torch.tensor(going, device=device)
+        state = decoder.select(state, (keep.unsqueeze(1) * w + from_nw[keep]).flatten())
+        open_nw, row_n = score_nw[keep], row_n[keep]
+        tokens_nwt = torch.cat([kept_nwt[keep], token_nw[keep].unsqueeze(-1)], -1)
+        last = token_nw[keep].flatten()
+    return [sorted(have, key=lambda h: (not h.finished, -h.score))[:best] for have in answers]
+
+
+def _fill_up(
+    answers: list[list[Hypothesis]],
+    best: int,
+    row_n: Tensor,
+    tokens_nwt: Tensor,
+    log_prob_nw: Tensor,
+    next_score_nw: Tensor,
+    longest: float,
+) -> None:
+    """Where too few sentences ended, take the open prefixes, best continuation first, each once."""
+    for i, row in enumerate(row_n.tolist()):
+        seen: list[list[int]] = []
+        for c in range(tokens_nwt.shape[1]):
+            tokens = tokens_nwt[i, c].tolist()
+            if len(answers[row]) >= best or float(next_score_nw[i, c]) == -float("inf"):
+                break
+            if tokens not in seen:
+                seen.append(tokens)
+                log_prob = float(log_prob_nw[i, c])
+                answers[row].append(Hypothesis(tokens, log_prob, log_prob / longest, finished=False))

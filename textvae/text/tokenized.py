@@ -1,0 +1,314 @@
+"""Tokenized corpora on disk: one Arrow file a split, read through a memory map.
+
+The file is an Arrow IPC file with a single record batch of one row a sentence and the columns
+``ids`` (large_list<int32>, without BOS and EOS), ``label`` (int64, -1 for none), ``words`` (int32, white-space
+words of the text) and ``text`` (large_string, normalized). A single batch makes the ids one flat buffer, from
+which numpy gathers any sentences at once. Any Arrow library reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from textvae.config import Config
+from textvae.errors import DataError
+from textvae.text.batching import gather_batch
+from textvae.text.corpora.base import Example
+from textvae.text.files import atomic_path, explain_full_disk
+from textvae.text.normalize import normalize
+from textvae.text.tokenizers.base import Tokenizer
+from textvae.types import NO_LABEL, UNK_ID, Batch
+
+FORMAT_VERSION = 1
+_METADATA = b"textvae"
+_CHUNK = 2048
+
+Overlong = Literal["truncate", "window", "error"]
+
+
+class SplitReport(Config):
+    """What became of a split's examples.
+
+    Attributes:
+        sentences: rows written.
+        tokens: ids written, BOS and EOS not counted (a model predicts ``tokens + sentences`` of them).
+        words: words of the rows' texts, by white space.
+        characters: characters of the rows' texts.
+        empty: examples without a word, left out.
+        overlong: examples of more than `max_tokens` tokens, truncated or cut into windows.
+        unknown_tokens: ids that are ``<unk>``.
+        longest: tokens of the longest row.
+    """
+
+    sentences: int
+    tokens: int
+    words: int
+    characters: int
+    empty: int
+    overlong: int
+    unknown_tokens: int
+    longest: int
+
+
+class _Columns:
+    """Columns that grow on disk, so that a corpus larger than memory can be written."""
+
+    _TYPES: ClassVar[dict[str, Any]] = {
+        "ids": np.int32,
+        "offsets": np.int64,
+        "labels": np.int64,
+        "words": np.int32,
+        "ends": np.int64,
+    }
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, IO[bytes]] = {name: (folder / name).open("wb") for name in (*self._TYPES, "text")}
+        self._counts = {"ids": 0, "text": 0}
+        self.append("offsets", [0])
+        self.append("ends", [0])
+
+    def append(self, name: str, values: Any) -> None:
+        self._files[name].write(np.asarray(values, dtype=self._TYPES[name]).tobytes())
+
+    def append_rows(self, rows: Sequence[Sequence[int]], texts: Sequence[str], labels: Sequence[int]) -> None:
+        encoded = [text.encode("utf-8") for text in texts]
+        self.append("ids", np.fromiter((i for row in rows for i in row), dtype=np.int32))
+        self._files["text"].write(b"".join(encoded))
+        for name, ends, lengths in (("ids", "offsets", map(len, rows)), ("text", "ends", map(len, encoded))):
+            bounds = self._counts[name] + np.cumsum(np.fromiter(lengths, dtype=np.int64))
+            self.append(ends, bounds)
+            self._counts[name] = int(bounds[-1]) if len(bounds) else self._counts[name]
+        self.append("labels", labels)
+        self.append("words", [len(text.split()) for text in texts])
+
+    def finish(self, path: Path, rows: int, metadata: dict[str, Any]) -> None:
+        for file in self._files.values():
+            file.close()
+        buffers = {name: pa.memory_map(str(self._folder / name)).read_buffer() for name in self._files}
+        values = pa.Array.from_buffers(pa.int32(), self._counts["ids"], [None, buffers["ids"]])
+        columns = {
+            "ids": pa.Array.from_buffers(
+                pa.large_list(pa.field("item", pa.int32(), nullable=False)),
+                rows,
+                [None, buffers["offsets"]],
+                children=[values],
+            ),
+            "label": pa.Array.from_buffers(pa.int64(), rows, [None, buffers["labels"]]),
+            "words": pa.Array.from_buffers(pa.int32(), rows, [None, buffers["words"]]),
+            "text": pa.Array.from_buffers(pa.large_string(), rows, [None, buffers["ends"], buffers["text"]]),
+        }
+        schema = pa.schema(
+            [pa.field(name, column.type, nullable=False) for name, column in columns.items()],
+            metadata={_METADATA: json.dumps(metadata).encode()},
+        )
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            writer.write_batch(pa.record_batch(list(columns.values()), schema=schema))
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+
+
+def write_tokenized(
+    path: Path,
+    examples: Iterable[Example],
+    tokenizer: Tokenizer,
+    *,
+    max_tokens: int,
+    overlong: Overlong = "truncate",
+    label_names: Sequence[str] | None = None,
+) -> SplitReport:
+    """Tokenize examples into an Arrow file, in constant memory; the file appears whole or not at all.
+
+    Args:
+        path: the file to write.
+        examples: texts and labels, read once.
+        tokenizer: text to ids.
+        max_tokens: ids of a row at most, BOS and EOS not counted.
+        overlong: what longer texts become: ``truncate`` keeps their beginning, ``window`` makes consecutive pieces of
+            them, each a row with the same label, ``error`` refuses. The text kept beside a cut row is the row decoded.
+        label_names: the labels there are, in the order of their ids; None writes no labels.
+
+    Raises:
+        DataError: an unknown label, a text too long under ``error``, or nothing to write.
+        MachineError: the disk is full.
+    """
+    path = Path(path)
+    label_ids = None if label_names is None else {name: i for i, name in enumerate(label_names)}
+    counts = dict.fromkeys(SplitReport.model_fields, 0)
+    with explain_full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the result, not in /tmp: a large corpus must fit where its result does.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder, atomic_path(path) as part:
+            columns = _Columns(Path(folder))
+            try:
+                stream = iter(examples)
+                while chunk := list(islice(stream, _CHUNK)):
+                    rows, texts, labels = [], [], []
+                    for ids, text, label in _rows(chunk, tokenizer, max_tokens, overlong, label_ids, counts):
+                        rows.append(ids)
+                        texts.append(text)
+                        labels.append(label)
+                        counts["sentences"] += 1
+                        counts["tokens"] += len(ids)
+                        counts["words"] += len(text.split())
+                        counts["characters"] += len(text)
+                        counts["unknown_tokens"] += ids.count(UNK_ID)
+                        counts["longest"] = max(counts["longest"], len(ids))
+                    columns.append_rows(rows, texts, labels)
+                if not counts["sentences"]:
+                    raise DataError(f"Not one sentence to write to {path.name}: {counts['empty']} examples, all empty.")
+                report = SplitReport(**counts)
+                metadata = {
+                    "format_version": FORMAT_VERSION,
+                    "label_names": None if label_names is None else list(label_names),
+                    "report": report.model_dump(),
+                }
+                columns.finish(part, report.sentences, metadata)
+            finally:
+                columns.close()
+    return report
+
+
+def _rows(
+    chunk: list[Example],
+    tokenizer: Tokenizer,
+    max_tokens: int,
+    overlong: Overlong,
+    label_ids: dict[str, int] | None,
+    counts: dict[str, int],
+) -> Iterator[tuple[list[int], str, int]]:
+    """Rows of some examples: ids, text, label."""
+    texts = [normalize(example.text) for example in chunk]
+    for example, text, ids in zip(chunk, texts, tokenizer.encode_batch(texts), strict=True):
+        label = NO_LABEL
+        if label_ids is not None and example.label is not None:
+            if example.label not in label_ids:
+                known = ", ".join(repr(name) for name in list(label_ids)[:10])
+                raise DataError(
+                    f"Label {example.label!r} of {text[:60]!r} does not occur in training; known labels: {known}. "
+                    "Correct it, or move such an example into the training split."
+                )
+            label = label_ids[example.label]
+        if not ids:
+            counts["empty"] += 1
+        elif len(ids) <= max_tokens:
+            yield ids, text, label
+        elif overlong == "error":
+            raise DataError(
+                f"A text has {len(ids)} tokens, more than max_tokens = {max_tokens} ({text[:60]!r}...); raise "
+                'max_tokens, or set overlong to "truncate" or "window".'
+            )
+        else:
+            counts["overlong"] += 1
+            last = len(ids) if overlong == "window" else max_tokens
+            for start in range(0, last, max_tokens):
+                piece = ids[start : start + max_tokens]
+                yield piece, normalize(tokenizer.decode(piece)), label
+
+
+class TokenizedCorpus:
+    """A split that `write_tokenized` wrote, memory-mapped: only what is looked at is read.
+
+    Pickling keeps the path alone, so worker processes map the file themselves.
+
+    Args:
+        path: the Arrow file.
+
+    Raises:
+        DataError: the file is missing, truncated or not ours.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            reader = pa.ipc.open_file(pa.memory_map(str(self.path)))
+            metadata = json.loads((reader.schema.metadata or {})[_METADATA])
+            table = reader.get_batch(0)
+        except FileNotFoundError:
+            raise DataError(f"{self.path} does not exist; run the tokenize stage first.") from None
+        except (pa.ArrowException, OSError, KeyError, ValueError):
+            raise DataError(
+                f"{self.path} is no tokenized corpus, or a truncated one; tokenize the corpus again."
+            ) from None
+        if metadata.get("format_version") != FORMAT_VERSION:
+            got = metadata.get("format_version")
+            raise DataError(
+                f"{self.path} has format version {got}, expected {FORMAT_VERSION}; tokenize the corpus again."
+            )
+        ids = table.column("ids")
+        self._offsets = np.frombuffer(ids.buffers()[1], dtype=np.int64, count=len(table) + 1 if len(table) else 0)
+        self._flat = ids.values.to_numpy(zero_copy_only=True)
+        self._texts = table.column("text")
+        self._labels = table.column("label").to_numpy(zero_copy_only=True)
+        self._words = table.column("words")
+        names = metadata["label_names"]
+        self._has_labels = names is not None
+        self.label_names: tuple[str, ...] = tuple(names or ())
+        self.report = SplitReport(**metadata["report"])
+
+    @classmethod
+    def open(cls, path: Path | str) -> TokenizedCorpus:
+        """Same as ``TokenizedCorpus(path)``."""
+        return cls(path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.path = state["path"]
+        self._open()
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __repr__(self) -> str:
+        return f"TokenizedCorpus({str(self.path)!r}: {len(self)} sentences)"
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each sentence, BOS and EOS included, int64 [N]."""
+        return np.diff(self._offsets) + 2
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class of each sentence, -1 for none, int64 [N]."""
+        return self._labels
+
+    @cached_property
+    def word_counts(self) -> np.ndarray:
+        """White-space words of each text, int64 [N]."""
+        return self._words.to_numpy(zero_copy_only=True).astype(np.int64)
+
+    def words(self, i: int) -> int:
+        """White-space words of one text."""
+        return int(self._words[i].as_py())
+
+    def text(self, i: int) -> str:
+        """The normalized text of one sentence; of a truncated or windowed one, what was kept of it."""
+        return self._texts[int(i)].as_py()
+
+    def ids(self, i: int) -> np.ndarray:
+        """Token ids of one sentence without BOS and EOS, int32, read-only."""
+        return self._flat[self._offsets[i] : self._offsets[i + 1]]
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        """Sentences as a padded batch of int64 tensors, in the order of `indices` [B]."""
+        indices = np.asarray(indices, dtype=np.int64)
+        starts = self._offsets[indices]
+        counts = self._offsets[indices + 1] - starts
+        labels = self._labels[indices] if self._has_labels else None
+        return gather_batch(self._flat, starts, counts, labels, indices)

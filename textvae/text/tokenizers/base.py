@@ -1,0 +1,219 @@
+"""What every tokenizer is: text to ids and back, a vocabulary, a folder on disk."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from textvae.config import Component
+from textvae.errors import DataError, ModelError
+from textvae.text.files import write_text_atomically
+from textvae.text.normalize import normalize
+from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID
+
+SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
+"""How ids 0 to 3 are shown; text that happens to hold these strings never becomes PAD, BOS or EOS."""
+
+HEADER = "tokenizer.json"
+FORMAT_VERSION = 1
+
+assert (PAD_ID, BOS_ID, EOS_ID, UNK_ID) == (0, 1, 2, 3)
+
+
+class Tokenizer(ABC):
+    """Text to token ids and back.
+
+    Text is normalized inside (`textvae.text.normalize`), ids carry no BOS and no EOS, and decoding gives
+    text a person would write.
+    """
+
+    kind: ClassVar[str]
+
+    # --- what a kind must supply -------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def tokens(self) -> Sequence[str]:
+        """Every token as a string, by id."""
+
+    @property
+    @abstractmethod
+    def lowercase(self) -> bool:
+        """Whether text is lower-cased before it is cut."""
+
+    @abstractmethod
+    def _encode_normalized(self, texts: list[str]) -> list[list[int]]:
+        """Ids of texts already normalized and lower-cased."""
+
+    @abstractmethod
+    def _decode_kept(self, ids: list[int]) -> str:
+        """Text of ids among which no PAD, BOS or EOS is left."""
+
+    @abstractmethod
+    def _starts_word(self) -> np.ndarray:
+        """Bool [V]; what it says of the specials is overwritten."""
+
+    @abstractmethod
+    def _save(self, folder: Path) -> dict[str, Any]:
+        """Write files of its own, return what the header must hold besides the kind."""
+
+    @classmethod
+    @abstractmethod
+    def _load(cls, folder: Path, header: dict[str, Any]) -> Tokenizer:
+        """Undo `_save`."""
+
+    # --- what all kinds share ----------------------------------------------------------------------------
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, the four specials counted."""
+        return len(self.tokens)
+
+    @property
+    def splits_words(self) -> bool:
+        """True where a word may be several tokens; a perplexity per token then is not one per word."""
+        return True
+
+    @cached_property
+    def starts_word(self) -> np.ndarray:
+        """Bool [V], true where a token begins a word; false for specials."""
+        starts = np.asarray(self._starts_word(), dtype=bool).copy()
+        starts[: len(SPECIAL_TOKENS)] = False
+        starts.setflags(write=False)
+        return starts
+
+    @cached_property
+    def continues_word(self) -> np.ndarray:
+        """Bool [V], true where a token goes on with the word before it; false for specials."""
+        continues = ~self.starts_word
+        continues[: len(SPECIAL_TOKENS)] = False
+        continues.setflags(write=False)
+        return continues
+
+    def prepare(self, text: str) -> str:
+        """The text as the tokenizer sees it: normalized, and in lower case where it was asked for."""
+        text = normalize(text)
+        # Lower-casing can leave NFC (a dotted capital I becomes two characters), hence the second pass.
+        return normalize(text.lower()) if self.lowercase else text
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text, without BOS and EOS."""
+        return self._encode_normalized([self.prepare(text) for text in texts])
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of one text, without BOS and EOS."""
+        return self.encode_batch([text])[0]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Readable text; PAD, BOS and EOS are skipped, an unknown is shown as ``<unk>``."""
+        kept = [int(i) for i in ids]
+        return self._decode_kept([i for i in kept if i not in (PAD_ID, BOS_ID, EOS_ID)])
+
+    def decode_batch(self, ids: Iterable[Iterable[int]]) -> list[str]:
+        """Readable text of each row."""
+        return [self.decode(row) for row in ids]
+
+    def token(self, id: int) -> str:
+        """The token of one id, as the vocabulary spells it."""
+        return self.tokens[id]
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer into a folder: a JSON header and, for some kinds, one file beside it. No pickle.
+
+        Raises:
+            MachineError: the disk is full.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        own = self._save(folder)
+        header = {"format_version": FORMAT_VERSION, "kind": self.kind, "vocab_size": self.vocab_size, **own}
+        # Written last: a folder without a header is not a tokenizer.
+        write_text_atomically(folder / HEADER, json.dumps(header, ensure_ascii=False, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokenizer:
+        """Read a tokenizer of this kind.
+
+        Raises:
+            ModelError: the folder holds no tokenizer, one of another kind, or a damaged one.
+        """
+        folder = Path(folder)
+        header = read_header(folder)
+        if header["kind"] != cls.kind:
+            raise ModelError(f"{folder} holds a tokenizer of kind '{header['kind']}', expected '{cls.kind}'.")
+        try:
+            tokenizer = cls._load(folder, header)
+        except Exception as error:
+            # Foreign bytes make the libraries raise anything; to the user it is one fact.
+            raise ModelError(
+                f"The tokenizer in {folder} is damaged ({type(error).__name__}); tokenize again, or copy it anew."
+            ) from error
+        if tokenizer.vocab_size != header.get("vocab_size"):
+            got, expected = tokenizer.vocab_size, header.get("vocab_size")
+            raise ModelError(f"The tokenizer in {folder} has {got} tokens, its header says {expected}; copy it anew.")
+        return tokenizer
+
+
+class TokenizerBase(Component):
+    """Settings all tokenizers share.
+
+    Attributes:
+        vocab_size: ids at most, the four specials counted; a small corpus may give fewer.
+        lowercase: put text into lower case first. Decoded text then is in lower case too.
+    """
+
+    vocab_size: int = 8000
+    lowercase: bool = False
+
+    def train(self, texts: Iterable[str]) -> Tokenizer:
+        """Learn a vocabulary from texts, in one pass and deterministically.
+
+        Raises:
+            DataError: there is no text at all.
+        """
+        raise NotImplementedError
+
+
+def prepared_texts(texts: Iterable[str], lowercase: bool) -> Iterator[str]:
+    """Normalized, non-empty texts, one after another.
+
+    Raises:
+        DataError: not one text has a character in it.
+    """
+    found = False
+    for text in texts:
+        text = normalize(normalize(text).lower()) if lowercase else normalize(text)
+        if text:
+            found = True
+            yield text
+    if not found:
+        raise DataError("The corpus holds no text to learn a vocabulary from: it is empty, or blank lines throughout.")
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """The header of a tokenizer folder.
+
+    Raises:
+        ModelError: there is none, or it is not ours.
+    """
+    path = Path(folder) / HEADER
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise ModelError(
+            f"{folder} holds no tokenizer ({HEADER} is missing); give a folder that textvae wrote."
+        ) from None
+    except ValueError:
+        raise ModelError(f"{path} is truncated or not JSON; copy the model folder anew.") from None
+    if not isinstance(header, dict) or "kind" not in header or "format_version" not in header:
+        raise ModelError(f"{path} was not written by textvae; give a folder that textvae wrote.")
+    if header["format_version"] != FORMAT_VERSION:
+        got = header["format_version"]
+        raise ModelError(f"{path} has format version {got}, this textvae reads {FORMAT_VERSION}; upgrade textvae.")
+    return header
