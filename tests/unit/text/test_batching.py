@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_evaluation_batches(lengths, budget, most):
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     assert all(len(b) * lengths[b].max() <= budget and len(b) <= (most or len(b)) for b in batches)
     # Cut greedily: no batch could have taken the next sentence.
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in pairwise(batches):
         assert (len(batch) + 1) * lengths[following[0]] > budget or len(batch) == most
 
 
