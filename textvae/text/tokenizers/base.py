@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -121,7 +122,7 @@ class Tokenizer(ABC):
 
     def token(self, id: SupportsIndex) -> str:
         """The token of one id, as the vocabulary spells it."""
-        return self.tokens[id]
+        return self.tokens[operator.index(id)]
 
     def save(self, folder: Path | str) -> None:
         """Write the tokenizer into a folder: a JSON header and, for some kinds, one file beside it. No pickle.
