@@ -14,6 +14,7 @@ from torch import Tensor
 
 from textvae.generation.base import Decoding, Generated, SteppingDecoder, inference
 from textvae.generation.beam import BeamConfig, Hypothesis, beam_search
+from textvae.generation.constrained_beam import Blank, Filling, Slot, constrained_beam
 from textvae.generation.greedy import GreedyConfig
 from textvae.generation.sampling import SamplingConfig
 from textvae.types import Context
@@ -23,14 +24,18 @@ DecodingConfig = Annotated[GreedyConfig | SamplingConfig | BeamConfig, Field(dis
 
 __all__ = [
     "BeamConfig",
+    "Blank",
     "Decoding",
     "DecodingConfig",
+    "Filling",
     "Generated",
     "GreedyConfig",
     "Hypothesis",
     "SamplingConfig",
+    "Slot",
     "SteppingDecoder",
     "beam_search",
+    "constrained_beam",
     "generate",
     "inference",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
@@ -19,6 +19,7 @@ DEFAULT_MAX_TOKENS = 50
 """Longest sentence, in words or pieces without EOS, of a decoder that knows no limit of its own."""
 
 
+@runtime_checkable
 class SteppingDecoder(Protocol):
     """The part of a decoder's contract that turning z into sentences needs.
 

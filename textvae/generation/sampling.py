@@ -39,7 +39,9 @@ class SamplingConfig(Decoding):
     @classmethod
     def _positive(cls, value: float) -> float:
         if not 0.0 < value < float("inf"):
-            raise ValueError(f"temperature must be above 0 and finite, got {value}; for temperature 0 use kind 'greedy'")
+            raise ValueError(
+                f"temperature must be above 0 and finite, got {value}; for temperature 0 use kind 'greedy'"
+            )
         return value
 
     def decode(

@@ -15,7 +15,7 @@ from textvae.decoders import Decoder
 from textvae.errors import ModelError
 from textvae.generation import DecodingConfig, GreedyConfig, generate
 from textvae.models import storage
-from textvae.text import Tokenizer
+from textvae.text.tokenizers import Tokenizer
 from textvae.types import Batch, Context, LatentTerms
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import save_model as save_weights
 from textvae import __version__
 from textvae.config import Component, parse
 from textvae.errors import MachineError, ModelError
-from textvae.text import load_tokenizer
+from textvae.text.tokenizers import load_tokenizer
 
 if TYPE_CHECKING:
     from textvae.models.base import TextModel

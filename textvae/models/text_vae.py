@@ -22,7 +22,7 @@ from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
-from textvae.text import encode_texts
+from textvae.text.batching import encode_texts
 from textvae.types import Batch, LatentGroup, LatentTerms
 
 

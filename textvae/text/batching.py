@@ -153,7 +153,8 @@ def encode_texts(
         if len(row) > max_tokens:
             shown = text if len(text) <= 40 else text[:40] + "..."
             raise DataError(
-                f"{which} ({shown!r}) has {len(row)} tokens, the model was trained for at most {max_tokens}; shorten it."
+                f"{which} ({shown!r}) has {len(row)} tokens, more than the {max_tokens} "
+                "the model was trained for; shorten it."
             )
     counts = np.array([len(row) for row in rows], dtype=np.int64)
     flat = np.concatenate([np.array(row, dtype=np.int64) for row in rows])

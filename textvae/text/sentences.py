@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 # Words after which a full stop seldom ends a sentence. Short on purpose: Punkt learns a corpus' own.
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof st jr sr vs etc e.g i.e no vol fig al gen col capt lt sgt rev hon gov sen rep".split()
+    """mr mrs ms dr prof st jr sr vs etc e.g i.e no vol fig al gen col capt lt sgt rev hon gov sen rep""".split()  # noqa: SIM905
 )
+_OPENING, _CLOSING = "\"'\u201c\u2018([", "\"'\u201d\u2019)]"
 # The end of a sentence: its mark, whatever closes with it, white space, then something that can open one.
-_END = re.compile(r"""([.!?]+["'”’)\]]*)\s+(?=["'“‘(\[]*[^\W_a-z])""")
+_END = re.compile(rf"([.!?]+[{re.escape(_CLOSING)}]*)\s+(?=[{re.escape(_OPENING)}]*[^\W_a-z])")
 
 
 def split_sentences(text: str) -> list[str]:
@@ -33,5 +34,78 @@ def split_sentences(text: str) -> list[str]:
 
 def _is_abbreviation(text: str, stop: int) -> bool:
     """Whether the full stop at `stop` follows an abbreviation or a single initial."""
-    word = text[text.rfind(" ", 0, stop) + 1 : stop].lstrip("\"'“‘([")
+    word = text[text.rfind(" ", 0, stop) + 1 : stop].lstrip(_OPENING)
     return word.lower() in _ABBREVIATIONS or (len(word) == 1 and word.isupper() and word != "I")
+
+
+def train_punkt(texts: Iterable[str], max_characters: int = 5_000_000) -> Callable[[str], list[str]]:
+    """Learn a text's abbreviations and sentence starters (Kiss and Strunk 2006), unsupervised.
+
+    Args:
+        texts: of the corpus; only the first `max_characters` are looked at, so that memory stays bounded.
+        max_characters: see above.
+
+    Returns:
+        A function from text to its sentences.
+    """
+    from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTrainer
+
+    trainer = PunktTrainer()
+    seen = 0
+    part: list[str] = []
+    for text in texts:
+        part.append(text)
+        seen += len(text)
+        if len(part) == 1000 or seen >= max_characters:
+            trainer.train("\n\n".join(part), finalize=False)
+            part = []
+        if seen >= max_characters:
+            break
+    if part:
+        trainer.train("\n\n".join(part), finalize=False)
+    trainer.finalize_training()
+    return PunktSentenceTokenizer(trainer.get_params()).tokenize
+
+
+# Words that begin with an apostrophe of their own.
+_ELISIONS = ("tis", "twas", "em", "til", "till", "cause", "bout", "n", "round")
+
+
+def drop_dangling_quotes(text: str) -> str:
+    """Remove straight quotation marks and brackets that have no partner, as a sentence cut out of a speech has.
+
+    >>> drop_dangling_quotes('"Go out. I will come.')
+    'Go out. I will come.'
+    >>> drop_dangling_quotes('He said, "Don\\'t touch my sons\\' wives."')
+    'He said, "Don\\'t touch my sons\\' wives."'
+    """
+    open_at: dict[str, list[int]] = {'"': [], "'": [], "(": []}
+    drop: set[int] = set()
+    for place, mark in enumerate(text):
+        before = text[place - 1] if place else " "
+        after = text[place + 1] if place + 1 < len(text) else " "
+        if mark == "(":
+            open_at["("].append(place)
+        elif mark == ")":
+            if open_at["("]:
+                open_at["("].pop()
+            else:
+                drop.add(place)
+        elif mark == '"' or (mark == "'" and not (before.isalnum() and after.isalnum())):
+            # A mark after a space, a bracket or another opening mark opens; any other closes.
+            opens = (
+                before.isspace()
+                or before in "(["
+                or (before in "\"'" and place - 1 in open_at[before] and after.isalnum())
+            )
+            if opens:
+                if mark == "'" and re.match(r"\w*", text[place + 1 :])[0].lower() in _ELISIONS:  # type: ignore[index]
+                    continue
+                open_at[mark].append(place)
+            elif open_at[mark]:
+                open_at[mark].pop()
+            elif mark == '"' or not before.isalnum():
+                drop.add(place)
+            # A lone ' after a letter stays: it is the apostrophe of "sons' wives".
+    drop.update(place for places in open_at.values() for place in places)
+    return "".join(mark for place, mark in enumerate(text) if place not in drop).strip()

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -62,7 +62,13 @@ class SplitReport(Config):
 class _Columns:
     """Columns that grow on disk, so that a corpus larger than memory can be written."""
 
-    _TYPES = {"ids": np.int32, "offsets": np.int64, "labels": np.int64, "words": np.int32, "ends": np.int64}
+    _TYPES: ClassVar[dict[str, Any]] = {
+        "ids": np.int32,
+        "offsets": np.int64,
+        "labels": np.int64,
+        "words": np.int32,
+        "ends": np.int64,
+    }
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -200,8 +206,8 @@ def _rows(
             yield ids, text, label
         elif overlong == "error":
             raise DataError(
-                f"A text has {len(ids)} tokens, more than max_tokens = {max_tokens} ({text[:60]!r}...); raise max_tokens, "
-                'or set overlong to "truncate" or "window".'
+                f"A text has {len(ids)} tokens, more than max_tokens = {max_tokens} ({text[:60]!r}...); raise "
+                'max_tokens, or set overlong to "truncate" or "window".'
             )
         else:
             counts["overlong"] += 1

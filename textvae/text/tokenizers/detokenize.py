@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_CLOSES = frozenset([".", ",", "!", "?", ";", ":", ")", "]", "}", "%", "''", "...", "”", "’", "»", "…"])
-_OPENS = frozenset(["(", "[", "{", "``", "$", "£", "€", "#", "“", "‘", "«"])
-_CLITIC = re.compile(r"(?i)^(?:['’](?:s|re|ve|ll|d|m|t)|n['’]t)$")
+_CLOSES = frozenset([*".,!?;:)]}%", "''", "...", "\u201d", "\u2019", "\u00bb", "\u2026"])
+_OPENS = frozenset([*"([{$#", "``", "\u00a3", "\u20ac", "\u201c", "\u2018", "\u00ab"])
+_CLITIC = re.compile("(?i)^(?:['\u2019](?:s|re|ve|ll|d|m|t)|n['\u2019]t)$")
+_ELISIONS = frozenset(["tis", "twas", "em", "til", "till", "cause", "bout", "n"])
 _QUOTES = {"``": '"', "''": '"'}
 
 
@@ -21,15 +22,28 @@ def detokenize(words: Sequence[str]) -> str:
     glue = True  # whether the next word sticks to what is already there
     inside_single = False
     for position, word in enumerate(words):
-        if word == "'":
-            # NLTK leaves a lone single quote ambiguous: it closes what is open or follows a plural, else it opens.
-            previous = words[position - 1] if position else ""
-            closes = inside_single or (previous[-1:] in ("s", "z", "x") and position > 0)
-            inside_single = not inside_single and not closes
-            pieces.append("'" if closes or glue else " '")
-            glue = not closes
+        if word != "'":
+            sticks = glue or word in _CLOSES or _CLITIC.match(word) is not None
+            pieces.append(("" if sticks else " ") + _QUOTES.get(word, word))
+            glue = word in _OPENS
             continue
-        sticks = glue or word in _CLOSES or _CLITIC.match(word) is not None
-        pieces.append(("" if sticks else " ") + _QUOTES.get(word, word))
-        glue = word in _OPENS
+        if position + 1 < len(words) and words[position + 1].lower() in _ELISIONS:
+            pieces.append("'" if glue else " '")
+            glue = True
+            continue
+        closes = inside_single or _ends_something(words, position)
+        inside_single = not closes
+        pieces.append("'" if closes or glue else " '")
+        glue = not closes
     return "".join(pieces)
+
+
+def _ends_something(words: Sequence[str], position: int) -> bool:
+    """Whether a lone single quote, with none open before it, is an apostrophe or the end of a quotation."""
+    if position == 0:
+        return False
+    previous = words[position - 1]
+    if previous in _CLOSES:
+        # One quote more to come pairs with this one; none to come, and this one ends a quotation begun elsewhere.
+        return "'" not in words[position + 1 :]
+    return previous[-1:] in ("s", "z", "x")

@@ -1,0 +1,116 @@
+"""From a text with blanks to a template of fixed tokens and gaps."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+
+from textvae.errors import DataError
+from textvae.generation.constrained_beam import Blank, Slot
+from textvae.text.tokenizers.base import Tokenizer
+
+BLANK = re.compile(r"_{3,}\*?")
+"""`___` is a word, `___*` a span; more underscores than three say the same."""
+
+MAX_PIECES = 6
+"""Pieces a whole word may have where the tokenizer cuts words."""
+
+_STAND_INS = 12
+
+
+def word_blank(tokenizer: Tokenizer) -> Blank:
+    """One word: a token, or for sub-word tokenizers a piece that starts a word and pieces that go on with it."""
+    if not tokenizer.splits_words:
+        return Blank()
+    first_V, rest_V = _masks(tokenizer)
+    return Blank(1, MAX_PIECES, first_V, rest_V)
+
+
+def span_blank(tokenizer: Tokenizer, max_span: int) -> Blank:
+    """One to `max_span` tokens; for sub-word tokenizers the first starts a word."""
+    if not tokenizer.splits_words:
+        return Blank(1, max_span)
+    return Blank(1, max_span, _masks(tokenizer)[0], None)
+
+
+@lru_cache(maxsize=8)
+def _masks(tokenizer: Tokenizer) -> tuple[torch.Tensor, torch.Tensor]:
+    # Kept, so that all blanks of a search share one tensor (the search tells masks apart by identity).
+    return torch.tensor(tokenizer.starts_word), torch.tensor(tokenizer.continues_word)
+
+
+def parse_template(text: str, tokenizer: Tokenizer, *, max_span: int) -> list[Slot]:
+    """Read a text with blanks.
+
+    Where tokens around a blank depend on what stands in it (a full stop that is a token of its own only at
+    the end, a piece that is spelled differently after a space), they are taken from the text with stand-in
+    words in the blanks: two encodings that differ at the blanks only say where these are.
+
+    Args:
+        text: such as ``I love ___.`` or ``the ___* was late``.
+        tokenizer: of the model.
+        max_span: the longest filling of ``___*``, in tokens.
+
+    Raises:
+        DataError: no blank, or a blank inside a word.
+    """
+    text = text.replace("*_", "* _")
+    marks = list(BLANK.finditer(text))
+    if not marks:
+        raise DataError(f"{text!r} has no blank; write ___ for one word or ___* for several.")
+    for mark in marks:
+        around = text[max(mark.start() - 1, 0) : mark.start()] + text[mark.end() : mark.end() + 1]
+        if any(character.isalnum() for character in around):
+            raise DataError(
+                f"{text!r} has a blank inside a word; a blank stands for whole words, put spaces around it."
+            )
+    blanks: list[Blank] = [
+        span_blank(tokenizer, max_span) if mark.group().endswith("*") else word_blank(tokenizer) for mark in marks
+    ]
+    pieces = BLANK.split(text)
+    found = _by_stand_ins(pieces, tokenizer)
+    if found is not None:
+        ids, places = found
+        slots: list[Slot] = list(ids)
+        for place, blank in zip(places, blanks, strict=True):
+            slots[place] = blank
+        return slots
+    # White-space tokenizers see "___." as one word; cut there, the full stop becomes a word of its own.
+    slots = []
+    for piece, after in itertools.zip_longest(tokenizer.encode_batch(pieces), blanks):
+        slots += piece
+        if after is not None:
+            slots.append(after)
+    return slots
+
+
+def _by_stand_ins(pieces: Sequence[str], tokenizer: Tokenizer) -> tuple[list[int], list[int]] | None:
+    """Ids of the text with a stand-in for each blank, and where the stand-ins are; None where that fails."""
+    rows = tokenizer.encode_batch([word.join(pieces) for word in _stand_ins(tokenizer)])
+    for first, second in itertools.pairwise(rows):
+        if len(first) != len(second):
+            continue
+        places = [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
+        if len(places) == len(pieces) - 1:
+            return first, places
+    return None
+
+
+@lru_cache(maxsize=8)
+def _stand_ins(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """A few ordinary words of the vocabulary that are one token each."""
+    words: dict[str, int] = {}
+    for start in range(4, tokenizer.vocab_size, 512):
+        ids = [i for i in range(start, min(start + 512, tokenizer.vocab_size)) if tokenizer.starts_word[i]]
+        texts = [text.strip() for text in tokenizer.decode_batch([[i] for i in ids])]
+        for text, row in zip(texts, tokenizer.encode_batch([f"{text} {text}" for text in texts]), strict=True):
+            # Twice, because some vocabularies spell the first word of a text in a way of its own.
+            if text.isalpha() and len(row) == 2 and len(text) > 1:
+                words.setdefault(text, row[1])
+        if len(words) >= _STAND_INS:
+            break
+    return tuple(list(words)[:_STAND_INS])

@@ -1,0 +1,21 @@
+"""What users come for: plain functions over a model, used by stages, by the command line and in notebooks."""
+
+from textvae.tasks.generate import NewSentence, generate_sentences
+from textvae.tasks.impute import Answer, HiddenWord, Imputation, ImputationAccuracy, impute, impute_accuracy
+from textvae.tasks.interpolate import Interpolation, interpolate
+from textvae.tasks.reconstruct import Reconstruction, reconstruct
+
+__all__ = [
+    "Answer",
+    "HiddenWord",
+    "Imputation",
+    "ImputationAccuracy",
+    "Interpolation",
+    "NewSentence",
+    "Reconstruction",
+    "generate_sentences",
+    "impute",
+    "impute_accuracy",
+    "interpolate",
+    "reconstruct",
+]

@@ -1,0 +1,332 @@
+"""Fill the blanks of sentences, and measure how well that goes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from textvae.errors import ConfigError, DataError
+from textvae.generation import Slot
+from textvae.generation.template import BLANK, parse_template, word_blank
+from textvae.tasks.iterated_modes import Completed, iterated_modes
+from textvae.tasks.sentences import require_unlabeled
+from textvae.types import UNK_ID
+
+_COUNTED_SENTENCES = 50_000
+"""Training sentences read to find the most frequent word, evenly spread over the corpus."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One way to fill the blanks of a text.
+
+    Attributes:
+        text: the text with the fillers in place of its blanks.
+        fillers: one for each blank, in order.
+        log_prob: log p of the whole sentence, nats, EOS included, by the bound its `Imputation` names.
+        probability: share among the answers that were considered, not among all possible ones.
+    """
+
+    text: str
+    fillers: tuple[str, ...]
+    log_prob: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Imputation:
+    """Ranked answers for one text.
+
+    Attributes:
+        text: the text with its blanks, as given.
+        answers: best first.
+        bound: what `log_prob` is: "exact" (a language model) or "iw-K", the importance-weighted estimate with
+            K samples.
+        trace: log p(x, z) after each round, nats; its maximum is what the rounds achieved.
+    """
+
+    text: str
+    answers: tuple[Answer, ...]
+    bound: str
+    trace: tuple[float, ...]
+
+
+def impute(
+    model: Any,
+    texts: str | Sequence[str],
+    *,
+    rounds: int = 3,
+    width: int = 5,
+    expand: int = 4,
+    answers: int = 5,
+    samples: int = 32,
+    max_span: int = 4,
+    candidates: int | None = None,
+    seed: int = 0,
+) -> list[Imputation]:
+    """Fill the blanks of texts: `___` is one word, `___*` a span of one to `max_span` tokens.
+
+    With a word tokenizer a word is one token (punctuation too); with a sub-word tokenizer it is a piece that
+    starts a word and the pieces that go on with it. z and the blanks are found by iterated conditional modes
+    (see `iterated_modes`). What all rounds found is ranked by the probability of the whole sentence, z
+    averaged out by `samples` draws that all answers of a text share; probabilities are shares among the
+    `candidates` ranked, so they sum to 1 over these. `<unk>` is never an answer.
+
+    Args:
+        model: a TextVAE or a LanguageModel with its tokenizer.
+        texts: texts with blanks.
+        rounds: alternations between z and the blanks, at most; a language model needs one.
+        width: hypotheses kept where a blank begins.
+        expand: how many times more are kept while the words to the right of a blank are read.
+        answers: returned for a text, at most.
+        samples: draws of z for the ranking.
+        max_span: longest filling of `___*`, in tokens.
+        candidates: completions ranked; twice `answers`, and at least `width`, when None.
+        seed: the same seed gives the same probabilities.
+
+    Raises:
+        DataError: a text that is empty, has no blank, or is longer than the model was trained for.
+        ModelError: the model has no tokenizer, or needs a label.
+        ConfigError: a number below 1.
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    require_unlabeled(model, "impute")
+    tokenizer = model.require_tokenizer()
+    candidates = max(2 * answers, width) if candidates is None else candidates
+    _at_least_one(
+        rounds=rounds,
+        width=width,
+        expand=expand,
+        answers=answers,
+        samples=samples,
+        max_span=max_span,
+        candidates=candidates,
+    )
+    if not texts:
+        raise DataError("No text was given; give at least one with ___ in it.")
+    templates = []
+    for number, text in enumerate(texts, start=1):
+        which = f"Text {number}" if len(texts) > 1 else "The text"
+        if not text.strip():
+            raise DataError(f"{which} is empty; write a sentence with ___ for the hidden word.")
+        template = parse_template(text, tokenizer, max_span=max_span)
+        if len(template) > model.max_tokens:
+            raise DataError(
+                f"{which} ({text[:40]!r}) has at least {len(template)} tokens, the model was trained for at most "
+                f"{model.max_tokens}; shorten it."
+            )
+        templates.append(template)
+    found = iterated_modes(
+        model,
+        templates,
+        rounds=rounds,
+        width=width,
+        expand=expand,
+        candidates=candidates,
+        samples=samples,
+        seed=seed,
+    )
+    bound = f"iw-{samples}" if model.latent_dim else "exact"
+    made = []
+    for text, completed in zip(texts, found, strict=True):
+        ranked = []
+        for completion in completed.completions[:answers]:
+            fillers = tuple(text.strip() for text in tokenizer.decode_batch(completion.fillers))
+            ranked.append(Answer(_filled(text, fillers), fillers, completion.log_prob, completion.probability))
+        made.append(Imputation(text, tuple(ranked), bound, tuple(completed.trace)))
+    return made
+
+
+def _at_least_one(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise ConfigError(f"{name} is {number}; it must be at least 1.")
+
+
+def _filled(text: str, fillers: Iterable[str]) -> str:
+    """The user's own text with fillers in place, so that words the model does not know survive."""
+    words = iter(fillers)
+    return BLANK.sub(lambda _: next(words), text)
+
+
+@dataclass(frozen=True)
+class HiddenWord:
+    """One trial of the accuracy measurement.
+
+    Attributes:
+        text: the sentence with its word hidden.
+        truth: the word that was hidden.
+        answer: what the model put there.
+        correct: whether that is the same word.
+        probability: the model's probability of its answer, among those it considered.
+    """
+
+    text: str
+    truth: str
+    answer: str
+    correct: bool
+    probability: float
+
+
+@dataclass(frozen=True)
+class ImputationAccuracy:
+    """How often a hidden word is restored.
+
+    Attributes:
+        accuracy: share of hidden words restored exactly.
+        top5: share of hidden words among the first five answers.
+        baseline_accuracy: the same for always answering `baseline_word`.
+        baseline_word: the most frequent word of the training text.
+        sentences: how many words were hidden, one in each sentence.
+        unknown_words: how many of them the vocabulary does not have. Unless they were excluded they count as
+            errors, for the model and for the baseline.
+        examples: some trials, for reports.
+    """
+
+    accuracy: float
+    top5: float
+    baseline_accuracy: float
+    baseline_word: str
+    sentences: int
+    unknown_words: int
+    examples: tuple[HiddenWord, ...]
+
+
+def impute_accuracy(
+    model: Any,
+    test: Any,
+    train: Any,
+    *,
+    sentences: int = 500,
+    rounds: int = 3,
+    width: int = 5,
+    expand: int = 4,
+    samples: int = 8,
+    examples: int = 12,
+    exclude_unknown: bool = False,
+    seed: int = 0,
+) -> ImputationAccuracy:
+    """Hide one random word in each of many sentences, and count how many are restored exactly.
+
+    Args:
+        model: a TextVAE or a LanguageModel with its tokenizer.
+        test: a TokenizedCorpus or texts; sentences that are empty or too long are passed over.
+        train: the same, for the baseline's most frequent word.
+        sentences: how many, drawn without replacement; all where there are fewer.
+        rounds: as in `impute`; so are `width`, `expand` and `samples` (five answers are ranked).
+        examples: trials returned in full.
+        exclude_unknown: never hide a word that the vocabulary does not have. By default such words are hidden
+            like any other, and count as errors, because a vocabulary too small is the model's fault.
+        seed: of the sentences, of the words hidden and of the ranking.
+
+    Raises:
+        DataError: no usable sentence.
+        ModelError: the model has no tokenizer, or needs a label.
+    """
+    require_unlabeled(model, "impute")
+    _at_least_one(sentences=sentences, rounds=rounds, width=width, expand=expand, samples=samples)
+    tokenizer = model.require_tokenizer()
+    rng = np.random.default_rng(seed)
+    blank = word_blank(tokenizer)
+    starts_word = tokenizer.starts_word
+    splits = tokenizer.splits_words
+
+    templates: list[list[Slot]] = []
+    hidden: list[tuple[int, ...]] = []
+    for row in _drawn(test, tokenizer, rng):
+        if not 1 <= len(row) <= model.max_tokens:
+            continue
+        words = _words(row, starts_word, splits)
+        if exclude_unknown:
+            words = [(a, b) for a, b in words if UNK_ID not in row[a:b]]
+        if not words:
+            continue
+        begin, end = words[int(rng.integers(len(words)))]
+        templates.append([*row[:begin], blank, *row[end:]])
+        hidden.append(tuple(row[begin:end]))
+        if len(templates) == sentences:
+            break
+    if not templates:
+        raise DataError("No test sentence can have a word hidden; give sentences with at least one known word.")
+
+    found = iterated_modes(
+        model, templates, rounds=rounds, width=width, expand=expand, candidates=5, samples=samples, seed=seed
+    )
+    common = _most_frequent_word(train, tokenizer, starts_word, splits)
+    trials, correct, top5 = [], 0, 0
+    for number, (template, word, completed) in enumerate(zip(templates, hidden, found, strict=True)):
+        # An unknown word has no spelling that an answer could share.
+        known = UNK_ID not in word
+        ranked = [completion.fillers[0] for completion in completed.completions]
+        right = known and ranked[:1] == [word]
+        correct += right
+        top5 += known and word in ranked
+        if number < examples:
+            trials.append(_trial(tokenizer, template, word, completed, right))
+    count = len(templates)
+    return ImputationAccuracy(
+        accuracy=correct / count,
+        top5=top5 / count,
+        baseline_accuracy=sum(word == common for word in hidden) / count,
+        baseline_word=tokenizer.decode(common).strip(),
+        sentences=count,
+        unknown_words=sum(UNK_ID in word for word in hidden),
+        examples=tuple(trials),
+    )
+
+
+def _trial(
+    tokenizer: Any, template: Sequence[Slot], word: tuple[int, ...], completed: Completed, right: bool
+) -> HiddenWord:
+    before = [slot for slot in template[: _gap(template)] if isinstance(slot, int)]
+    after = [slot for slot in template[_gap(template) + 1 :] if isinstance(slot, int)]
+    text = " ".join(part for part in (tokenizer.decode(before).strip(), "___", tokenizer.decode(after).strip()) if part)
+    first = completed.completions[0] if completed.completions else None
+    return HiddenWord(
+        text=text,
+        truth=tokenizer.decode(word).strip(),
+        answer=tokenizer.decode(first.fillers[0]).strip() if first else "",
+        correct=right,
+        probability=first.probability if first else 0.0,
+    )
+
+
+def _gap(template: Sequence[Slot]) -> int:
+    return next(i for i, slot in enumerate(template) if not isinstance(slot, int))
+
+
+def _words(row: Sequence[int], starts_word: np.ndarray, splits: bool) -> list[tuple[int, int]]:
+    """Where each word of a sentence begins and ends: a token, or a piece that starts a word and those that follow."""
+    if not splits:
+        return [(i, i + 1) for i in range(len(row))]
+    begins = [i for i, token in enumerate(row) if starts_word[token]]
+    return list(zip(begins, [*begins[1:], len(row)], strict=True))
+
+
+def _drawn(corpus: Any, tokenizer: Any, rng: np.random.Generator) -> Iterator[list[int]]:
+    """Ids of the sentences in random order, read as they are needed."""
+    for i in rng.permutation(len(corpus)).tolist():
+        yield _ids(corpus, tokenizer, i)
+
+
+def _ids(corpus: Any, tokenizer: Any, i: int) -> list[int]:
+    if hasattr(corpus, "ids"):
+        return [int(token) for token in corpus.ids(i)]
+    return tokenizer.encode(corpus[i])
+
+
+def _most_frequent_word(corpus: Any, tokenizer: Any, starts_word: np.ndarray, splits: bool) -> tuple[int, ...]:
+    """The commonest word the vocabulary has; of equally common ones the first in the vocabulary."""
+    counts: Counter[tuple[int, ...]] = Counter()
+    step = max(1, len(corpus) // _COUNTED_SENTENCES)
+    for i in range(0, len(corpus), step):
+        row = _ids(corpus, tokenizer, i)
+        counts.update(tuple(row[a:b]) for a, b in _words(row, starts_word, splits))
+    known = [word for word in counts if UNK_ID not in word]
+    if not known:
+        raise DataError("The training text has no known word; give the corpus the model was trained on.")
+    return min(known, key=lambda word: (-counts[word], word))

@@ -1,0 +1,155 @@
+"""The path between two sentences through latent space (the homotopies of Bowman et al. 2016, arXiv 1511.06349)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from textvae.errors import ConfigError
+from textvae.generation import Decoding, generate, inference
+from textvae.tasks.sentences import device_of, generator_for, limited, require_latent
+
+Kind = Literal["linear", "spherical"]
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """A path from one sentence to another.
+
+    Attributes:
+        start: the first sentence as given.
+        end: the second.
+        kind: "linear" or "spherical".
+        texts: the sentences on the way, the decodings of both ends included, [steps].
+        z: the latent vectors they came from, [steps][D].
+        edits: tokens to insert, delete or replace from each sentence to the next, [steps - 1].
+        smoothness: 1 minus the mean of edits / length of the longer neighbor: 1 where nothing changes,
+            0 where neighbors share nothing. Beside it belongs the number of different sentences: a path
+            that never moves is smooth too.
+        distinct: how many different sentences are on the path.
+    """
+
+    start: str
+    end: str
+    kind: str
+    texts: tuple[str, ...]
+    z: tuple[tuple[float, ...], ...]
+    edits: tuple[int, ...]
+    smoothness: float
+    distinct: int
+
+
+def interpolate(
+    model: Any,
+    start: str,
+    end: str,
+    *,
+    steps: int = 7,
+    kind: Kind = "linear",
+    decoding: Decoding | None = None,
+    seed: int = 0,
+) -> Interpolation:
+    """Decode points on the way between the posterior means of two sentences.
+
+    Args:
+        model: a TextVAE with its tokenizer.
+        start: the first sentence.
+        end: the last one.
+        steps: points on the path, both ends included.
+        kind: "linear", or "spherical" (see `spherical`).
+        decoding: greedy when None.
+        seed: of a decoding that draws.
+
+    Raises:
+        DataError: an empty sentence, or one longer than the model was trained for.
+        ModelError: the model has no z.
+        ConfigError: fewer than two steps, or an unknown kind.
+    """
+    require_latent(model, "interpolate")
+    if steps < 2:
+        raise ConfigError(f"steps is {steps}; a path has at least its 2 ends.")
+    if kind not in ("linear", "spherical"):
+        raise ConfigError(f"kind is {kind!r}; expected 'linear' or 'spherical'.")
+    tokenizer, device = model.require_tokenizer(), device_of(model)
+    with inference(model):
+        a_D, b_D = model.encode([start, end])
+        at_N = torch.linspace(0.0, 1.0, steps, dtype=a_D.dtype, device=a_D.device)
+        z_ND = linear(a_D, b_D, at_N) if kind == "linear" else spherical(a_D, b_D, at_N)
+        found = generate(model.decoder, z_ND, limited(model, decoding), generator=generator_for(seed, device))
+    texts = tuple(tokenizer.decode_batch(found.tokens))
+    edits, distance = [], 0.0
+    for one, other in zip(found.tokens, found.tokens[1:], strict=False):
+        edits.append(edit_distance(one, other))
+        distance += edits[-1] / max(len(one), len(other), 1)
+    return Interpolation(
+        start=start,
+        end=end,
+        kind=kind,
+        texts=texts,
+        z=tuple(tuple(row) for row in z_ND.tolist()),
+        edits=tuple(edits),
+        smoothness=1.0 - distance / (steps - 1),
+        distinct=len(set(texts)),
+    )
+
+
+def linear(a_D: Tensor, b_D: Tensor, at_N: Tensor) -> Tensor:
+    """(1 - t) a + t b, [N, D].
+
+    >>> linear(torch.tensor([0.0]), torch.tensor([2.0]), torch.tensor([0.0, 0.5, 1.0])).flatten().tolist()
+    [0.0, 1.0, 2.0]
+    """
+    return torch.lerp(a_D, b_D, at_N.unsqueeze(1))
+
+
+def spherical(a_D: Tensor, b_D: Tensor, at_N: Tensor) -> Tensor:
+    """The direction turns at constant speed (Shoemake 1985), the norm goes linearly from |a| to |b|, [N, D].
+
+    Points between two posterior means then keep norms like theirs, where a straight line cuts through the
+    middle, in which a Gaussian prior of many dimensions has next to no mass. Where directions coincide, or
+    one vector is zero and has none, this is the straight line; of opposite directions, between which every
+    great circle is as short, one is chosen, the same each time.
+
+    >>> half = spherical(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0]), torch.tensor([0.5]))
+    >>> [round(x, 6) for x in half.flatten().tolist()]
+    [1.414214, 1.414214]
+    """
+    a, b, at = a_D.double(), b_D.double(), at_N.double().unsqueeze(1)
+    norm_a, norm_b = a.norm(), b.norm()
+    if norm_a < 1e-12 or norm_b < 1e-12:
+        return linear(a_D, b_D, at_N)
+    from_D, to_D = a / norm_a, b / norm_b
+    # The part of b's direction at right angles to a's spans the plane of the turn; its length is sin(angle).
+    cosine = (from_D @ to_D).clamp(-1.0, 1.0)
+    aside_D = to_D - cosine * from_D
+    sine = aside_D.norm()
+    if sine < 1e-7:
+        if cosine > 0:
+            return linear(a_D, b_D, at_N)
+        if len(from_D) == 1:
+            return linear(a_D, b_D, at_N)
+        axis_D = torch.zeros_like(from_D)
+        axis_D[from_D.abs().argmin()] = 1.0
+        aside_D = axis_D - (axis_D @ from_D) * from_D
+    aside_D = aside_D / aside_D.norm()
+    angle = torch.atan2(sine, cosine)
+    direction_ND = torch.cos(at * angle) * from_D + torch.sin(at * angle) * aside_D
+    return (((1.0 - at) * norm_a + at * norm_b) * direction_ND).to(a_D.dtype)
+
+
+def edit_distance(a: Sequence[int], b: Sequence[int]) -> int:
+    """Fewest insertions, deletions and replacements that turn `a` into `b` (Levenshtein).
+
+    >>> edit_distance([1, 2, 3], [1, 3, 4])
+    2
+    """
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, start=1):
+        previous, row[0] = row[0], i
+        for j, y in enumerate(b, start=1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
+    return row[-1]

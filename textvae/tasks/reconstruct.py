@@ -1,0 +1,79 @@
+"""Sentences through the latent vector and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textvae.generation import Decoding, generate, inference
+from textvae.tasks.sentences import chunks, device_of, generator_for, limited, mode_of, require_latent, seeded
+from textvae.text.batching import encode_texts
+from textvae.types import EOS_ID, Batch
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What became of a sentence.
+
+    Attributes:
+        text: the sentence given.
+        reconstruction: what z says it was.
+        exact: whether all tokens are the same.
+        log_prob: log p(reconstruction|z), nats.
+    """
+
+    text: str
+    reconstruction: str
+    exact: bool
+    log_prob: float
+
+
+def reconstruct(
+    model: Any, texts: Sequence[str], *, decoding: Decoding | None = None, sample: bool = False, seed: int = 0
+) -> list[Reconstruction]:
+    """Encode each text and decode it again.
+
+    Args:
+        model: a TextVAE with its tokenizer.
+        texts: sentences.
+        decoding: greedy when None.
+        sample: draw z from q(z|x) instead of taking its mean.
+        seed: of z, where it is drawn, and of a decoding that draws.
+
+    Raises:
+        DataError: an empty sentence, or one longer than the model was trained for.
+        ModelError: the model has no z.
+    """
+    require_latent(model, "reconstruct")
+    tokenizer, device = model.require_tokenizer(), device_of(model)
+    decoding, generator = limited(model, decoding), generator_for(seed, device)
+    whole = encode_texts(texts, tokenizer, model.max_tokens)
+    made: list[Reconstruction] = []
+    with inference(model), seeded(seed, device):
+        for part in chunks(len(texts)):
+            batch = Batch(whole.tokens_BT[part].to(device), whole.lengths_B[part].to(device))
+            posterior = model.posterior_of(batch)
+            z_BD = posterior.rsample_and_log_prob(())[0] if sample else _mean(posterior)
+            found = generate(model.decoder, z_BD, decoding, generator=generator)
+            rows = batch.tokens_BT.tolist()
+            made += [
+                Reconstruction(text, said, row[1 : row.index(EOS_ID)] == tokens, log_prob)
+                for text, said, row, tokens, log_prob in zip(
+                    texts[part],
+                    tokenizer.decode_batch(found.tokens),
+                    rows,
+                    found.tokens,
+                    found.log_prob_N.tolist(),
+                    strict=True,
+                )
+            ]
+    return made
+
+
+def _mean(posterior: Any) -> Any:
+    """The posterior mean; its mode where it has no mean in closed form."""
+    try:
+        return posterior.mean
+    except NotImplementedError:
+        return mode_of(posterior)

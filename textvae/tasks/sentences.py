@@ -1,0 +1,89 @@
+"""What the tasks share: which models can do them, sentences to latent vectors, seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from textvae.errors import ModelError
+from textvae.generation import Decoding, GreedyConfig
+from textvae.text.batching import gather_batch
+from textvae.types import Batch
+
+SENTENCES_AT_ONCE = 256
+"""Sentences encoded or decoded together."""
+
+
+def require_latent(model: Any, task: str) -> None:
+    """Refuse models that have no z, or whose z is not all that a sentence is made from.
+
+    Raises:
+        ModelError: a language model, or a model conditioned on a label.
+    """
+    require_unlabeled(model, task)
+    if model.latent_dim == 0:
+        raise ModelError(f"a language model has no latent vector, so it cannot {task}; train a text_vae instead.")
+
+
+def require_unlabeled(model: Any, task: str) -> None:
+    """Refuse models whose decoder needs a label.
+
+    Raises:
+        ModelError: a semi-supervised model.
+    """
+    if getattr(model.decoder, "num_labels", 0):
+        raise ModelError(
+            f"a semi_supervised model's sentences need a label, so it cannot {task}; use the text_vae of [train]."
+        )
+
+
+def device_of(model: Any) -> torch.device:
+    """Where the model lives."""
+    device = getattr(model, "device", None)
+    return device if isinstance(device, torch.device) else torch.device("cpu")
+
+
+def limited(model: Any, decoding: Decoding | None) -> Decoding:
+    """Greedy by default, and no longer than the sentences the model was trained on."""
+    decoding = GreedyConfig() if decoding is None else decoding
+    return decoding if decoding.max_tokens else decoding.model_copy(update={"max_tokens": model.max_tokens})
+
+
+def batch_of(rows: Sequence[Sequence[int]], device: torch.device) -> Batch:
+    """A padded batch of ids without BOS and EOS."""
+    counts = np.array([len(row) for row in rows], dtype=np.int64)
+    flat = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
+    batch = gather_batch(flat, np.cumsum(counts) - counts, counts, None, np.arange(len(rows)))
+    return Batch(batch.tokens_BT.to(device), batch.lengths_B.to(device))
+
+
+def mode_of(distribution: Any) -> Tensor:
+    """The mode of a latent distribution; its mean where it does not know its mode."""
+    try:
+        return distribution.mode
+    except NotImplementedError:
+        return distribution.mean
+
+
+def chunks(count: int, size: int = SENTENCES_AT_ONCE) -> Iterator[slice]:
+    """Slices that cover `count` rows."""
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """A seed for draws that take no generator; torch's own state is restored afterwards."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def generator_for(seed: int, device: torch.device) -> torch.Generator:
+    """A generator with a seed of its own."""
+    return torch.Generator(device=device).manual_seed(seed)

@@ -1,0 +1,100 @@
+"""A data set of the Hugging Face hub, or one saved on disk, read by the `datasets` library."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from textvae.errors import DataError
+from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split, sha256_of
+from textvae.text.corpora.tables import label_text
+
+
+class HubCorpus(CorpusCard):
+    """A data set by its name on the hub, or a folder: one that `save_to_disk` wrote, or files `load_dataset` reads.
+
+    Attributes:
+        dataset: name on the hub (``fancyzhx/ag_news``) or a folder.
+        subset: the data set's configuration, where it has several.
+        revision: a commit or tag of the data set, so that a later change of it changes nothing here.
+        splits_of_source: name of each split over there, such as ``{train = "train", valid = "validation"}``.
+        text_column: column with the text.
+        label_column: column with the label; class numbers are shown by their names.
+        root: folder that a relative `dataset` folder is looked up in.
+    """
+
+    kind: Literal["hub"] = "hub"
+    dataset: str
+    subset: str | None = None
+    revision: str | None = None
+    splits_of_source: dict[Split, str] = Field(default={"train": "train"})
+    text_column: str = "text"
+    label_column: str | None = None
+    root: str | None = None
+
+    @property
+    def has_labels(self) -> bool:
+        return self.label_column is not None
+
+    @property
+    def own_splits(self) -> tuple[Split, ...]:
+        return tuple(split for split in SPLITS if split in self.splits_of_source)
+
+    def local_folder(self) -> Path | None:
+        """The folder, where `dataset` is one."""
+        folder = Path(self.root or "").expanduser() / Path(self.dataset).expanduser()
+        return folder if folder.is_dir() else None
+
+    def read_source(self, split: Split) -> Iterator[Example]:
+        rows = _load(str(self.local_folder() or self.dataset), self.subset, self.revision)
+        theirs = self.splits_of_source[split]
+        if hasattr(rows, "keys"):
+            if theirs not in rows:
+                raise DataError(f"Data set '{self.dataset}' has no split '{theirs}'; it has {', '.join(rows)}.")
+            rows = rows[theirs]
+        columns = list(rows.column_names)
+        for column in (self.text_column, self.label_column):
+            if column is not None and column not in columns:
+                raise DataError(
+                    f"Data set '{self.dataset}' has no column '{column}'; its columns are {', '.join(columns)}."
+                )
+        names = getattr(rows.features.get(self.label_column), "names", None) if self.label_column else None
+        # Read in slices: one Arrow read per row would cost more than all that follows.
+        for start in range(0, len(rows), 1000):
+            part = rows[start : start + 1000]
+            labels = part[self.label_column] if self.label_column else [None] * len(part[self.text_column])
+            for text, label in zip(part[self.text_column], labels, strict=True):
+                if names is not None and label is not None:
+                    # The hub marks "no label" by -1.
+                    label = names[label] if label >= 0 else None
+                yield Example(text or "", label_text(label))
+
+    def source_fingerprint(self) -> str:
+        folder = self.local_folder()
+        if folder is not None:
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            sums = [f"{path.relative_to(folder)} {sha256_of(path)}" for path in files]
+            return hashlib.sha256("\n".join(sums).encode()).hexdigest()
+        return f"{self.dataset} {self.subset} {self.revision}"
+
+
+@lru_cache(maxsize=2)
+def _load(dataset: str, subset: str | None, revision: str | None) -> Any:
+    import datasets
+
+    try:
+        folder = Path(dataset)
+        if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
+            return datasets.load_from_disk(dataset)
+        return datasets.load_dataset(dataset, subset, revision=revision)
+    except Exception as error:
+        # The library raises some twenty kinds of errors here: network, names, permissions, formats.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"Data set '{dataset}' cannot be read ({reason}); check the name, the subset and the connection to the hub."
+        ) from None

@@ -1,0 +1,186 @@
+"""Tables: CSV, TSV and JSON lines, with a text column and perhaps a label column."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import model_validator
+
+from textvae.errors import DataError
+from textvae.text.corpora.base import Example, FileCorpus, Split
+from textvae.text.corpora.reading import read_lines
+
+
+class _TableCorpus(FileCorpus):
+    """Settings of tables.
+
+    Attributes:
+        text_column: name of the column with the text; without a header its position, from 0.
+        label_column: of the column with the label, likewise; None for no labels. An empty cell is no label.
+    """
+
+    text_column: str | int = "text"
+    label_column: str | int | None = None
+
+    @property
+    def has_labels(self) -> bool:
+        return self.label_column is not None
+
+    def _missing(self, path: Path, column: str | int, present: Sequence[str], which: str) -> DataError:
+        shown = ", ".join(repr(name) for name in present[:20]) or "none"
+        return DataError(
+            f"{path} has no column {column!r}; its columns are {shown}; set {which} of the card to one of them."
+        )
+
+
+class _SeparatedCorpus(_TableCorpus):
+    """Settings of CSV and TSV.
+
+    Attributes:
+        header: whether the first line names the columns. Without one, columns are counted from 0.
+    """
+
+    header: bool = True
+
+    @model_validator(mode="after")
+    def _positions_without_header(self) -> _SeparatedCorpus:
+        if not self.header:
+            for field in ("text_column", "label_column"):
+                if isinstance(getattr(self, field), str):
+                    raise ValueError(f"{field} must be a position (0, 1, ...) where header = false")
+        return self
+
+    def _records(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+        raise NotImplementedError
+
+    def read_source(self, split: Split) -> Iterator[Example]:
+        for path in self.checked_paths(split):
+            yield from self._read_file(path)
+
+    def _read_file(self, path: Path) -> Iterator[Example]:
+        records = self._records(path)
+        names: list[str] | None = None
+        if self.header:
+            names = next((row for _, row in records), [])
+        text_at = label_at = -1
+        for number, row in records:
+            if text_at < 0:
+                columns = names if names is not None else [str(i) for i in range(len(row))]
+                text_at = self._position(path, self.text_column, columns, "text_column")
+                if self.label_column is not None:
+                    label_at = self._position(path, self.label_column, columns, "label_column")
+            if not row:
+                yield Example("")
+                continue
+            if len(row) <= max(text_at, label_at):
+                raise DataError(
+                    f"{path}, line {number} has {len(row)} columns, expected at least {max(text_at, label_at) + 1}; "
+                    "quote or mend that line."
+                )
+            yield Example(row[text_at], (row[label_at].strip() or None) if label_at >= 0 else None)
+
+    def _position(self, path: Path, column: str | int, columns: list[str], which: str) -> int:
+        if isinstance(column, int):
+            if not 0 <= column < len(columns):
+                raise self._missing(path, column, columns, which)
+            return column
+        if column not in columns:
+            raise self._missing(path, column, columns, which)
+        return columns.index(column)
+
+
+class CSVCorpus(_SeparatedCorpus):
+    """Comma-separated values, quoted as in RFC 4180 (a quoted cell may hold commas and line ends).
+
+    Attributes:
+        delimiter: what separates cells.
+    """
+
+    kind: Literal["csv"] = "csv"
+    delimiter: str = ","
+
+    def _records(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+        return read_csv(path, self.delimiter)
+
+
+class TSVCorpus(_SeparatedCorpus):
+    """Tab-separated values: a tab ends a cell, a line end ends a row, and quotation marks mean nothing."""
+
+    kind: Literal["tsv"] = "tsv"
+    separator: ClassVar[str] = "\t"
+
+    def _records(self, path: Path) -> Iterator[tuple[int, list[str]]]:
+        for number, line in read_lines(path):
+            yield number, line.split(self.separator) if line else []
+
+
+class JSONLinesCorpus(_TableCorpus):
+    """One JSON object a line. An object without the label column has no label."""
+
+    kind: Literal["json_lines"] = "json_lines"
+
+    def read_source(self, split: Split) -> Iterator[Example]:
+        for path in self.checked_paths(split):
+            for number, record in read_json_lines(path):
+                if self.text_column not in record:
+                    raise self._missing(path, self.text_column, list(record), f"(line {number}) text_column")
+                text = record[self.text_column]
+                if not isinstance(text, str | None):
+                    raise DataError(
+                        f"{path}, line {number}: {self.text_column!r} is {type(text).__name__}, expected a string; "
+                        "choose another text_column."
+                    )
+                label = record.get(str(self.label_column)) if self.label_column is not None else None
+                yield Example(text or "", label_text(label))
+
+
+def label_text(value: Any) -> str | None:
+    """A label as text; nothing and blanks are no label.
+
+    >>> label_text(3), label_text(" pos "), label_text("")
+    ('3', 'pos', None)
+    """
+    return None if value is None else (str(value).strip() or None)
+
+
+def read_csv(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Rows of a CSV file, each with the number of the line it ends on.
+
+    Raises:
+        DataError: not UTF-8, a quote never closed, or no CSV.
+    """
+    # Python's limit of 128 kB a cell is less than some documents have.
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    rows = csv.reader((line + "\n" for _, line in read_lines(path)), delimiter=delimiter, strict=True)
+    try:
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:
+        raise DataError(
+            f'{path}, line {rows.line_num} is not CSV ({error}); mend that line, or use kind = "tsv".'
+        ) from None
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line numbers and objects of a JSON-lines file; blank lines are passed over.
+
+    Raises:
+        DataError: not UTF-8, or a line that is no JSON object.
+    """
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{path}, line {number} is not JSON ({error}); one object a line is expected.") from None
+        if not isinstance(record, dict):
+            raise DataError(
+                f'{path}, line {number} is a JSON {type(record).__name__}, expected an object such as {{"text": ...}}.'
+            )
+        yield number, record

@@ -1,0 +1,287 @@
+"""A look at someone's own file: what kind it is, where the text is, how long, how many words.
+
+`textvae new FILE` writes a recipe and a corpus card from what is found here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from textvae.errors import DataError
+from textvae.text.corpora.reading import read_lines
+from textvae.text.corpora.tables import label_text, read_csv, read_json_lines
+from textvae.text.normalize import normalize
+
+Kind = Literal["lines", "csv", "tsv", "json_lines"]
+
+_PROBE = 1000  # rows that columns are judged by
+_QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
+_COVERAGES = (0.9, 0.95, 0.98, 0.99)
+_TEXT_NAMES = ("text", "sentence", "review", "content", "body", "comment", "message", "document", "question", "title")
+_LABEL_NAMES = ("label", "class", "category", "sentiment", "target", "tag", "topic", "rating", "y")
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What a file holds.
+
+    Attributes:
+        path: the file.
+        kind: which corpus reads it.
+        header: whether the first line names the columns; None where that means nothing.
+        columns: names of the columns, or their positions.
+        text_column: the column guessed to hold the text; None for lines.
+        label_column: the column guessed to hold a label; None for none.
+        label_counts: labels by frequency.
+        examples: texts counted, empty ones not.
+        empty: empty texts.
+        complete: whether the whole file was read; false means that counts stop at the cap.
+        words_quantiles: words a text at 0.5, 0.9, 0.95, 0.99 and 1 of the texts (characters where there are no spaces).
+        characters_median: characters of the middle text.
+        vocabulary: different words.
+        vocabulary_at: how many of the most frequent words make up 0.9, 0.95, 0.98, 0.99 of all words.
+        has_spaces: whether words are set apart by spaces; if not, a tokenizer of pieces is needed.
+        tokenized: whether punctuation is already set apart by spaces.
+        lowercase: whether the text is in lower case throughout.
+        tokenizer: kind of tokenizer proposed.
+        split: proposed `split` of a word tokenizer, else None.
+        max_tokens: proposed; at most 64.
+        vocab_size: proposed.
+    """
+
+    path: Path
+    kind: Kind
+    header: bool | None
+    columns: tuple[str | int, ...]
+    text_column: str | int | None
+    label_column: str | int | None
+    label_counts: dict[str, int]
+    examples: int
+    empty: int
+    complete: bool
+    words_quantiles: dict[float, int]
+    characters_median: int
+    vocabulary: int
+    vocabulary_at: dict[float, int]
+    has_spaces: bool
+    tokenized: bool
+    lowercase: bool
+    tokenizer: str
+    split: str | None
+    max_tokens: int
+    vocab_size: int
+
+
+def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
+    """Look at a text, CSV, TSV or JSON-lines file (gzip too), in one pass that stops after `max_examples`.
+
+    Args:
+        path: the file.
+        max_examples: rows to read at most, so that a file of any size is looked at in seconds.
+
+    Raises:
+        DataError: the file is missing, empty, not UTF-8, or has no column that looks like text.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; give a text, CSV, TSV or JSON-lines file.")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty; give a file with one text a line, or a table.")
+    kind = _kind(path)
+    columns: tuple[str | int, ...] = ()
+    text_column: str | int | None = None
+    label_column: str | int | None = None
+    header: bool | None = None
+    if kind == "lines":
+        pairs: Iterator[tuple[str, str | None]] = ((line, None) for _, line in read_lines(path))
+    else:
+        rows = _rows(path, kind)
+        probe = list(islice(rows, _PROBE))
+        if kind != "json_lines":
+            header = _has_header(probe)
+            names = list(probe[0].values()) if header and probe else list(probe[0] if probe else ())
+            if header:
+                probe = [_renamed(row, names) for row in probe[1:]]
+                rows = (_renamed(row, names) for row in rows)
+        columns = tuple(dict.fromkeys(chain.from_iterable(probe)))
+        text_column = _text_column(path, probe, columns)
+        label_column = _label_column(probe, columns, text_column)
+        pairs = ((_cell(row, text_column), label_text(row.get(label_column))) for row in chain(probe, rows))
+    return _measure(path, kind, header, columns, text_column, label_column, pairs, max_examples)
+
+
+def _measure(
+    path: Path,
+    kind: Kind,
+    header: bool | None,
+    columns: tuple[str | int, ...],
+    text_column: str | int | None,
+    label_column: str | int | None,
+    pairs: Iterator[tuple[str, str | None]],
+    max_examples: int,
+) -> FileReport:
+    words: Counter[str] = Counter()
+    labels: Counter[str] = Counter()
+    lengths: list[int] = []
+    characters: list[int] = []
+    empty = lowered = 0
+    for text, label in islice(pairs, max_examples):
+        text = normalize(text)
+        if not text:
+            empty += 1
+            continue
+        cut = text.split(" ")
+        words.update(cut)
+        lengths.append(len(cut))
+        characters.append(len(text))
+        lowered += text == text.lower()
+        if label is not None:
+            labels[label] += 1
+    complete = next(pairs, None) is None
+    if not lengths:
+        raise DataError(f"{path} holds no text: {empty} rows, all empty; look at the file, or choose another column.")
+    # Languages without spaces show as "words" of whole sentences.
+    has_spaces = sum(characters) / sum(lengths) < 15
+    units = lengths if has_spaces else characters
+    tokenized = has_spaces and _is_tokenized(words)
+    quantiles = {q: int(np.quantile(units, q, method="higher")) for q in _QUANTILES}
+    counts = sorted(words.values(), reverse=True)
+    covered = np.cumsum(counts) / sum(counts)
+    vocabulary_at = {c: int(np.searchsorted(covered, c - 1e-12) + 1) for c in _COVERAGES}
+    # NLTK cuts off punctuation and clitics, which are not words here.
+    stretch = 1.0 if tokenized or not has_spaces else 1.25
+    if has_spaces:
+        vocab_size = min(20_000, max(200, _rounded(vocabulary_at[0.98])))
+    else:
+        vocab_size = 8000 if len(lengths) > 2000 else 2000
+    return FileReport(
+        path=path,
+        kind=kind,
+        header=header,
+        columns=columns,
+        text_column=text_column,
+        label_column=label_column,
+        label_counts=dict(labels.most_common()),
+        examples=len(lengths),
+        empty=empty,
+        complete=complete,
+        words_quantiles=quantiles,
+        characters_median=int(np.median(characters)),
+        vocabulary=len(words),
+        vocabulary_at=vocabulary_at,
+        has_spaces=has_spaces,
+        tokenized=tokenized,
+        lowercase=lowered == len(lengths),
+        tokenizer="word" if has_spaces else "sentencepiece",
+        split=("whitespace" if tokenized else "nltk") if has_spaces else None,
+        max_tokens=min(64, max(8, math.ceil(quantiles[0.95] * stretch))),
+        vocab_size=vocab_size,
+    )
+
+
+def _kind(path: Path) -> Kind:
+    """By the file's ending, else by its first lines."""
+    ending = Path(path.name.removesuffix(".gz")).suffix.lower()
+    by_ending: dict[str, Kind] = {
+        ".csv": "csv",
+        ".tsv": "tsv",
+        ".tab": "tsv",
+        ".jsonl": "json_lines",
+        ".ndjson": "json_lines",
+    }
+    if ending in by_ending:
+        return by_ending[ending]
+    first = [line for _, line in islice(read_lines(path), 20) if line.strip()]
+    if first and all(line.lstrip().startswith("{") for line in first):
+        return "json_lines"
+    if first and all(line.count("\t") == first[0].count("\t") > 0 for line in first):
+        return "tsv"
+    if ending == ".json":
+        try:
+            json.loads(first[0] if first else "")
+        except ValueError:
+            raise DataError(f"{path} is JSON, but not one object a line; write it as JSON lines.") from None
+    return "lines"
+
+
+def _rows(path: Path, kind: Kind) -> Iterator[dict[Any, Any]]:
+    """Rows as column -> cell; columns of CSV and TSV by position."""
+    if kind == "json_lines":
+        return (record for _, record in read_json_lines(path))
+    if kind == "csv":
+        return (dict(enumerate(row)) for _, row in read_csv(path) if row)
+    return (dict(enumerate(line.split("\t"))) for _, line in read_lines(path) if line)
+
+
+def _renamed(row: dict[Any, Any], names: list[str]) -> dict[Any, Any]:
+    return {names[i]: cell for i, cell in row.items() if i < len(names)}
+
+
+def _has_header(probe: list[dict[Any, Any]]) -> bool:
+    """A header is short, has no cell twice, and its cells are known names or do not occur in their columns."""
+    if len(probe) < 2:
+        return False
+    first, rest = probe[0], probe[1:]
+    cells = [cell.strip() for cell in first.values()]
+    if len(set(cells)) < len(cells) or not all(cells) or any(len(cell.split()) > 3 for cell in cells):
+        return False
+    if any(cell.lower() in _TEXT_NAMES + _LABEL_NAMES for cell in cells):
+        return True
+    if any(cell in {row.get(place) for row in rest} for place, cell in first.items()):
+        return False
+    # Without a known name, a header stands out by being far shorter than the text below it.
+    longest = max(np.mean([len(row.get(place, "")) for row in rest]) for place in first)
+    return max(map(len, cells)) < longest / 2 and all(cell.isidentifier() for cell in cells)
+
+
+def _cell(row: dict[Any, Any], column: Any) -> str:
+    value = row.get(column)
+    return value if isinstance(value, str) else ""
+
+
+def _text_column(path: Path, probe: list[dict[Any, Any]], columns: tuple[str | int, ...]) -> str | int:
+    """The column of the longest texts; a telling name wins over a somewhat longer column."""
+    mean = {column: float(np.mean([len(_cell(row, column)) for row in probe])) for column in columns}
+    if not mean or max(mean.values()) == 0:
+        raise DataError(f"{path} has no column with text; its columns are {', '.join(map(repr, columns)) or 'none'}.")
+    longest = max(mean.values())
+    for name in _TEXT_NAMES:
+        for column in columns:
+            if str(column).lower() == name and mean[column] >= longest / 4:
+                return column
+    return max(mean, key=mean.__getitem__)
+
+
+def _label_column(probe: list[dict[Any, Any]], columns: tuple[str | int, ...], text: str | int) -> str | int | None:
+    """A column of few, short, repeated values; a telling name first, then the one with fewest values."""
+    candidates = []
+    for column in columns:
+        values = [value for row in probe if (value := label_text(row.get(column))) is not None]
+        distinct = set(values)
+        few = 2 <= len(distinct) <= min(50, max(2, len(values) // 4))
+        if column != text and few and max(map(len, distinct)) <= 40:
+            named = str(column).lower() in _LABEL_NAMES
+            candidates.append((not named, len(distinct), columns.index(column), column))
+    return min(candidates)[3] if candidates else None
+
+
+def _is_tokenized(words: Counter[str]) -> bool:
+    """Whether commas and full stops stand alone more often than they stick to a word."""
+    alone = sum(words[mark] for mark in (".", ",", "!", "?"))
+    stuck = sum(n for word, n in words.items() if len(word) > 1 and word[-1] in ".,!?")
+    return alone > 4 * stuck or (alone + stuck == 0 and words["<unk>"] > 0) or words["<unk>"] > 0
+
+
+def _rounded(size: int) -> int:
+    """Up to two digits: 3817 becomes 3900."""
+    step = 10 ** max(0, len(str(size)) - 2)
+    return math.ceil(size / step) * step

@@ -1,0 +1,48 @@
+"""The settings of a training: a recipe's `[train]` table."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from textvae.config import Config
+from textvae.models import ModelConfig, TextVAEConfig
+from textvae.objectives import ELBOConfig, ObjectiveConfig
+from textvae.training.learning_rate import DecayConfig, NoDecayConfig
+from textvae.training.optimizers import AdamConfig, OptimizerConfig
+
+
+class TrainConfig(Config):
+    """How a model is trained.
+
+    >>> TrainConfig.model_validate({"epochs": 3, "optimizer": {"kind": "sgd", "lr": 0.5}}).optimizer.lr
+    0.5
+    """
+
+    model: ModelConfig = Field(default_factory=TextVAEConfig)
+    objective: ObjectiveConfig = Field(default_factory=ELBOConfig)
+    optimizer: OptimizerConfig = Field(default_factory=AdamConfig)
+    warmup: int = Field(0, ge=0, description="steps in which the learning rate rises to its full height")
+    decay: DecayConfig = Field(default_factory=NoDecayConfig, description="of the learning rate after the warm-up")
+    epochs: int = Field(10, ge=1)
+    max_steps: int | None = Field(None, ge=1, description="ends training inside an epoch")
+    batch_tokens: int = Field(4096, ge=4, description="at most this many tokens in a batch, padding counted")
+    batch_sentences: int | None = Field(None, ge=1, description="and at most this many sentences")
+    clip_norm: float | None = Field(5.0, gt=0, description="largest norm of the gradient; inf for no clipping")
+    early_stopping: int | None = Field(
+        None, ge=1, description="epochs without a better validation value after which training ends"
+    )
+    valid_sentences: int | None = Field(None, ge=1, description="validate on this many sentences, drawn once")
+    checkpoint_minutes: float = Field(10.0, gt=0, description="beside the checkpoint after each epoch")
+    log_every: int = Field(50, ge=1, description="steps between two lines of metrics.jsonl")
+    precision: Literal["float32", "bf16"] = "float32"
+    compile: bool = Field(False, description="torch.compile the model")
+    trackers: tuple[Literal["tensorboard"], ...] = ()
+
+    @field_validator("clip_norm")
+    @classmethod
+    def _infinity_is_no_clipping(cls, value: float | None) -> float | None:
+        # TOML has no null, and JSON has no infinity: the file says inf, everything else sees None.
+        return None if value == math.inf else value

@@ -1,0 +1,105 @@
+"""Metrics of training: sums kept on the device between two log lines, and the file the lines go to."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from textvae.training.step import active_units
+
+METRICS_FILE = "metrics.jsonl"
+
+
+class Window:
+    """Sums since the last log line. Nothing is read from the device until `means`.
+
+    Per-sentence means are total / count over all sentences of the window, never a mean of batch means.
+    """
+
+    def __init__(self) -> None:
+        self.totals_K: Tensor | None = None
+        self.units_2D: Tensor | None = None
+        self.grad_norm: Tensor | None = None
+        self.names: tuple[str, ...] = ()
+        self.steps = self.sentences = self.tokens = 0
+        self.seconds = 0.0
+
+    def add(
+        self,
+        names: tuple[str, ...],
+        totals_K: Tensor,
+        units_2D: Tensor,
+        grad_norm: Tensor,
+        sentences: int,
+        tokens: int,
+    ) -> None:
+        """Add one step: this process's sums, and the counts of the global batch."""
+        if self.totals_K is None or self.units_2D is None or self.grad_norm is None:
+            self.names = names
+            self.totals_K, self.units_2D, self.grad_norm = totals_K.clone(), units_2D.clone(), grad_norm.clone()
+        else:
+            self.totals_K += totals_K
+            self.units_2D += units_2D
+            self.grad_norm += grad_norm
+        self.steps += 1
+        self.sentences += sentences
+        self.tokens += tokens
+
+    def means(self, sum_over_processes: Any) -> dict[str, float]:
+        """Means per sentence by name, `active_units` where there are latents, and the mean `grad_norm`."""
+        if self.totals_K is None or self.units_2D is None or self.grad_norm is None:
+            return {}
+        totals_K, units_2D = sum_over_processes(self.totals_K), sum_over_processes(self.units_2D)
+        numbers: dict[str, float] = dict(
+            zip(self.names, (totals_K / self.sentences).tolist(), strict=True)  # the one wait for the device
+        )
+        if units_2D.shape[1]:
+            numbers["active_units"] = active_units(units_2D, self.sentences)
+        numbers["grad_norm"] = float(self.grad_norm) / self.steps
+        return numbers
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: value.cpu() if isinstance(value, Tensor) else value for name, value in vars(self).items()}
+
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        for name, value in state.items():
+            setattr(self, name, value.to(device) if isinstance(value, Tensor) else value)
+        self.names = tuple(self.names)
+
+
+class MetricsLog:
+    """`metrics.jsonl`: one JSON object a line, appended.
+
+    Args:
+        path: of the file.
+        size: bytes to keep of what is there; what comes after was written by a run that died before its next
+            checkpoint, and will be written again.
+    """
+
+    def __init__(self, path: Path, size: int = 0) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = path.open("ab")
+        found = os.fstat(self._stream.fileno()).st_size
+        if found < size:
+            warnings.warn(f"{path} has lost lines: {found} bytes, expected {size}; training goes on.", stacklevel=2)
+        self._stream.truncate(min(size, found))
+
+    def write(self, values: dict[str, Any]) -> None:
+        rounded = {name: float(f"{value:.8g}") if isinstance(value, float) else value for name, value in values.items()}
+        self._stream.write((json.dumps(rounded) + "\n").encode())
+        self._stream.flush()
+
+    def sync(self) -> int:
+        """Force everything to the disk and tell how many bytes there are."""
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        return os.fstat(self._stream.fileno()).st_size
+
+    def close(self) -> None:
+        self._stream.close()

@@ -1,0 +1,121 @@
+"""One process or many, through accelerate: devices, precision, slices of a batch, sums over processes.
+
+accelerate's own sharding loader repeats sentences to even out its shards, so it is not used: every process takes a
+slice of each global batch, and all sums are divided by the global count. Several processes then equal one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
+from accelerate.utils import gather_object, is_tensorboard_available
+from torch import Tensor
+
+from textvae.errors import ConfigError
+
+T = TypeVar("T")
+
+
+class Processes:
+    """The processes of one training, as one of them sees them.
+
+    Started by `torchrun` or `accelerate launch` there are several; otherwise there is one. The device is the
+    accelerator of the machine, else the CPU; the environment variable ACCELERATE_USE_CPU=1 asks for the CPU.
+
+    Args:
+        precision: "float32" or "bf16" (autocast).
+        trackers: names of accelerate's trackers.
+        out: folder for what trackers write.
+    """
+
+    def __init__(self, precision: str = "float32", trackers: Sequence[str] = (), out: Path | None = None) -> None:
+        if "tensorboard" in trackers and not is_tensorboard_available():
+            raise ConfigError(
+                "trackers = ['tensorboard'] needs the tensorboard package, which is missing; "
+                "install it with `pip install textvae[tensorboard]`, or remove the setting."
+            )
+        # A second training in the same process may ask for another precision; the process group stays.
+        AcceleratorState._reset_state(reset_partial_state=False)
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if precision == "bf16" else "no",
+            log_with=list(trackers) or None,
+            project_dir=None if out is None else str(out),
+            # A decoder without token inputs has embeddings that no loss reaches.
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
+        self.device = self.accelerator.device
+        self.count = self.accelerator.num_processes
+        self.index = self.accelerator.process_index
+        self.is_main = self.accelerator.is_main_process
+
+    @property
+    def sum_dtype(self) -> torch.dtype:
+        """For sums over many sentences: double precision where the device has it."""
+        return torch.float32 if self.device.type == "mps" else torch.float64
+
+    def share(self, indices: np.ndarray) -> tuple[np.ndarray, bool]:
+        """This process's slice of a global batch, and whether it counts.
+
+        A process for which nothing is left gets one sentence that counts nothing, because it must still take part
+        in the sums of that step. The stride keeps lengths balanced in batches sorted by length.
+
+        Args:
+            indices: the sentences of the global batch, [N].
+        """
+        mine = indices[self.index :: self.count]
+        return (mine, True) if len(mine) else (indices[:1], False)
+
+    def sum(self, x: Tensor) -> Tensor:
+        """The sum of a tensor over all processes."""
+        return x if self.count == 1 else self.accelerator.reduce(x, reduction="sum")
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in any process; all of them must ask."""
+        if self.count == 1:
+            return flag
+        return bool(self.sum(torch.tensor([float(flag)], device=self.device)).item())
+
+    def gather(self, value: T) -> list[T]:
+        """The values of all processes, in their order."""
+        return [value] if self.count == 1 else gather_object([value])
+
+    def batch_mean(self, count: int, counts: bool) -> Callable[[Tensor], Tensor]:
+        """The mean over the sentences of the global batch, for an objective.
+
+        Args:
+            count: sentences of the global batch.
+            counts: whether this process's slice does.
+
+        Returns:
+            a function of [B, ...] that gives [...], without gradient.
+        """
+
+        def mean(x: Tensor) -> Tensor:
+            total = x.detach().sum(0)
+            return self.sum(total if counts else torch.zeros_like(total)) / count
+
+        return mean
+
+    def wait(self) -> None:
+        self.accelerator.wait_for_everyone()
+
+    def start_trackers(self, step: int) -> None:
+        """Open the trackers; what they hold beyond `step` is of a run that was cut off there."""
+        if self.accelerator.log_with:
+            self.accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": step + 1}})
+
+    def track(self, values: dict[str, Any], step: int) -> None:
+        if self.accelerator.log_with:
+            self.accelerator.log(values, step=step)
+
+    def finish_trackers(self) -> None:
+        # Not accelerator.end_training(): that also ends the process group, which a later stage may need.
+        if self.is_main:
+            for tracker in self.accelerator.trackers:
+                tracker.finish()

@@ -1,0 +1,69 @@
+"""What a training reports when it is over."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Numbers of a finished training; what was not measured is None, and absent from `to_dict`.
+
+    Attributes:
+        steps: updates made.
+        epochs: passes over the training sentences, a fraction where the last one was cut short.
+        seconds: wall-clock time in all sittings together, validation and checkpoints included.
+        train_seconds: time of the training steps alone.
+        train_tokens: predicted tokens the steps have seen (EOS counted; BOS and padding not).
+        tokens_per_second: train_tokens / train_seconds.
+        peak_memory_mb: maximum resident set of a process, MiB.
+        parameters: trainable numbers of the model, tied ones counted once.
+        best_epoch: epoch (counted from 1) whose model was kept; the last one where none was allowed to compete.
+        valid_elbo_nll: its weight-1 validation bound, nats per sentence (exact for a language model).
+        valid_metric: its value of the metric that chose it, where one was given.
+        stopped_early: whether patience ended the training.
+        peak_gpu_memory_mb: most memory that tensors held on the accelerator, MiB.
+    """
+
+    steps: int
+    epochs: float
+    seconds: float
+    train_seconds: float
+    train_tokens: int
+    tokens_per_second: float
+    peak_memory_mb: float
+    parameters: int
+    best_epoch: int
+    valid_elbo_nll: float | None = None
+    valid_metric: float | None = None
+    stopped_early: bool = False
+    peak_gpu_memory_mb: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainResult:
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in names})
+
+
+def peak_memory_mb() -> float:
+    """The maximum resident set of this process so far, MiB."""
+    if sys.platform == "win32":
+        import psutil  # accelerate depends on it
+
+        return psutil.Process().memory_info().peak_wset / 2**20
+    import resource
+
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def peak_gpu_memory_mb(device: torch.device) -> float | None:
+    """The most memory tensors have held on a CUDA device, MiB; None elsewhere."""
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None

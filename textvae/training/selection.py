@@ -1,0 +1,61 @@
+"""Which checkpoint is kept, and when patience ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass
+class Selection:
+    """Model selection on one validation value an epoch, lower is better, and early stopping on the same value.
+
+    Before the KL weight is final the objective is not the bound that is compared, and an autoencoder would win or
+    lose for the wrong reason: those epochs do not compete and cost no patience.
+
+    Attributes:
+        patience: epochs without a better value after which training ends; None for never.
+        value: the best value so far.
+        epoch: the epoch of that value, counted from 1; 0 while there is none.
+        step: updates made by then.
+        bound: the weight-1 bound of that epoch.
+        metric: its validation metric, where there is one.
+        bad_epochs: epochs since.
+    """
+
+    patience: int | None = None
+    value: float = math.inf
+    epoch: int = 0
+    step: int = 0
+    bound: float | None = None
+    metric: float | None = None
+    bad_epochs: int = 0
+
+    def update(self, *, epoch: int, step: int, bound: float, metric: float | None = None) -> bool:
+        """Judge an epoch that competes, on its metric (higher is better) if it has one, else on its bound.
+
+        Returns:
+            whether it is the best so far.
+        """
+        value = bound if metric is None else -metric
+        value = math.inf if math.isnan(value) else value
+        # The first competitor is kept whatever its value, so that even a bound that is no number leaves a model.
+        if value < self.value or self.epoch == 0:
+            self.value, self.epoch, self.step, self.bound, self.metric = value, epoch, step, bound, metric
+            self.bad_epochs = 0
+            return True
+        self.bad_epochs += 1
+        return False
+
+    @property
+    def exhausted(self) -> bool:
+        return self.patience is not None and self.bad_epochs >= self.patience
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            if name != "patience":
+                setattr(self, name, value)

@@ -1,0 +1,125 @@
+"""What happens to one batch: terms, objective, loss; and the sums from which metrics are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from textvae.models import TextModel
+from textvae.types import NO_LABEL, Batch, LatentTerms
+
+ACTIVE_UNIT_VARIANCE = 0.01
+"""A latent dimension is active when the variance of its posterior mean over sentences is above this."""
+
+BatchTransform = Callable[[Batch], Batch]
+Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
+"""model, batch, terms, step -> penalties by name, each [B] in nats per sentence, added to the loss."""
+
+
+class TrainStep(nn.Module):
+    """Model and objective as one module, so that wrappers for precision and processes see a single forward.
+
+    Args:
+        model: anything with `terms(batch, num_samples)`.
+        objective: LatentTerms and a step to a loss.
+        regularizer: further penalties.
+        compiled: whether torch.compile translates the model.
+        sum_dtype: of the sums.
+    """
+
+    def __init__(
+        self,
+        model: TextModel,
+        objective: Any,
+        regularizer: Regularizer | None = None,
+        compiled: bool = False,
+        sum_dtype: torch.dtype = torch.float64,
+    ) -> None:
+        super().__init__()
+        self.model, self.objective, self.regularizer, self.sum_dtype = model, objective, regularizer, sum_dtype
+        terms = model.terms
+        self._terms = torch.compile(terms, dynamic=True) if compiled else terms
+        self.num_samples: int = getattr(objective, "num_samples", 1)
+        self.names: tuple[str, ...] = ()
+
+    def forward(
+        self, batch: Batch, step: int, scale: float, batch_mean: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor, float]:
+        """
+        Args:
+            batch: this process's slice.
+            step: of training, for the schedules.
+            scale: factor from the sum over these sentences to the loss; 0 for a slice that counts nothing.
+            batch_mean: the mean over the global batch.
+
+        Returns:
+            the loss, a scalar; the sums over sentences of the numbers called `names`, [K]; sums of the posterior
+            means and of their squares, [2, D] (D = 0 without latents); the KL weight.
+        """
+        terms = self._terms(batch, self.num_samples)
+        output = self.objective(terms, step, batch_mean)
+        loss_B, numbers = output.loss_B, dict(output.metrics_B)
+        if self.regularizer is not None:
+            for name, penalty_B in self.regularizer(self.model, batch, terms, step).items():
+                loss_B = loss_B + penalty_B
+                numbers[name] = penalty_B.detach()
+        numbers = {"loss": loss_B.detach(), **numbers}
+        self.names = tuple(numbers)
+        counts = float(scale != 0.0)
+        totals_K = torch.stack(list(numbers.values())).sum(-1, dtype=self.sum_dtype) * counts
+        units_2D = sums_of_means(terms, self.sum_dtype) * counts
+        return loss_B.sum() * scale, totals_K, units_2D, float(output.kl_weight)
+
+
+@torch.no_grad()
+def sums_of_means(terms: LatentTerms, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Sums over sentences of the posterior means and their squares, of all vector latents side by side, [2, D].
+
+    Where a posterior differs by an enumerated label, the mean over labels under q(y|x) is taken. Groups that share
+    a code between sentences are counted by unit as well.
+    """
+    columns = []
+    for group in terms.latents:
+        if not group.z_SUD.is_floating_point() or group.extended:
+            continue
+        try:
+            mean = group.posterior.mean
+        except NotImplementedError:
+            continue
+        if mean.dim() == 3:
+            labels, units = mean.shape[:2]
+            weight = terms.log_weight_SB.exp().reshape(-1, labels, units).sum(0)
+            mean = (weight.unsqueeze(-1) * mean).sum(0)
+        mean = mean.to(dtype)
+        columns.append(torch.stack([mean.sum(0), mean.square().sum(0)]))
+    if not columns:
+        return terms.log_px_z_SB.new_zeros((2, 0), dtype=dtype)
+    return torch.cat(columns, dim=1)
+
+
+def active_units(sums_2D: Tensor, count: int) -> int:
+    """Dimensions whose posterior mean varies between sentences (Burda et al. 2016, arXiv 1509.00519, section 5)."""
+    mean_D, square_D = sums_2D / max(1, count)
+    return int((square_D - mean_D.square() > ACTIVE_UNIT_VARIANCE).sum())
+
+
+def hide_labels(visible: np.ndarray) -> BatchTransform:
+    """A transform after which only some training sentences show their label.
+
+    Args:
+        visible: bool, [N]: by position in the corpus, whether the label may be seen.
+    """
+    shown_N = torch.from_numpy(np.array(visible, dtype=bool))
+
+    def transform(batch: Batch) -> Batch:
+        if batch.label_B is None or batch.example_id_B is None:
+            return batch
+        label_B = torch.where(shown_N[batch.example_id_B], batch.label_B, NO_LABEL)
+        return replace(batch, label_B=label_B)
+
+    return transform

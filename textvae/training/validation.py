@@ -1,0 +1,108 @@
+"""The weight-1 bound on the validation sentences, by which checkpoints compete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from textvae.models import TextModel, to_device
+from textvae.text.batching import sequential_batches
+from textvae.text.tokenized import TokenizedCorpus
+from textvae.training.processes import Processes
+from textvae.training.step import active_units, sums_of_means
+
+_NOISE_SEED = 20_160_101
+"""The noise of a validation is the same each time, so that epochs are compared on equal draws."""
+
+
+class Validation:
+    """Validation on the same sentences with the same noise each time.
+
+    Args:
+        corpus: the validation sentences.
+        batch_tokens: budget of a batch.
+        limit: validate on this many sentences only, drawn once.
+        seed: of that draw.
+        objective: measures `nll` and raw `kl`.
+        processes: whole batches are dealt out to them; noise is seeded by batch, so their number changes nothing.
+    """
+
+    def __init__(
+        self,
+        corpus: TokenizedCorpus,
+        *,
+        batch_tokens: int,
+        limit: int | None,
+        seed: int,
+        objective: Any,
+        processes: Processes,
+    ) -> None:
+        self.corpus, self.objective, self.processes = corpus, objective, processes
+        chosen = np.arange(len(corpus))
+        if limit is not None and limit < len(corpus):
+            chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(corpus))[:limit])
+        self.sentences = len(chosen)
+        lengths = np.asarray(corpus.lengths)[chosen]
+        self.tokens = int((lengths - 1).sum())
+        # A token budget below the longest sentence would be an error of the training plan already.
+        self.batches = [chosen[batch] for batch in sequential_batches(lengths, batch_tokens)]
+
+    def __call__(
+        self,
+        model: TextModel,
+        *,
+        step: int,
+        metric: Callable[[Any], float] | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> dict[str, float] | None:
+        """Measure a model; training's random state and mode are left as they were.
+
+        Returns:
+            valid_elbo_nll (minus the weight-1 bound: raw KL, no free bits; exact for a language model), valid_nll and
+            valid_kl in nats per sentence, total / count over all sentences; valid_active_units where there are
+            latents; valid_metric where a metric is given. None when interrupted.
+        """
+        processes, was_training = self.processes, model.training
+        dtype = processes.sum_dtype
+        totals = torch.zeros(2, dtype=dtype, device=processes.device)
+        units = None
+        num_samples = getattr(self.objective, "num_samples", 1)
+        model.eval()
+        try:
+            with isolated_randomness(processes.device), torch.no_grad(), processes.accelerator.autocast():
+                for number in range(processes.index, len(self.batches), processes.count):
+                    if interrupted():
+                        return None
+                    torch.manual_seed(_NOISE_SEED + number)
+                    terms = model.terms(
+                        to_device(self.corpus.batch(self.batches[number]), processes.device), num_samples
+                    )
+                    numbers = self.objective(terms, step).metrics_B
+                    totals += torch.stack([numbers["nll"], numbers["kl"]]).sum(-1, dtype=dtype)
+                    sums = sums_of_means(terms, dtype)
+                    units = sums if units is None else units + sums
+                value = None if metric is None else float(metric(model))
+        finally:
+            model.train(was_training)
+        # Every process holds the same latents, but one without a batch does not know how many dimensions they have.
+        width = max(processes.gather(0 if units is None else units.shape[1]))
+        units = torch.zeros((2, width), dtype=dtype, device=processes.device) if units is None else units
+        nll, kl = (processes.sum(totals) / self.sentences).tolist()
+        measured: dict[str, float] = {"valid_elbo_nll": nll + kl, "valid_nll": nll, "valid_kl": kl}
+        if width:
+            measured["valid_active_units"] = active_units(processes.sum(units), self.sentences)
+        if value is not None:
+            # Processes must not disagree on which epoch is best.
+            measured["valid_metric"] = processes.gather(value)[0]
+        return measured
+
+
+@contextmanager
+def isolated_randomness(device: torch.device) -> Iterator[None]:
+    """Whatever is drawn or seeded inside leaves torch's random state outside as it was."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else [], device_type="cuda"):
+        yield
