@@ -39,6 +39,9 @@ Beam = Annotated[int | None, typer.Option("--beam", help="Of --decoding beam: hy
 LengthPenalty = Annotated[float | None, typer.Option("--length-penalty", help="Of --decoding beam: above 0 favors length.")]
 
 
+INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there."
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         print(f"textvae {__version__}")
@@ -249,9 +252,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         app(args=None if arguments is None else list(arguments), standalone_mode=True)
     except SystemExit as leaving:
         code = leaving.code
-        return _flushed(code if isinstance(code, int) else 0)
+        # Typer turns Ctrl-C into this code, without a word.
+        return _fail(INTERRUPTED, 130) if code == 130 else _flushed(code if isinstance(code, int) else 0)
     except KeyboardInterrupt:
-        return _fail("interrupted; what was finished is kept, and the same command goes on from there.", 130)
+        return _fail(INTERRUPTED, 130)
     except BaseException as error:
         if os.environ.get("TEXTVAE_DEBUG"):
             raise
