@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from textvae.types import PAD_ID, Context
-
-
-class DecoderState(Protocol):
-    """What a decoder carries from one token to the next; opaque to its callers."""
 
 
 class Decoder(nn.Module):

@@ -90,11 +90,14 @@ class _TargetLogProb(torch.autograd.Function):
                 log_prob_N[chunk] = target_logit - logits.logsumexp(-1)
                 continue
             best, where = logits.max(-1, keepdim=True)
-            probs = torch.softmax(logits, -1)
+            probs = probs_NV[chunk]
+            if probs.dtype == logits.dtype:
+                torch.softmax(logits, -1, out=probs)
+            else:
+                probs.copy_(torch.softmax(logits, -1))
             # The normaliser from the largest entry, whose probability is at least 1 / V: no underflow.
-            normalizer = best - probs.gather(1, where).log()
+            normalizer = best - probs.gather(1, where).to(best.dtype).log()
             log_prob_N[chunk] = target_logit - normalizer.squeeze(1)
-            probs_NV[chunk] = probs
         ctx.save_for_backward(hidden_NH, weight_VH, bias_V, target_N)
         ctx.probs_NV = probs_NV
         return log_prob_N

@@ -18,6 +18,7 @@ from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
 from textvae.errors import ConfigError
+from textvae.layers import at_least_float32
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.text_vae import to_device
@@ -94,7 +95,7 @@ class SemiSupervisedTextVAE(TextModel):
         return self._classify(self.encoder(batch.tokens_BT, batch.lengths_B))
 
     def _classify(self, features_BH: Tensor) -> Tensor:
-        return self.classifier(features_BH).float().log_softmax(-1)
+        return at_least_float32(self.classifier(features_BH)).log_softmax(-1)
 
     def posterior_of(self, batch: Batch) -> LatentDistribution:
         """q(z|x, y) at the given label, or at the likeliest one where none is given; batch shape [B]."""

@@ -7,7 +7,7 @@ once, when it is built, and is never written into a model, so that resuming is e
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,7 @@ from textvae.config import Component
 Unit = Literal["fraction", "epochs", "steps"]
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """A weight for every step; `first_final_step` is the first from which it never changes again."""
 

@@ -188,7 +188,9 @@ def _read_header(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         raise ModelError(f"{path} is missing, truncated or not textvae's") from None
     if not known:
-        raise ModelError(f"{path} has format {header['format']} {header['format_version']}, not {FORMAT} {FORMAT_VERSION}")
+        raise ModelError(
+            f"{path} has format {header['format']} {header['format_version']}, not {FORMAT} {FORMAT_VERSION}"
+        )
     return header
 
 
@@ -257,5 +259,5 @@ def disk_errors(where: Path) -> Iterator[None]:
         if not full:
             raise
         raise MachineError(
-            f"no space left on the disk for {where}; free some and run again: training resumes from its last checkpoint."
+            f"no space left on the disk for {where}; free some and run again: training goes on where it was kept last."
         ) from None

@@ -38,7 +38,6 @@ class Window:
         grad_norm: Tensor,
         sentences: int,
         tokens: int,
-        seconds: float,
     ) -> None:
         """Add one step: this process's sums, and the counts of the global batch."""
         if self.totals_K is None or self.units_2D is None or self.grad_norm is None:
@@ -51,10 +50,9 @@ class Window:
         self.steps += 1
         self.sentences += sentences
         self.tokens += tokens
-        self.seconds += seconds
 
     def means(self, sum_over_processes: Any) -> dict[str, float]:
-        """The numbers of the window: means per sentence, `active_units`, mean `grad_norm`, `tokens_per_second`."""
+        """Means per sentence by name, `active_units` where there are latents, and the mean `grad_norm`."""
         if self.totals_K is None or self.units_2D is None or self.grad_norm is None:
             return {}
         totals_K, units_2D = sum_over_processes(self.totals_K), sum_over_processes(self.units_2D)
@@ -64,11 +62,10 @@ class Window:
         if units_2D.shape[1]:
             numbers["active_units"] = active_units(units_2D, self.sentences)
         numbers["grad_norm"] = float(self.grad_norm) / self.steps
-        numbers["tokens_per_second"] = self.tokens / max(self.seconds, 1e-9)
         return numbers
 
     def state_dict(self) -> dict[str, Any]:
-        return dict(vars(self))
+        return {name: value.cpu() if isinstance(value, Tensor) else value for name, value in vars(self).items()}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
         for name, value in state.items():
@@ -94,9 +91,7 @@ class MetricsLog:
         self._stream.truncate(min(size, found))
 
     def write(self, values: dict[str, Any]) -> None:
-        rounded = {
-            name: float(f"{value:.8g}") if isinstance(value, float) else value for name, value in values.items()
-        }
+        rounded = {name: float(f"{value:.8g}") if isinstance(value, float) else value for name, value in values.items()}
         self._stream.write((json.dumps(rounded) + "\n").encode())
         self._stream.flush()
 

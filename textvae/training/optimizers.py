@@ -46,7 +46,7 @@ class AdamWConfig(Component):
 
 
 class SGDConfig(Component):
-    """Stochastic gradient descent, by default as He et al. 2019 (arXiv 1901.05534) train text VAEs: rate 1, no momentum.
+    """Stochastic gradient descent, by default at rate 1 without momentum, as He et al. 2019 (arXiv 1901.05534).
 
     Use it with `decay = {kind = "plateau"}` and `clip_norm = 5`.
     """

@@ -32,12 +32,14 @@ class Selection:
     metric: float | None = None
     bad_epochs: int = 0
 
-    def update(self, value: float, *, epoch: int, step: int, bound: float, metric: float | None) -> bool:
-        """Judge an epoch that competes.
+    def update(self, *, epoch: int, step: int, bound: float, metric: float | None = None) -> bool:
+        """Judge an epoch that competes, on its metric (higher is better) if it has one, else on its bound.
 
         Returns:
             whether it is the best so far.
         """
+        value = bound if metric is None else -metric
+        value = math.inf if math.isnan(value) else value
         # The first competitor is kept whatever its value, so that even a bound that is no number leaves a model.
         if value < self.value or self.epoch == 0:
             self.value, self.epoch, self.step, self.bound, self.metric = value, epoch, step, bound, metric

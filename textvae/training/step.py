@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from textvae.models import TextModel
 from textvae.types import NO_LABEL, Batch, LatentTerms
 
 ACTIVE_UNIT_VARIANCE = 0.01
 """A latent dimension is active when the variance of its posterior mean over sentences is above this."""
 
 BatchTransform = Callable[[Batch], Batch]
-Regularizer = Callable[[nn.Module, Batch, LatentTerms, int], dict[str, Tensor]]
+Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
 """model, batch, terms, step -> penalties by name, each [B] in nats per sentence, added to the loss."""
 
 
@@ -33,7 +34,7 @@ class TrainStep(nn.Module):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: TextModel,
         objective: Any,
         regularizer: Regularizer | None = None,
         compiled: bool = False,
@@ -41,7 +42,7 @@ class TrainStep(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.objective, self.regularizer, self.sum_dtype = model, objective, regularizer, sum_dtype
-        terms: Callable[..., LatentTerms] = model.terms
+        terms = model.terms
         self._terms = torch.compile(terms, dynamic=True) if compiled else terms
         self.num_samples: int = getattr(objective, "num_samples", 1)
         self.names: tuple[str, ...] = ()

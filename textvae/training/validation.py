@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from textvae.models import to_device
+from textvae.models import TextModel, to_device
 from textvae.text.batching import sequential_batches
+from textvae.text.tokenized import TokenizedCorpus
 from textvae.training.processes import Processes
 from textvae.training.step import active_units, sums_of_means
 
@@ -32,7 +32,14 @@ class Validation:
     """
 
     def __init__(
-        self, corpus: Any, *, batch_tokens: int, limit: int | None, seed: int, objective: Any, processes: Processes
+        self,
+        corpus: TokenizedCorpus,
+        *,
+        batch_tokens: int,
+        limit: int | None,
+        seed: int,
+        objective: Any,
+        processes: Processes,
     ) -> None:
         self.corpus, self.objective, self.processes = corpus, objective, processes
         chosen = np.arange(len(corpus))
@@ -46,7 +53,7 @@ class Validation:
 
     def __call__(
         self,
-        model: nn.Module,
+        model: TextModel,
         *,
         step: int,
         metric: Callable[[Any], float] | None = None,
@@ -71,7 +78,9 @@ class Validation:
                     if interrupted():
                         return None
                     torch.manual_seed(_NOISE_SEED + number)
-                    terms = model.terms(to_device(self.corpus.batch(self.batches[number]), processes.device), num_samples)
+                    terms = model.terms(
+                        to_device(self.corpus.batch(self.batches[number]), processes.device), num_samples
+                    )
                     numbers = self.objective(terms, step).metrics_B
                     totals += torch.stack([numbers["nll"], numbers["kl"]]).sum(-1, dtype=dtype)
                     sums = sums_of_means(terms, dtype)

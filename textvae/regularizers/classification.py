@@ -1,0 +1,50 @@
+"""The cross-entropy that teaches a semi-supervised VAE's classifier the labels it is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import nll_loss
+
+from textvae.models import SemiSupervisedTextVAE, to_device
+from textvae.text.tokenized import TokenizedCorpus
+from textvae.types import Batch, LatentTerms
+
+
+class ClassificationLoss:
+    """weight * mean of -log q(y|x) over a batch of labelled sentences.
+
+    The bound of a labelled sentence does not contain q(y|x), so the classifier would never see a label without
+    this term: alpha in Kingma et al. 2014 (arXiv 1406.5298), eq. 9. Labelled sentences are few, so instead of waiting
+    for one to turn up in a training batch, each step draws its own batch of them. The draw is a function of
+    (seed, step), and so resuming is exact.
+
+    Args:
+        corpus: training sentences; those with a label are the pool.
+        weight: alpha.
+        sentences: labelled sentences a step.
+        seed: of the draws.
+    """
+
+    def __init__(self, corpus: TokenizedCorpus, *, weight: float, sentences: int, seed: int) -> None:
+        self.corpus, self.weight, self.seed = corpus, weight, seed
+        self.labelled = np.flatnonzero(np.asarray(corpus.labels) >= 0)
+        self.sentences = min(sentences, len(self.labelled))
+
+    def __call__(self, model: Any, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
+        """The same penalty for every sentence of the batch, so that its mean is the mean over the labelled ones."""
+        assert isinstance(model, SemiSupervisedTextVAE)
+        drawn = np.random.default_rng([self.seed, step]).choice(self.labelled, self.sentences, replace=False)
+        labelled = to_device(self.corpus.batch(drawn), batch.tokens_BT.device)
+        assert labelled.label_B is not None
+        loss = nll_loss(model.label_log_prob(labelled), labelled.label_B)
+        return {"classification": (self.weight * loss).expand(batch.tokens_BT.shape[0])}
+
+
+def labels_seen(corpus: TokenizedCorpus, classes: int) -> Tensor:
+    """How many sentences show each label, [C]."""
+    labels = np.asarray(corpus.labels)
+    return torch.from_numpy(np.bincount(labels[labels >= 0], minlength=classes)).float()

@@ -1,0 +1,287 @@
+"""Classification from few labels, with the rest of the corpus unlabelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from textvae.config import Config
+from textvae.errors import ConfigError, ModelError
+from textvae.models import SemiSupervisedConfig, SemiSupervisedTextVAE, TextModel, TextVAE, to_device
+from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig
+from textvae.regularizers import ClassificationLoss
+from textvae.regularizers.classification import labels_seen
+from textvae.text.batching import sequential_batches
+from textvae.text.corpora import Example
+from textvae.text.tokenized import TokenizedCorpus, write_tokenized
+from textvae.text.tokenizers import Tokenizer
+from textvae.training import AdamConfig, OptimizerConfig, TrainConfig, TrainResult, train
+
+
+def _default_objective() -> ELBOConfig:
+    return ELBOConfig(free_bits=BatchMeanFreeBitsConfig(nats=8.0))
+
+
+class ClassifyConfig(Config):
+    """A recipe's `[classify]` table."""
+
+    labels: int = Field(500, gt=1, description="training sentences whose label is shown, equally many of each class")
+    valid_labels: int | None = Field(
+        None, gt=0, description="validation sentences whose label may choose the epoch; as many as `labels` when absent"
+    )
+    unlabelled: int | None = Field(None, ge=0, description="training sentences without label; all the rest when absent")
+    model: SemiSupervisedConfig | None = Field(None, description="the trained VAE's own parts when absent")
+    warm_start: bool = Field(True, description="begin with the weights of the trained VAE where they fit")
+    objective: ObjectiveConfig = Field(default_factory=_default_objective)
+    optimizer: OptimizerConfig = Field(default_factory=AdamConfig)
+    classification_weight: float = Field(20.0, gt=0, description="of the classifier's cross-entropy, in nats per nat")
+    labelled_sentences: int = Field(64, gt=0, description="labelled sentences in each step")
+    epochs: int = Field(5, gt=0)
+    early_stopping: int | None = Field(None, gt=0, description="epochs of patience on the validation accuracy")
+    batch_tokens: int = Field(2048, gt=0)
+    clip_norm: float = Field(5.0, gt=0)
+
+
+@dataclass(frozen=True)
+class Classification:
+    """A sentence's label, its probability q(y|x), and the probabilities of all labels."""
+
+    text: str
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+def classify(model: TextModel, texts: Sequence[str]) -> list[Classification]:
+    """Classify sentences.
+
+    Raises:
+        ModelError: the model has no classifier.
+        DataError: an empty sentence, or one longer than the model was trained for.
+    """
+    if not isinstance(model, SemiSupervisedTextVAE):
+        raise ModelError(
+            f"a '{model.config.kind}' model cannot classify; use the run's classify/model, "
+            "or add a [classify] table to the recipe of a corpus with labels."
+        )
+    answers = []
+    for text, row in zip(texts, model.predict(texts).tolist(), strict=True):
+        best = int(np.argmax(row))
+        by_name = dict(zip(model.label_names, row, strict=True))
+        answers.append(Classification(text, model.label_names[best], row[best], by_name))
+    return answers
+
+
+def choose_labelled(labels: np.ndarray, count: int, classes: int, seed: int) -> np.ndarray:
+    """Which sentences show their label: equally many of each class (the first classes get what is left over).
+
+    >>> chosen = choose_labelled(np.array([0, 0, 0, 1, 1, -1]), 4, 2, seed=0)
+    >>> len(chosen), [0, 0, 0, 1, 1, -1][chosen[-1]]
+    (4, 1)
+
+    Raises:
+        ConfigError: a class has too few.
+    """
+    generator = np.random.default_rng([seed, count])
+    chosen = []
+    for label in range(classes):
+        wanted = count // classes + (label < count % classes)
+        members = np.flatnonzero(labels == label)
+        if len(members) < wanted:
+            raise ConfigError(
+                f"classify.labels = {count} needs {wanted} sentences of each of {classes} classes, "
+                f"but class number {label} has {len(members)}; ask for fewer labels."
+            )
+        chosen.append(np.sort(generator.permutation(members)[:wanted]))
+    return np.concatenate(chosen)
+
+
+def train_classifier(
+    config: ClassifyConfig,
+    train_corpus: TokenizedCorpus,
+    valid_corpus: TokenizedCorpus,
+    out: Path,
+    *,
+    seed: int,
+    tokenizer: Tokenizer,
+    vae: TextModel,
+    card: dict[str, Any] | None = None,
+    progress: bool = True,
+) -> TrainResult:
+    """Train a semi-supervised VAE from few labels; the best model is left in ``out/model``.
+
+    The labels that must not be seen are not hidden but absent: ``out/train.arrow`` holds the chosen sentences, most of
+    them without a label. The epoch is chosen by the accuracy on a few validation labels, not on all there are.
+
+    Raises:
+        ConfigError: the corpus has no labels, or fewer than asked for.
+    """
+    names = train_corpus.label_names
+    if len(names) < 2:
+        raise ConfigError("the corpus has no labels, so it cannot have a [classify] stage; remove it from the recipe.")
+    out.mkdir(parents=True, exist_ok=True)
+    shown = choose_labelled(np.asarray(train_corpus.labels), config.labels, len(names), seed)
+    hidden = np.setdiff1d(np.arange(len(train_corpus)), shown)
+    if config.unlabelled is not None:
+        hidden = np.sort(np.random.default_rng([seed, 2]).permutation(hidden)[: config.unlabelled])
+    few = out / "train.arrow"
+    if not few.exists():
+        write_tokenized(
+            few,
+            _examples(train_corpus, shown, hidden),
+            tokenizer,
+            max_tokens=vae.max_tokens,
+            overlong="truncate",
+            label_names=list(names),
+        )
+    corpus = TokenizedCorpus(few)
+    judged = np.sort(
+        np.random.default_rng([seed, 3]).permutation(len(valid_corpus))[: config.valid_labels or config.labels]
+    )
+
+    model_config = config.model or _parts_of(vae)
+    torch.manual_seed(seed)
+    model = model_config.build(vocab_size=tokenizer.vocab_size, max_tokens=vae.max_tokens, label_names=names)
+    model.set_label_prior(labels_seen(corpus, len(names)))
+    if config.warm_start:
+        warm_start(model, vae)
+    settings = TrainConfig(
+        model=model_config,
+        objective=config.objective,
+        optimizer=config.optimizer,
+        epochs=config.epochs,
+        early_stopping=config.early_stopping,
+        batch_tokens=config.batch_tokens,
+        clip_norm=config.clip_norm,
+    )
+    return train(
+        settings,
+        corpus,
+        valid_corpus,
+        out,
+        seed=seed,
+        tokenizer=tokenizer,
+        label_names=names,
+        card=card,
+        max_tokens=vae.max_tokens,
+        initial_model=model,
+        regularizer=ClassificationLoss(
+            corpus, weight=config.classification_weight, sentences=config.labelled_sentences, seed=seed
+        ),
+        validation_metric=lambda trained: accuracy_on(trained, valid_corpus, judged, config.batch_tokens),
+        progress=progress,
+    )
+
+
+def _examples(corpus: TokenizedCorpus, shown: np.ndarray, hidden: np.ndarray) -> Iterator[Example]:
+    for index in shown.tolist():
+        yield Example(corpus.text(index), corpus.label_names[corpus.labels[index]])
+    for index in hidden.tolist():
+        yield Example(corpus.text(index), None)
+
+
+def _parts_of(vae: TextModel) -> SemiSupervisedConfig:
+    if not isinstance(vae, TextVAE):
+        return SemiSupervisedConfig()
+    parts = vae.config.model_dump(exclude={"kind"})
+    return SemiSupervisedConfig.model_validate(parts)
+
+
+@torch.no_grad()
+def warm_start(model: SemiSupervisedTextVAE, vae: TextModel) -> list[str]:
+    """Copy a trained VAE's weights into the semi-supervised model.
+
+    Where the label widens a layer's input its columns come last, so the leading block is what the VAE has learned.
+
+    Returns:
+        the names of the weights that were copied.
+    """
+    trained, copied = vae.state_dict(), []
+    for name, weight in model.state_dict().items():
+        source = trained.get(name)
+        if source is None or source.dim() != weight.dim():
+            continue
+        if any(have > room for have, room in zip(source.shape, weight.shape, strict=True)):
+            continue
+        weight[tuple(slice(0, size) for size in source.shape)] = source.to(weight.device)
+        copied.append(name)
+    return copied
+
+
+@torch.no_grad()
+def _label_probabilities(
+    model: SemiSupervisedTextVAE, corpus: TokenizedCorpus, rows: np.ndarray, batch_tokens: int
+) -> np.ndarray:
+    """q(y|x) of some sentences, [N, C], in the order of `rows`."""
+    was_training = model.training
+    model.eval()
+    lengths = np.asarray(corpus.lengths)[rows]
+    found = np.zeros((len(rows), len(model.label_names)))
+    try:
+        for batch in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
+            scores = model.label_log_prob(to_device(corpus.batch(rows[batch]), model.device))
+            found[batch] = scores.exp().double().cpu().numpy()
+    finally:
+        model.train(was_training)
+    return found
+
+
+def accuracy_on(model: SemiSupervisedTextVAE, corpus: TokenizedCorpus, rows: np.ndarray, batch_tokens: int) -> float:
+    """Share of some sentences whose likeliest label is theirs."""
+    chosen = _label_probabilities(model, corpus, rows, batch_tokens).argmax(-1)
+    return float((chosen == np.asarray(corpus.labels)[rows]).mean())
+
+
+def evaluate_classifier(
+    model: SemiSupervisedTextVAE,
+    test_corpus: TokenizedCorpus,
+    train_corpus: TokenizedCorpus,
+    *,
+    batch_tokens: int = 8192,
+) -> dict[str, Any]:
+    """Measure a classifier on sentences it never saw.
+
+    Args:
+        model: the classifier.
+        test_corpus: sentences with labels; those without one are left out.
+        train_corpus: where the most frequent label, the baseline, is counted.
+        batch_tokens: budget of a batch.
+
+    Returns:
+        accuracy and its standard error, majority_accuracy (always answering training's most frequent label),
+        nll (mean of -log q(y|x), nats), sentences, label_names, confusion (rows: true label, columns: answer) and f1
+        by label.
+    """
+    truth_N = np.asarray(test_corpus.labels)
+    rows = np.flatnonzero(truth_N >= 0)
+    if len(rows) == 0:
+        raise ConfigError("no test sentence has a label, so accuracy cannot be measured.")
+    truth = truth_N[rows]
+    probabilities = _label_probabilities(model, test_corpus, rows, batch_tokens)
+    answers = probabilities.argmax(-1)
+    classes = len(model.label_names)
+    confusion = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(confusion, (truth, answers), 1)
+    seen = np.asarray(train_corpus.labels)
+    majority = int(np.bincount(seen[seen >= 0], minlength=classes).argmax())
+    accuracy = float((answers == truth).mean())
+    hits = np.diag(confusion)
+    f1 = 2 * hits / np.maximum(confusion.sum(0) + confusion.sum(1), 1)
+    true_probability = probabilities[np.arange(len(rows)), truth]
+    return {
+        "accuracy": accuracy,
+        "accuracy_se": float(np.sqrt(accuracy * (1 - accuracy) / len(rows))),
+        "majority_accuracy": float((truth == majority).mean()),
+        "majority_label": model.label_names[majority],
+        "nll": float(-np.log(np.maximum(true_probability, 1e-300)).mean()),
+        "sentences": len(rows),
+        "label_names": list(model.label_names),
+        "confusion": confusion.tolist(),
+        "f1": {name: float(value) for name, value in zip(model.label_names, f1, strict=True)},
+    }

@@ -1,0 +1,24 @@
+"""The training loop, its checkpoints and what it reports."""
+
+from textvae.training.config import TrainConfig
+from textvae.training.learning_rate import CosineConfig, DecayConfig, NoDecayConfig, PlateauConfig
+from textvae.training.optimizers import AdamConfig, AdamWConfig, OptimizerConfig, SGDConfig
+from textvae.training.result import TrainResult
+from textvae.training.step import hide_labels
+from textvae.training.trainer import DivergedError, train
+
+__all__ = [
+    "AdamConfig",
+    "AdamWConfig",
+    "CosineConfig",
+    "DecayConfig",
+    "DivergedError",
+    "NoDecayConfig",
+    "OptimizerConfig",
+    "PlateauConfig",
+    "SGDConfig",
+    "TrainConfig",
+    "TrainResult",
+    "hide_labels",
+    "train",
+]

@@ -1,0 +1,556 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from textvae import __version__
+from textvae.errors import ConfigError, DataError, MachineError, ModelError, TextVAEError
+from textvae.models import TextModel, to_device
+from textvae.objectives import local_mean
+from textvae.text.batching import BatchPlan
+from textvae.text.tokenized import TokenizedCorpus
+from textvae.text.tokenizers.base import Tokenizer
+from textvae.training.checkpoint import Checkpoint, Checkpoints, disk_errors, flush, load_weights
+from textvae.training.config import TrainConfig
+from textvae.training.interrupt import Interrupt
+from textvae.training.learning_rate import LearningRate
+from textvae.training.metrics import METRICS_FILE, MetricsLog, Window
+from textvae.training.processes import Processes
+from textvae.training.progress import ProgressBar
+from textvae.training.result import TrainResult, peak_gpu_memory_mb, peak_memory_mb
+from textvae.training.selection import Selection
+from textvae.training.step import BatchTransform, Regularizer, TrainStep
+from textvae.training.validation import Validation, isolated_randomness
+
+MODEL_FOLDER, CHECKPOINT_FOLDER, RESULT_FILE = "model", "checkpoints", "result.json"
+
+_WATCHING = {"checkpoint_minutes", "trackers"}
+"""Settings that change how a training is watched and not what comes out: they may differ on resuming."""
+
+
+class DivergedError(TextVAEError):
+    """The loss or its gradient is no longer a number."""
+
+
+def train(
+    config: TrainConfig,
+    train_corpus: TokenizedCorpus,
+    valid_corpus: TokenizedCorpus,
+    out: Path,
+    *,
+    seed: int,
+    tokenizer: Tokenizer | None = None,
+    label_names: Sequence[str] = (),
+    card: dict[str, Any] | None = None,
+    max_tokens: int | None = None,
+    initial_model: TextModel | None = None,
+    transform_batch: BatchTransform | None = None,
+    regularizer: Regularizer | None = None,
+    validation_metric: Callable[[Any], float] | None = None,
+    progress: bool = True,
+) -> TrainResult:
+    """Train a model and leave the best one in ``out/model``.
+
+    Everything else in `out` is `metrics.jsonl`, ``result.json`` and, until training is over, ``checkpoints/``. Called
+    again after a crash, a SIGKILL or Ctrl-C it goes on from the last checkpoint and, on a CPU, ends with the same
+    weights to the bit. Called again after it was over it only reads the result. Under `torchrun` or `accelerate launch`
+    every process calls it alike, and `out` must be a folder that all of them see.
+
+    Args:
+        config: the recipe's ``[train]`` table.
+        train_corpus: what to train on.
+        valid_corpus: by whose weight-1 bound epochs compete.
+        out: the folder for results.
+        seed: of the weights, the noise and the order of batches.
+        tokenizer: goes into the model's folder.
+        label_names: the classes, for models that have them.
+        card: what the model card should tell; the bounds reached are added.
+        max_tokens: longest sentence the model is to take, EOS not counted; by default the longest of both corpora.
+        initial_model: train this one instead of building `config.model`.
+        transform_batch: applied to training batches (see `hide_labels`).
+        regularizer: further penalties, each [B] in nats per sentence.
+        validation_metric: measured on the model after each epoch; the epoch where it is highest is kept, instead of
+            the one with the best bound.
+        progress: whether to draw a progress bar when standard error is a terminal.
+
+    Raises:
+        ConfigError: settings that do not fit together or the corpus.
+        DataError: an empty corpus.
+        ModelError: checkpoints that are damaged, or of another training.
+        DivergedError: a gradient that is not a number, before it reaches the weights.
+        MachineError: no memory or no disk.
+        KeyboardInterrupt: after Ctrl-C, when the step is done and a checkpoint is written.
+    """
+    for name, corpus in (("training", train_corpus), ("validation", valid_corpus)):
+        if len(corpus) == 0:
+            raise DataError(f"the {name} corpus has no sentences; expected at least one.")
+    run = _Training(
+        config, train_corpus, valid_corpus, Path(out), seed, transform_batch, regularizer, validation_metric, progress
+    )
+    finished = run.finished_result()
+    if finished is not None:
+        return finished
+    if max_tokens is None:
+        max_tokens = int(max(train_corpus.lengths.max(), valid_corpus.lengths.max())) - 2
+    with _memory_errors(config), disk_errors(run.out), isolated_randomness(run.processes.device):
+        # Weights do not depend on the number of processes, so all of them begin with the same seed.
+        torch.manual_seed(seed)
+        model = initial_model
+        if model is None:
+            model = config.model.build(
+                vocab_size=_vocab_size(tokenizer), max_tokens=max_tokens, label_names=tuple(label_names)
+            )
+        if tokenizer is not None:
+            model.tokenizer = tokenizer
+        return run(model, dict(card or {}))
+
+
+class _Training:
+    """One sitting of a training: what `train` was given, and what must survive a restart."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        train_corpus: TokenizedCorpus,
+        valid_corpus: TokenizedCorpus,
+        out: Path,
+        seed: int,
+        transform_batch: BatchTransform | None,
+        regularizer: Regularizer | None,
+        validation_metric: Callable[[Any], float] | None,
+        progress: bool,
+    ) -> None:
+        self.config, self.corpus, self.out, self.seed = config, train_corpus, out, seed
+        self.transform_batch, self.regularizer, self.validation_metric = transform_batch, regularizer, validation_metric
+        self.show_progress = progress
+        self.processes = Processes(config.precision, config.trackers, out)
+
+        # -- How long it takes: the cuts of an epoch depend on the sentences' lengths only.
+        self.lengths = np.asarray(train_corpus.lengths)
+        self.plan = BatchPlan(self.lengths, config.batch_tokens, config.batch_sentences, seed)
+        self.total_steps = config.epochs * self.plan.steps_per_epoch
+        if config.max_steps is not None:
+            self.total_steps = min(self.total_steps, config.max_steps)
+        self.objective = config.objective.build(steps_per_epoch=self.plan.steps_per_epoch, total_steps=self.total_steps)
+        self.validation = Validation(
+            valid_corpus,
+            batch_tokens=max(config.batch_tokens, int(np.max(valid_corpus.lengths))),
+            limit=config.valid_sentences,
+            seed=seed,
+            objective=self.objective,
+            processes=self.processes,
+        )
+
+        # -- What changes as training goes on: `state_dict` and `load_state_dict` hold all of it.
+        self.step = 0
+        self.epoch = 0
+        self.position = 0  # batches of this epoch that are done
+        self.over = self.stopped_early = False
+        self.last_bound = math.inf
+        self.last_metric: float | None = None
+        self.train_seconds = self.seconds_before = 0.0
+        self.train_tokens = 0
+        self.peak_memory = 0.0
+        self.learning_rate = LearningRate(
+            config.optimizer.lr, warmup=config.warmup, decay=config.decay, total_steps=self.total_steps
+        )
+        self.selection = Selection(config.early_stopping)
+        self.window = Window()
+        self.metrics_bytes = 0
+
+        # -- What tells this training from others.
+        self.identity: dict[str, Any] = {
+            "config": config.model_dump(mode="json", exclude=_WATCHING),
+            "seed": seed,
+            "data": {"train": _fingerprint(train_corpus), "valid": _fingerprint(valid_corpus)},
+        }
+        self.started = time.perf_counter()
+
+    def __call__(self, model: Any, card: dict[str, Any]) -> TrainResult:
+        config, processes = self.config, self.processes
+        self.model = model
+        self.identity["weights"] = {name: list(value.shape) for name, value in model.state_dict().items()}
+        self.checkpoints = Checkpoints(self.out / CHECKPOINT_FOLDER, self.identity, self._environment())
+
+        # -- Resume, if there is something to resume from. Weights first: wrappers copy them to other processes.
+        saved = self.checkpoints.latest()
+        if saved is not None:
+            saved.load_weights(model)
+        step = TrainStep(model, self.objective, self.regularizer, config.compile, processes.sum_dtype)
+        self.module = processes.accelerator.prepare_model(step)
+        self.inner = step
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimizer = config.optimizer.build(parameters=self.parameters)
+        # From here on noise differs between processes, as their sentences do.
+        torch.manual_seed(self.seed + 7919 * processes.index)
+        if saved is not None:
+            self._resume(saved)
+        if processes.is_main:
+            self.checkpoints.clean()
+            self.log: MetricsLog | None = MetricsLog(self.out / METRICS_FILE, self.metrics_bytes)
+        else:
+            self.log = None
+        processes.start_trackers(self.step)
+        self.last_checkpoint = time.monotonic()
+        self.bad = torch.zeros((), device=processes.device)  # 1 from the first gradient that is no number on
+        self.bad_steps = torch.zeros((), device=processes.device)  # how many steps that is ago
+        self.unchecked: list[tuple[int, np.ndarray]] = []
+
+        # -- The loop: epochs of steps, each closed by a validation and a checkpoint.
+        visible = self.show_progress and processes.is_main
+        bar = ProgressBar(self.total_steps, self.step, config.epochs, enabled=visible)
+        try:
+            with bar, Interrupt() as interrupt:
+                while not self.over:
+                    self._train_epoch(bar, interrupt)
+                    self._close_epoch(bar, interrupt)
+        finally:
+            processes.finish_trackers()
+            if self.log is not None:
+                self.log.close()
+        return self._finish(card)
+
+    def _train_epoch(self, bar: ProgressBar, interrupt: Interrupt) -> None:
+        """All steps of the epoch that are still to do."""
+        config, processes = self.config, self.processes
+        batches = self.plan.epoch(self.epoch)
+        self.model.train()
+        clock = time.perf_counter()
+        while self.position < len(batches) and self.step < self.total_steps:
+            indices = batches[self.position]
+            loss, totals_K, units_2D, grad_norm, kl_weight, rate = self._one_step(indices)
+            self._stop_before_a_non_finite_update(indices, loss, grad_norm)
+            self.optimizer.step()
+            self.step += 1
+            self.position += 1
+
+            # Count. Nothing waits for the device here: a single step's time is exact on a CPU only, that of all
+            # steps between two log lines everywhere.
+            tokens = int((self.lengths[indices] - 1).sum())
+            self.window.add(self.inner.names, totals_K, units_2D, grad_norm, len(indices), tokens)
+            self.train_tokens += tokens
+            clock = self._count_time(clock)
+            bar.advance(self.step, self.epoch)
+
+            # Log: the only place where the host waits for the device.
+            at_log = self.step % config.log_every == 0 or self.step == self.total_steps
+            if at_log:
+                self._check_flag()
+                numbers = self.window.means(processes.sum)
+                clock = self._count_time(clock)
+                numbers["tokens_per_second"] = self.window.tokens / max(self.window.seconds, 1e-9)
+                self.window = Window()
+                self._write({**numbers, "kl_weight": kl_weight, "lr": rate}, self.epoch + 1, bar)
+
+            # Keep. Several processes must agree, so they ask one another only where they meet anyway.
+            if at_log or processes.count == 1:
+                due = processes.is_main and time.monotonic() - self.last_checkpoint > 60 * config.checkpoint_minutes
+                interrupted = processes.any(interrupt.raised)
+                if interrupted or processes.any(due):
+                    self._save()
+                    clock = time.perf_counter()
+                if interrupted:
+                    raise KeyboardInterrupt
+        if processes.device.type == "cuda":
+            torch.cuda.synchronize(processes.device)
+        self._count_time(clock)
+
+    def _count_time(self, since: float) -> float:
+        """Add the time since a moment to that of the training steps; return the present moment."""
+        now = time.perf_counter()
+        self.train_seconds += now - since
+        self.window.seconds += now - since
+        return now
+
+    def _one_step(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor, float, float]:
+        """Forward, backward, clip: everything of a step but the update.
+
+        Args:
+            indices: the sentences of the global batch.
+        """
+        processes = self.processes
+        mine, counts = processes.share(indices)
+        batch = self.corpus.batch(mine)
+        if self.transform_batch is not None:
+            batch = self.transform_batch(batch)
+        batch = to_device(batch, processes.device)
+        rate = self.learning_rate(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+        # The loss is the mean over the global batch. Wrappers average gradients over processes, hence the factor.
+        scale = processes.count / len(indices) if counts else 0.0
+        mean = local_mean if processes.count == 1 else processes.batch_mean(len(indices), counts)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, totals_K, units_2D, kl_weight = self.module(batch, self.step, scale, mean)
+        processes.accelerator.backward(loss)
+
+        # Clipping comes after backward, on the averaged gradient. The norm logged is the one before clipping.
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        grad_norm = torch.nn.utils.get_total_norm(gradients)
+        if self.config.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip_norm, grad_norm)
+        return loss.detach(), totals_K, units_2D, grad_norm, kl_weight, rate
+
+    def _stop_before_a_non_finite_update(self, indices: np.ndarray, loss: Tensor, grad_norm: Tensor) -> None:
+        """Let no gradient that is not a number reach the weights.
+
+        On an accelerator reading the norm would make the host wait in every step. There the optimizer's own kernel
+        skips the update, and all later ones, and the next log line tells.
+        """
+        if self.processes.device.type != "cuda":
+            # A loss is this process's own, the norm is everyone's: several processes must not disagree here.
+            watched = grad_norm + loss if self.processes.count == 1 else grad_norm
+            if not torch.isfinite(watched):
+                raise self._diverged(self.step, indices)
+            return
+        self.bad = torch.maximum(self.bad, (~torch.isfinite(grad_norm)).float())
+        self.bad_steps = self.bad_steps + self.bad
+        self.unchecked.append((self.step, indices))
+        # The contract between torch's GradScaler and its fused optimizers: a step with found_inf changes nothing.
+        self.optimizer.grad_scale, self.optimizer.found_inf = None, self.bad  # type: ignore[attr-defined]
+
+    def _check_flag(self) -> None:
+        """Read from the device whether a step since the last look was bad."""
+        if self.unchecked and (ago := int(self.bad_steps)):
+            raise self._diverged(*self.unchecked[-ago])
+        self.unchecked.clear()
+
+    def _diverged(self, step: int, indices: np.ndarray) -> DivergedError:
+        shown = ", ".join(map(str, indices[:20].tolist())) + (", ..." if len(indices) > 20 else "")
+        return DivergedError(
+            f"the loss or its gradient is not a finite number at step {step} (training examples {shown}); the weights "
+            f"are as they were before it. Lower train.optimizer.lr ({self.config.optimizer.lr:g}), set train.warmup or "
+            "a smaller train.clip_norm, or look at these sentences."
+        )
+
+    def _close_epoch(self, bar: ProgressBar, interrupt: Interrupt) -> None:
+        """Validate, judge, keep."""
+        processes = self.processes
+        self._check_flag()
+        measured = self.validation(
+            self.model,
+            step=self.step,
+            metric=self.validation_metric,
+            interrupted=lambda: processes.count == 1 and interrupt.raised,
+        )
+        if measured is None:
+            self._save()
+            raise KeyboardInterrupt
+        self.epoch += 1
+        self.position = 0
+        self.last_bound, self.last_metric = measured["valid_elbo_nll"], measured.get("valid_metric")
+
+        # Compete, once the KL weight is final.
+        is_best = exhausted = False
+        if self.step >= self.objective.first_final_step:
+            is_best = self.selection.update(
+                epoch=self.epoch, step=self.step, bound=self.last_bound, metric=self.last_metric
+            )
+            exhausted = self.learning_rate.judge(self.last_bound, self.epoch - 1) or self.selection.exhausted
+        self.over = exhausted or self.step >= self.total_steps
+        self.stopped_early = exhausted and self.step < self.total_steps
+        self._write({**measured, "best": is_best}, self.epoch, bar)
+        self._save(is_best=is_best)
+        if processes.any(interrupt.raised) and not self.over:
+            raise KeyboardInterrupt
+
+    def _write(self, values: dict[str, Any], epoch: int, bar: ProgressBar) -> None:
+        """Metrics to all who asked for them; epoch counted from 1."""
+        line = {"step": self.step, "epoch": epoch, **values, "seconds": self._seconds()}
+        if self.log is not None:
+            self.log.write(line)
+        self.processes.track({name: float(value) for name, value in line.items() if name != "step"}, self.step)
+        bar.show(values)
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.started
+
+    # Checkpoints: everything that must survive a restart is in the dict that `_save` makes.
+
+    def _save(self, *, is_best: bool = False) -> None:
+        processes, device = self.processes, self.processes.device
+        self._check_flag()
+        local = {
+            "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "window": self.window.state_dict(),
+        }
+        by_process = processes.gather(local)
+        self.peak_memory = max(processes.gather(max(self.peak_memory, peak_memory_mb())))
+        if processes.is_main and self.log is not None:
+            state = {
+                "step": self.step,
+                "epoch": self.epoch,
+                "position": self.position,
+                "over": self.over,
+                "stopped_early": self.stopped_early,
+                "last_bound": self.last_bound,
+                "last_metric": self.last_metric,
+                "seconds": self._seconds(),
+                "train_seconds": self.train_seconds,
+                "train_tokens": self.train_tokens,
+                "peak_memory": self.peak_memory,
+                "metrics_bytes": self.log.sync(),
+                "optimizer": self.optimizer.state_dict(),
+                "learning_rate": self.learning_rate.state_dict(),
+                "selection": self.selection.state_dict(),
+                "by_process": by_process,
+            }
+            self.checkpoints.save(self.model, state, step=self.step, epoch=self.epoch, is_best=is_best)
+        self.last_checkpoint = time.monotonic()
+
+    def _resume(self, saved: Checkpoint) -> None:
+        """Put everything back but the weights, random states last."""
+        state, processes = saved.state, self.processes
+        self.step, self.epoch, self.position = state["step"], state["epoch"], state["position"]
+        self.over, self.stopped_early = state["over"], state["stopped_early"]
+        self.last_bound, self.last_metric = state["last_bound"], state["last_metric"]
+        self.seconds_before, self.train_seconds = state["seconds"], state["train_seconds"]
+        self.train_tokens, self.peak_memory = state["train_tokens"], state["peak_memory"]
+        self.metrics_bytes = state["metrics_bytes"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.learning_rate.load_state_dict(state["learning_rate"])
+        self.selection.load_state_dict(state["selection"])
+
+        now = self._environment()
+        changed = [
+            f"{key} {saved.environment.get(key)} -> {now[key]}" for key in now if saved.environment.get(key) != now[key]
+        ]
+        if changed and processes.is_main:
+            warnings.warn(
+                f"resuming at step {self.step} on another machine or set-up ({'; '.join(changed)}): training goes on, "
+                "but its weights will differ in the last bits from those of an uninterrupted one.",
+                stacklevel=2,
+            )
+        if len(state["by_process"]) != processes.count:
+            torch.manual_seed(self.seed + 7919 * processes.index + self.step)
+            return
+        local = state["by_process"][processes.index]
+        self.window.load_state_dict(local["window"], processes.device)
+        torch.set_rng_state(local["random"])
+        if processes.device.type == "cuda" and local["cuda_random"] is not None:
+            torch.cuda.set_rng_state(local["cuda_random"], processes.device)
+
+    def _environment(self) -> dict[str, Any]:
+        device = self.processes.device
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+        return {
+            "textvae": __version__,
+            "torch": torch.__version__,
+            "machine": platform.machine(),
+            "device": f"{device.type} {name}",
+            "threads": torch.get_num_threads(),
+            "processes": self.processes.count,
+        }
+
+    # The end.
+
+    def _finish(self, card: dict[str, Any]) -> TrainResult:
+        processes, selection = self.processes, self.selection
+        if selection.epoch == 0 and processes.is_main:
+            warnings.warn(
+                f"the KL weight is final only from step {self.objective.first_final_step}, training ended at step "
+                f"{self.step}; no epoch could compete, so the last model is kept; train longer or shorten it.",
+                stacklevel=2,
+            )
+        competed = selection.epoch > 0
+        result = TrainResult(
+            steps=self.step,
+            epochs=round(self.step / self.plan.steps_per_epoch, 6),
+            seconds=self._seconds(),
+            train_seconds=self.train_seconds,
+            train_tokens=self.train_tokens,
+            tokens_per_second=self.train_tokens / max(self.train_seconds, 1e-9),
+            peak_memory_mb=max(self.peak_memory, peak_memory_mb()),
+            parameters=sum(parameter.numel() for parameter in self.parameters),
+            best_epoch=selection.epoch if competed else self.epoch,
+            valid_elbo_nll=selection.bound if competed else self.last_bound,
+            valid_metric=selection.metric if competed else self.last_metric,
+            stopped_early=self.stopped_early,
+            peak_gpu_memory_mb=peak_gpu_memory_mb(processes.device),
+        )
+        if processes.is_main:
+            # Model, then result, then checkpoints: whatever a crash leaves of this, the next call finishes it.
+            best = self.checkpoints.best
+            if best is not None:
+                load_weights(self.model, best)
+            self.model.eval()
+            reached = {"steps": result.steps, "epoch": result.best_epoch, "valid_elbo_nll": result.valid_elbo_nll}
+            self.model.save_pretrained(self.out / MODEL_FOLDER, {**card, **reached})
+            self._write_result(result)
+            self.checkpoints.remove()
+        processes.wait()
+        return result
+
+    def _write_result(self, result: TrainResult) -> None:
+        path = self.out / RESULT_FILE
+        fresh = path.with_name(path.name + ".tmp")
+        content = {"identity": self._result_identity(), "result": result.to_dict()}
+        fresh.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        flush(fresh)
+        fresh.replace(path)
+        flush(self.out)
+
+    def _result_identity(self) -> dict[str, Any]:
+        identity = {name: value for name, value in self.identity.items() if name != "weights"}
+        return json.loads(json.dumps(identity))
+
+    def finished_result(self) -> TrainResult | None:
+        """The result of this same training, if it is over already."""
+        path = self.out / RESULT_FILE
+        if not path.exists() or not (self.out / MODEL_FOLDER).exists():
+            return None
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            same, result = content["identity"] == self._result_identity(), TrainResult.from_dict(content["result"])
+        except (ValueError, KeyError, TypeError):
+            raise ModelError(f"{path} is truncated or not textvae's; delete {self.out} to train afresh.") from None
+        if not same:
+            raise ModelError(
+                f"{self.out} holds the model of a training with other settings or data; "
+                "delete it to train afresh, or train into another folder."
+            )
+        return result
+
+
+def _vocab_size(tokenizer: Tokenizer | None) -> int:
+    if tokenizer is None:
+        raise ConfigError("got neither a tokenizer nor a model; give train() one of them.")
+    return tokenizer.vocab_size
+
+
+def _fingerprint(corpus: TokenizedCorpus) -> dict[str, int]:
+    """Enough of a corpus to notice that another one took its place."""
+    checksum = zlib.crc32(corpus.lengths.tobytes())
+    return {"sentences": len(corpus), "crc32": zlib.crc32(corpus.labels.tobytes(), checksum)}
+
+
+@contextmanager
+def _memory_errors(config: TrainConfig) -> Iterator[None]:
+    """Turn a lack of memory into a `MachineError` that names the setting to lower."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        words = ("DefaultCPUAllocator", "out of memory", "can't allocate memory")
+        surely = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not surely and not any(word in str(error) for word in words):
+            raise
+        raise MachineError(
+            f"out of memory with train.batch_tokens = {config.batch_tokens}; halve it, or make the model smaller, "
+            "and run again."
+        ) from None
