@@ -1,0 +1,45 @@
+"""A training killed at any moment and started again ends with the same weights, bit for bit, as one never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.training.helpers import lines, without_times
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def killed_and_whole(folder: Path, least_kills: int) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    command = [sys.executable, "-m", "tests.theorems.kill_script", str(folder), str(least_kills)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(done.stdout.split()[-1]) >= 2, "the training was over before it could be killed"
+
+    whole, killed = folder / "whole", folder / "killed"
+    weights = "model/model.safetensors"
+    assert (whole / weights).read_bytes() == (killed / weights).read_bytes()
+    assert without_times(lines(whole)) == without_times(lines(killed)), "no line of metrics lost or doubled"
+    results = [json.loads((out / "result.json").read_text())["result"] for out in (whole, killed)]
+    for name in ("steps", "epochs", "train_tokens", "best_epoch", "valid_elbo_nll", "stopped_early"):
+        assert results[0][name] == results[1][name], name
+    assert sorted(path.name for path in killed.iterdir()) == ["metrics.jsonl", "model", "result.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
+@pytest.mark.timeout(300)
+def test_sigkill_at_random_moments(tmp_path: Path) -> None:
+    killed_and_whole(tmp_path, least_kills=6)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
+@pytest.mark.timeout(600)
+def test_sigkill_at_many_random_moments(tmp_path: Path) -> None:
+    killed_and_whole(tmp_path, least_kills=40)

@@ -1,0 +1,40 @@
+"""Several processes equal one: each takes a slice of every global batch, and nothing is repeated or averaged twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.unit.training.helpers import lines, without_times, write_corpora
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = "tests.theorems.two_processes_script"
+
+
+def run(launcher: list[str], *arguments: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", *launcher, *arguments]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.timeout(300)
+def test_two_gloo_processes_equal_one(tmp_path: Path) -> None:
+    write_corpora(tmp_path, train=49)
+    run([SCRIPT], str(tmp_path), str(tmp_path / "one"))
+    torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone", "-m"]
+    run([*torchrun, SCRIPT], str(tmp_path), str(tmp_path / "two"))
+
+    one, two = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two"))
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=0, atol=1e-5, msg=name)
+    single, double = (without_times(lines(tmp_path / name)) for name in ("one", "two"))
+    assert len(single) == len(double) > 10
+    for left, right in zip(single, double, strict=True):
+        assert left == pytest.approx(right, abs=1e-4), "every metric is a total over all processes"

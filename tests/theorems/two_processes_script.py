@@ -1,0 +1,38 @@
+"""Trains without noise; started once alone and once by torchrun. Arguments: folder of the corpora, folder for results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from tests.unit.training.helpers import LABELS, MODEL, config, write_corpora
+from textvae.distributions import DiagonalGaussian
+from textvae.training import train
+
+
+def main(corpora: Path, out: Path) -> None:
+    torch.set_num_threads(1)
+    # Noise belongs to a process's own random stream; what must agree is everything else.
+    DiagonalGaussian.rsample = lambda self, shape=(): self.loc.expand(*shape, *self.loc.shape)  # type: ignore[method-assign]
+    train_corpus, valid_corpus, tokenizer = write_corpora(corpora)
+    noiseless = {**MODEL, "decoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 9}}
+    settings = config(
+        model=noiseless,
+        # 49 sentences in threes: the last batch has one sentence, so one of two processes has none.
+        batch_sentences=3,
+        batch_tokens=1000,
+        epochs=2,
+        optimizer={"kind": "sgd", "lr": 0.3, "momentum": 0.5},
+        clip_norm=1.0,
+        objective={"kind": "elbo", "free_bits": {"kind": "batch_mean", "nats": 0.15}},
+        log_every=3,
+    )
+    train(settings, train_corpus, valid_corpus, out, seed=5, tokenizer=tokenizer, label_names=LABELS, progress=False)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
