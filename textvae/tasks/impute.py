@@ -13,7 +13,7 @@ from textvae.errors import ConfigError, DataError
 from textvae.generation import Slot
 from textvae.generation.template import BLANK, parse_template, word_blank
 from textvae.tasks.iterated_modes import Completed, iterated_modes
-from textvae.tasks.sentences import require_unlabeled
+from textvae.tasks.sentences import require_unlabeled, tokenizer_of
 from textvae.types import UNK_ID
 
 _COUNTED_SENTENCES = 50_000
@@ -95,7 +95,7 @@ def impute(
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
     require_unlabeled(model, "impute")
-    tokenizer = model.require_tokenizer()
+    tokenizer = tokenizer_of(model)
     candidates = max(2 * answers, width) if candidates is None else candidates
     _at_least_one(
         rounds=rounds,
@@ -229,7 +229,7 @@ def impute_accuracy(
     """
     require_unlabeled(model, "impute")
     _at_least_one(sentences=sentences, rounds=rounds, width=width, expand=expand, samples=samples)
-    tokenizer = model.require_tokenizer()
+    tokenizer = tokenizer_of(model)
     rng = np.random.default_rng(seed)
     blank = word_blank(tokenizer)
     starts_word = tokenizer.starts_word

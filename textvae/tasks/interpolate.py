@@ -11,7 +11,7 @@ from torch import Tensor
 
 from textvae.errors import ConfigError
 from textvae.generation import Decoding, generate, inference
-from textvae.tasks.sentences import device_of, generator_for, limited, require_latent
+from textvae.tasks.sentences import device_of, generator_for, limited, require_latent, tokenizer_of
 
 Kind = Literal["linear", "spherical"]
 
@@ -74,7 +74,7 @@ def interpolate(
         raise ConfigError(f"steps is {steps}; a path has at least its 2 ends.")
     if kind not in ("linear", "spherical"):
         raise ConfigError(f"kind is {kind!r}; expected 'linear' or 'spherical'.")
-    tokenizer, device = model.require_tokenizer(), device_of(model)
+    tokenizer, device = tokenizer_of(model), device_of(model)
     with inference(model):
         a_D, b_D = model.encode([start, end])
         at_N = torch.linspace(0.0, 1.0, steps, dtype=a_D.dtype, device=a_D.device)

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from textvae.generation import Decoding, generate, inference
-from textvae.tasks.sentences import chunks, device_of, generator_for, limited, mode_of, require_latent, seeded
+from textvae.tasks.sentences import (
+    chunks,
+    device_of,
+    generator_for,
+    limited,
+    mode_of,
+    require_latent,
+    seeded,
+    tokenizer_of,
+)
 from textvae.text.batching import encode_texts
 from textvae.types import EOS_ID, Batch
 
@@ -46,7 +55,7 @@ def reconstruct(
         ModelError: the model has no z.
     """
     require_latent(model, "reconstruct")
-    tokenizer, device = model.require_tokenizer(), device_of(model)
+    tokenizer, device = tokenizer_of(model), device_of(model)
     decoding, generator = limited(model, decoding), generator_for(seed, device)
     whole = encode_texts(texts, tokenizer, model.max_tokens)
     made: list[Reconstruction] = []

@@ -13,6 +13,7 @@ from torch import Tensor
 from textvae.errors import ModelError
 from textvae.generation import Decoding, GreedyConfig
 from textvae.text.batching import gather_batch
+from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import Batch
 
 SENTENCES_AT_ONCE = 256
@@ -40,6 +41,17 @@ def require_unlabeled(model: Any, task: str) -> None:
         raise ModelError(
             f"a semi_supervised model's sentences need a label, so it cannot {task}; use the text_vae of [train]."
         )
+
+
+def tokenizer_of(model: Any) -> Tokenizer:
+    """The model's tokenizer.
+
+    Raises:
+        ModelError: it has none.
+    """
+    if model.tokenizer is None:
+        raise ModelError("this model has no tokenizer, so it can take no text; load it with from_pretrained.")
+    return model.tokenizer
 
 
 def device_of(model: Any) -> torch.device:

@@ -149,6 +149,8 @@ def _measure(
     complete = next(pairs, None) is None
     if not lengths:
         raise DataError(f"{path} holds no text: {empty} rows, all empty; look at the file, or choose another column.")
+    if complete and len(labels) < 2:
+        label_column, labels = None, Counter()  # one label tells nothing
     # Languages without spaces show as "words" of whole sentences.
     has_spaces = sum(characters) / sum(lengths) < 15
     units = lengths if has_spaces else characters
@@ -239,7 +241,7 @@ def _has_header(probe: list[dict[Any, Any]]) -> bool:
     if any(cell in {row.get(place) for row in rest} for place, cell in first.items()):
         return False
     # Without a known name, a header stands out by being far shorter than the text below it.
-    longest = max(np.mean([len(row.get(place, "")) for row in rest]) for place in first)
+    longest = max(float(np.mean([len(row.get(place, "")) for row in rest])) for place in first)
     return max(map(len, cells)) < longest / 2 and all(cell.isidentifier() for cell in cells)
 
 
@@ -267,9 +269,10 @@ def _label_column(probe: list[dict[Any, Any]], columns: tuple[str | int, ...], t
     for column in columns:
         values = [value for row in probe if (value := label_text(row.get(column))) is not None]
         distinct = set(values)
-        few = 2 <= len(distinct) <= min(50, max(2, len(values) // 4))
+        named = str(column).lower() in _LABEL_NAMES
+        # A named column may show one label here: many published files are sorted by label.
+        few = (1 if named else 2) <= len(distinct) <= min(50, max(2, len(values) // 4))
         if column != text and few and max(map(len, distinct)) <= 40:
-            named = str(column).lower() in _LABEL_NAMES
             candidates.append((not named, len(distinct), columns.index(column), column))
     return min(candidates)[3] if candidates else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -18,8 +17,6 @@ from textvae.text.tokenizers.detokenize import detokenize
 from textvae.types import UNK_ID
 
 Split = Literal["nltk", "whitespace"]
-
-_UNKNOWN = re.compile(r"(<unk>)")
 
 
 class WordTokenizer(Tokenizer):
@@ -128,11 +125,17 @@ def _nltk() -> Any:
 
 def _nltk_words(text: str) -> list[str]:
     words: list[str] = []
-    for piece in _UNKNOWN.split(text) if "<unk>" in text else (text,):
-        if piece == "<unk>":
-            words.append(piece)
-            continue
-        # NLTK cuts a full stop only at the end of its input, so it is handed one sentence at a time.
-        for sentence in split_sentences(piece):
-            words.extend(_nltk().tokenize(sentence))
-    return words
+    # NLTK cuts a full stop only at the end of its input, so it is handed one sentence at a time.
+    for sentence in split_sentences(text):
+        words.extend(_nltk().tokenize(sentence))
+    return _unknowns_joined(words) if "<unk>" in text else words
+
+
+def _unknowns_joined(words: list[str]) -> list[str]:
+    """Undo the cutting of ``<unk>`` into three."""
+    joined: list[str] = []
+    for word in words:
+        joined.append(word)
+        if joined[-3:] == ["<", "unk", ">"]:
+            joined[-3:] = ["<unk>"]
+    return joined

@@ -1,0 +1,1 @@
+"""Small models whose every quantity is known exactly, for theorem tests."""

@@ -1,0 +1,314 @@
+"""The command `textvae`: parses, calls, prints. Everything it does is a function elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from textvae import __version__
+from textvae.errors import DataError, TextVAEError
+
+app = typer.Typer(
+    name="textvae",
+    help="Train sentence VAEs on text, and put them to work.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A finished run (runs/NAME) or a model folder.")]
+Sentences = Annotated[
+    list[str] | None, typer.Argument(metavar="[SENTENCE]...", help="Sentences; read from standard input, one a line, if none.")
+]
+AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to standard output.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+DecodingKind = Annotated[str, typer.Option("--decoding", metavar="KIND", help="greedy, sample or beam.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", help="Of --decoding sample.")]
+TopK = Annotated[int | None, typer.Option("--top-k", help="Of --decoding sample: draw among the K likeliest words.")]
+TopP = Annotated[float | None, typer.Option("--top-p", help="Of --decoding sample: among the likeliest that sum to P.")]
+Beam = Annotated[int | None, typer.Option("--beam", help="Of --decoding beam: hypotheses kept.")]
+LengthPenalty = Annotated[float | None, typer.Option("--length-penalty", help="Of --decoding beam: above 0 favors length.")]
+
+
+INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there."
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"textvae {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("run")
+def run_command(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of an installed one (demo).")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting: train.epochs=2, corpus.root=DIR.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run folder; runs/NAME by default.")] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="This stage and what it needs, no other.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run although up to date.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, and do nothing.")] = False,
+) -> None:
+    """Run what is out of date of a recipe, and nothing else."""
+    from textvae.pipeline.recipe import read_recipe
+    from textvae.pipeline.runner import run_recipe
+
+    # A dry run is asked for its lines, so they are its output; otherwise they are progress.
+    line = (lambda text: print(text, flush=True)) if dry_run else (lambda text: print(text, file=sys.stderr, flush=True))
+    run_recipe(read_recipe(recipe, settings or []), out, only=only, force=force, dry_run=dry_run, say=line)
+
+
+@app.command("new")
+def new_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Text, CSV, TSV or JSON lines; gzip too.")],
+    name: Annotated[str | None, typer.Option("--name", help="Of the recipe; the file's by default.")] = None,
+    minutes: Annotated[float, typer.Option("--minutes", help="About how long training may take on this machine.")] = 10.0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; here by default.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Look at a file of texts, and write a recipe and a corpus card for it, ready to run."""
+    from textvae.pipeline.new import new_recipe
+
+    recipe, notes = new_recipe(file, name=name, minutes=minutes, out=out or Path(), force=force)
+    for note in notes:
+        print(note, file=sys.stderr)
+    print(f"textvae run {recipe}")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    run: Run,
+    split: Annotated[str, typer.Option("--split", help="Of the run's corpus: train, valid or test.")] = "test",
+    samples: Annotated[int | None, typer.Option("--samples", help="Of the importance-weighted bound.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Sentences, one a line, instead of a split.")] = None,
+    as_json: AsJSON = False,
+    seed: Seed = 0,
+) -> None:
+    """Measure a model: bounds on its likelihood, use of z, reconstruction, and a plain judgement."""
+    from textvae.pipeline.commands import evaluate_run
+
+    _print(evaluate_run(run, split=split, samples=samples, file=file, seed=seed), as_json, _numbers)
+
+
+@app.command("generate")
+def generate_command(
+    run: Run,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many sentences.")] = 10,
+    decoding: DecodingKind = "greedy",
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = None,
+    as_json: AsJSON = False,
+    seed: Seed = 0,
+) -> None:
+    """New sentences: z is drawn from the prior and decoded."""
+    from textvae.pipeline.commands import decoding_of, generate_run
+
+    how = decoding_of(decoding, temperature, top_k, top_p, beam, length_penalty)
+    _print(generate_run(run, count, decoding=how, seed=seed), as_json, lambda made: [one["text"] for one in made])
+
+
+@app.command("reconstruct")
+def reconstruct_command(
+    run: Run,
+    sentences: Sentences = None,
+    decoding: DecodingKind = "greedy",
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = None,
+    as_json: AsJSON = False,
+    seed: Seed = 0,
+) -> None:
+    """Sentences through z and back."""
+    from textvae.pipeline.commands import decoding_of, reconstruct_run
+
+    how = decoding_of(decoding, temperature, top_k, top_p, beam, length_penalty)
+    made = reconstruct_run(run, _texts(sentences), decoding=how, seed=seed)
+    _print(made, as_json, lambda made: [one["reconstruction"] for one in made])
+
+
+@app.command("interpolate")
+def interpolate_command(
+    run: Run,
+    sentences: Sentences = None,
+    steps: Annotated[int, typer.Option("--steps", help="Sentences on the path, both ends included.")] = 7,
+    kind: Annotated[str, typer.Option("--kind", help="linear or spherical.")] = "linear",
+    decoding: DecodingKind = "greedy",
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    beam: Beam = None,
+    length_penalty: LengthPenalty = None,
+    as_json: AsJSON = False,
+    seed: Seed = 0,
+) -> None:
+    """The path between two sentences."""
+    from textvae.pipeline.commands import decoding_of, interpolate_run
+
+    how = decoding_of(decoding, temperature, top_k, top_p, beam, length_penalty)
+    path = interpolate_run(run, _texts(sentences), steps=steps, kind=kind, decoding=how, seed=seed)
+    _print(path, as_json, lambda path: list(path["texts"]))
+
+
+@app.command("impute")
+def impute_command(
+    run: Run,
+    sentences: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help="Texts with ___ for a token, ___* for a span; standard input if none."),
+    ] = None,
+    answers: Annotated[int, typer.Option("--answers", "-n", min=1, help="Answers for each text.")] = 5,
+    as_json: AsJSON = False,
+    seed: Seed = 0,
+) -> None:
+    """Fill the blanks of texts: ranked answers with probabilities."""
+    from textvae.pipeline.commands import impute_run
+
+    _print(impute_run(run, _texts(sentences), answers=answers, seed=seed), as_json, _answers)
+
+
+@app.command("classify")
+def classify_command(run: Run, sentences: Sentences = None, as_json: AsJSON = False, seed: Seed = 0) -> None:
+    """The label of each sentence, by the run's semi-supervised model."""
+    from textvae.pipeline.commands import classify_run
+
+    _print(
+        classify_run(run, _texts(sentences)),
+        as_json,
+        lambda found: [f"{one['label']}\t{one['probability']:.3f}\t{one['text']}" for one in found],
+    )
+
+
+def _texts(sentences: Sequence[str] | None) -> list[str]:
+    """Sentences from the arguments, else the lines of standard input."""
+    if sentences:
+        return list(sentences)
+    if sys.stdin.isatty():
+        print("Reading sentences, one a line; end with Ctrl-D.", file=sys.stderr)
+    try:
+        lines = sys.stdin.buffer.read().decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input is not UTF-8 (byte {error.start}); convert it, for instance by iconv.") from None
+    if not lines:
+        raise DataError("no sentence was given; name some, or send them to standard input, one a line.")
+    return lines
+
+
+def _print(value: Any, as_json: bool, lines: Callable[[Any], list[str]]) -> None:
+    if as_json:
+        print(json.dumps(value, ensure_ascii=False, indent=2))
+    else:
+        for line in lines(value):
+            print(line)
+
+
+def _numbers(measured: dict[str, Any]) -> list[str]:
+    from textvae.pipeline.report.metrics import metric_rows
+
+    rows = metric_rows({"evaluate": measured})
+    width = max((len(row["title"]) for row in rows), default=0)
+    lines = [f"{row['title']:<{width}}  {row['value']:>18}  {row['unit']}" for row in rows]
+    return [*([str(measured["verdict"])] if "verdict" in measured else []), *lines]
+
+
+def _answers(found: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for one in found:
+        lines.append(one["text"])
+        lines += [f"  {answer['probability']:6.1%}  {answer['text']}" for answer in one["answers"]]
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and leave with its code: 0, 2 for the user's errors, 1 for the machine's, 130 for Ctrl-C."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        app(args=None if arguments is None else list(arguments), standalone_mode=True)
+    except SystemExit as leaving:
+        code = leaving.code
+        # Typer turns Ctrl-C into this code, without a word.
+        return _fail(INTERRUPTED, 130) if code == 130 else _flushed(code if isinstance(code, int) else 0)
+    except KeyboardInterrupt:
+        return _fail(INTERRUPTED, 130)
+    except BaseException as error:
+        if os.environ.get("TEXTVAE_DEBUG"):
+            raise
+        code, message = explain(error)
+        return _fail(message, code) if message else code
+    return _flushed(0)
+
+
+def _flushed(code: int) -> int:
+    """Push out what was printed while a reader that has gone can still be noticed."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()
+    return code
+
+
+def _silence() -> None:
+    # What is left in the buffer would raise once more when Python closes the stream.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """The exit code and the sentence for an error; no sentence for a reader that left."""
+    if isinstance(error, TextVAEError):
+        return error.exit_code, str(error)
+    if isinstance(error, BrokenPipeError):
+        _silence()
+        return 1, ""
+    if isinstance(error, MemoryError) or _out_of_device_memory(error):
+        return 1, "out of memory; lower train.batch_tokens (--set train.batch_tokens=2048), or take a smaller model."
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return 1, f"no space left on the disk{where}; free some and run the same command again."
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return 2, f"no permission{where}; choose another folder by --out, or change its permissions."
+        return 1, f"{error.strerror or type(error).__name__}{where}; nothing that was finished is lost."
+    reason = " ".join(str(error).split())[:300]
+    return 1, (
+        f"an error inside textvae: {type(error).__name__}: {reason}; "
+        "set TEXTVAE_DEBUG=1 to see where, and please report it."
+    )
+
+
+def _out_of_device_memory(error: BaseException) -> bool:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return True
+    # On a CPU torch says so by a RuntimeError of its allocator.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"textvae: {message}", file=sys.stderr)
+    return code

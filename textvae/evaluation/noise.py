@@ -1,0 +1,81 @@
+"""Random numbers that belong to a sentence, not to the batch it happens to be in.
+
+Evaluating the same sentences in other batches must give the same numbers, so every sentence draws its samples
+under a seed of its own, made of the run's seed, its place in the corpus and what the samples are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from textvae.distributions import LatentDistribution
+
+SAMPLE_BLOCK = 128
+"""Samples of a sentence drawn under one seed. A constant, so that no memory budget changes a sample."""
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def sentence_seeds(seed: int, example_ids: np.ndarray, stream: int) -> np.ndarray:
+    """A seed for each sentence (splitmix64; Steele et al. 2014), uint64 [B].
+
+    Args:
+        seed: of the whole evaluation.
+        example_ids: places in the corpus, [B].
+        stream: which draw of that sentence it is; different streams are independent.
+
+    >>> a = sentence_seeds(0, np.array([3, 5]), stream=0)
+    >>> bool(a[1] == sentence_seeds(0, np.array([5]), stream=0)[0]), len(set(a))
+    (True, 2)
+    """
+    state = _mix(np.full(len(example_ids), seed, dtype=np.int64).astype(np.uint64))
+    state = _mix(state ^ np.uint64(stream))
+    return _mix(state ^ np.asarray(example_ids).astype(np.uint64))
+
+
+def _mix(x: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        x = x + _GOLDEN
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
+
+
+def draw(
+    posterior: LatentDistribution, example_ids: np.ndarray, seed: int, num_samples: int, stream: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Samples of each sentence's q(z|x) and their log-densities, each sentence under its own seed.
+
+    Args:
+        posterior: batch shape [B].
+        example_ids: places in the corpus, [B].
+        seed: of the whole evaluation.
+        num_samples: S.
+        stream: see `sentence_seeds`.
+
+    Returns:
+        z [S, B, D] and log q(z|x) [S, B] in nats. The global generator is left in another state; see `own_randomness`.
+    """
+    drawn = []
+    for row, sentence_seed in enumerate(sentence_seeds(seed, example_ids, stream).tolist()):
+        torch.manual_seed(sentence_seed)
+        drawn.append(posterior.rows(row).rsample_and_log_prob((num_samples,)))
+    return torch.stack([z for z, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1)
+
+
+@contextmanager
+def own_randomness(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """No gradients, dropout off, and the global random state as it was afterwards: evaluating changes no training."""
+    was_training = module.training
+    module.eval()
+    devices = [device] if device.type == "cuda" else []
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        module.train(was_training)

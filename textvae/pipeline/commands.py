@@ -1,0 +1,186 @@
+"""What the commands on a finished run do: one function each, giving plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from textvae.errors import ConfigError, DataError, ModelError
+from textvae.pipeline.files import read_json
+from textvae.pipeline.locate import find_model, run_of_model
+from textvae.pipeline.manifest import as_json
+from textvae.pipeline.runner import RECIPE_FILE
+
+
+def load(run: str | Path, stage: str = "train") -> Any:
+    """The model of a run, on the device that this machine has."""
+    from textvae.models import load_model
+    from textvae.pipeline.stages.evaluate import best_device
+
+    return load_model(find_model(run, stage)).to(best_device())
+
+
+def decoding_of(
+    kind: str,
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    beam: int | None = None,
+    length_penalty: float | None = None,
+) -> Any:
+    """Decoding settings from the command line's options.
+
+    Raises:
+        ConfigError: an option that this kind of decoding does not have.
+    """
+    from textvae.config import parse
+    from textvae.generation import DecodingConfig
+
+    given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "width": beam, "length_penalty": length_penalty}
+    given = {name: value for name, value in given.items() if value is not None}
+    belongs = {"greedy": set(), "sample": {"temperature", "top_k", "top_p"}, "beam": {"width", "length_penalty"}}
+    if kind not in belongs:
+        raise ConfigError(f"--decoding got '{kind}', expected greedy, sample or beam.")
+    options = {"width": "--beam", **{name: f"--{name.replace('_', '-')}" for name in given if name != "width"}}
+    for name in given:
+        if name not in belongs[kind]:
+            home = next(other for other, names in belongs.items() if name in names)
+            raise ConfigError(f"{options[name]} has no part in --decoding {kind}; use --decoding {home}.")
+    return parse(DecodingConfig, {"kind": kind, **given}, "the options")
+
+
+def evaluate_run(
+    run: str | Path, *, split: str = "test", samples: int | None = None, file: Path | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """Measure a run's model on one of its splits, or on the sentences of a file.
+
+    Args:
+        run: a finished run, or a model folder of one.
+        split: of the run's corpus.
+        samples: of the importance-weighted bound; as in the recipe when None.
+        file: one sentence a line, instead of a split.
+        seed: of the draws.
+    """
+    import tempfile
+
+    from textvae.config import parse
+    from textvae.evaluation import EvaluateConfig, evaluate
+    from textvae.pipeline.stages.evaluate import split_file
+    from textvae.text.tokenized import TokenizedCorpus
+
+    model = load(run)
+    table = _table(run, "evaluate")
+    table.pop("split", None)
+    if samples is not None:
+        table[SAMPLES_FIELD] = samples
+    config = parse(EvaluateConfig, table, "the options")
+    with tempfile.TemporaryDirectory() as scratch:
+        if file is not None:
+            path, split = _tokenize_file(model, file, Path(scratch)), str(file)
+        else:
+            home = run_of_model(find_model(run))
+            if home is None:
+                raise ModelError(f"{run} has no tokenized corpus beside it; give sentences by --file FILE.")
+            path = split_file(home / "tokenize", split)
+            split = path.stem
+        measured = evaluate(model, TokenizedCorpus(path), config, seed=seed, device=model.device)
+        return {**as_json(measured), "split": split}
+
+
+SAMPLES_FIELD = "iw_samples"
+"""What the settings of `evaluate` call the samples of the importance-weighted bound."""
+
+
+def _tokenize_file(model: Any, file: Path, folder: Path) -> Path:
+    from textvae.text.corpora import Example
+    from textvae.text.corpora.reading import read_lines
+    from textvae.text.tokenized import write_tokenized
+
+    if not file.is_file():
+        raise DataError(f"{file} does not exist; give a text file with one sentence a line.")
+    examples = (Example(line) for _, line in read_lines(file))
+    path = folder / "sentences.arrow"
+    tokenizer = model.require_tokenizer()
+    write_tokenized(path, examples, tokenizer, max_tokens=model.max_tokens, overlong="truncate", label_names=None)
+    return path
+
+
+def _table(run: str | Path, stage: str) -> dict[str, Any]:
+    """A stage's settings of the run, as its recipe has them."""
+    home = run_of_model(find_model(run))
+    if home is None:
+        return {}
+    try:
+        return dict(read_json(home / RECIPE_FILE).get(stage, {}))
+    except (OSError, ValueError):
+        return {}
+
+
+def generate_run(run: str | Path, count: int, *, decoding: Any, seed: int = 0) -> list[dict[str, Any]]:
+    """New sentences, z from the prior."""
+    from textvae.tasks.generate import generate_sentences
+
+    return [asdict(made) for made in generate_sentences(load(run), count, decoding=decoding, seed=seed)]
+
+
+def reconstruct_run(run: str | Path, texts: Sequence[str], *, decoding: Any, seed: int = 0) -> list[dict[str, Any]]:
+    """Sentences through z and back."""
+    from textvae.tasks.reconstruct import reconstruct
+
+    return [asdict(made) for made in reconstruct(load(run), list(texts), decoding=decoding, seed=seed)]
+
+
+def interpolate_run(
+    run: str | Path, texts: Sequence[str], *, steps: int, kind: str, decoding: Any, seed: int = 0
+) -> dict[str, Any]:
+    """The path between two sentences.
+
+    Raises:
+        DataError: there are not two of them.
+    """
+    from textvae.tasks.interpolate import interpolate
+
+    if len(texts) != 2:
+        raise DataError(f"interpolate got {len(texts)} sentences, expected two: the first and the last of the path.")
+    start, end = texts
+    path = interpolate(load(run), start, end, steps=steps, kind=kind, decoding=decoding, seed=seed)  # type: ignore[arg-type]
+    return as_json(asdict(path))
+
+
+def impute_run(run: str | Path, texts: Sequence[str], *, answers: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Ranked answers for the blanks of each text."""
+    from textvae.tasks.impute import impute
+
+    settings = _table(run, "impute")
+    search = {name: settings[name] for name in ("rounds", "width", "expand") if name in settings}
+    return as_json([asdict(one) for one in impute(load(run), list(texts), answers=answers, seed=seed, **search)])
+
+
+def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The label of each text, and the probability of every label."""
+    import torch
+
+    from textvae.models import SemiSupervisedTextVAE, to_device
+    from textvae.text.batching import encode_texts
+
+    place = find_model(run, "classify") if not (Path(run) / "config.json").exists() else Path(run)
+    model = load(place)
+    if not isinstance(model, SemiSupervisedTextVAE):
+        place = find_model(run, "classify")
+        model = load(place)
+    if not isinstance(model, SemiSupervisedTextVAE):
+        raise ModelError(f"{place} holds no classifier; run a recipe with a [classify] table.")
+    batch = encode_texts(list(texts), model.require_tokenizer(), model.max_tokens)
+    model.eval()
+    with torch.no_grad():
+        shares = model.label_log_prob(to_device(batch, model.device)).exp().cpu()
+    found = []
+    for text, row in zip(texts, shares.tolist(), strict=True):
+        by_label = dict(sorted(zip(model.label_names, row, strict=True), key=lambda pair: -pair[1]))
+        best = next(iter(by_label))
+        found.append({"text": text, "label": best, "probability": by_label[best], "probabilities": by_label})
+    return found
+
+

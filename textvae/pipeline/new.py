@@ -1,0 +1,252 @@
+"""`textvae new FILE`: a recipe and a corpus card for someone's own text."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textvae.errors import ConfigError, DataError
+from textvae.pipeline.files import write_atomically
+
+if TYPE_CHECKING:
+    from textvae.text.inspect import FileReport
+
+TRAINING_EFFICIENCY = 0.35
+"""Share of the matrix-product speed that training is expected to reach: recurrences, the optimizer and validation
+take the rest. Measured at the sizes below on two cores; an estimate is all that is asked of it."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size of model: widths of the recurrent parts, and of z."""
+
+    hidden: int
+    embedding: int
+    latent: int
+
+    def flops_per_token(self, vocab_size: int) -> float:
+        """Operations of a training step for each token: 2 for each weight forward, 4 backward.
+
+        Two directions of the encoder, the decoder (which reads z as well), and the projection to the vocabulary,
+        which at these sizes is most of it.
+        """
+        encoder = 2 * 4 * self.hidden * (self.embedding + self.hidden)
+        decoder = 4 * self.hidden * (self.embedding + self.latent + self.hidden)
+        return 6.0 * (encoder + decoder + self.hidden * vocab_size)
+
+
+SIZES = (Size(64, 64, 16), Size(128, 96, 24), Size(192, 128, 24), Size(256, 256, 32), Size(512, 256, 32))
+MIN_EPOCHS, WANTED_EPOCHS, MAX_EPOCHS = 3, 12, 40
+
+
+def new_recipe(
+    file: str | Path,
+    *,
+    name: str | None = None,
+    minutes: float = 10.0,
+    out: str | Path = Path(),
+    force: bool = False,
+    operations_per_second: float | None = None,
+) -> tuple[Path, list[str]]:
+    """Look at a file and write `NAME.toml` and its card `NAME_corpus.toml`, ready for `textvae run`.
+
+    Args:
+        file: text, CSV, TSV or JSON lines; gzip too.
+        name: of the recipe; the file's by default.
+        minutes: about how long training may take.
+        out: the folder to write to.
+        force: overwrite what is there.
+        operations_per_second: of this machine; measured when None.
+
+    Returns:
+        the recipe's path, and sentences that say what was found and chosen.
+
+    Raises:
+        DataError: the file cannot be used.
+        ConfigError: a file is in the way, or the time is not positive.
+    """
+    from textvae.text.inspect import inspect_file
+
+    if not minutes > 0:
+        raise ConfigError(f"--minutes got {minutes}; give the minutes that training may take, more than 0.")
+    found = inspect_file(file)
+    name = _plain(name if name is not None else Path(str(file).removesuffix(".gz")).stem)
+    folder = Path(out)
+    recipe_path, card_path = folder / f"{name}.toml", folder / f"{name}_corpus.toml"
+    for path in (recipe_path, card_path):
+        if path.exists() and not force:
+            raise ConfigError(f"{path} exists; choose another --name or --out, or overwrite it by --force.")
+    if found.examples < 20:
+        raise DataError(f"{file} has {found.examples} texts; a model needs at least 20, and some thousands to be good.")
+    speed = operations_per_second or measure_operations_per_second()
+    size, epochs = choose_size(found, minutes, speed)
+    labels = found.label_counts if found.label_column is not None and 2 <= len(found.label_counts) <= 50 else {}
+    write_atomically(card_path, to_toml(_card(found, name), f"The corpus card of {name}: where the text is."))
+    write_atomically(
+        recipe_path,
+        to_toml(_recipe(found, name, card_path.stem, size, epochs, labels), f"Made by `textvae new {Path(file).name}`."),
+    )
+    return recipe_path, _notes(found, size, epochs, minutes, labels)
+
+
+def choose_size(found: FileReport, minutes: float, operations_per_second: float) -> tuple[Size, int]:
+    """The largest model that trains enough epochs in the time there is, and how many epochs fit.
+
+    Args:
+        found: the file, of which nine tenths are trained on.
+        minutes: to spend.
+        operations_per_second: of the machine.
+    """
+    typical = max(found.words_quantiles[0.5], 1) * (1.2 if found.split == "nltk" else 1.0)
+    tokens = 0.9 * found.examples * (min(typical, found.max_tokens) + 1)
+    operations = minutes * 60 * operations_per_second * TRAINING_EFFICIENCY
+
+    def epochs(size: Size) -> float:
+        return operations / (tokens * size.flops_per_token(found.vocab_size))
+
+    # A model much larger than its corpus only learns it by heart.
+    fitting = [size for size in SIZES if size.hidden <= 128 or tokens > 400 * size.hidden]
+    size = next((size for size in reversed(fitting) if epochs(size) >= WANTED_EPOCHS), SIZES[0])
+    return size, int(min(MAX_EPOCHS, max(MIN_EPOCHS, epochs(size))))
+
+
+def measure_operations_per_second(seconds: float = 0.5) -> float:
+    """Float32 operations a second of a matrix product of the sizes that training has, measured."""
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    a, b = torch.randn(1024, 256, device=device), torch.randn(256, 4096, device=device)
+    (a @ b).sum().item()
+    repeats, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        (a @ b)[0, 0].item()  # waits for the device
+        repeats += 1
+    return repeats * 2.0 * 1024 * 256 * 4096 / (time.perf_counter() - began)
+
+
+def _card(found: FileReport, name: str) -> dict[str, Any]:
+    card: dict[str, Any] = {
+        "name": name,
+        "kind": found.kind,
+        "licence": "",
+        "description": "",
+        "root": str(found.path.absolute().parent),
+        "files": {"train": found.path.name},
+        "split_fractions": {"train": 0.9, "valid": 0.05, "test": 0.05},
+    }
+    if found.examples < 1000:
+        card["split_fractions"] = {"train": 0.8, "valid": 0.1, "test": 0.1}
+    if found.kind in ("csv", "tsv"):
+        card["header"] = bool(found.header)
+    if found.text_column is not None:
+        card["text_column"] = found.text_column
+    if found.label_column is not None:
+        card["label_column"] = found.label_column
+    return card
+
+
+def _recipe(
+    found: FileReport, name: str, card: str, size: Size, epochs: int, labels: Mapping[str, int]
+) -> dict[str, Any]:
+    tokenizer: dict[str, Any] = {"kind": found.tokenizer, "vocab_size": found.vocab_size}
+    if found.split is not None:
+        tokenizer["split"] = found.split
+    encoder = {
+        "kind": "lstm",
+        "embedding_dim": size.embedding,
+        "hidden_dim": size.hidden,
+        "bidirectional": True,
+        "pooling": "max",
+    }
+    decoder = {"kind": "lstm", "embedding_dim": size.embedding, "hidden_dim": size.hidden, "word_dropout": 0.3}
+    recipe: dict[str, Any] = {
+        "name": name,
+        "corpus": card,
+        "seed": 0,
+        "tokenize": {"max_tokens": found.max_tokens, "overlong": "truncate", "tokenizer": tokenizer},
+        "train": {
+            "epochs": epochs,
+            "batch_tokens": 4096 if found.examples > 5000 else 1024,
+            "optimizer": {"kind": "adam", "lr": 2e-3},
+            "objective": {
+                "kind": "elbo",
+                "kl_weight": {"kind": "linear", "start": 0.25, "end": 0.75},
+                "free_bits": {"kind": "batch_mean", "nats": float(max(4, size.latent // 3))},
+            },
+            "model": {"kind": "text_vae", "latent_dim": size.latent, "encoder": encoder, "decoder": decoder},
+        },
+        "evaluate": {},
+        "impute": {"sentences": 500},
+        "interpolate": {"count": 6, "steps": 7},
+    }
+    if labels:
+        recipe["classify"] = {}
+    return recipe
+
+
+def _notes(found: FileReport, size: Size, epochs: int, minutes: float, labels: Mapping[str, int]) -> list[str]:
+    unit = "words" if found.has_spaces else "characters"
+    more = "" if found.complete else " at least"
+    where = "" if found.text_column is None else f" in column {found.text_column!r}"
+    notes = [
+        f"{found.path}: {found.kind},{more} {found.examples:,} texts{where}, half of them of at most "
+        f"{found.words_quantiles[0.5]} {unit}, 95 % of at most {found.words_quantiles[0.95]}.",
+        f"Tokenizer {found.tokenizer}, vocabulary {found.vocab_size:,}; texts of more than {found.max_tokens} tokens are cut off.",
+    ]
+    if found.empty:
+        notes.append(f"{found.empty:,} empty texts are left out.")
+    if labels:
+        notes.append(f"Labels in column {found.label_column!r}: {', '.join(list(labels)[:8])}; a classifier is trained too.")
+    notes.append(f"LSTM {size.hidden}, z {size.latent}, {epochs} epochs: about {minutes:g} minutes or less on this machine.")
+    return notes
+
+
+def _plain(name: str) -> str:
+    plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in name).strip("_")
+    if not plain:
+        raise ConfigError(f"--name got '{name}'; give a name of letters and digits.")
+    return plain
+
+
+def to_toml(table: Mapping[str, Any], comment: str) -> str:
+    """Nested tables as TOML: plain values first, then tables, those without a table of their own inline.
+
+    >>> print(to_toml({"a": 1, "b": {"c": "x", "d": {"e": [1.5]}}}, "An example."))
+    # An example.
+    a = 1
+    <BLANKLINE>
+    [b]
+    c = "x"
+    d = { e = [1.5] }
+    <BLANKLINE>
+    """
+    return "\n".join([f"# {comment}", *_lines(table, "")]) + "\n"
+
+
+def _lines(table: Mapping[str, Any], prefix: str) -> list[str]:
+    def inline(value: Any) -> bool:
+        return not isinstance(value, Mapping) or (bool(prefix) and not any(isinstance(v, Mapping) for v in value.values()))
+
+    lines = [f"{_key(key)} = {_value(value)}" for key, value in table.items() if inline(value)]
+    for key, value in table.items():
+        if not inline(value):
+            path = f"{prefix}{_key(key)}"
+            lines += ["", f"[{path}]", *_lines(value, path + ".")]
+    return lines
+
+
+def _key(key: str) -> str:
+    return key if key and all(c.isascii() and (c.isalnum() or c in "-_") for c in key) else json.dumps(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }" if value else "{}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(v) for v in value) + "]"
+    # JSON writes surrogate pairs for what is outside the basic plane, which TOML does not allow.
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,175 @@
+"""What a run would do, and why: each stage's fingerprint against the manifest of its output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from textvae import __version__
+from textvae.errors import ConfigError
+from textvae.pipeline.files import read_json
+from textvae.pipeline.fingerprint import changes, fingerprint
+from textvae.pipeline.manifest import Manifest, as_json, damage, read_manifest
+from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.stage import Stage
+
+BEGUN = "begun.json"
+"""In a `.partial` folder: the fingerprint of what is being made there."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a plan.
+
+    Attributes:
+        stage: which.
+        runs: whether it has to run.
+        reason: why, or that it is up to date.
+        draft: the manifest its output has, or will have.
+    """
+
+    stage: Stage
+    runs: bool
+    reason: str
+    draft: Manifest
+
+    def __str__(self) -> str:
+        return f"{self.stage.name}: {'will run ' if self.runs else ''}{self.reason}"
+
+
+def make_plan(
+    recipe: Recipe, stages: Sequence[Stage], out: Path, *, only: str | None = None, force: bool = False
+) -> list[Step]:
+    """Compare what a recipe asks for with what is there.
+
+    Args:
+        recipe: what is wanted.
+        stages: all stages there are, in order.
+        out: the run folder.
+        only: this stage and what it needs, no other.
+        force: run it (or everything) although it is up to date.
+
+    Raises:
+        ConfigError: the recipe cannot work.
+    """
+    asked = _asked(recipe, stages, only)
+    for stage in asked:
+        stage.check(recipe)
+    there = {stage.name: read_manifest(out / stage.name) for stage in asked}
+    configs = _configs(recipe, stages, asked, there)
+    corpus_print, about = None, {}
+    if any(stage.reads_corpus for stage in asked):
+        corpus_print, about = recipe.corpus.fingerprint(), {"corpus": as_json(recipe.corpus)}
+    prints: dict[str, str] = {}
+    running: set[str] = set()
+    steps = []
+    for stage in asked:
+        inputs = {name: prints[name] for name in stage.needs}
+        if corpus_print is not None and stage.reads_corpus:
+            inputs["corpus"] = corpus_print
+        seed = recipe.seed if stage.uses_seed else None
+        config = configs[stage.name]
+        print_ = fingerprint(stage.name, stage.version, __version__, config, inputs, seed)
+        draft = Manifest(
+            stage=stage.name,
+            fingerprint=print_,
+            stage_version=stage.version,
+            package_version=__version__,
+            config=config,
+            table=as_json(recipe.tables[stage.name]),
+            inputs=inputs,
+            about=about if stage.reads_corpus else {},
+            seed=seed,
+        )
+        forced = force and only in (None, stage.name)
+        reason = _reason(out / stage.name, there[stage.name], draft, running, forced)
+        prints[stage.name] = print_
+        if reason is not None:
+            running.add(stage.name)
+        steps.append(Step(stage, reason is not None, reason or "up to date", draft))
+    return steps
+
+
+def _asked(recipe: Recipe, stages: Sequence[Stage], only: str | None) -> list[Stage]:
+    by_name = {stage.name: stage for stage in stages if stage.name in recipe.tables}
+    for stage in by_name.values():
+        for need in stage.needs:
+            if need not in by_name:
+                raise ConfigError(f"{recipe.source}: [{stage.name}] needs [{need}], which is missing; add the table.")
+    if only is None:
+        return list(by_name.values())
+    if only not in by_name:
+        raise ConfigError(
+            f"--only got '{only}', {recipe.source} has {', '.join(by_name) or 'no stages'}; "
+            f"name one of these, or add a table [{only}]."
+        )
+    wanted, queue = set(), [only]
+    while queue:
+        name = queue.pop()
+        wanted.add(name)
+        queue += by_name[name].needs
+    return [stage for name, stage in by_name.items() if name in wanted]
+
+
+def _configs(
+    recipe: Recipe, stages: Sequence[Stage], asked: Sequence[Stage], there: dict[str, Manifest | None]
+) -> dict[str, dict[str, Any]]:
+    """Settings with their defaults, as JSON.
+
+    Where the recipe's tables are word for word those of the finished outputs, and the code is the same, so are the
+    defaults: they are taken from the manifests, which spares a run with nothing to do the import of torch.
+    """
+    known = {}
+    for stage in asked:
+        manifest = there[stage.name]
+        if manifest is None or (manifest.package_version, manifest.stage_version) != (__version__, stage.version):
+            break
+        if manifest.table != as_json(recipe.tables[stage.name]):
+            break
+        known[stage.name] = manifest.config
+    else:
+        return known
+    checked = recipe.configs(stages)
+    return {
+        name: {key: value for key, value in as_json(checked[name]).items() if key not in stage.watched_only(checked[name])}
+        for name, stage in ((stage.name, stage) for stage in asked)
+    }
+
+
+def _reason(place: Path, old: Manifest | None, new: Manifest, running: set[str], forced: bool) -> str | None:
+    """Why a stage has to run; None when its output is good."""
+    if forced:
+        return "because of --force"
+    if old is None:
+        if begun(place) == new.fingerprint:
+            return "because it was interrupted; it goes on from its last checkpoint"
+        return "because its output is missing" if not place.exists() else "because its output is damaged: no manifest"
+    if old.fingerprint == new.fingerprint:
+        harm = damage(place, old)
+        return None if harm is None else f"because its output is damaged: {harm}"
+    found = changes(old.config, new.config, new.stage) + changes(old.about, new.about, "")
+    if old.seed != new.seed:
+        found.append(f"`seed` {old.seed} -> {new.seed}")
+    if old.package_version != new.package_version:
+        found.append(f"textvae {old.package_version} -> {new.package_version}")
+    elif old.stage_version != new.stage_version:
+        found.append(f"the stage's code, version {old.stage_version} -> {new.stage_version}")
+    if found:
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        return "because " + ", ".join(found[:3]) + more
+    for name in sorted({*old.inputs, *new.inputs}):
+        if old.inputs.get(name) != new.inputs.get(name):
+            if name in running:
+                return f"because {name} will run"
+            return f"because the {'corpus' if name == 'corpus' else f'output of {name}'} has changed"
+    return "because its manifest has been changed"
+
+
+def begun(place: Path) -> str | None:
+    """The fingerprint of the interrupted output beside a stage's folder, where there is one."""
+    try:
+        return str(read_json(place.with_name(place.name + ".partial") / BEGUN)["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,147 @@
+"""A recipe: which corpus, and one table of settings for each stage.
+
+Reading one checks names alone and costs no import of torch; `Recipe.configs` checks every setting against the
+parts of the package it is for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import create_model
+
+from textvae.config import Config, parse
+from textvae.errors import ConfigError
+from textvae.pipeline.locate import find_card, find_recipe
+from textvae.pipeline.settings import apply_settings
+
+if TYPE_CHECKING:
+    from textvae.pipeline.stage import Stage
+    from textvae.text.corpora import CorpusConfig
+
+STAGE_NAMES = ("tokenize", "train", "evaluate", "classify", "impute", "interpolate")
+"""The tables a recipe may have, in the order in which their stages run; an absent table is an absent stage."""
+
+
+class RecipeHeader(Config):
+    """What a recipe says besides its tables.
+
+    Attributes:
+        name: of the run: its folder is `runs/NAME`.
+        description: one line for the report.
+        seed: of everything random.
+    """
+
+    name: str
+    description: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe that was read, with the command line's settings laid over it.
+
+    Attributes:
+        name: of the run.
+        description: one line for the report.
+        seed: of everything random.
+        card: the corpus card it names, and the fields of it that the recipe changes.
+        tables: settings of each stage as they were written.
+        folder: where the recipe lies: cards are looked for there first.
+        source: how to name it in an error.
+    """
+
+    name: str
+    description: str
+    seed: int
+    card: tuple[str, dict[str, Any]]
+    tables: dict[str, dict[str, Any]]
+    folder: Path = field(default_factory=Path.cwd)
+    source: str = "the recipe"
+
+    @cached_property
+    def corpus(self) -> CorpusConfig:
+        """The corpus card, with the recipe's changes to it."""
+        from textvae.text.corpora import load_card
+
+        name, overrides = self.card
+        overrides = dict(overrides)
+        if "root" in overrides:
+            overrides["root"] = str((self.folder / Path(str(overrides["root"])).expanduser()).absolute())
+        return load_card(find_card(name, self.folder), None, overrides)
+
+    def configs(self, stages: Sequence[Stage]) -> dict[str, Any]:
+        """Each stage's settings, checked and with their defaults.
+
+        Args:
+            stages: all the stages there are; those without a table are left out.
+
+        Raises:
+            ConfigError: a setting is unknown or wrong; the message names it as ``train.epochs``.
+        """
+        asked = [stage for stage in stages if stage.name in self.tables]
+        fields: dict[str, Any] = {stage.name: (stage.config_type(), ...) for stage in asked}
+        expected = create_model("RecipeTables", __base__=Config, **fields)
+        checked: Any = parse(expected, {stage.name: self.tables[stage.name] for stage in asked}, self.source)
+        return {stage.name: getattr(checked, stage.name) for stage in asked}
+
+    def as_tables(self) -> dict[str, Any]:
+        """The recipe as nested tables again, such as a run folder keeps."""
+        name, overrides = self.card
+        header = {"name": self.name, "description": self.description, "seed": self.seed}
+        return {**header, "corpus": {"card": name, **overrides}, **self.tables}
+
+
+def read_recipe(recipe: str | Path | Mapping[str, Any], settings: Iterable[str] | Mapping[str, Any] = ()) -> Recipe:
+    """Read a recipe by path or by name, or take its tables from a mapping.
+
+    Args:
+        recipe: a TOML file, the name of an installed recipe, or nested tables.
+        settings: laid over it: ``["train.epochs=2"]`` or ``{"train.epochs": 2}``.
+
+    Raises:
+        ConfigError: there is no such recipe, it is no TOML, or a table's name is unknown.
+    """
+    if isinstance(recipe, Mapping):
+        return _from_tables(apply_settings(recipe, settings), Path.cwd(), "the recipe")
+    path = find_recipe(recipe)
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"recipe {path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"recipe {path} is no valid TOML: {error}; correct that line.") from None
+    return _from_tables(apply_settings(tables, settings), path.parent, f"recipe {path.name}")
+
+
+def _from_tables(tables: dict[str, Any], folder: Path, source: str) -> Recipe:
+    known = [*RecipeHeader.model_fields, "corpus", *STAGE_NAMES]
+    for name in tables:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            cure = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}."
+            raise ConfigError(f"{source}: unknown setting '{name}'; {cure}")
+    header = parse(RecipeHeader, {name: tables[name] for name in RecipeHeader.model_fields if name in tables}, source)
+    if not header.name or Path(header.name).name != header.name:
+        raise ConfigError(f"{source}: setting 'name' is {header.name!r}; it names a folder, so it must be one plain word.")
+    stages = {name: tables[name] for name in STAGE_NAMES if name in tables}
+    for name, table in stages.items():
+        if not isinstance(table, dict):
+            raise ConfigError(f"{source}: '{name}' is {table!r}, expected a table; write [{name}].")
+    return Recipe(header.name, header.description, header.seed, _card(tables.get("corpus"), source), stages, folder, source)
+
+
+def _card(corpus: Any, source: str) -> tuple[str, dict[str, Any]]:
+    if isinstance(corpus, str):
+        return corpus, {}
+    if isinstance(corpus, dict) and isinstance(corpus.get("card"), str):
+        return corpus["card"], {name: value for name, value in corpus.items() if name != "card"}
+    if corpus is None or isinstance(corpus, dict):
+        raise ConfigError(f'{source}: setting \'corpus\' is missing; name a card of data/, such as corpus = "bible".')
+    raise ConfigError(f'{source}: setting \'corpus\' is {corpus!r}; name a card, such as corpus = "bible".')

@@ -1,0 +1,75 @@
+"""What each number of a report is called, its unit, and what it means in plain words."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Metric(NamedTuple):
+    """A row of the table: `group.name` in report.json, a title, a unit, a meaning, digits after the point."""
+
+    key: str
+    title: str
+    unit: str
+    meaning: str
+    digits: int = 2
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("evaluate.iw_nll", "NLL, importance-weighted", "nats per sentence",
+           "how surprised the model is by an unseen sentence, by its tightest bound measured here; lower is better"),
+    Metric("evaluate.elbo_nll", "NLL, ELBO", "nats per sentence",
+           "the bound that training works on; never below the importance-weighted one, but for noise"),
+    Metric("evaluate.ppl", "Perplexity", "per token",
+           "exp(total NLL / total tokens), from the tightest bound; end of sentence counts as a token; "
+           "compare only between models with the same tokens"),
+    Metric("evaluate.ppl_word", "Perplexity per word", "per word",
+           "the same divided by words between spaces, ends of sentences counted: comparable across tokenizers"),
+    Metric("evaluate.nll_per_char", "NLL per character", "nats", "for comparing across tokenizers, in any script", 3),
+    Metric("evaluate.kl", "KL(q(z|x) || p(z))", "nats per sentence",
+           "how much the code of a sentence differs from the prior: what the model pays to use z"),
+    Metric("evaluate.mi", "Mutual information of x and z", "nats",
+           "how much of a sentence its code tells; 0 in a collapsed model, and at most the log of the sentences used"),
+    Metric("evaluate.active_units", "Active units", "dimensions",
+           "dimensions of z whose posterior mean varies between sentences, variance above 0.01", 0),
+    Metric("evaluate.token_accuracy", "Tokens reconstructed", "share", "at the same place, from the code of a sentence alone", 3),
+    Metric("evaluate.exact_match", "Sentences reconstructed", "share", "exactly, to the last token", 3),
+    Metric("evaluate.bleu", "BLEU of reconstructions", "0 to 100", "overlap of words and phrases, by sacrebleu", 1),
+    Metric("classify.accuracy", "Classifier's accuracy", "share", "of test sentences given their right label", 3),
+    Metric("classify.majority_accuracy", "Accuracy of the commonest label", "share",
+           "what always answering the same would reach", 3),
+    Metric("classify.labels", "Labels seen", "sentences", "how many training sentences showed the classifier their label", 0),
+    Metric("impute.accuracy", "Hidden words restored", "share",
+           "one random word is hidden in each test sentence; share filled in exactly", 3),
+    Metric("impute.top5", "... among five answers", "share", "the hidden word is one of the first five answers", 3),
+    Metric("impute.baseline_accuracy", "... by the commonest word", "share",
+           "what always answering the most frequent word would reach", 3),
+    Metric("interpolate.smoothness", "Smoothness of paths", "share",
+           "1 minus the share of words that change from one step of a path to the next"),
+    Metric("interpolate.distinct", "Different sentences on a path", "sentences", "mean over the paths", 1),
+    Metric("train.tokens_per_second", "Training speed", "tokens per second", "predicted tokens, validation left out", 0),
+    Metric("train.train_tokens", "Tokens trained on", "tokens", "predicted tokens in all epochs", 0),
+    Metric("train.parameters", "Parameters", "", "trainable numbers of the model", 0),
+    Metric("train.peak_memory_mb", "Peak memory of training", "MiB", "maximum resident set of the process", 0),
+)  # fmt: skip
+
+
+def metric_rows(report: dict[str, Any]) -> list[dict[str, str]]:
+    """The rows of the table for those numbers the report has."""
+    rows = []
+    for metric in METRICS:
+        group, name = metric.key.split(".")
+        value = report.get(group, {}).get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        shown = f"{value:,.{metric.digits}f}"
+        error = report[group].get(f"{name}_se")
+        if isinstance(error, int | float):
+            shown += f" ± {error:.{metric.digits}f}"
+        unit = metric.unit
+        if metric.key == "evaluate.iw_nll" and report[group].get("iw_samples"):
+            unit += f", IW-{report[group]['iw_samples']}"
+        if metric.key == "evaluate.ppl" and report[group].get("tokens"):
+            unit += f", over {report[group]['tokens']:,} tokens"
+        rows.append({"key": metric.key, "title": metric.title, "value": shown, "unit": unit, "meaning": metric.meaning})
+    return rows

@@ -1,0 +1,136 @@
+"""The report's pictures, as SVG to be put inside the page; none where matplotlib is missing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+BLUE, ORANGE, GREEN, GRAY = "#2563a8", "#d9822b", "#3b8f5a", "#8a8f98"
+PALETTE = (BLUE, ORANGE, GREEN, "#b0413e", "#7a5ea8", "#4aa3a8", "#c0a030", "#d477a8", "#5b6b7b", "#96673b")
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "textvae",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9aa0a8",
+    "axes.labelcolor": "#3a4048",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "grid.color": "#e4e7eb",
+    "grid.linewidth": 0.8,
+    "xtick.color": "#5a6068",
+    "ytick.color": "#5a6068",
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+}
+
+
+def available() -> bool:
+    """Whether matplotlib is installed."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _figure(width: float, height: float, panels: int = 1) -> tuple[Any, list[Any]]:
+    # Without pyplot: it keeps global state, and may look for a screen.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(1, panels, squeeze=False)[0])
+
+
+def _svg(figure: Any) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def training_curves(rows: Sequence[dict[str, Any]]) -> str:
+    """Loss, NLL and validation bound; raw KL and its penalty; the KL weight, by step.
+
+    Args:
+        rows: lines of `metrics.jsonl`.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):
+        figure, (left, middle, right) = _figure(10.5, 3.1, 3)
+        series = [
+            (left, "loss", "loss", GRAY, "-"),
+            (left, "nll", "NLL given z", BLUE, "-"),
+            (middle, "kl_penalty", "trained on (free bits)", GRAY, "--"),
+            (middle, "kl", "raw KL", ORANGE, "-"),
+            (right, "kl_weight", "weight", GREEN, "-"),
+        ]
+        for axes, name, label, color, style in series:
+            points = [(row["step"], row[name]) for row in rows if name in row and "step" in row]
+            if points:
+                axes.plot(*zip(*points, strict=True), style, color=color, label=label)
+        bound = [(row["step"], row["valid_elbo_nll"]) for row in rows if "valid_elbo_nll" in row and "step" in row]
+        if bound:
+            left.plot(*zip(*bound, strict=True), "o", color="#b0413e", markersize=4.5, label="validation bound")
+        left.set(title="Nats per sentence", xlabel="step")
+        middle.set(title="KL, nats per sentence", xlabel="step")
+        right.set(title="Weight of the KL", xlabel="step")
+        right.set_ylim(bottom=-0.03)
+        for axes in (left, middle):
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(fontsize=8.5)
+        return _svg(figure)
+
+
+def latent_plane(plane: dict[str, Any]) -> str:
+    """Posterior means along their two principal components, colored by label."""
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):
+        figure, (axes,) = _figure(6.6, 4.6)
+        points, labels = plane["points"], plane.get("labels")
+        if labels:
+            names = [name for name in dict.fromkeys(sorted(str(label) for label in labels if label is not None))]
+            for i, name in enumerate(names):
+                chosen = [point for point, label in zip(points, labels, strict=True) if str(label) == name]
+                axes.scatter(*zip(*chosen, strict=True), s=9, alpha=0.6, linewidths=0,
+                             color=PALETTE[i % len(PALETTE)], label=name)  # fmt: skip
+            axes.legend(markerscale=2, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        else:
+            axes.scatter(*zip(*points, strict=True), s=9, alpha=0.5, linewidths=0, color=BLUE)
+        first, second = plane["explained"]
+        axes.set(
+            xlabel=f"first principal component ({first:.0%} of the variance)",
+            ylabel=f"second ({second:.0%})",
+        )
+        axes.set_aspect("equal", "datalim")
+        return _svg(figure)
+
+
+def confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
+    """Rows are true labels, columns what the classifier said; shades are shares of a row."""
+    import matplotlib
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shades = LinearSegmentedColormap.from_list("", ["#ffffff", BLUE])
+    with matplotlib.rc_context({**_STYLE, "axes.grid": False}):
+        size = max(3.4, 0.75 * len(names) + 1.6)
+        figure, (axes,) = _figure(size + 0.6, size * 0.86)
+        shares = [[count / max(sum(row), 1) for count in row] for row in counts]
+        axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
+        for i, row in enumerate(counts):
+            for j, count in enumerate(row):
+                color = "white" if shares[i][j] > 0.55 else "#2a3038"
+                axes.text(j, i, f"{count}\n{shares[i][j]:.0%}", ha="center", va="center", color=color, fontsize=8.5)
+        axes.set_xticks(range(len(names)), names, rotation=35 if len(names) > 4 else 0)
+        axes.set_yticks(range(len(names)), names)
+        axes.tick_params(length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        axes.set(xlabel="the classifier said", ylabel="true label")
+        return _svg(figure)

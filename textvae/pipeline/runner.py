@@ -1,0 +1,175 @@
+"""Runs what is out of date and nothing else; what is finished is never lost."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from textvae.pipeline.files import put_in_place, read_json, write_json
+from textvae.pipeline.lock import locked
+from textvae.pipeline.manifest import Manifest, as_json, describe_files, read_manifest, recover
+from textvae.pipeline.plan import BEGUN, Step, begun, make_plan
+from textvae.pipeline.processes import Team
+from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.stage import RESULTS, Stage, Work
+
+RECIPE_FILE = "recipe.json"
+"""In the run folder: the recipe as it was run, for the commands that use the run afterwards."""
+
+
+def say(line: str) -> None:
+    """A line of progress, to standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def run_recipe(
+    recipe: Recipe,
+    out: Path | None = None,
+    *,
+    stages: Sequence[Stage] | None = None,
+    only: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    say: Callable[[str], None] = say,
+    report: Callable[[Recipe, Path], dict[str, Any]] | None = None,
+) -> list[Step]:
+    """Bring a run folder up to date.
+
+    Args:
+        recipe: what is wanted.
+        out: the run folder; `runs/NAME` when None.
+        stages: all the stages there are; those of the package when None.
+        only: this stage and what it needs, no other.
+        force: run although up to date.
+        dry_run: say what would run, and why, and do nothing.
+        say: takes lines of progress.
+        report: rebuilds the report when something ran or it is missing; the package's own when None.
+
+    Returns:
+        the plan that was followed.
+
+    Raises:
+        TextVAEError: what is wrong, in one sentence; outputs finished before it stay.
+    """
+    if stages is None:
+        from textvae.pipeline.stages import STAGES as stages  # noqa: N811
+    if report is None:
+        from textvae.pipeline.report import build_report as report
+    out = Path("runs") / recipe.name if out is None else out
+    if dry_run:
+        steps = make_plan(recipe, stages, out, only=only, force=force)
+        for step in steps:
+            say(str(step))
+        return steps
+    team = Team()
+    # Several processes share a run folder: one of them holds it for all.
+    with locked(out) if team.is_main else nullcontext():
+        if team.is_main:
+            for stage in stages:
+                recover(out / stage.name)
+        # Everyone plans only when the leftovers of a crash are cleared, and from the same files.
+        team.wait()
+        steps = make_plan(recipe, stages, out, only=only, force=force)
+        team.wait()
+        if team.is_main:
+            write_json(out / RECIPE_FILE, as_json(recipe.as_tables()))
+        began = time.monotonic()
+        for step in steps:
+            if not step.runs:
+                if team.is_main:
+                    say(str(step))
+            elif step.stage.all_processes or team.is_main:
+                _run_step(step, recipe, stages, out, team, say)
+            if any(later.runs and later.stage.all_processes for later in steps):
+                team.wait()
+        if not team.is_main:
+            return steps
+        ran = [step for step in steps if step.runs]
+        if ran or not _report_is_current(out, steps):
+            report(recipe, out)
+            say(f"report: {out / 'report.html'}")
+        if ran:
+            say(f"done: {', '.join(step.stage.name for step in ran)} in {_duration(time.monotonic() - began)}.")
+        else:
+            say("nothing to do: everything is up to date.")
+    return steps
+
+
+def _run_step(
+    step: Step, recipe: Recipe, stages: Sequence[Stage], out: Path, team: Team, say: Callable[[str], None]
+) -> None:
+    stage, place = step.stage, out / step.stage.name
+    partial = place.with_name(stage.name + ".partial")
+    if team.is_main:
+        say(f"{stage.name}: running {step.reason}")
+        spent = _begin(partial, place, step)
+    if stage.all_processes:
+        team.wait()
+    work = Work(
+        recipe=recipe,
+        config=recipe.configs(stages)[stage.name],
+        folder=partial,
+        inputs={name: out / name for name in stage.needs},
+        seed=recipe.seed,
+        say=say,
+        is_main=team.is_main,
+    )
+    began = time.monotonic()
+    try:
+        results = stage.run(work)
+    except BaseException:
+        if team.is_main and stage.resumes and partial.exists():
+            _note_time(partial, step, spent + time.monotonic() - began)
+        raise
+    if not team.is_main:
+        return
+    seconds = spent + time.monotonic() - began
+    (partial / BEGUN).unlink(missing_ok=True)
+    results = as_json(results)
+    write_json(partial / RESULTS, results)
+    finished = replace(step.draft, seconds=round(seconds, 3), results=results, files=describe_files(partial))
+    finished.write(partial)
+    put_in_place(partial, place)
+    say(f"{stage.name}: finished in {_duration(seconds)}")
+
+
+def _begin(partial: Path, place: Path, step: Step) -> float:
+    """Make the folder a stage writes into, or keep an interrupted one; seconds already spent in it."""
+    if step.stage.resumes and begun(place) == step.draft.fingerprint and "--force" not in step.reason:
+        return float(read_json(partial / BEGUN).get("seconds", 0.0))
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    _note_time(partial, step, 0.0)
+    return 0.0
+
+
+def _note_time(partial: Path, step: Step, seconds: float) -> None:
+    write_json(partial / BEGUN, {"fingerprint": step.draft.fingerprint, "seconds": round(seconds, 3)})
+
+
+def _report_is_current(out: Path, steps: Sequence[Step]) -> bool:
+    try:
+        built_from = read_json(out / "report.json")["run"]["fingerprints"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if not (out / "report.html").is_file():
+        return False
+    return all(built_from.get(step.stage.name) == step.draft.fingerprint for step in steps)
+
+
+def finished_stages(out: Path, names: Sequence[str]) -> dict[str, Manifest]:
+    """The manifests of a run folder's finished stages."""
+    found = {name: read_manifest(out / name) for name in names}
+    return {name: manifest for name, manifest in found.items() if manifest is not None}
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"

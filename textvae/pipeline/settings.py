@@ -1,0 +1,90 @@
+"""`--set a.b.c=value`: settings from the command line, laid over a recipe's tables."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from textvae.errors import ConfigError
+
+
+def parse_value(text: str) -> Any:
+    """A TOML value; what is none is a bare string.
+
+    >>> parse_value("3"), parse_value("[1, 2]"), parse_value("true"), parse_value("../data")
+    (3, [1, 2], True, '../data')
+    """
+    try:
+        value = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    # "1\nother = 2" is a valid document of two keys, yet no value.
+    if set(value) != {"value"} or not isinstance(value["value"], bool | int | float | str | list | dict):
+        return text
+    return value["value"]
+
+
+def parse_assignment(text: str) -> tuple[list[str], Any]:
+    """The path and the value of one ``a.b.c=value``.
+
+    Raises:
+        ConfigError: it has no equals sign, or no name before it.
+
+    >>> parse_assignment("train.epochs=2")
+    (['train', 'epochs'], 2)
+    """
+    name, equals, value = text.partition("=")
+    path = [part.strip() for part in name.split(".")]
+    if not equals or not all(path):
+        raise ConfigError(f"--set got '{text}', expected NAME=VALUE, for instance --set train.epochs=2.")
+    return path, parse_value(value.strip())
+
+
+def assign(tables: dict[str, Any], path: list[str], value: Any) -> None:
+    """Put a value into nested tables, in place, making the tables it needs.
+
+    Raises:
+        ConfigError: something on the way is no table.
+    """
+    here = tables
+    for depth, part in enumerate(path[:-1], start=1):
+        if part == "corpus" and depth == 1 and isinstance(here.get(part), str):
+            # `corpus = "card"` is short for a table that names the card and changes nothing in it.
+            here[part] = {"card": here[part]}
+        below = here.setdefault(part, {})
+        if not isinstance(below, dict):
+            where = ".".join(path[:depth])
+            raise ConfigError(f"cannot set '{'.'.join(path)}': '{where}' is {below!r}, not a table; set '{where}' itself.")
+        here = below
+    if path == ["corpus"] and isinstance(tables.get("corpus"), dict) and isinstance(value, str):
+        tables["corpus"]["card"] = value
+    else:
+        here[path[-1]] = value
+
+
+def apply_settings(tables: Mapping[str, Any], settings: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Tables with settings laid over them; the tables given are left as they are.
+
+    Args:
+        tables: what the recipe file holds.
+        settings: ``["train.epochs=2"]``, or ``{"train.epochs": 2}`` from Python.
+
+    A `corpus.root` set here is relative to the current folder, not to the card's.
+
+    >>> apply_settings({"corpus": "demo", "train": {"epochs": 1}}, ["train.epochs=2", "corpus.limit.train=9"])
+    {'corpus': {'card': 'demo', 'limit': {'train': 9}}, 'train': {'epochs': 2}}
+    """
+    changed = copy.deepcopy(dict(tables))
+    pairs: Iterable[tuple[list[str], Any]]
+    if isinstance(settings, Mapping):
+        pairs = [(name.split("."), value) for name, value in settings.items()]
+    else:
+        pairs = [parse_assignment(text) for text in settings]
+    for path, value in pairs:
+        if path == ["corpus", "root"]:
+            value = str(Path(str(value)).expanduser().absolute())
+        assign(changed, path, value)
+    return changed

@@ -1,0 +1,81 @@
+"""Hides one word in each of many test sentences, and fills the blanks of given texts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from textvae.config import Config
+from textvae.pipeline.files import write_json
+from textvae.pipeline.manifest import as_json
+from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.stage import DETAILS, Stage, Work
+from textvae.pipeline.stages.evaluate import best_device, split_file
+from textvae.pipeline.stages.interpolate import require_latent_model
+
+
+class ImputeConfig(Config):
+    """Settings of the stage.
+
+    Attributes:
+        sentences: of the split, one random word hidden in each.
+        split: whose sentences.
+        texts: with `___` for a token or `___*` for a span; their best answers are shown in the report.
+        rounds: alternations between z and the blanks.
+        width: hypotheses kept where a blank begins.
+        expand: how many times more are kept while the words to its right are read.
+        samples: draws of z for ranking answers.
+        answers: shown for each text.
+    """
+
+    sentences: int = Field(500, ge=1)
+    split: Literal["train", "valid", "test"] = "test"
+    texts: tuple[str, ...] = ()
+    rounds: int = Field(3, ge=1)
+    width: int = Field(5, ge=1)
+    expand: int = Field(4, ge=1)
+    samples: int = Field(8, ge=1)
+    answers: int = Field(5, ge=1)
+
+
+class ImputeStage(Stage):
+    """Output: the share of hidden words restored; `details.json` with examples and ranked answers."""
+
+    name: ClassVar[str] = "impute"
+    needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
+
+    def config_type(self) -> Any:
+        return ImputeConfig
+
+    def check(self, recipe: Recipe) -> None:
+        require_latent_model(recipe, self.name, without_latent=True)
+
+    def run(self, work: Work) -> dict[str, Any]:
+        from textvae.models import load_model
+        from textvae.tasks.impute import impute, impute_accuracy
+        from textvae.text.tokenized import TokenizedCorpus
+
+        config = work.config
+        model = load_model(work.inputs["train"] / "model").to(best_device())
+        source = work.inputs["tokenize"]
+        search = {"rounds": config.rounds, "width": config.width, "expand": config.expand}
+        measured = impute_accuracy(
+            model,
+            TokenizedCorpus(split_file(source, config.split)),
+            TokenizedCorpus(source / "train.arrow"),
+            sentences=config.sentences,
+            samples=config.samples,
+            seed=work.seed,
+            **search,
+        )
+        results = asdict(measured)
+        details: dict[str, Any] = {"trials": results.pop("examples"), "answers": []}
+        if config.texts:
+            answered = impute(
+                model, config.texts, answers=config.answers, samples=config.samples, seed=work.seed, **search
+            )
+            details["answers"] = [asdict(one) for one in answered]
+        write_json(work.folder / DETAILS, as_json(details))
+        return results

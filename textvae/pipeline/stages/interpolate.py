@@ -1,0 +1,106 @@
+"""Paths between pairs of sentences."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, create_model
+
+from textvae.config import Config
+from textvae.errors import ConfigError
+from textvae.pipeline.files import write_json
+from textvae.pipeline.manifest import as_json
+from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.stage import DETAILS, Stage, Work
+from textvae.pipeline.stages.evaluate import best_device, split_file
+
+
+class _InterpolateSettings(Config):
+    """Settings of the stage.
+
+    Attributes:
+        pairs: sentences to go between; test sentences drawn at random are added up to `count`.
+        count: how many paths.
+        steps: points of a path, both ends included.
+        kind: of the line through latent space.
+        split: whose sentences are drawn.
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    count: int = Field(6, ge=1)
+    steps: int = Field(7, ge=2)
+    kind: Literal["linear", "spherical"] = "linear"
+    split: Literal["train", "valid", "test"] = "test"
+
+
+@lru_cache(maxsize=1)
+def _config_type() -> Any:
+    from textvae.generation import DecodingConfig, GreedyConfig
+
+    return create_model(
+        "InterpolateConfig", __base__=_InterpolateSettings, decoding=(DecodingConfig, Field(default_factory=GreedyConfig))
+    )
+
+
+class InterpolateStage(Stage):
+    """Output: `details.json` with the paths; their smoothness as numbers."""
+
+    name: ClassVar[str] = "interpolate"
+    needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
+
+    def config_type(self) -> Any:
+        return _config_type()
+
+    def check(self, recipe: Recipe) -> None:
+        require_latent_model(recipe, self.name)
+
+    def run(self, work: Work) -> dict[str, Any]:
+        from textvae.models import load_model
+        from textvae.tasks.interpolate import interpolate
+        from textvae.text.tokenized import TokenizedCorpus
+
+        model = load_model(work.inputs["train"] / "model").to(best_device())
+        corpus = TokenizedCorpus(split_file(work.inputs["tokenize"], work.config.split))
+        pairs = list(work.config.pairs)[: work.config.count]
+        rng = np.random.default_rng(work.seed)
+        while len(pairs) < work.config.count:
+            start, end = rng.choice(len(corpus), 2, replace=len(corpus) < 2)
+            pairs.append((corpus.text(start), corpus.text(end)))
+        paths = [
+            interpolate(
+                model, start, end, steps=work.config.steps, kind=work.config.kind,
+                decoding=work.config.decoding, seed=work.seed,
+            )
+            for start, end in pairs
+        ]  # fmt: skip
+        shown = [{name: value for name, value in asdict(path).items() if name != "z"} for path in paths]
+        write_json(work.folder / DETAILS, as_json({"paths": shown}))
+        return {
+            "pairs": len(paths),
+            "steps": work.config.steps,
+            "kind": work.config.kind,
+            "smoothness": float(np.mean([path.smoothness for path in paths])),
+            "distinct": float(np.mean([path.distinct for path in paths])),
+        }
+
+
+def require_latent_model(recipe: Recipe, stage: str, without_latent: bool = False) -> None:
+    """Refuse, before anything is trained, a stage that the recipe's model cannot do.
+
+    Args:
+        recipe: whose `train.model.kind` is looked at, as it was written.
+        stage: which asks.
+        without_latent: whether a language model will do.
+
+    Raises:
+        ConfigError: the model has no z, or needs a label.
+    """
+    model = recipe.tables.get("train", {}).get("model", {})
+    kind = model.get("kind", "text_vae") if isinstance(model, dict) else "text_vae"
+    if kind == "semi_supervised" or (kind == "language_model" and not without_latent):
+        raise ConfigError(
+            f"{recipe.source}: a model of kind '{kind}' cannot {stage}; remove [{stage}], or train a text_vae."
+        )

@@ -1,0 +1,90 @@
+"""Trains the tokenizer on the training split and writes every split as token ids."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, create_model
+
+from textvae.config import Config
+from textvae.errors import ConfigError
+from textvae.pipeline.manifest import as_json
+from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.stage import Stage, Work
+
+
+class _TokenizeSettings(Config):
+    """Settings of the stage; the tokenizer is added where its types are at hand.
+
+    Attributes:
+        max_tokens: longest sentence in words or pieces, BOS and EOS not counted.
+        overlong: what becomes of longer ones: cut off, cut into several, or an error.
+    """
+
+    max_tokens: int = Field(50, ge=1)
+    overlong: Literal["truncate", "window", "error"] = "truncate"
+
+
+class TokenizeStage(Stage):
+    """Output: `tokenizer/`, and `train.arrow`, `valid.arrow`, `test.arrow`."""
+
+    name: ClassVar[str] = "tokenize"
+    reads_corpus: ClassVar[bool] = True
+    uses_seed: ClassVar[bool] = False
+
+    def config_type(self) -> Any:
+        from textvae.text.tokenizers import TokenizerConfig, WordConfig
+
+        return create_model(
+            "TokenizeConfig",
+            __base__=_TokenizeSettings,
+            tokenizer=(TokenizerConfig, Field(default_factory=WordConfig)),
+        )
+
+    def check(self, recipe: Recipe) -> None:
+        missing = [split for split in ("train", "valid") if split not in recipe.corpus.splits]
+        if missing:
+            raise ConfigError(
+                f"corpus '{recipe.corpus.name}' has no {' and no '.join(missing)} split; "
+                "add split_fractions = {train = 0.9, valid = 0.05, test = 0.05} to its card."
+            )
+
+    def run(self, work: Work) -> dict[str, Any]:
+        from textvae.text.corpora import ReadReport, texts_of
+        from textvae.text.tokenized import write_tokenized
+
+        corpus = work.recipe.corpus
+        tokenizer = work.config.tokenizer.train(texts_of(corpus.read("train")))
+        tokenizer.save(work.folder / "tokenizer")
+        labels = corpus.label_names() if corpus.has_labels else None
+        results: dict[str, Any] = {"vocab_size": tokenizer.vocab_size, "tokenizer": tokenizer.kind}
+        if labels is not None:
+            results["label_names"] = list(labels)
+        for split in corpus.splits:
+            left_out = ReadReport()
+            written = write_tokenized(
+                work.folder / f"{split}.arrow",
+                corpus.read(split, left_out),
+                tokenizer,
+                max_tokens=work.config.max_tokens,
+                overlong=work.config.overlong,
+                label_names=labels,
+            )
+            counts = {**as_json(written), "too_short": left_out.too_short, "too_long": left_out.too_long}
+            results[split] = counts
+            work.say(f"  {split}: {_in_words(counts)}")
+        return results
+
+
+def _in_words(counts: dict[str, Any]) -> str:
+    told = [f"{counts['sentences']:,} sentences, {counts['tokens']:,} tokens"]
+    if counts["unknown_tokens"]:
+        told.append(f"{counts['unknown_tokens'] / max(counts['tokens'], 1):.1%} unknown")
+    names = {
+        "empty": "empty left out",
+        "overlong": "longer than max_tokens",
+        "too_short": "below min_words left out",
+        "too_long": "above max_words left out",
+    }
+    told += [f"{counts[name]:,} {words}" for name, words in names.items() if counts.get(name)]
+    return ", ".join(told)
