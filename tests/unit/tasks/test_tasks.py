@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -162,7 +163,7 @@ def test_a_language_models_answer_is_the_exact_argmax() -> None:
     model = language_model("transformer")
     (made,) = impute(model, "The ___ sleeps.", width=60, candidates=60)
     template = TOKENIZER.encode("The cat sleeps.")
-    words = [i for i in range(4, TOKENIZER.vocab_size)]
+    words = list(range(4, TOKENIZER.vocab_size))
     tokens = torch.tensor([[1, *template, 2]] * len(words))
     tokens[:, 2] = torch.tensor(words)
     with torch.no_grad():
@@ -189,7 +190,7 @@ class _ParrotDecoder:
         ids = [1, *TOKENIZER.encode(text), 2]
         table = torch.full((TOKENIZER.vocab_size, TOKENIZER.vocab_size), -20.0)
         table[:, :2] = -torch.inf
-        for before, after in zip(ids, ids[1:], strict=False):
+        for before, after in itertools.pairwise(ids):
             table[before, after] = 0.0
         self.table = table.log_softmax(-1)
 
