@@ -76,11 +76,7 @@ def _explain(error: ValidationError, where: str, expected: Any) -> str:
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
         close = difflib.get_close_matches(name, _field_names(expected), n=1)
-        cure = (
-            f"did you mean '{close[0]}'?"
-            if close
-            else "remove it, or see `textvae run --help` and the recipes for what exists."
-        )
+        cure = f"did you mean '{close[0]}'?" if close else "remove it, or see the installed recipes for what exists."
         return f"{where}: unknown setting '{path}'; {cure}"
     if first["type"] == "missing":
         return f"{where}: setting '{path}' is missing; add it."

@@ -9,12 +9,13 @@ which numpy gathers any sentences at once. Any Arrow library reads it.
 from __future__ import annotations
 
 import json
+import operator
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, ClassVar, Literal
+from typing import IO, Any, ClassVar, Literal, SupportsIndex
 
 import numpy as np
 import pyarrow as pa
@@ -120,7 +121,7 @@ class _Columns:
 
 
 def write_tokenized(
-    path: Path,
+    path: Path | str,
     examples: Iterable[Example],
     tokenizer: Tokenizer,
     *,
@@ -293,17 +294,18 @@ class TokenizedCorpus:
         """White-space words of each text, int64 [N]."""
         return self._words.to_numpy(zero_copy_only=True).astype(np.int64)
 
-    def words(self, i: int) -> int:
+    def words(self, i: SupportsIndex) -> int:
         """White-space words of one text."""
-        return int(self._words[i].as_py())
+        return int(self._words[operator.index(i)].as_py())
 
-    def text(self, i: int) -> str:
+    def text(self, i: SupportsIndex) -> str:
         """The normalized text of one sentence; of a truncated or windowed one, what was kept of it."""
-        return self._texts[int(i)].as_py()
+        return self._texts[operator.index(i)].as_py()
 
-    def ids(self, i: int) -> np.ndarray:
+    def ids(self, i: SupportsIndex) -> np.ndarray:
         """Token ids of one sentence without BOS and EOS, int32, read-only."""
-        return self._flat[self._offsets[i] : self._offsets[i + 1]]
+        place = operator.index(i)
+        return self._flat[self._offsets[place] : self._offsets[place + 1]]
 
     def batch(self, indices: np.ndarray) -> Batch:
         """Sentences as a padded batch of int64 tensors, in the order of `indices` [B]."""

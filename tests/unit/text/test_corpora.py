@@ -163,7 +163,8 @@ def test_valid_cut_from_train_beside_a_test_file(tmp_path):
     (tmp_path / "test.txt").write_text("the test\n")
     corpus = card(
         tmp_path,
-        'kind = "lines"\nfiles = { train = "train.txt", test = "test.txt" }\nsplit_fractions = { train = 0.8, valid = 0.2 }',
+        'kind = "lines"\nfiles = { train = "train.txt", test = "test.txt" }\n'
+        "split_fractions = { train = 0.8, valid = 0.2 }",
     )
     assert corpus.splits == ("train", "valid", "test")
     assert len(read(corpus)) + len(read(corpus, "valid")) == 200 and read(corpus, "test") == [("the test", None)]

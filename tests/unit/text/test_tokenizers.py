@@ -25,11 +25,11 @@ from textvae.text.tokenizers import (
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 SUBWORD = [
-    BPEConfig(vocab_size=1500),
-    ByteConfig(vocab_size=1500),
-    UnigramConfig(vocab_size=1500),
-    SentencePieceConfig(vocab_size=1500),
-    SentencePieceConfig(vocab_size=1500, model_type="unigram", byte_fallback=False, split_by_whitespace=False),
+    BPEConfig(vocab_size=1000),
+    ByteConfig(vocab_size=1000),
+    UnigramConfig(vocab_size=1000),
+    SentencePieceConfig(vocab_size=1000),
+    SentencePieceConfig(vocab_size=1000, model_type="unigram", byte_fallback=False, split_by_whitespace=False),
     SentencePieceConfig(model_type="char"),
 ]
 WORDS = [WordConfig(vocab_size=50000), WordConfig(vocab_size=50000, split="whitespace")]
@@ -42,7 +42,7 @@ def name(config):
 
 @pytest.fixture(scope="module")
 def texts():
-    return [text for text, _ in load_card("bible").read("train")][:2500]
+    return [text for text, _ in load_card("bible").read("train")][:1500]
 
 
 @pytest.fixture(scope="module")

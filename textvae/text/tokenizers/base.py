@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 
@@ -110,20 +111,20 @@ class Tokenizer(ABC):
         """Ids of one text, without BOS and EOS."""
         return self.encode_batch([text])[0]
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[int] | np.ndarray) -> str:
         """Readable text; PAD, BOS and EOS are skipped, an unknown is shown as ``<unk>``."""
         kept = [int(i) for i in ids]
         return self._decode_kept([i for i in kept if i not in (PAD_ID, BOS_ID, EOS_ID)])
 
-    def decode_batch(self, ids: Iterable[Iterable[int]]) -> list[str]:
+    def decode_batch(self, ids: Iterable[Iterable[int] | np.ndarray] | np.ndarray) -> list[str]:
         """Readable text of each row."""
         return [self.decode(row) for row in ids]
 
-    def token(self, id: int) -> str:
+    def token(self, id: SupportsIndex) -> str:
         """The token of one id, as the vocabulary spells it."""
-        return self.tokens[id]
+        return self.tokens[operator.index(id)]
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write the tokenizer into a folder: a JSON header and, for some kinds, one file beside it. No pickle.
 
         Raises:
@@ -137,7 +138,7 @@ class Tokenizer(ABC):
         write_text_atomically(folder / HEADER, json.dumps(header, ensure_ascii=False, indent=1) + "\n")
 
     @classmethod
-    def load(cls, folder: Path) -> Tokenizer:
+    def load(cls, folder: Path | str) -> Tokenizer:
         """Read a tokenizer of this kind.
 
         Raises:

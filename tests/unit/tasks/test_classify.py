@@ -1,0 +1,137 @@
+"""Classification from few labels, on a made-up language whose two classes share most of their words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from textvae.decoders import LSTMDecoderConfig
+from textvae.encoders import LSTMEncoderConfig
+from textvae.errors import ConfigError, DataError, ModelError
+from textvae.models import SemiSupervisedTextVAE, TextVAE, TextVAEConfig
+from textvae.tasks.classify import (
+    ClassifyConfig,
+    choose_labelled,
+    classify,
+    evaluate_classifier,
+    train_classifier,
+    warm_start,
+)
+from textvae.text.corpora import Example
+from textvae.text.tokenized import TokenizedCorpus, write_tokenized
+from textvae.text.tokenizers import Tokenizer, WordConfig
+
+FILLERS = "the a we they saw took gave and again here there".split()
+MARKS = {"warm": "sun sand summer beach heat".split(), "cold": "snow ice winter frost wind".split()}
+NAMES = ["cold", "warm"]
+
+
+def language(count: int, seed: int) -> list[Example]:
+    generator = np.random.default_rng(seed)
+    made = []
+    for _ in range(count):
+        label = NAMES[generator.integers(2)]
+        words = list(generator.choice(FILLERS, 5))
+        words[generator.integers(5)] = generator.choice(MARKS[label])
+        made.append(Example(" ".join(words), label))
+    return made
+
+
+@pytest.fixture(scope="module", name="data")
+def _data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenizer, dict[str, TokenizedCorpus]]:
+    folder = tmp_path_factory.mktemp("classify")
+    tokenizer = WordConfig(vocab_size=40).train([example.text for example in language(600, 0)])
+    corpora = {}
+    for seed, (split, count) in enumerate({"train": 600, "valid": 200, "test": 300}.items()):
+        path = folder / f"{split}.arrow"
+        write_tokenized(path, language(count, seed), tokenizer, max_tokens=8, overlong="error", label_names=NAMES)
+        corpora[split] = TokenizedCorpus(path)
+    return tokenizer, corpora
+
+
+@pytest.fixture(scope="module", name="vae")
+def _vae(data: tuple[Tokenizer, dict[str, TokenizedCorpus]]) -> TextVAE:
+    torch.manual_seed(0)
+    config = TextVAEConfig(
+        latent_dim=4,
+        encoder=LSTMEncoderConfig(embedding_dim=16, hidden_dim=16, bidirectional=True, pooling="max"),
+        decoder=LSTMDecoderConfig(embedding_dim=16, hidden_dim=16),
+    )
+    model = config.build(vocab_size=data[0].vocab_size, max_tokens=8)
+    model.tokenizer = data[0]
+    return model
+
+
+@pytest.fixture(scope="module", name="trained")
+def _trained(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    out = tmp_path_factory.mktemp("out")
+    config = ClassifyConfig.model_validate(
+        {"labels": 60, "epochs": 4, "batch_tokens": 256, "optimizer": {"kind": "adam", "lr": 0.01}}
+    )
+    tokenizer, corpora = data
+    train_classifier(
+        config, corpora["train"], corpora["valid"], out, seed=1, tokenizer=tokenizer, vae=vae, progress=False
+    )
+    return out
+
+
+def test_few_labels_are_enough_and_accuracy_is_measured_on_unseen_sentences(
+    trained: Path, data: tuple[Tokenizer, dict[str, TokenizedCorpus]]
+) -> None:
+    model = SemiSupervisedTextVAE.from_pretrained(trained / "model")
+    report = evaluate_classifier(model, data[1]["test"], data[1]["train"])
+    assert report["sentences"] == 300
+    assert report["accuracy"] > 0.9 > report["majority_accuracy"]
+    confusion = np.array(report["confusion"])
+    assert confusion.sum() == 300 and confusion.trace() / 300 == pytest.approx(report["accuracy"])
+    answers = classify(model, ["we saw snow again here", "they took the sun there"])
+    assert [answer.label for answer in answers] == ["cold", "warm"]
+    assert sum(answers[0].probabilities.values()) == pytest.approx(1.0, abs=1e-5)
+    with pytest.raises(DataError):
+        classify(model, [""])
+
+
+def test_hidden_labels_are_absent_from_what_is_trained_on(trained: Path) -> None:
+    labels = TokenizedCorpus(trained / "train.arrow").labels
+    assert np.bincount(labels + 1).tolist() == [540, 30, 30]
+
+
+def test_a_model_without_classifier_says_so(vae: TextVAE) -> None:
+    with pytest.raises(ModelError, match="cannot classify"):
+        classify(vae, ["we saw snow"])
+
+
+def test_labels_are_balanced_fixed_by_the_seed_and_not_more_than_there_are() -> None:
+    labels = np.array([0] * 50 + [1] * 9 + [-1] * 5)
+    chosen = choose_labelled(labels, 15, 2, seed=3)
+    assert np.bincount(labels[chosen]).tolist() == [8, 7]
+    assert (chosen == choose_labelled(labels, 15, 2, seed=3)).all()
+    assert (chosen != choose_labelled(labels, 15, 2, seed=4)).any()
+    with pytest.raises(ConfigError, match="ask for fewer"):
+        choose_labelled(labels, 40, 2, seed=3)
+
+
+def test_a_warm_start_keeps_what_the_vae_learned(vae: TextVAE) -> None:
+    """With label columns at zero the warm model's decoder is the VAE's."""
+    from tests.components import random_batch
+    from textvae.models import SemiSupervisedConfig
+    from textvae.types import Context
+
+    parts = vae.config.model_dump(exclude={"kind"})
+    model = SemiSupervisedConfig.model_validate(parts).build(
+        vocab_size=vae.vocab_size, max_tokens=8, label_names=("a", "b")
+    )
+    copied = warm_start(model, vae)
+    assert "encoder.embedding.weight" in copied and "decoder.stack.forward_layers.0.weight_ih_l0" in copied
+    with torch.no_grad():
+        model.decoder.label.weight.zero_()  # type: ignore[union-attr]
+    batch, z = random_batch(), torch.randn(1, 5, 4)
+    torch.testing.assert_close(
+        model.eval().decoder.log_prob(batch.tokens_BT, z, Context(label_B=torch.zeros(5, dtype=torch.int64))),
+        vae.eval().decoder.log_prob(batch.tokens_BT, z),
+    )

@@ -1,0 +1,156 @@
+"""What z knows of its sentence: mutual information, active units, the rate of the aggregated posterior."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from textvae.evaluation.likelihood import mean_and_error
+from textvae.evaluation.noise import draw, own_randomness
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled
+from textvae.text.batching import sequential_batches
+
+ACTIVE_VARIANCE = 0.01
+"""A unit is active when the variance of its posterior mean over sentences exceeds this (Burda et al. 2016)."""
+
+_LATENT_STREAM = 2**32
+"""These samples are not those of the likelihood."""
+
+_BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class Information:
+    """What a model's codes say of N sentences.
+
+    Attributes:
+        mi: mutual information of sentence and z under q, nats; None where q has no density.
+        mi_se: its standard error over sentences.
+        mi_cap: log N, which `mi` cannot exceed.
+        marginal_kl: KL(q(z) || p(z)) of the aggregated posterior, nats; KL = mi + marginal_kl.
+        means_ND: posterior means, float32, in the order of the indices asked for; None where q has none.
+        codes_ND: one sample of q for each sentence.
+    """
+
+    mi: float | None
+    mi_se: float | None
+    mi_cap: float
+    marginal_kl: float | None
+    means_ND: np.ndarray | None
+    codes_ND: Tensor
+
+
+def information(
+    model: Any,
+    corpus: Corpus,
+    indices: np.ndarray,
+    *,
+    mi_sentences: int = 10_000,
+    batch_tokens: int = 16384,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Information:
+    """Encode sentences and measure their codes.
+
+    The aggregated posterior q(z) = (1/N) sum_j q(z|x_j) runs over the first `mi_sentences` of the indices, all at
+    once: an estimate inside batches would be capped by the log of the batch. With z_i from q(z|x_i),
+    MI = mean_i [log q(z_i|x_i) - log q(z_i)] (Hoffman & Johnson 2016); paired so, most of the noise of the two terms
+    cancels. Near collapse the estimate scatters around zero and may be negative.
+
+    A semi-supervised model is measured at the likeliest label of each sentence.
+    """
+    device = torch.device(device)
+    indices = np.asarray(indices)
+    lengths = np.asarray(corpus.lengths)[indices]
+    used = min(mi_sentences, len(indices))
+    posteriors: list[Any] = []
+    codes: list[Tensor] = []
+    means: list[Tensor] | None = []
+    log_q = np.zeros(len(indices))
+    places: list[np.ndarray] = []
+    has_density, prior, done = True, None, 0
+    with own_randomness(model, device):
+        for rows in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
+            batch = unlabelled(corpus, indices[rows], device)
+            if not places:
+                group = probe(model, batch).latents[0]
+                has_density = group.log_q_SU is not None and not group.extended
+                prior = group.prior
+            posterior = model.posterior_of(batch)
+            z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM)
+            codes.append(z_SBD[0])
+            log_q[rows] = cpu64(log_q_SB[0])
+            means = _append_mean(means, posterior)
+            keep = np.flatnonzero(rows < used)
+            if len(keep):
+                posteriors.append(posterior.rows(torch.as_tensor(keep, device=device)))
+            places.append(rows)
+            done += len(rows)
+            if progress is not None:
+                progress("codes", done, len(indices))
+        order = torch.as_tensor(np.argsort(np.concatenate(places)), device=device)
+        codes_ND = torch.cat(codes)[order]
+        means_ND = None if means is None else torch.cat(means)[order].float().cpu().numpy()
+        mi = mi_se = marginal_kl = None
+        if has_density:
+            log_marginal = log_aggregated(posteriors, codes_ND[:used])
+            mi, mi_se = mean_and_error(log_q[:used] - log_marginal)
+            if prior is not None:
+                marginal_kl, _ = mean_and_error(log_marginal - cpu64(prior.log_prob(codes_ND[:used])))
+    return Information(mi, mi_se, math.log(used), marginal_kl, means_ND, codes_ND)
+
+
+def log_aggregated(posteriors: list[Any], z_MD: Tensor) -> np.ndarray:
+    """log of (1/N) sum_j q(z|x_j), float64 [M], nats; N x M densities, a block at a time.
+
+    Args:
+        posteriors: distributions of batch shape [U], N rows in all.
+        z_MD: codes.
+    """
+    total = sum(len_of(posterior) for posterior in posteriors)
+    found = []
+    for z_block in z_MD.split(_BLOCK):
+        log_sum_M = torch.full((len(z_block),), -torch.inf, dtype=torch.float64, device=z_MD.device)
+        for posterior in posteriors:
+            pairwise_MU = _pairwise(posterior, z_block).double()
+            log_sum_M = torch.logaddexp(log_sum_M, pairwise_MU.logsumexp(1))
+        found.append(log_sum_M - math.log(total))
+    return cpu64(torch.cat(found))
+
+
+def len_of(posterior: Any) -> int:
+    """Rows of a batch of distributions."""
+    return int(posterior.batch_shape[0])
+
+
+def _pairwise(posterior: Any, z_MD: Tensor) -> Tensor:
+    if hasattr(posterior, "pairwise_log_prob"):
+        return posterior.pairwise_log_prob(z_MD)
+    return posterior.log_prob(z_MD.unsqueeze(1))
+
+
+def _append_mean(means: list[Tensor] | None, posterior: Any) -> list[Tensor] | None:
+    if means is None:
+        return None
+    try:
+        means.append(posterior.mean)
+    except NotImplementedError:
+        return None
+    return means
+
+
+def active_units(means_ND: np.ndarray, threshold: float = ACTIVE_VARIANCE) -> int:
+    """Units whose posterior mean varies over sentences: Var_x(E_q[z_d]) > threshold.
+
+    >>> active_units(np.array([[0.0, 1.0], [0.05, -1.0]]))
+    1
+    """
+    if len(means_ND) < 2:
+        return 0
+    return int((means_ND.astype(np.float64).var(axis=0, ddof=1) > threshold).sum())
