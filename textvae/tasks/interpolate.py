@@ -49,7 +49,7 @@ def interpolate(
     end: str,
     *,
     steps: int = 7,
-    kind: Kind = "linear",
+    kind: Kind | str = "linear",
     decoding: Decoding | None = None,
     seed: int = 0,
 ) -> Interpolation:
