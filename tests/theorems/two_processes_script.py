@@ -1,4 +1,4 @@
-"""Trains without noise; started once alone and once by torchrun. Arguments: folder of the corpora, folder for results."""
+"""Trains without noise; started alone and by torchrun. Arguments: folder of the corpora, folder for results."""
 
 from __future__ import annotations
 

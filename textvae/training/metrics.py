@@ -88,7 +88,8 @@ class MetricsLog:
         found = os.fstat(self._stream.fileno()).st_size
         if found < size:
             warnings.warn(f"{path} has lost lines: {found} bytes, expected {size}; training goes on.", stacklevel=2)
-        self._stream.truncate(min(size, found))
+        if found > size:
+            self._stream.truncate(size)
 
     def write(self, values: dict[str, Any]) -> None:
         rounded = {name: float(f"{value:.8g}") if isinstance(value, float) else value for name, value in values.items()}

@@ -14,9 +14,9 @@ from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer, WordConfig
 from textvae.training import TrainConfig
 
-_SUBJECTS = "the cat|a dog|my old friend|the king|no man|every small bird".split("|")
-_VERBS = "sees|eats|wants|follows|forgets".split("|")
-_OBJECTS = "the sea|bread|a long road|nothing|the king of the hill|a dog".split("|")
+_SUBJECTS = ["the cat", "a dog", "my old friend", "the king", "no man", "every small bird"]
+_VERBS = ["sees", "eats", "wants", "follows", "forgets"]
+_OBJECTS = ["the sea", "bread", "a long road", "nothing", "the king of the hill", "a dog"]
 LABELS = ("short", "long")
 
 
