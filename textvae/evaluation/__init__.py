@@ -1,0 +1,35 @@
+"""How good is a model: likelihood bounds, information in z, reconstruction, text quality, a verdict."""
+
+from textvae.evaluation.evaluate import EvaluateConfig, Evaluation, Example, evaluate
+from textvae.evaluation.information import Information, active_units, information
+from textvae.evaluation.likelihood import Likelihood, likelihood, log_importance_weights
+from textvae.evaluation.perplexity import perplexities
+from textvae.evaluation.reconstruction import PermutedCodes, Reconstruction, bleu, permuted_codes, reconstruct
+from textvae.evaluation.streaming import LogMeanExp
+from textvae.evaluation.text_quality import distinct, prior_samples, text_quality
+from textvae.evaluation.verdict import Verdict, judge
+
+__all__ = [
+    "EvaluateConfig",
+    "Evaluation",
+    "Example",
+    "Information",
+    "Likelihood",
+    "LogMeanExp",
+    "PermutedCodes",
+    "Reconstruction",
+    "Verdict",
+    "active_units",
+    "bleu",
+    "distinct",
+    "evaluate",
+    "information",
+    "judge",
+    "likelihood",
+    "log_importance_weights",
+    "permuted_codes",
+    "perplexities",
+    "prior_samples",
+    "reconstruct",
+    "text_quality",
+]

@@ -1,0 +1,226 @@
+"""Everything that is measured of a model, under the names of `report.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from textvae.config import Config
+from textvae.evaluation.information import active_units, information
+from textvae.evaluation.likelihood import Likelihood, likelihood, mean_and_error
+from textvae.evaluation.perplexity import perplexities
+from textvae.evaluation.protocol import Progress
+from textvae.evaluation.reconstruction import permuted_codes, reconstruct
+from textvae.evaluation.text_quality import prior_samples, text_quality
+from textvae.evaluation.verdict import judge
+from textvae.generation import DecodingConfig, GreedyConfig, SamplingConfig
+from textvae.text.tokenized import TokenizedCorpus
+from textvae.text.tokenizers.base import Tokenizer
+from textvae.types import UNK_ID
+
+
+class EvaluateConfig(Config):
+    """Settings of an evaluation: the recipe's table `[evaluate]`."""
+
+    split: str = Field("test", description="which sentences; a corpus without it is measured on what it has")
+    iw_samples: int = Field(100, ge=1, description="samples of the importance-weighted bound")
+    max_sentences: int | None = Field(None, ge=2, description="measure so many, drawn by the seed; all when absent")
+    mi_sentences: int = Field(10_000, ge=2, description="sentences of the aggregated posterior, at most")
+    batch_tokens: int = Field(16_384, ge=1, description="tokens of a decoder call; memory, never a result")
+    reconstruct_sentences: int | None = Field(None, ge=1, description="reconstruct so many; all when absent")
+    reconstruct_decoding: DecodingConfig = Field(default_factory=GreedyConfig, description="from posterior means")
+    samples: int = Field(20, ge=0, description="sentences from the prior to show")
+    quality_samples: int = Field(500, ge=0, description="sentences from the prior to measure; 0 leaves that out")
+    decoding: DecodingConfig = Field(default_factory=SamplingConfig, description="of sentences from the prior")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sentence and what came back from its code."""
+
+    text: str
+    reconstruction: str
+
+
+class Evaluation(dict[str, Any]):
+    """The flat metrics of `report.json`; what was not measured is an absent key. Beside them, as attributes:
+
+    Attributes:
+        curve: rows `{"iw_samples", "iw_nll", "iw_nll_se"}`, the bound by its number of samples.
+        latent_means: posterior means, float32 [N, D], or None.
+        labels: class of each of these sentences, int64 [N], -1 for none.
+        indices: their places in the corpus, [N].
+        reconstructions: some sentences and what came back (needs a tokenizer).
+        samples: sentences from the prior (needs a tokenizer).
+    """
+
+    curve: list[dict[str, Any]]
+    latent_means: np.ndarray | None
+    labels: np.ndarray | None
+    indices: np.ndarray
+    reconstructions: list[Example]
+    samples: list[str]
+
+    def __init__(self, indices: np.ndarray) -> None:
+        super().__init__()
+        self.curve, self.latent_means, self.labels, self.indices = [], None, None, indices
+        self.reconstructions, self.samples = [], []
+
+    def put(self, **values: Any) -> None:
+        """Add what was measured; None stays absent."""
+        self.update({name: value for name, value in values.items() if value is not None})
+
+
+def evaluate(
+    model: Any,
+    corpus: TokenizedCorpus,
+    config: EvaluateConfig | None = None,
+    *,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    tokenizer: Tokenizer | None = None,
+    training_corpus: TokenizedCorpus | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a model on sentences it has not seen.
+
+    Nats are per sentence, sums over tokens (EOS counted, BOS not); every mean is a total over a count, in float64.
+    Nothing but rounding depends on `batch_tokens`. The model's mode and the global random state are left as they were.
+
+    Args:
+        model: a TextVAE, a LanguageModel or a SemiSupervisedTextVAE.
+        corpus: the tokenized split.
+        config: see `EvaluateConfig`.
+        seed: of all draws.
+        device: where to measure; where the model is when None. The model is left there.
+        tokenizer: for BLEU, samples and perplexity per word; the model's own when None.
+        training_corpus: its texts, to see which samples occur in it word for word.
+        progress: called with what is being measured, sentences done, sentences in all.
+    """
+    config = config or EvaluateConfig()
+    device = torch.device(device if device is not None else model.device)
+    model.to(device)
+    tokenizer = tokenizer or getattr(model, "tokenizer", None)
+    indices = np.arange(len(corpus))
+    if config.max_sentences is not None and config.max_sentences < len(indices):
+        indices = np.sort(np.random.default_rng([seed, 1]).choice(indices, config.max_sentences, replace=False))
+    result = Evaluation(indices)
+    where: dict[str, Any] = {"batch_tokens": config.batch_tokens, "device": device, "progress": progress}
+
+    # How likely is the text?
+    bounds = likelihood(model, corpus, indices, num_samples=config.iw_samples, seed=seed, **where)
+    _put_bounds(result, bounds)
+    texts = _text_sizes(corpus, indices)
+    splits_words = tokenizer is not None and tokenizer.splits_words
+    result.put(**perplexities(bounds.iw_nll, bounds.elbo_nll, bounds.tokens, splits_words=splits_words, **texts))
+    result.put(sentences=len(indices), split=config.split, params=getattr(model, "num_parameters", None))
+    result.put(unk_share=_unk_share(corpus, indices))
+
+    # Is z used?
+    rise = None
+    if model.latent_dim:
+        known = information(model, corpus, indices, mi_sentences=config.mi_sentences, seed=seed, **where)
+        if known.mi is not None:
+            result.put(mi=known.mi, mi_se=known.mi_se, mi_cap=known.mi_cap, marginal_kl=known.marginal_kl)
+            result.put(mi_sentences=min(config.mi_sentences, len(indices)))
+        if known.means_ND is not None:
+            result.put(active_units=active_units(known.means_ND), latent_dim=model.latent_dim)
+            result.latent_means = known.means_ND
+            result.labels = np.asarray(corpus.labels)[indices] if corpus.label_names else None
+            _put_reconstructions(result, model, corpus, config, tokenizer, where)
+        permuted = permuted_codes(model, corpus, indices, known.codes_ND, seed=seed, **where)
+        if permuted is not None:
+            rise = permuted.rise
+            result.put(permuted_rec_nll=permuted.nll, permuted_rise=rise, permuted_rise_se=permuted.rise_se)
+    judged = judge(
+        latent_dim=model.latent_dim, mi=result.get("mi"), active_units=result.get("active_units"), permuted_rise=rise
+    )
+    result.put(collapsed=judged.collapsed, verdict=judged.sentence)
+
+    # What does it write?
+    _put_samples(result, model, corpus, config, tokenizer, training_corpus, seed, device)
+    return result
+
+
+def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
+    for name, values_N in (("iw_nll", bounds.iw_nll), ("elbo_nll", bounds.elbo_nll)):
+        if values_N is not None:
+            mean, error = mean_and_error(values_N)
+            # A language model's likelihood is exact; its rows say 0 there, not the spread of the corpus.
+            result.put(**{name: mean, f"{name}_se": 0.0 if bounds.exact else error})
+    if bounds.iw_nll is not None:
+        result.put(iw_samples=bounds.num_samples)
+    if bounds.kl is not None:
+        kl, kl_se = mean_and_error(bounds.kl)
+        result.put(kl=kl, kl_se=None if bounds.exact else kl_se)
+    result.put(rec_nll=mean_and_error(bounds.rec_nll)[0])
+    for k, values_N in sorted(bounds.curve.items()):
+        mean, error = mean_and_error(values_N)
+        row = {"iw_samples": k, "iw_nll": mean, "iw_nll_se": 0.0 if bounds.exact else error}
+        result.curve.append({name: value for name, value in row.items() if value is not None})
+
+
+def _put_reconstructions(
+    result: Evaluation,
+    model: Any,
+    corpus: TokenizedCorpus,
+    config: EvaluateConfig,
+    tokenizer: Tokenizer | None,
+    where: dict[str, Any],
+) -> None:
+    # The first sentences that were chosen: a corpus is in no order that matters, and they are the same every time.
+    chosen = result.indices[: config.reconstruct_sentences]
+    found = reconstruct(model, corpus, chosen, decoding=config.reconstruct_decoding, tokenizer=tokenizer, **where)
+    result.put(**found.metrics, reconstructed=len(chosen))
+    if tokenizer is not None:
+        shown = slice(0, config.samples)
+        texts = tokenizer.decode_batch(found.originals[shown]), tokenizer.decode_batch(found.reconstructions[shown])
+        result.reconstructions = [Example(*pair) for pair in zip(*texts, strict=True)]
+
+
+def _put_samples(
+    result: Evaluation,
+    model: Any,
+    corpus: TokenizedCorpus,
+    config: EvaluateConfig,
+    tokenizer: Tokenizer | None,
+    training_corpus: TokenizedCorpus | None,
+    seed: int,
+    device: torch.device,
+) -> None:
+    count = max(config.quality_samples, config.samples)
+    if not count:
+        return
+    made = prior_samples(model, count, config.decoding, seed=seed, device=device)
+    if config.quality_samples:
+        picked = np.random.default_rng([seed, 2]).permutation(result.indices)[: config.quality_samples]
+        originals = [corpus.ids(int(i)).tolist() for i in picked]
+        seen = None
+        if training_corpus is not None and tokenizer is not None:
+            seen = {training_corpus.text(i) for i in range(len(training_corpus))}
+        result.put(
+            **text_quality(
+                made[: config.quality_samples],
+                originals,
+                allow_unk=config.decoding.allow_unk,
+                decode=None if tokenizer is None else tokenizer.decode_batch,
+                training_texts=seen,
+            )
+        )
+    if tokenizer is not None:
+        result.samples = tokenizer.decode_batch(made[: config.samples])
+
+
+def _text_sizes(corpus: TokenizedCorpus, indices: np.ndarray) -> dict[str, np.ndarray]:
+    characters = np.fromiter((len(corpus.text(int(i))) for i in indices), dtype=np.int64, count=len(indices))
+    return {"words_N": np.asarray(corpus.word_counts)[indices], "characters_N": characters}
+
+
+def _unk_share(corpus: TokenizedCorpus, indices: np.ndarray) -> float:
+    """`<unk>` among the predicted tokens: a small vocabulary buys a low perplexity."""
+    unknown = sum(int((corpus.ids(int(i)) == UNK_ID).sum()) for i in indices)
+    return unknown / int((np.asarray(corpus.lengths)[indices] - 1).sum())

@@ -1,0 +1,76 @@
+"""What sentences drawn from the prior are like, beside the corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import torch
+
+from textvae.evaluation.noise import own_randomness
+from textvae.generation import Decoding, generate
+from textvae.types import UNK_ID, Context
+
+_ROWS = 256
+
+
+def prior_samples(
+    model: Any, count: int, decoding: Decoding, *, seed: int = 0, device: torch.device | str = "cpu"
+) -> list[list[int]]:
+    """Ids of sentences from codes drawn from the prior (and labels from theirs, where a model has them)."""
+    device = torch.device(device)
+    made: list[list[int]] = []
+    with own_randomness(model, device):
+        torch.manual_seed(seed)
+        generator = torch.Generator(device).manual_seed(seed)
+        for start in range(0, count, _ROWS):
+            rows = min(_ROWS, count - start)
+            if model.latent_dim:
+                z_ND, _ = model.prior().rsample_and_log_prob((rows,))
+            else:
+                z_ND = torch.zeros(rows, 0, device=device)
+            context = None
+            if getattr(model.decoder, "num_labels", 0):
+                context = Context(label_B=torch.multinomial(model.log_prior_C.exp(), rows, replacement=True))
+            made += generate(model.decoder, z_ND, decoding, context=context, generator=generator).tokens
+    return made
+
+
+def distinct(sentences: Sequence[Sequence[int]], n: int) -> float:
+    """Different n-grams over all n-grams (Li et al. 2016, arXiv 1510.03055). Falls with the number of sentences.
+
+    >>> distinct([[5, 6, 5], [5, 6]], 1)
+    0.4
+    """
+    grams = [tuple(ids[i : i + n]) for ids in sentences for i in range(len(ids) - n + 1)]
+    return len(set(grams)) / len(grams) if grams else 0.0
+
+
+def text_quality(
+    samples: Sequence[Sequence[int]],
+    originals: Sequence[Sequence[int]],
+    *,
+    allow_unk: bool,
+    decode: Callable[[Sequence[Sequence[int]]], list[str]] | None = None,
+    training_texts: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """Diversity and length of samples, with the same of as many corpus sentences.
+
+    Args:
+        samples: ids of sentences from the prior.
+        originals: ids of as many sentences of the corpus.
+        allow_unk: whether decoding could say `<unk>`; only then is its share a finding.
+        decode: ids to texts, needed to look them up in the training text.
+        training_texts: a set of the training sentences; the share of samples found in it is `sample_memorized`.
+    """
+    found: dict[str, Any] = {"quality_samples": len(samples)}
+    for name, sentences in (("sample", samples), ("corpus", originals)):
+        found[f"{name}_distinct_1"] = distinct(sentences, 1)
+        found[f"{name}_distinct_2"] = distinct(sentences, 2)
+        found[f"{name}_mean_length"] = sum(map(len, sentences)) / max(1, len(sentences))
+    tokens = sum(map(len, samples))
+    if allow_unk and tokens:
+        found["sample_unk_share"] = sum(list(ids).count(UNK_ID) for ids in samples) / tokens
+    if decode is not None and training_texts is not None:
+        found["sample_memorized"] = sum(text in training_texts for text in decode(samples)) / max(1, len(samples))
+    return found
