@@ -42,7 +42,7 @@ LengthPenalty = Annotated[float | None, typer.Option("--length-penalty", help="O
 INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there."
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool | None) -> None:
     if wanted:
         print(f"textvae {__version__}")
         raise typer.Exit()
@@ -51,8 +51,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
-    ] = False,
+        bool | None, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = None,
 ) -> None:
     pass
 

@@ -11,7 +11,7 @@ from textvae.errors import ConfigError, DataError, ModelError
 from textvae.pipeline.files import read_json
 from textvae.pipeline.locate import find_model, run_of_model
 from textvae.pipeline.manifest import as_json
-from textvae.pipeline.runner import RECIPE_FILE
+from textvae.pipeline.runner import RECIPE_FILE, say
 
 
 def load(run: str | Path, stage: str = "train") -> Any:
@@ -67,14 +67,14 @@ def evaluate_run(
 
     from textvae.config import parse
     from textvae.evaluation import EvaluateConfig, evaluate
-    from textvae.pipeline.stages.evaluate import split_file
+    from textvae.pipeline.stages.evaluate import split_file, spoken
     from textvae.text.tokenized import TokenizedCorpus
 
     model = load(run)
     table = _table(run, "evaluate")
     table.pop("split", None)
     if samples is not None:
-        table[SAMPLES_FIELD] = samples
+        table["iw_samples"] = samples
     config = parse(EvaluateConfig, table, "the options")
     with tempfile.TemporaryDirectory() as scratch:
         if file is not None:
@@ -85,12 +85,9 @@ def evaluate_run(
                 raise ModelError(f"{run} has no tokenized corpus beside it; give sentences by --file FILE.")
             path = split_file(home / "tokenize", split)
             split = path.stem
-        measured = evaluate(model, TokenizedCorpus(path), config, seed=seed, device=model.device)
-        return {**as_json(measured), "split": split}
-
-
-SAMPLES_FIELD = "iw_samples"
-"""What the settings of `evaluate` call the samples of the importance-weighted bound."""
+        progress = spoken(say, every=5.0)
+        measured = evaluate(model, TokenizedCorpus(path), config, seed=seed, progress=progress)
+        return {**as_json(dict(measured)), "split": split}
 
 
 def _tokenize_file(model: Any, file: Path, folder: Path) -> Path:
@@ -159,28 +156,15 @@ def impute_run(run: str | Path, texts: Sequence[str], *, answers: int, seed: int
 
 
 def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """The label of each text, and the probability of every label."""
-    import torch
+    """The label of each text, and the probability of every label, likeliest first."""
+    from textvae.models import SemiSupervisedTextVAE
+    from textvae.tasks.classify import classify
 
-    from textvae.models import SemiSupervisedTextVAE, to_device
-    from textvae.text.batching import encode_texts
-
-    place = find_model(run, "classify") if not (Path(run) / "config.json").exists() else Path(run)
-    model = load(place)
+    # A classifier's own folder will do; of a run, it is the classify stage's.
+    model = load(run) if (Path(run) / "config.json").exists() else None
     if not isinstance(model, SemiSupervisedTextVAE):
-        place = find_model(run, "classify")
-        model = load(place)
-    if not isinstance(model, SemiSupervisedTextVAE):
-        raise ModelError(f"{place} holds no classifier; run a recipe with a [classify] table.")
-    batch = encode_texts(list(texts), model.require_tokenizer(), model.max_tokens)
-    model.eval()
-    with torch.no_grad():
-        shares = model.label_log_prob(to_device(batch, model.device)).exp().cpu()
-    found = []
-    for text, row in zip(texts, shares.tolist(), strict=True):
-        by_label = dict(sorted(zip(model.label_names, row, strict=True), key=lambda pair: -pair[1]))
-        best = next(iter(by_label))
-        found.append({"text": text, "label": best, "probability": by_label[best], "probabilities": by_label})
+        model = load(run, "classify")
+    found = [asdict(one) for one in classify(model, list(texts))]
+    for one in found:
+        one["probabilities"] = dict(sorted(one["probabilities"].items(), key=lambda pair: -pair[1]))
     return found
-
-

@@ -9,7 +9,8 @@ from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import DETAILS, Stage, Work
-from textvae.pipeline.stages.evaluate import split_file
+from textvae.pipeline.stages.evaluate import SHOWN, best_device, split_file
+from textvae.pipeline.stages.train import model_card
 
 
 class ClassifyStage(Stage):
@@ -32,21 +33,33 @@ class ClassifyStage(Stage):
             )
 
     def run(self, work: Work) -> dict[str, Any]:
-        from textvae.tasks.classify import train_classifier
+        from textvae.models import load_model
+        from textvae.tasks.classify import classify, evaluate_classifier, train_classifier
         from textvae.text.tokenized import TokenizedCorpus
+        from textvae.text.tokenizers import load_tokenizer
 
         source = work.inputs["tokenize"]
-        result = train_classifier(
+        train_corpus = TokenizedCorpus(source / "train.arrow")
+        test_corpus = TokenizedCorpus(split_file(source, "test"))
+        trained = train_classifier(
             work.config,
-            TokenizedCorpus(source / "train.arrow"),
+            train_corpus,
             TokenizedCorpus(source / "valid.arrow"),
-            TokenizedCorpus(split_file(source, "test")),
-            work.inputs["train"] / "model",
             work.folder,
             seed=work.seed,
+            tokenizer=load_tokenizer(source / "tokenizer"),
+            vae=load_model(work.inputs["train"] / "model"),
+            card=model_card(work),
         )
-        results = as_json(result.to_dict() if hasattr(result, "to_dict") else result)
+        model = load_model(work.folder / "model").to(best_device())
+        results = as_json(evaluate_classifier(model, test_corpus, train_corpus))
         # A matrix is for the page; the numbers beside it are the results.
-        details = {name: results.pop(name) for name in ("confusion", "label_names", "examples") if name in results}
+        details = {name: results.pop(name) for name in ("confusion", "label_names", "f1")}
+        shown = [test_corpus.text(i) for i in range(min(SHOWN, len(test_corpus)))]
+        details["examples"] = [
+            {**as_json(answer), "truth": test_corpus.label_names[label] if label >= 0 else None}
+            for answer, label in zip(classify(model, shown), test_corpus.labels, strict=False)
+        ]
         write_json(work.folder / DETAILS, details)
-        return results
+        speed = {name: value for name, value in trained.to_dict().items() if name in ("train_seconds", "tokens_per_second")}
+        return {"labels": work.config.labels, **results, **speed}

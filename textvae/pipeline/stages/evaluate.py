@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field, create_model
 
 from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
@@ -26,49 +25,46 @@ class EvaluateStage(Stage):
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
 
     def config_type(self) -> Any:
-        return _config_type()
+        from textvae.evaluation import EvaluateConfig
+
+        return EvaluateConfig
 
     def run(self, work: Work) -> dict[str, Any]:
-        from textvae.evaluation import EvaluateConfig, evaluate
+        from textvae.evaluation import evaluate
         from textvae.models import load_model
         from textvae.text.tokenized import TokenizedCorpus
 
         model = load_model(work.inputs["train"] / "model").to(best_device())
         split = split_file(work.inputs["tokenize"], work.config.split)
         corpus = TokenizedCorpus(split)
-        config = EvaluateConfig(**work.config.model_dump(exclude={"split"}))
-        measured = evaluate(model, corpus, config, seed=work.seed, device=model.device)
-        results = {**as_json(measured), "split": split.stem}
-        write_json(work.folder / DETAILS, as_json(self._details(model, corpus, work.seed)))
-        return results
+        training = TokenizedCorpus(work.inputs["tokenize"] / "train.arrow")
+        measured = evaluate(
+            model, corpus, work.config, seed=work.seed, training_corpus=training, progress=spoken(work.say)
+        )
+        details: dict[str, Any] = {"curve": measured.curve}
+        details["samples"] = {"sampled": measured.samples[:SHOWN]}
+        details["reconstructions"] = [asdict(made) for made in measured.reconstructions[:SHOWN]]
+        if model.latent_dim and not getattr(model.decoder, "num_labels", 0):
+            from textvae.tasks.generate import generate_sentences
 
-    def _details(self, model: Any, corpus: Any, seed: int) -> dict[str, Any]:
-        from textvae.generation import SamplingConfig
-        from textvae.tasks.generate import generate_sentences
-        from textvae.tasks.reconstruct import reconstruct
-
-        details: dict[str, Any] = {}
-        if getattr(model.decoder, "num_labels", 0):
-            return details
-        drawn = SamplingConfig(temperature=1.0)
-        details["samples"] = {"sampled": [asdict(made) for made in generate_sentences(model, SHOWN, decoding=drawn, seed=seed)]}
-        if model.latent_dim:
-            details["samples"]["greedy"] = [asdict(made) for made in generate_sentences(model, SHOWN, seed=seed)]
-            rng = np.random.default_rng(seed)
-            shown = rng.choice(len(corpus), min(SHOWN, len(corpus)), replace=False)
-            details["reconstructions"] = [asdict(made) for made in reconstruct(model, [corpus.text(i) for i in shown])]
-            plotted = np.sort(rng.choice(len(corpus), min(PLOTTED, len(corpus)), replace=False))
-            details["latent"] = latent_plane(model, corpus, plotted)
-        return details
+            details["samples"]["greedy"] = [made.text for made in generate_sentences(model, SHOWN, seed=work.seed)]
+        if measured.latent_means is not None:
+            details["latent"] = latent_plane(measured.latent_means, measured.labels, corpus.label_names, work.seed)
+        write_json(work.folder / DETAILS, as_json(details))
+        return {**as_json(dict(measured)), "split": split.stem}
 
 
-@lru_cache(maxsize=1)
-def _config_type() -> Any:
-    from textvae.evaluation import EvaluateConfig
+def spoken(say: Callable[[str], None], every: float = 10.0) -> Callable[[str, int, int], None]:
+    """An evaluation's progress as a line every few seconds."""
+    last = time.monotonic()
 
-    if "split" in EvaluateConfig.model_fields:
-        return EvaluateConfig
-    return create_model("EvaluateTable", __base__=EvaluateConfig, split=(str, Field("test")))
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > every:
+            last = time.monotonic()
+            say(f"  {what}: {done:,} of {total:,} sentences")
+
+    return tell
 
 
 def split_file(tokenized: Path, split: str) -> Path:
@@ -99,32 +95,26 @@ def best_device() -> Any:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
-def latent_plane(model: Any, corpus: Any, indices: Sequence[int] | np.ndarray) -> dict[str, Any]:
-    """Posterior means in the plane of their two principal components.
+def latent_plane(
+    means_ND: np.ndarray, labels_N: np.ndarray | None, label_names: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """Posterior means in the plane of their two principal components, at most `PLOTTED` of them.
 
     Args:
-        model: a TextVAE.
-        corpus: the tokenized split.
-        indices: which sentences.
+        means_ND: posterior means, [N, D].
+        labels_N: class of each, -1 for none; None for no labels at all.
+        label_names: of the classes.
+        seed: of the choice.
 
     Returns:
-        `points` [N][2], `labels` (names, or absent), `explained`: shares of the variance of the two axes.
+        `points` [N][2], `labels` (names, or absent), `explained`: shares of the variance along the axes, `dimensions`.
     """
-    import torch
-
-    from textvae.models import to_device
-
-    means = []
-    model.eval()
-    with torch.no_grad():
-        for part in np.array_split(np.asarray(indices), max(1, len(indices) // 256)):
-            means.append(model.posterior_of(to_device(corpus.batch(part), model.device)).mean.float().cpu())
-    mean_ND = torch.cat(means).double().numpy()
-    points, explained = principal_plane(mean_ND)
-    plane: dict[str, Any] = {"points": np.round(points, 4).tolist(), "explained": explained, "dimensions": mean_ND.shape[1]}
-    if corpus.label_names:
-        labels = corpus.labels[np.asarray(indices)]
-        plane["labels"] = [corpus.label_names[i] if i >= 0 else None for i in labels]
+    points, explained = principal_plane(np.asarray(means_ND, dtype=np.float64))
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(points))[:PLOTTED])
+    plane: dict[str, Any] = {"points": np.round(points[chosen], 4).tolist(), "explained": explained}
+    plane["dimensions"] = int(means_ND.shape[1])
+    if labels_N is not None:
+        plane["labels"] = [label_names[i] if i >= 0 else None for i in np.asarray(labels_N)[chosen]]
     return plane
 
 

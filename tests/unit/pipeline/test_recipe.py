@@ -1,0 +1,99 @@
+"""Recipes: reading, settings laid over them, and where they are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from textvae.errors import ConfigError
+from textvae.pipeline.locate import find_recipe, installed, names_in
+from textvae.pipeline.new import to_toml
+from textvae.pipeline.recipe import read_recipe
+from textvae.pipeline.settings import apply_settings
+
+TABLES = {"name": "mine", "corpus": "bible", "tokenize": {}, "train": {"epochs": 3}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("train.epochs=2", 2),
+        ("train.epochs = 2", 2),
+        ("train.epochs=2.5", 2.5),
+        ("train.epochs=true", True),
+        ("train.epochs=[1, 2]", [1, 2]),
+        ("train.epochs='two'", "two"),
+        ("train.epochs=two words", "two words"),
+        ("train.epochs=a=b", "a=b"),
+        ("train.epochs=2026-01-01", "2026-01-01"),
+        ("train.epochs=", ""),
+    ],
+)
+def test_values_are_toml_or_bare_strings(text: str, value: object) -> None:
+    assert apply_settings(TABLES, [text])["train"]["epochs"] == value
+    assert TABLES["train"]["epochs"] == 3  # type: ignore[index]
+
+
+@pytest.mark.parametrize("text", ["train.epochs", "=2", "train..epochs=2"])
+def test_a_setting_without_a_name_or_a_value_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="expected NAME=VALUE"):
+        apply_settings(TABLES, [text])
+
+
+def test_a_setting_below_a_plain_value_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'train.epochs' is 3, not a table"):
+        apply_settings(TABLES, ["train.epochs.more=2"])
+
+
+def test_corpus_fields_can_be_set_and_the_root_is_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = read_recipe(TABLES, ["corpus.root=data", "corpus.limit.train=7"])
+    assert recipe.card == ("bible", {"root": str(tmp_path / "data"), "limit": {"train": 7}})
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("evalute.samples=3", "did you mean 'evaluate'"), ("sed=3", "did you mean 'seed'"), ("train=3", "expected a table"),
+     ("name=a/b", "one plain word"), ("seed=x", "'seed'")],
+)  # fmt: skip
+def test_wrong_settings_are_explained(setting: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_recipe(TABLES, [setting])
+
+
+def test_a_recipe_without_a_corpus_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'corpus' is missing"):
+        read_recipe({"name": "mine"})
+
+
+def test_installed_recipes_are_found_by_name_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in names_in(installed("recipes")):
+        assert find_recipe(name).stem == name
+        assert read_recipe(name).name == name
+    with pytest.raises(ConfigError, match="did you mean 'demo'"):
+        find_recipe("dmeo")
+
+
+def test_broken_recipes_are_explained(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text("name = \n")
+    with pytest.raises(ConfigError, match="no valid TOML"):
+        read_recipe(path)
+    path.write_bytes(b'name = "\xff"\n')
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        read_recipe(path)
+
+
+def test_toml_is_written_so_that_it_reads_back() -> None:
+    import tomllib
+
+    tables = {
+        "name": 'quoted "x" \\ ü 😀',
+        "on": True,
+        "empty": {},
+        "list": [["a", "b"], ["c", "d"]],
+        "train": {"lr": 2e-3, "model": {"kind": "x", "encoder": {"kind": "y", "deep": {"z": 1}}}},
+    }
+    assert tomllib.loads(to_toml(tables, "A comment.")) == tables
