@@ -38,7 +38,13 @@ def decoding_of(
     from textvae.config import parse
     from textvae.generation import DecodingConfig
 
-    given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "width": beam, "length_penalty": length_penalty}
+    given = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "width": beam,
+        "length_penalty": length_penalty,
+    }
     given = {name: value for name, value in given.items() if value is not None}
     belongs = {"greedy": set(), "sample": {"temperature", "top_k", "top_p"}, "beam": {"width", "length_penalty"}}
     if kind not in belongs:

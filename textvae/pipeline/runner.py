@@ -58,7 +58,7 @@ def run_recipe(
         TextVAEError: what is wrong, in one sentence; outputs finished before it stay.
     """
     if stages is None:
-        from textvae.pipeline.stages import STAGES as stages  # noqa: N811
+        from textvae.pipeline.stages import STAGES as stages
     if report is None:
         from textvae.pipeline.report import build_report as report
     out = Path("runs") / recipe.name if out is None else out

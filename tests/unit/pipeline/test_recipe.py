@@ -46,7 +46,9 @@ def test_a_setting_below_a_plain_value_is_refused() -> None:
         apply_settings(TABLES, ["train.epochs.more=2"])
 
 
-def test_corpus_fields_can_be_set_and_the_root_is_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corpus_fields_can_be_set_and_the_root_is_seen_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = read_recipe(TABLES, ["corpus.root=data", "corpus.limit.train=7"])
     assert recipe.card == ("bible", {"root": str(tmp_path / "data"), "limit": {"train": 7}})

@@ -61,5 +61,7 @@ class ClassifyStage(Stage):
             for answer, label in zip(classify(model, shown), test_corpus.labels, strict=False)
         ]
         write_json(work.folder / DETAILS, details)
-        speed = {name: value for name, value in trained.to_dict().items() if name in ("train_seconds", "tokens_per_second")}
+        speed = {
+            name: value for name, value in trained.to_dict().items() if name in ("train_seconds", "tokens_per_second")
+        }
         return {"labels": work.config.labels, **results, **speed}
