@@ -1,4 +1,4 @@
-"""The whole path on a tiny corpus, through the command line: every stage, a second run, a changed setting, every command."""
+"""The whole path on a tiny corpus through the command line: stages, a second run, changed settings, commands."""
 
 from __future__ import annotations
 
@@ -100,8 +100,9 @@ def test_text_in_the_page_is_escaped() -> None:
     from textvae.pipeline.report.build import render
 
     corpus = {"name": "<b>", "licence": "", "description": "", "citation": "", "source": ""}
-    run = {"recipe": "<script>alert(1)</script>", "description": "", "seed": 0, "textvae": "0", "torch": "0", "python": "0",
-           "hardware": "", "seconds": 1.0, "stage_seconds": {}, "date": "", "settings": {"x": "</pre><script>"}}  # fmt: skip
+    named = dict.fromkeys(("description", "textvae", "torch", "python", "hardware", "date"), "0")
+    run = {**named, "recipe": "<script>alert(1)</script>", "seed": 0, "seconds": 1.0, "stage_seconds": {}}
+    run["settings"] = {"x": "</pre><script>"}
     page = render({"run": run}, {}, [], corpus, [])
     assert "<script" not in page
 

@@ -81,7 +81,7 @@ def evaluate_run(
     table.pop("split", None)
     if samples is not None:
         table["iw_samples"] = samples
-    config = parse(EvaluateConfig, table, "the options")
+    config: EvaluateConfig = parse(EvaluateConfig, table, "the options")
     with tempfile.TemporaryDirectory() as scratch:
         if file is not None:
             path, split = _tokenize_file(model, file, Path(scratch)), str(file)

@@ -197,7 +197,8 @@ def _notes(found: FileReport, size: Size, epochs: int, minutes: float, labels: M
     notes = [
         f"{found.path}: {found.kind},{more} {found.examples:,} texts{where}, half of them of at most "
         f"{found.words_quantiles[0.5]} {unit}, 95 % of at most {found.words_quantiles[0.95]}.",
-        f"Tokenizer {found.tokenizer}, vocabulary {found.vocab_size:,}; texts of more than {found.max_tokens} tokens are cut off.",
+        f"Tokenizer {found.tokenizer}, vocabulary {found.vocab_size:,}; texts of more than "
+        f"{found.max_tokens} tokens are cut off.",
     ]
     if found.empty:
         notes.append(f"{found.empty:,} empty texts are left out.")

@@ -127,7 +127,9 @@ def _from_tables(tables: dict[str, Any], folder: Path, source: str) -> Recipe:
             close = difflib.get_close_matches(name, known, n=1)
             cure = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}."
             raise ConfigError(f"{source}: unknown setting '{name}'; {cure}")
-    header = parse(RecipeHeader, {name: tables[name] for name in RecipeHeader.model_fields if name in tables}, source)
+    header: RecipeHeader = parse(
+        RecipeHeader, {name: tables[name] for name in RecipeHeader.model_fields if name in tables}, source
+    )
     if not header.name or Path(header.name).name != header.name:
         raise ConfigError(
             f"{source}: setting 'name' is {header.name!r}; it names a folder, so it must be one plain word."

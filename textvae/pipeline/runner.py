@@ -60,7 +60,9 @@ def run_recipe(
     if stages is None:
         from textvae.pipeline.stages import STAGES as stages
     if report is None:
-        from textvae.pipeline.report import build_report as report
+        from textvae.pipeline.report import build_report
+
+        report = build_report
     out = Path("runs") / recipe.name if out is None else out
     if dry_run:
         steps = make_plan(recipe, stages, out, only=only, force=force)

@@ -120,8 +120,10 @@ def test_a_reader_that_left_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text('name = "x"\ncorpus = "bible"\n')
     process = subprocess.Popen(
         [sys.executable, "-m", "textvae", "--help"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+    )
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     assert b"Traceback" not in process.stderr.read()
