@@ -58,7 +58,9 @@ def run_recipe(
         TextVAEError: what is wrong, in one sentence; outputs finished before it stay.
     """
     if stages is None:
-        from textvae.pipeline.stages import STAGES as stages
+        from textvae.pipeline.stages import STAGES
+
+        stages = STAGES
     if report is None:
         from textvae.pipeline.report import build_report
 
