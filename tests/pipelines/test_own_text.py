@@ -209,3 +209,30 @@ def test_fit_trains_from_a_list(tmp_path: Path) -> None:
     assert model.encode(texts[:2]).shape == (2, model.latent_dim)
     assert len(model.decode(model.encode(texts[:2]))) == 2
     assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_several_processes_share_a_run(folder: Path, tmp_path: Path) -> None:
+    """Two processes from the same command: one does the small stages, both train, and the report is written once."""
+    import os
+    import socket
+    import subprocess
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port), "-m", "textvae"]
+    arguments = ["run", str(folder / "tiny.toml"), "--out", str(tmp_path / "run"), "--only", "classify"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(cli.__file__).parents[1]),
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "1",
+    }
+    for expected in ("done: tokenize, train, classify", "nothing to do"):
+        line = [sys.executable, *launch, *arguments]
+        said = subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
+        assert said.returncode == 0, said.stderr
+        assert said.stderr.count(expected) == 1
+    alone = json.loads((folder / "run" / "report.json").read_text())["train"]
+    both = json.loads((tmp_path / "run" / "report.json").read_text())["train"]
+    assert both["steps"] == alone["steps"]

@@ -84,14 +84,18 @@ def run_recipe(
         if team.is_main:
             write_json(out / RECIPE_FILE, as_json(recipe.as_tables()))
         began = time.monotonic()
-        for step in steps:
-            if not step.runs:
-                if team.is_main:
-                    say(str(step))
-            elif step.stage.all_processes or team.is_main:
+        for i, step in enumerate(steps):
+            if not any(later.runs and later.stage.all_processes for later in steps[i:]):
+                team.disband()
+                if not team.is_main:
+                    return steps
+            if step.runs and (step.stage.all_processes or team.is_main):
                 _run_step(step, recipe, stages, out, team, say)
-            if any(later.runs and later.stage.all_processes for later in steps):
-                team.wait()
+            elif team.is_main:
+                say(str(step))
+            # What the main process has made alone, the others may need.
+            team.wait()
+        team.disband()
         if not team.is_main:
             return steps
         ran = [step for step in steps if step.runs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from textvae import __version__
+from textvae.errors import ModelError
 from textvae.pipeline.manifest import read_manifest
 from textvae.pipeline.stage import Stage, Work
 
@@ -29,7 +30,8 @@ class TrainStage(Stage):
 
         source = work.inputs["tokenize"]
         tokenized = read_manifest(source)
-        assert tokenized is not None
+        if tokenized is None:
+            raise ModelError(f"{source} is not finished or damaged; run the tokenize stage again.")
         result = train(
             work.config,
             TokenizedCorpus(source / "train.arrow"),
