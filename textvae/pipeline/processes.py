@@ -32,7 +32,7 @@ class Team:
             if self._state.num_processes != self.size:
                 raise MachineError(
                     f"{self.size} processes were started, but they do not see each other "
-                    f"(accelerate counts {self._state.num_processes}); start one alone, or check the launcher's settings."
+                    f"(accelerate counts {self._state.num_processes}); start one, or check the launcher's settings."
                 )
 
     def wait(self) -> None:
