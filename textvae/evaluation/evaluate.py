@@ -13,12 +13,11 @@ from textvae.config import Config
 from textvae.evaluation.information import active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, mean_and_error
 from textvae.evaluation.perplexity import perplexities
-from textvae.evaluation.protocol import Progress
+from textvae.evaluation.protocol import Progress, TextCorpus
 from textvae.evaluation.reconstruction import permuted_codes, reconstruct
 from textvae.evaluation.text_quality import prior_samples, text_quality
 from textvae.evaluation.verdict import judge
 from textvae.generation import DecodingConfig, GreedyConfig, SamplingConfig
-from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
 
@@ -77,13 +76,13 @@ class Evaluation(dict[str, Any]):
 
 def evaluate(
     model: Any,
-    corpus: TokenizedCorpus,
+    corpus: TextCorpus,
     config: EvaluateConfig | None = None,
     *,
     seed: int = 0,
     device: torch.device | str | None = None,
     tokenizer: Tokenizer | None = None,
-    training_corpus: TokenizedCorpus | None = None,
+    training_corpus: TextCorpus | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on sentences it has not seen.
@@ -98,7 +97,7 @@ def evaluate(
         seed: of all draws.
         device: where to measure; where the model is when None. The model is left there.
         tokenizer: for BLEU, samples and perplexity per word; the model's own when None.
-        training_corpus: its texts, to see which samples occur in it word for word.
+        training_corpus: to see which samples occur in it word for word.
         progress: called with what is being measured, sentences done, sentences in all.
     """
     config = config or EvaluateConfig()
@@ -167,7 +166,7 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
 def _put_reconstructions(
     result: Evaluation,
     model: Any,
-    corpus: TokenizedCorpus,
+    corpus: TextCorpus,
     config: EvaluateConfig,
     tokenizer: Tokenizer | None,
     where: dict[str, Any],
@@ -185,10 +184,10 @@ def _put_reconstructions(
 def _put_samples(
     result: Evaluation,
     model: Any,
-    corpus: TokenizedCorpus,
+    corpus: TextCorpus,
     config: EvaluateConfig,
     tokenizer: Tokenizer | None,
-    training_corpus: TokenizedCorpus | None,
+    training_corpus: TextCorpus | None,
     seed: int,
     device: torch.device,
 ) -> None:
@@ -200,27 +199,26 @@ def _put_samples(
         picked = np.random.default_rng([seed, 2]).permutation(result.indices)[: config.quality_samples]
         originals = [corpus.ids(int(i)).tolist() for i in picked]
         seen = None
-        if training_corpus is not None and tokenizer is not None:
-            seen = {training_corpus.text(i) for i in range(len(training_corpus))}
+        if training_corpus is not None:
+            seen = {tuple(training_corpus.ids(i).tolist()) for i in range(len(training_corpus))}
         result.put(
             **text_quality(
                 made[: config.quality_samples],
                 originals,
                 allow_unk=config.decoding.allow_unk,
-                decode=None if tokenizer is None else tokenizer.decode_batch,
-                training_texts=seen,
+                training=seen,
             )
         )
     if tokenizer is not None:
         result.samples = tokenizer.decode_batch(made[: config.samples])
 
 
-def _text_sizes(corpus: TokenizedCorpus, indices: np.ndarray) -> dict[str, np.ndarray]:
+def _text_sizes(corpus: TextCorpus, indices: np.ndarray) -> dict[str, np.ndarray]:
     characters = np.fromiter((len(corpus.text(int(i))) for i in indices), dtype=np.int64, count=len(indices))
     return {"words_N": np.asarray(corpus.word_counts)[indices], "characters_N": characters}
 
 
-def _unk_share(corpus: TokenizedCorpus, indices: np.ndarray) -> float:
+def _unk_share(corpus: TextCorpus, indices: np.ndarray) -> float:
     """`<unk>` among the predicted tokens: a small vocabulary buys a low perplexity."""
     unknown = sum(int((corpus.ids(int(i)) == UNK_ID).sum()) for i in indices)
     return unknown / int((np.asarray(corpus.lengths)[indices] - 1).sum())

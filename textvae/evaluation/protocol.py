@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from textvae.models import to_device
-from textvae.text.tokenized import TokenizedCorpus
 from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being measured, sentences done, sentences in all."""
 
 
+@runtime_checkable
 class Corpus(Protocol):
-    """The part of `TokenizedCorpus` that an evaluation without texts reads."""
+    """The part of `textvae.text.tokenized.TokenizedCorpus` that bounds and codes need."""
 
     @property
     def lengths(self) -> Any: ...
@@ -27,7 +27,24 @@ class Corpus(Protocol):
     def batch(self, indices: Any) -> Batch: ...
 
 
-def unlabelled(corpus: Corpus | TokenizedCorpus, indices: Any, device: torch.device) -> Batch:
+@runtime_checkable
+class TextCorpus(Corpus, Protocol):
+    """The part of it that a whole evaluation needs."""
+
+    label_names: tuple[str, ...]
+
+    @property
+    def labels(self) -> Any: ...
+
+    @property
+    def word_counts(self) -> Any: ...
+
+    def text(self, i: int) -> str: ...
+
+    def ids(self, i: int) -> Any: ...
+
+
+def unlabelled(corpus: Corpus, indices: Any, device: torch.device) -> Batch:
     """Some sentences on a device, their labels hidden: every likelihood here is p(x), never p(x, y)."""
     batch = corpus.batch(indices)
     return to_device(Batch(batch.tokens_BT, batch.lengths_B, None, batch.example_id_B, batch.unit_B), device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -51,8 +51,7 @@ def text_quality(
     originals: Sequence[Sequence[int]],
     *,
     allow_unk: bool,
-    decode: Callable[[Sequence[Sequence[int]]], list[str]] | None = None,
-    training_texts: Collection[str] | None = None,
+    training: Collection[tuple[int, ...]] | None = None,
 ) -> dict[str, Any]:
     """Diversity and length of samples, with the same of as many corpus sentences.
 
@@ -60,8 +59,7 @@ def text_quality(
         samples: ids of sentences from the prior.
         originals: ids of as many sentences of the corpus.
         allow_unk: whether decoding could say `<unk>`; only then is its share a finding.
-        decode: ids to texts, needed to look them up in the training text.
-        training_texts: a set of the training sentences; the share of samples found in it is `sample_memorized`.
+        training: a set of the training sentences' ids; the share of samples found in it is `sample_memorized`.
     """
     found: dict[str, Any] = {"quality_samples": len(samples)}
     for name, sentences in (("sample", samples), ("corpus", originals)):
@@ -71,6 +69,6 @@ def text_quality(
     tokens = sum(map(len, samples))
     if allow_unk and tokens:
         found["sample_unk_share"] = sum(list(ids).count(UNK_ID) for ids in samples) / tokens
-    if decode is not None and training_texts is not None:
-        found["sample_memorized"] = sum(text in training_texts for text in decode(samples)) / max(1, len(samples))
+    if training is not None:
+        found["sample_memorized"] = sum(tuple(ids) in training for ids in samples) / max(1, len(samples))
     return found

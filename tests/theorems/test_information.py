@@ -1,0 +1,85 @@
+"""KL = MI + KL(q(z) || p(z)), closed forms against Monte Carlo, and the cap of the estimate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import kl_divergence
+
+from tests.components import SMALL, scramble
+from tests.oracles import markov_mixture
+from tests.oracles.corpus import ListCorpus
+from textvae.distributions import DiagonalGaussian, LatentDistribution
+from textvae.encoders import LSTMEncoderConfig
+from textvae.evaluation import active_units, information, likelihood
+from textvae.evaluation.information import log_aggregated
+from textvae.models import TextVAEConfig
+
+PAIRS: dict[str, tuple[LatentDistribution, LatentDistribution]] = {
+    "gaussian-standard": (
+        DiagonalGaussian(torch.tensor([0.5, -1.0, 0.0]), torch.tensor([0.3, 1.5, 0.8])),
+        DiagonalGaussian(torch.zeros(3), torch.ones(3)),
+    ),
+    "gaussian-gaussian": (
+        DiagonalGaussian(torch.tensor([0.5, -1.0]), torch.tensor([0.3, 1.5])),
+        DiagonalGaussian(torch.tensor([1.0, 2.0]), torch.tensor([0.5, 2.0])),
+    ),
+    "one-hot": (
+        markov_mixture.OneHotCategorical(torch.tensor([0.7, 0.2, 0.1])),
+        markov_mixture.OneHotCategorical(torch.tensor([0.1, 0.3, 0.6])),
+    ),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_closed_kl_agrees_with_monte_carlo(pair: str) -> None:
+    posterior, prior = PAIRS[pair]
+    z, log_q = posterior.rsample_and_log_prob((200_000,))
+    ratio = (log_q - prior.log_prob(z)).double()
+    assert ratio.mean().item() == pytest.approx(
+        kl_divergence(posterior, prior).item(), abs=3 * ratio.std().item() / len(ratio) ** 0.5
+    )
+
+
+def sentences(count: int) -> ListCorpus:
+    rng = np.random.default_rng(0)
+    return ListCorpus([rng.integers(4, 12, rng.integers(1, 9)).tolist() for _ in range(count)])
+
+
+def test_the_identity_holds_for_a_gaussian_model() -> None:
+    config = TextVAEConfig(latent_dim=3, encoder=LSTMEncoderConfig(**SMALL))
+    model = scramble(config.build(vocab_size=12, max_tokens=9), scale=0.8)
+    corpus = sentences(400)
+    found = information(model, corpus, np.arange(400))
+    kl = likelihood(model, corpus, num_samples=1).kl
+    # The same samples stand in both parts, so their sum is the Monte Carlo KL of 400 single samples.
+    assert found.mi + found.marginal_kl == pytest.approx(kl.mean(), abs=0.3)
+    assert 0 < found.mi < found.mi_cap == pytest.approx(math.log(400))
+    # In batches of other sizes, the same number.
+    again = information(model, corpus, np.arange(400), batch_tokens=200)
+    assert again.mi == pytest.approx(found.mi, rel=1e-5)
+    np.testing.assert_allclose(again.means_ND, found.means_ND, atol=1e-5)
+
+
+def test_codes_that_share_nothing_reach_the_cap() -> None:
+    means = 100.0 * torch.arange(50.0).unsqueeze(1).expand(50, 2)
+    posterior = DiagonalGaussian(means, torch.full((50, 2), 0.1))
+    log_q = posterior.log_prob(means)
+    marginal = log_aggregated([posterior.rows(slice(0, 20)), posterior.rows(slice(20, 50))], means)
+    np.testing.assert_allclose(log_q.double().numpy() - marginal, math.log(50), rtol=1e-6)
+
+
+def test_the_aggregate_is_the_same_by_broadcasting() -> None:
+    posterior = DiagonalGaussian(torch.randn(30, 4), torch.rand(30, 4) + 0.2)
+    z = torch.randn(11, 4)
+    direct = posterior.log_prob(z.unsqueeze(1)).double().logsumexp(1) - math.log(30)
+    np.testing.assert_allclose(log_aggregated([posterior], z), direct, rtol=1e-4, atol=1e-4)
+
+
+def test_active_units_have_varying_means() -> None:
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(1000, 4)) * np.array([1.0, 0.11, 0.09, 0.0])
+    assert active_units(means) == 2
