@@ -27,7 +27,8 @@ app = typer.Typer(
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A finished run (runs/NAME) or a model folder.")]
 Sentences = Annotated[
-    list[str] | None, typer.Argument(metavar="[SENTENCE]...", help="Sentences; read from standard input, one a line, if none.")
+    list[str] | None,
+    typer.Argument(metavar="[SENTENCE]...", help="Sentences; read from standard input, one a line, if none."),
 ]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to standard output.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
@@ -36,7 +37,9 @@ Temperature = Annotated[float | None, typer.Option("--temperature", help="Of --d
 TopK = Annotated[int | None, typer.Option("--top-k", help="Of --decoding sample: draw among the K likeliest words.")]
 TopP = Annotated[float | None, typer.Option("--top-p", help="Of --decoding sample: among the likeliest that sum to P.")]
 Beam = Annotated[int | None, typer.Option("--beam", help="Of --decoding beam: hypotheses kept.")]
-LengthPenalty = Annotated[float | None, typer.Option("--length-penalty", help="Of --decoding beam: above 0 favors length.")]
+LengthPenalty = Annotated[
+    float | None, typer.Option("--length-penalty", help="Of --decoding beam: above 0 favors length.")
+]
 
 
 INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there."
@@ -59,12 +62,19 @@ def _root(
 
 @app.command("run")
 def run_command(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of an installed one (demo).")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of an installed one (demo).")
+    ],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting: train.epochs=2, corpus.root=DIR.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting: train.epochs=2, corpus.root=DIR."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run folder; runs/NAME by default.")] = None,
-    only: Annotated[str | None, typer.Option("--only", metavar="STAGE", help="This stage and what it needs, no other.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The run folder; runs/NAME by default.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="STAGE", help="This stage and what it needs, no other.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run although up to date.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, and do nothing.")] = False,
 ) -> None:
@@ -73,7 +83,9 @@ def run_command(
     from textvae.pipeline.runner import run_recipe
 
     # A dry run is asked for its lines, so they are its output; otherwise they are progress.
-    line = (lambda text: print(text, flush=True)) if dry_run else (lambda text: print(text, file=sys.stderr, flush=True))
+    line = (
+        (lambda text: print(text, flush=True)) if dry_run else (lambda text: print(text, file=sys.stderr, flush=True))
+    )
     run_recipe(read_recipe(recipe, settings or []), out, only=only, force=force, dry_run=dry_run, say=line)
 
 
@@ -81,7 +93,9 @@ def run_command(
 def new_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Text, CSV, TSV or JSON lines; gzip too.")],
     name: Annotated[str | None, typer.Option("--name", help="Of the recipe; the file's by default.")] = None,
-    minutes: Annotated[float, typer.Option("--minutes", help="About how long training may take on this machine.")] = 10.0,
+    minutes: Annotated[
+        float, typer.Option("--minutes", help="About how long training may take on this machine.")
+    ] = 10.0,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; here by default.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
@@ -99,7 +113,9 @@ def evaluate_command(
     run: Run,
     split: Annotated[str, typer.Option("--split", help="Of the run's corpus: train, valid or test.")] = "test",
     samples: Annotated[int | None, typer.Option("--samples", help="Of the importance-weighted bound.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Sentences, one a line, instead of a split.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="Sentences, one a line, instead of a split.")
+    ] = None,
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
@@ -178,7 +194,9 @@ def impute_command(
     run: Run,
     sentences: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="Texts with ___ for a token, ___* for a span; standard input if none."),
+        typer.Argument(
+            metavar="[TEXT]...", help="Texts with ___ for a token, ___* for a span; standard input if none."
+        ),
     ] = None,
     answers: Annotated[int, typer.Option("--answers", "-n", min=1, help="Answers for each text.")] = 5,
     as_json: AsJSON = False,
@@ -211,7 +229,9 @@ def _texts(sentences: Sequence[str] | None) -> list[str]:
     try:
         lines = sys.stdin.buffer.read().decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise DataError(f"standard input is not UTF-8 (byte {error.start}); convert it, for instance by iconv.") from None
+        raise DataError(
+            f"standard input is not UTF-8 (byte {error.start}); convert it, for instance by iconv."
+        ) from None
     if not lines:
         raise DataError("no sentence was given; name some, or send them to standard input, one a line.")
     return lines

@@ -38,7 +38,13 @@ def decoding_of(
     from textvae.config import parse
     from textvae.generation import DecodingConfig
 
-    given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "width": beam, "length_penalty": length_penalty}
+    given = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "width": beam,
+        "length_penalty": length_penalty,
+    }
     given = {name: value for name, value in given.items() if value is not None}
     belongs = {"greedy": set(), "sample": {"temperature", "top_k", "top_p"}, "beam": {"width", "length_penalty"}}
     if kind not in belongs:
@@ -75,7 +81,7 @@ def evaluate_run(
     table.pop("split", None)
     if samples is not None:
         table["iw_samples"] = samples
-    config = parse(EvaluateConfig, table, "the options")
+    config: EvaluateConfig = parse(EvaluateConfig, table, "the options")
     with tempfile.TemporaryDirectory() as scratch:
         if file is not None:
             path, split = _tokenize_file(model, file, Path(scratch)), str(file)

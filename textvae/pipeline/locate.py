@@ -40,7 +40,9 @@ def find_recipe(name: str | Path) -> Path:
         ConfigError: there is none; it says which there are.
     """
     given = Path(name).expanduser()
-    found = _first(str(given), [Path()]) or (_first(str(given), [installed("recipes")]) if not given.is_absolute() else None)
+    found = _first(str(given), [Path()]) or (
+        _first(str(given), [installed("recipes")]) if not given.is_absolute() else None
+    )
     if found is None:
         there = names_in(installed("recipes"))
         close = difflib.get_close_matches(given.stem, there, n=1)

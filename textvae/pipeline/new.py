@@ -88,7 +88,9 @@ def new_recipe(
     write_atomically(card_path, to_toml(_card(found, name), f"The corpus card of {name}: where the text is."))
     write_atomically(
         recipe_path,
-        to_toml(_recipe(found, name, card_path.stem, size, epochs, labels), f"Made by `textvae new {Path(file).name}`."),
+        to_toml(
+            _recipe(found, name, card_path.stem, size, epochs, labels), f"Made by `textvae new {Path(file).name}`."
+        ),
     )
     return recipe_path, _notes(found, size, epochs, minutes, labels)
 
@@ -195,13 +197,18 @@ def _notes(found: FileReport, size: Size, epochs: int, minutes: float, labels: M
     notes = [
         f"{found.path}: {found.kind},{more} {found.examples:,} texts{where}, half of them of at most "
         f"{found.words_quantiles[0.5]} {unit}, 95 % of at most {found.words_quantiles[0.95]}.",
-        f"Tokenizer {found.tokenizer}, vocabulary {found.vocab_size:,}; texts of more than {found.max_tokens} tokens are cut off.",
+        f"Tokenizer {found.tokenizer}, vocabulary {found.vocab_size:,}; texts of more than "
+        f"{found.max_tokens} tokens are cut off.",
     ]
     if found.empty:
         notes.append(f"{found.empty:,} empty texts are left out.")
     if labels:
-        notes.append(f"Labels in column {found.label_column!r}: {', '.join(list(labels)[:8])}; a classifier is trained too.")
-    notes.append(f"LSTM {size.hidden}, z {size.latent}, {epochs} epochs: about {minutes:g} minutes or less on this machine.")
+        notes.append(
+            f"Labels in column {found.label_column!r}: {', '.join(list(labels)[:8])}; a classifier is trained too."
+        )
+    notes.append(
+        f"LSTM {size.hidden}, z {size.latent}, {epochs} epochs: about {minutes:g} minutes or less on this machine."
+    )
     return notes
 
 
@@ -229,7 +236,9 @@ def to_toml(table: Mapping[str, Any], comment: str) -> str:
 
 def _lines(table: Mapping[str, Any], prefix: str) -> list[str]:
     def inline(value: Any) -> bool:
-        return not isinstance(value, Mapping) or (bool(prefix) and not any(isinstance(v, Mapping) for v in value.values()))
+        return not isinstance(value, Mapping) or (
+            bool(prefix) and not any(isinstance(v, Mapping) for v in value.values())
+        )
 
     lines = [f"{_key(key)} = {_value(value)}" for key, value in table.items() if inline(value)]
     for key, value in table.items():

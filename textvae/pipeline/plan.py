@@ -133,7 +133,9 @@ def _configs(
         return known
     checked = recipe.configs(stages)
     return {
-        name: {key: value for key, value in as_json(checked[name]).items() if key not in stage.watched_only(checked[name])}
+        name: {
+            key: value for key, value in as_json(checked[name]).items() if key not in stage.watched_only(checked[name])
+        }
         for name, stage in ((stage.name, stage) for stage in asked)
     }
 

@@ -127,14 +127,20 @@ def _from_tables(tables: dict[str, Any], folder: Path, source: str) -> Recipe:
             close = difflib.get_close_matches(name, known, n=1)
             cure = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}."
             raise ConfigError(f"{source}: unknown setting '{name}'; {cure}")
-    header = parse(RecipeHeader, {name: tables[name] for name in RecipeHeader.model_fields if name in tables}, source)
+    header: RecipeHeader = parse(
+        RecipeHeader, {name: tables[name] for name in RecipeHeader.model_fields if name in tables}, source
+    )
     if not header.name or Path(header.name).name != header.name:
-        raise ConfigError(f"{source}: setting 'name' is {header.name!r}; it names a folder, so it must be one plain word.")
+        raise ConfigError(
+            f"{source}: setting 'name' is {header.name!r}; it names a folder, so it must be one plain word."
+        )
     stages = {name: tables[name] for name in STAGE_NAMES if name in tables}
     for name, table in stages.items():
         if not isinstance(table, dict):
             raise ConfigError(f"{source}: '{name}' is {table!r}, expected a table; write [{name}].")
-    return Recipe(header.name, header.description, header.seed, _card(tables.get("corpus"), source), stages, folder, source)
+    return Recipe(
+        header.name, header.description, header.seed, _card(tables.get("corpus"), source), stages, folder, source
+    )
 
 
 def _card(corpus: Any, source: str) -> tuple[str, dict[str, Any]]:
@@ -143,5 +149,5 @@ def _card(corpus: Any, source: str) -> tuple[str, dict[str, Any]]:
     if isinstance(corpus, dict) and isinstance(corpus.get("card"), str):
         return corpus["card"], {name: value for name, value in corpus.items() if name != "card"}
     if corpus is None or isinstance(corpus, dict):
-        raise ConfigError(f'{source}: setting \'corpus\' is missing; name a card of data/, such as corpus = "bible".')
-    raise ConfigError(f'{source}: setting \'corpus\' is {corpus!r}; name a card, such as corpus = "bible".')
+        raise ConfigError(f"{source}: setting 'corpus' is missing; name a card of data/, such as corpus = \"bible\".")
+    raise ConfigError(f"{source}: setting 'corpus' is {corpus!r}; name a card, such as corpus = \"bible\".")

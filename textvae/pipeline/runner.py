@@ -58,9 +58,13 @@ def run_recipe(
         TextVAEError: what is wrong, in one sentence; outputs finished before it stay.
     """
     if stages is None:
-        from textvae.pipeline.stages import STAGES as stages  # noqa: N811
+        from textvae.pipeline.stages import STAGES
+
+        stages = STAGES
     if report is None:
-        from textvae.pipeline.report import build_report as report
+        from textvae.pipeline.report import build_report
+
+        report = build_report
     out = Path("runs") / recipe.name if out is None else out
     if dry_run:
         steps = make_plan(recipe, stages, out, only=only, force=force)

@@ -57,7 +57,9 @@ def assign(tables: dict[str, Any], path: list[str], value: Any) -> None:
         below = here.setdefault(part, {})
         if not isinstance(below, dict):
             where = ".".join(path[:depth])
-            raise ConfigError(f"cannot set '{'.'.join(path)}': '{where}' is {below!r}, not a table; set '{where}' itself.")
+            raise ConfigError(
+                f"cannot set '{'.'.join(path)}': '{where}' is {below!r}, not a table; set '{where}' itself."
+            )
         here = below
     if path == ["corpus"] and isinstance(tables.get("corpus"), dict) and isinstance(value, str):
         tables["corpus"]["card"] = value

@@ -68,7 +68,7 @@ class Stage(ABC):
     def run(self, work: Work) -> dict[str, Any]:
         """Write the output into `work.folder` and return its numbers."""
 
-    def check(self, recipe: Recipe) -> None:
+    def check(self, recipe: Recipe) -> None:  # noqa: B027
         """Refuse a recipe that cannot work, before anything runs.
 
         Raises:

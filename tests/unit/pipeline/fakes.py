@@ -93,8 +93,7 @@ def die_if_asked(moment: str) -> None:
 def corpus(folder: Path) -> None:
     (folder / "lines.txt").write_text("".join(f"line {i} of it\n" for i in range(60)))
     (folder / "mine.toml").write_text(
-        'kind = "lines"\nfiles = { train = "lines.txt" }\n'
-        "split_fractions = { train = 0.8, valid = 0.1, test = 0.1 }\n"
+        'kind = "lines"\nfiles = { train = "lines.txt" }\nsplit_fractions = { train = 0.8, valid = 0.1, test = 0.1 }\n'
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import json
 import os
 import subprocess
@@ -28,17 +30,19 @@ OPTIONS = {
 }
 
 
-def run(*arguments: str, cwd: Path | None = None, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    root = str(Path(cli.__file__).parents[1])
-    return subprocess.run(
-        [sys.executable, "-m", "textvae", *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": root, **environment},
-        check=False,
-    )
+def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    line = [sys.executable, "-m", "textvae", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command in this process, which spares the imports."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd or Path.cwd()), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli._run(list(arguments))
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def refused(result: subprocess.CompletedProcess[str], code: int = 2) -> str:
@@ -56,7 +60,9 @@ def test_the_options_are_these() -> None:
 
     group = typer.main.get_command(cli.app)
     found = {
-        name: {option for parameter in command.params if parameter.param_type_name == "option" for option in parameter.opts}
+        name: {
+            option for parameter in command.params if parameter.param_type_name == "option" for option in parameter.opts
+        }
         for name, command in group.commands.items()  # type: ignore[attr-defined]
     }
     assert found == OPTIONS
@@ -64,7 +70,7 @@ def test_the_options_are_these() -> None:
 
 
 def test_version_and_help_do_not_import_torch() -> None:
-    assert run("--version").stdout == f"textvae {__version__}\n"
+    assert command("--version").stdout == f"textvae {__version__}\n"
     program = "import sys\nfrom textvae.cli import _run\n_run(['--help'])\nprint('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
@@ -114,8 +120,10 @@ def test_a_reader_that_left_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text('name = "x"\ncorpus = "bible"\n')
     process = subprocess.Popen(
         [sys.executable, "-m", "textvae", "--help"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+    )
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     assert b"Traceback" not in process.stderr.read()
@@ -207,7 +215,9 @@ def test_decoding_options_of_another_kind_are_refused(tmp_path: Path) -> None:
 
 
 def test_new_never_overwrites(tmp_path: Path) -> None:
-    (tmp_path / "mine.csv").write_text("label,text\n" + "".join(f"{'ab'[i % 2]},this is text {i} .\n" for i in range(200)))
+    (tmp_path / "mine.csv").write_text(
+        "label,text\n" + "".join(f"{'ab'[i % 2]},this is text {i} .\n" for i in range(200))
+    )
     made = run("new", "mine.csv", "--minutes", "1", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert made.stdout == "textvae run mine.toml\n"

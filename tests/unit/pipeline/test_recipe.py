@@ -42,11 +42,13 @@ def test_a_setting_without_a_name_or_a_value_is_refused(text: str) -> None:
 
 
 def test_a_setting_below_a_plain_value_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'train.epochs' is 3, not a table"):
+    with pytest.raises(ConfigError, match=r"'train\.epochs' is 3, not a table"):
         apply_settings(TABLES, ["train.epochs.more=2"])
 
 
-def test_corpus_fields_can_be_set_and_the_root_is_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_corpus_fields_can_be_set_and_the_root_is_seen_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     recipe = read_recipe(TABLES, ["corpus.root=data", "corpus.limit.train=7"])
     assert recipe.card == ("bible", {"root": str(tmp_path / "data"), "limit": {"train": 7}})
@@ -54,7 +56,8 @@ def test_corpus_fields_can_be_set_and_the_root_is_seen_from_here(tmp_path: Path,
 
 @pytest.mark.parametrize(
     ("setting", "said"),
-    [("evalute.samples=3", "did you mean 'evaluate'"), ("sed=3", "did you mean 'seed'"), ("train=3", "expected a table"),
+    [("evalute.samples=3", "did you mean 'evaluate'"), ("sed=3", "did you mean 'seed'"),
+     ("train=3", "expected a table"),
      ("name=a/b", "one plain word"), ("seed=x", "'seed'")],
 )  # fmt: skip
 def test_wrong_settings_are_explained(setting: str, said: str) -> None:

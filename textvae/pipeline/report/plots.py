@@ -39,6 +39,13 @@ def available() -> bool:
     return True
 
 
+def _styled(grid: bool = True) -> Any:
+    import matplotlib
+
+    style: Any = {**_STYLE, "axes.grid": grid}
+    return matplotlib.rc_context(style)
+
+
 def _figure(width: float, height: float, panels: int = 1) -> tuple[Any, list[Any]]:
     # Without pyplot: it keeps global state, and may look for a screen.
     from matplotlib.figure import Figure
@@ -60,9 +67,7 @@ def training_curves(rows: Sequence[dict[str, Any]]) -> str:
     Args:
         rows: lines of `metrics.jsonl`.
     """
-    import matplotlib
-
-    with matplotlib.rc_context(_STYLE):
+    with _styled():
         figure, (left, middle, right) = _figure(10.5, 3.1, 3)
         series = [
             (left, "loss", "loss", GRAY, "-"),
@@ -90,13 +95,11 @@ def training_curves(rows: Sequence[dict[str, Any]]) -> str:
 
 def latent_plane(plane: dict[str, Any]) -> str:
     """Posterior means along their two principal components, colored by label."""
-    import matplotlib
-
-    with matplotlib.rc_context(_STYLE):
+    with _styled():
         figure, (axes,) = _figure(6.6, 4.6)
         points, labels = plane["points"], plane.get("labels")
         if labels:
-            names = [name for name in dict.fromkeys(sorted(str(label) for label in labels if label is not None))]
+            names = sorted({str(label) for label in labels if label is not None})
             for i, name in enumerate(names):
                 chosen = [point for point, label in zip(points, labels, strict=True) if str(label) == name]
                 axes.scatter(*zip(*chosen, strict=True), s=9, alpha=0.6, linewidths=0,
@@ -115,11 +118,10 @@ def latent_plane(plane: dict[str, Any]) -> str:
 
 def confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
     """Rows are true labels, columns what the classifier said; shades are shares of a row."""
-    import matplotlib
     from matplotlib.colors import LinearSegmentedColormap
 
     shades = LinearSegmentedColormap.from_list("", ["#ffffff", BLUE])
-    with matplotlib.rc_context({**_STYLE, "axes.grid": False}):
+    with _styled(grid=False):
         size = max(3.4, 0.75 * len(names) + 1.6)
         figure, (axes,) = _figure(size + 0.6, size * 0.86)
         shares = [[count / max(sum(row), 1) for count in row] for row in counts]

@@ -33,7 +33,7 @@ class ClassifyStage(Stage):
             )
 
     def run(self, work: Work) -> dict[str, Any]:
-        from textvae.models import load_model
+        from textvae.models import SemiSupervisedTextVAE, load_model
         from textvae.tasks.classify import classify, evaluate_classifier, train_classifier
         from textvae.text.tokenized import TokenizedCorpus
         from textvae.text.tokenizers import load_tokenizer
@@ -51,7 +51,7 @@ class ClassifyStage(Stage):
             vae=load_model(work.inputs["train"] / "model"),
             card=model_card(work),
         )
-        model = load_model(work.folder / "model").to(best_device())
+        model = SemiSupervisedTextVAE.from_pretrained(work.folder / "model").to(best_device())
         results = as_json(evaluate_classifier(model, test_corpus, train_corpus))
         # A matrix is for the page; the numbers beside it are the results.
         details = {name: results.pop(name) for name in ("confusion", "label_names", "f1")}
@@ -61,5 +61,7 @@ class ClassifyStage(Stage):
             for answer, label in zip(classify(model, shown), test_corpus.labels, strict=False)
         ]
         write_json(work.folder / DETAILS, details)
-        speed = {name: value for name, value in trained.to_dict().items() if name in ("train_seconds", "tokens_per_second")}
+        speed = {
+            name: value for name, value in trained.to_dict().items() if name in ("train_seconds", "tokens_per_second")
+        }
         return {"labels": work.config.labels, **results, **speed}

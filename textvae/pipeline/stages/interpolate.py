@@ -41,7 +41,9 @@ def _config_type() -> Any:
     from textvae.generation import DecodingConfig, GreedyConfig
 
     return create_model(
-        "InterpolateConfig", __base__=_InterpolateSettings, decoding=(DecodingConfig, Field(default_factory=GreedyConfig))
+        "InterpolateConfig",
+        __base__=_InterpolateSettings,
+        decoding=(DecodingConfig, Field(default_factory=GreedyConfig)),
     )
 
 

@@ -51,6 +51,7 @@ class TokenizeStage(Stage):
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.text.corpora import ReadReport, texts_of
+        from textvae.text.corpora.base import SPLITS
         from textvae.text.tokenized import write_tokenized
 
         corpus = work.recipe.corpus
@@ -60,7 +61,7 @@ class TokenizeStage(Stage):
         results: dict[str, Any] = {"vocab_size": tokenizer.vocab_size, "tokenizer": tokenizer.kind}
         if labels is not None:
             results["label_names"] = list(labels)
-        for split in corpus.splits:
+        for split in (split for split in SPLITS if split in corpus.splits):
             left_out = ReadReport()
             written = write_tokenized(
                 work.folder / f"{split}.arrow",

@@ -1,0 +1,211 @@
+"""The whole path on a tiny corpus through the command line: stages, a second run, changed settings, commands."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from textvae import cli
+from textvae.pipeline.new import to_toml
+
+SETTINGS = {
+    "name": "tiny",
+    "corpus": "card",
+    "tokenize": {"max_tokens": 10, "tokenizer": {"kind": "word", "split": "whitespace", "vocab_size": 100}},
+    "train": {
+        "epochs": 2,
+        "batch_tokens": 512,
+        "log_every": 2,
+        "optimizer": {"kind": "adam", "lr": 1e-2},
+        "model": {
+            "kind": "text_vae",
+            "latent_dim": 4,
+            "encoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 16},
+            "decoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 16},
+        },
+    },
+    "evaluate": {"iw_samples": 3, "quality_samples": 10, "samples": 5},
+    "classify": {"labels": 20, "epochs": 1},
+    "impute": {"sentences": 20, "texts": ["the ___ is good", "the ___* bad"], "samples": 4},
+    "interpolate": {"count": 2, "steps": 3},
+}
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli._run(list(arguments))
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    rng = random.Random(0)
+    rows = ["label\ttext"]
+    for _ in range(400):
+        good = rng.random() < 0.5
+        said = rng.choice(["good", "great", "fine"] if good else ["bad", "poor", "sad"])
+        rows.append(f"{'pos' if good else 'neg'}\tthe {rng.choice('abcdefgh')} {rng.choice('ijklmnop')} is {said}")
+    (folder / "text.tsv").write_text("\n".join(rows) + "\n")
+    card = {"kind": "tsv", "licence": "public domain", "text_column": "text", "label_column": "label",
+            "files": {"train": "text.tsv"}, "split_fractions": {"train": 0.8, "valid": 0.1, "test": 0.1}}  # fmt: skip
+    (folder / "card.toml").write_text(to_toml(card, "A card."))
+    (folder / "tiny.toml").write_text(to_toml(SETTINGS, "A recipe."))
+    code, out, err = run("run", str(folder / "tiny.toml"), "--out", str(folder / "run"))
+    assert code == 0, err
+    assert out == ""
+    return folder
+
+
+def test_the_report_has_every_promised_number(folder: Path) -> None:
+    report = json.loads((folder / "run" / "report.json").read_text())
+    promised = {
+        "evaluate": ["iw_nll", "iw_nll_se", "elbo_nll", "kl", "mi", "active_units", "ppl", "tokens", "collapsed"],
+        "classify": ["accuracy", "labels", "majority_accuracy"],
+        "impute": ["accuracy", "baseline_accuracy"],
+        "train": ["tokens_per_second", "peak_memory_mb"],
+    }
+    for group, names in promised.items():
+        for name in names:
+            assert report[group][name] is not None, f"{group}.{name}"
+    assert report["classify"]["labels"] == 20
+
+
+def test_the_page_is_self_contained(folder: Path) -> None:
+    page = (folder / "run" / "report.html").read_text()
+    assert page.count("<svg") == 3
+    for outside in ("<script", "<link", "src=", "@import"):
+        assert outside not in page
+    for heading in (
+        "Numbers",
+        "Training",
+        "New sentences",
+        "Paths between",
+        "Blanks filled in",
+        "Classifier",
+        "Latent space",
+    ):
+        assert heading in page
+    assert "public domain" in page
+
+
+def test_text_in_the_page_is_escaped() -> None:
+    from textvae.pipeline.report.build import render
+
+    corpus = {"name": "<b>", "licence": "", "description": "", "citation": "", "source": ""}
+    named = dict.fromkeys(("description", "textvae", "torch", "python", "hardware", "date"), "0")
+    run = {**named, "recipe": "<script>alert(1)</script>", "seed": 0, "seconds": 1.0, "stage_seconds": {}}
+    run["settings"] = {"x": "</pre><script>"}
+    page = render({"run": run}, {}, [], corpus, [])
+    assert "<script" not in page
+
+
+def test_a_second_run_does_nothing_without_torch(folder: Path) -> None:
+    import os
+    import subprocess
+
+    program = (
+        "import sys\nfrom textvae.cli import _run\n"
+        f"code = _run(['run', {str(folder / 'tiny.toml')!r}, '--out', {str(folder / 'run')!r}])\n"
+        "print(code, 'torch' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    assert said.stdout == "0 False\n"
+    assert "nothing to do" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("evaluate.iw_samples=4", {"evaluate"}),
+        ("classify.labels=10", {"classify"}),
+        ("train.epochs=3", {"train", "evaluate", "classify", "impute", "interpolate"}),
+        ("train.checkpoint_minutes=3.0", set()),
+    ],
+)
+def test_a_changed_setting_reruns_the_right_stages(folder: Path, setting: str, expected: set[str]) -> None:
+    code, out, err = run("run", str(folder / "tiny.toml"), "--out", str(folder / "run"), "--set", setting, "--dry-run")
+    assert code == 0, err
+    assert {line.split(":")[0] for line in out.splitlines() if "will run" in line} == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["evaluate", "--samples", "2"], "iw_nll"),
+        (["generate", "-n", "3", "--decoding", "sample", "--top-k", "5"], "text"),
+        (["reconstruct", "the a i is good", "the b j is bad", "--decoding", "beam", "--beam", "2"], "reconstruction"),
+        (["interpolate", "the a i is good", "the b j is bad", "--steps", "3", "--kind", "spherical"], "texts"),
+        (["impute", "the a i is ___"], "answers"),
+        (["classify", "the a i is good"], "probabilities"),
+    ],
+)
+def test_each_command_alone(folder: Path, arguments: list[str], key: str) -> None:
+    name, *rest = arguments
+    for run_or_model in (folder / "run", folder / "run" / "train" / "model"):
+        code, out, err = run(name, str(run_or_model), *rest, "--json", "--seed", "3")
+        assert code == 0, err
+        value = json.loads(out)
+        assert key in (value[0] if isinstance(value, list) else value)
+    code, again, _ = run(name, str(run_or_model), *rest, "--json", "--seed", "3")
+    assert again == out
+    code, plain, _ = run(name, str(folder / "run"), *rest)
+    assert code == 0 and plain
+
+
+def test_sentences_come_from_standard_input(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b"the a i is good\nthe b j is bad\n"))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    code, out, err = run("classify", str(folder / "run"), "--json")
+    assert code == 0, err
+    assert [one["text"] for one in json.loads(out)] == ["the a i is good", "the b j is bad"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["reconstruct", "the " * 30], "has 30 tokens"),
+        (["reconstruct", ""], "empty"),
+        (["interpolate", "the a i is good"], "expected two"),
+        (["impute", "no blank here"], "___"),
+        (["evaluate", "--split", "tset"], "there is no split 'tset'"),
+    ],
+)
+def test_bad_sentences_get_one_sentence(folder: Path, arguments: list[str], said: str) -> None:
+    name, *rest = arguments
+    code, out, err = run(name, str(folder / "run"), *rest)
+    assert (code, out) == (2, "")
+    assert said in err and len(err.strip().splitlines()) == 1
+
+
+def test_a_truncated_model_gets_one_sentence(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(folder / "run" / "train" / "model", tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    code, _, err = run("generate", str(tmp_path / "model"))
+    assert code == 2 and "truncated" in err and len(err.strip().splitlines()) == 1
+
+
+def test_fit_trains_from_a_list(tmp_path: Path) -> None:
+    import textvae
+
+    rng = random.Random(0)
+    texts = [f"the {rng.choice('abcdefgh')} {rng.choice('ijklmnop')} is here ." for _ in range(200)]
+    small = {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 8}
+    model = textvae.fit(
+        texts, minutes=0.1, out=tmp_path, train__epochs=1, evaluate__iw_samples=2, impute__sentences=5,
+        train__model__encoder=small, train__model__decoder=small,
+    )  # fmt: skip
+    assert model.encode(texts[:2]).shape == (2, model.latent_dim)
+    assert len(model.decode(model.encode(texts[:2]))) == 2
+    assert (tmp_path / "run" / "report.html").exists()
