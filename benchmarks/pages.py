@@ -30,8 +30,8 @@ def shown(row: dict[str, Any], name: str, form: str = "{:.2f}") -> str:
 
 def source(content: dict[str, Any], name: str) -> list[str]:
     return [
-        f"From `benchmarks/results/{name}.json`: `{content['command']}`, commit {content['commit']}, {content['date']}, "
-        f"{content['hardware']}, torch {content['torch']}.",
+        f"From `benchmarks/results/{name}.json`: `{content['command']}`, commit {content['commit']}, "
+        f"{content['date']}, {content['hardware']}, torch {content['torch']}.",
         "",
     ]
 
@@ -39,9 +39,9 @@ def source(content: dict[str, Any], name: str) -> list[str]:
 def recipes_page(content: dict[str, Any]) -> str:
     lines = ["# Results of the recipes", "", *source(content, "recipes")]
     lines += [
-        "Likelihoods are of the test split, in nats per sentence; `IW-k` is the importance-weighted bound with k samples, and the",
-        "perplexity is made from it, over words + EOS. Units are in [units.md](units.md). The hand-written reading of these numbers",
-        "is in [reading_the_results.md](reading_the_results.md).",
+        "Likelihoods are of the test split, in nats per sentence; `IW-k` is the importance-weighted bound with k",
+        "samples, and the perplexity is made from it, over words + EOS. Units are in [units.md](units.md). The",
+        "hand-written reading of these numbers is in [reading_the_results.md](reading_the_results.md).",
         "",
     ]
     rows = content["rows"]
@@ -119,8 +119,8 @@ def recipes_page(content: dict[str, Any]) -> str:
 def speed_page(content: dict[str, Any]) -> str:
     lines = ["# Speed", "", *source(content, "speed")]
     lines += [
-        "The floor of a row is the arithmetic of the model's weight matrices divided into the speed of a matrix product measured in the",
-        "same process; the last column but one is the share of it that was reached.",
+        "The floor of a row is the arithmetic of the model's weight matrices divided into the speed of a matrix product",
+        "measured in the same process; the last column but one is the share of it that was reached.",
         "",
     ]
     lines += table(
