@@ -27,10 +27,10 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow" --doctest-modules textvae tests
+	$(BIN)/python -m pytest -n 2 -m "not slow" --doctest-modules textvae tests
 
 test-slow: .venv/installed-dev
-	$(BIN)/python -m pytest -m slow tests
+	$(BIN)/python -m pytest -n 2 -m slow tests
 
 clean:
 	rm -rf .venv runs build dist

@@ -13,7 +13,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-torch.set_num_threads(min(2, os.cpu_count() or 1))
+# One thread each: the models here are tiny, and test processes run side by side.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -134,7 +134,7 @@ def test_a_crash_between_the_renames_of_a_save_loses_nothing(tmp_path: Path) -> 
 
 
 def test_vae_with_unused_z_is_its_language_model_minus_kl() -> None:
-    """Literature card A2: without an influence of z the bound is the language model's likelihood minus the KL, exactly."""
+    """Without an influence of z the bound is the language model's likelihood minus the KL, exactly."""
     vae = built("lstm-lstm")
     assert isinstance(vae, TextVAE)
     with torch.no_grad():

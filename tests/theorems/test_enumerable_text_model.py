@@ -13,7 +13,7 @@ from tests.oracles.corpus import ListCorpus
 from textvae.evaluation import EvaluateConfig, evaluate, information, likelihood
 from textvae.types import UNK_ID
 
-SENTENCES = oracle.sample_sentences(1500)
+SENTENCES = oracle.sample_sentences(600)
 CORPUS = ListCorpus(SENTENCES)
 TOKENS = oracle.batch_of(SENTENCES).tokens_BT
 

@@ -52,14 +52,14 @@ def sentences(count: int) -> ListCorpus:
 def test_the_identity_holds_for_a_gaussian_model() -> None:
     config = TextVAEConfig(latent_dim=3, encoder=LSTMEncoderConfig(**SMALL))
     model = scramble(config.build(vocab_size=12, max_tokens=9), scale=0.8)
-    corpus = sentences(800)
-    found = information(model, corpus, np.arange(800))
+    corpus = sentences(400)
+    found = information(model, corpus, np.arange(400))
     kl = likelihood(model, corpus, num_samples=1).kl
-    # The same samples stand in both parts, so their sum is the Monte Carlo KL of 800 single samples.
-    assert found.mi + found.marginal_kl == pytest.approx(kl.mean(), abs=0.2)
-    assert 0 < found.mi < found.mi_cap == pytest.approx(math.log(800))
+    # The same samples stand in both parts, so their sum is the Monte Carlo KL of 400 single samples.
+    assert found.mi + found.marginal_kl == pytest.approx(kl.mean(), abs=0.3)
+    assert 0 < found.mi < found.mi_cap == pytest.approx(math.log(400))
     # In batches of other sizes, the same number.
-    again = information(model, corpus, np.arange(800), batch_tokens=200)
+    again = information(model, corpus, np.arange(400), batch_tokens=200)
     assert again.mi == pytest.approx(found.mi, rel=1e-5)
     np.testing.assert_allclose(again.means_ND, found.means_ND, atol=1e-5)
 

@@ -10,7 +10,7 @@ from tests.oracles import linear_gaussian as oracle
 from tests.oracles.corpus import ListCorpus
 from textvae.evaluation import likelihood
 
-ROWS = 2000
+ROWS = 800
 
 
 def repeated(posterior: str = "imperfect", rows: int = ROWS) -> tuple[oracle.LinearGaussianModel, ListCorpus]:

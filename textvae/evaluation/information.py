@@ -83,7 +83,7 @@ def information(
                 has_density = group.log_q_SU is not None and not group.extended
                 prior = group.prior
             posterior = model.posterior_of(batch)
-            z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM)
+            z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM, device=device)
             codes.append(z_SBD[0])
             log_q[rows] = cpu64(log_q_SB[0])
             means = _append_mean(means, posterior)

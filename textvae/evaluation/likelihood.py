@@ -85,10 +85,13 @@ def likelihood(
     columns: dict[str, np.ndarray] = {}
     curves: dict[int, np.ndarray] = {}
     exact, done = False, 0
+    kinds: LatentTerms | None = None
     with own_randomness(model, device):
         for rows in sequential_batches(lengths, budget):
             batch = unlabelled(corpus, indices[rows], device)
-            measured = _measure(model, batch, indices[rows], num_samples, batch_tokens, seed)
+            if kinds is None:
+                kinds = probe(model, batch)
+            measured = _measure(model, kinds, batch, indices[rows], num_samples, batch_tokens, seed)
             exact = measured.exact
             for name, values in measured.values.items():
                 columns.setdefault(name, np.zeros(len(indices)))[rows] = cpu64(values)
@@ -118,9 +121,14 @@ class _Measured:
 
 
 def _measure(
-    model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, batch_tokens: int, seed: int
+    model: Any,
+    kinds: LatentTerms,
+    batch: Batch,
+    example_ids: np.ndarray,
+    num_samples: int,
+    batch_tokens: int,
+    seed: int,
 ) -> _Measured:
-    kinds = probe(model, batch)
     if not kinds.latents:
         log_px_B = model.terms(batch, 1).log_px_z_SB[0].double()
         return _Measured(
@@ -129,7 +137,7 @@ def _measure(
     at_once = max(1, batch_tokens // batch.tokens_BT.numel())
     if plain_group(kinds) is not None:
         return _plain(model, batch, example_ids, num_samples, at_once, seed)
-    return _general(model, batch, example_ids, num_samples, at_once, seed)
+    return _general(model, kinds, batch, example_ids, num_samples, at_once, seed)
 
 
 def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, at_once: int, seed: int) -> _Measured:
@@ -138,7 +146,8 @@ def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, 
     streams = {k: LogMeanExp(k) for k in ladder(num_samples)}
     log_px_B = log_ratio_B = torch.zeros(len(example_ids), dtype=torch.float64, device=batch.tokens_BT.device)
     for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
-        z_SBD, log_q_SB = draw(posterior, example_ids, seed, min(SAMPLE_BLOCK, num_samples - start), stream=block)
+        count, device = min(SAMPLE_BLOCK, num_samples - start), batch.tokens_BT.device
+        z_SBD, log_q_SB = draw(posterior, example_ids, seed, count, stream=block, device=device)
         log_ratio_SB = (prior.log_prob(z_SBD) - log_q_SB).double()
         for first in range(0, len(z_SBD), at_once):
             chunk = slice(first, first + at_once)
@@ -154,13 +163,20 @@ def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, 
     return _Measured(values, {k: stream.value() for k, stream in streams.items()})
 
 
-def _general(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, at_once: int, seed: int) -> _Measured:
+def _general(
+    model: Any,
+    kinds: LatentTerms,
+    batch: Batch,
+    example_ids: np.ndarray,
+    num_samples: int,
+    at_once: int,
+    seed: int,
+) -> _Measured:
     """Any latent variables a model's terms describe; each call draws a chunk of samples."""
     streams = {k: LogMeanExp(k) for k in ladder(num_samples)}
     sums: dict[str, Tensor] = {}
     # Enumerated labels are samples too, so fewer of the others fit beside them.
-    inner = len(probe(model, batch).log_px_z_SB)
-    at_once = max(1, at_once // inner)
+    at_once = max(1, at_once // len(kinds.log_px_z_SB))
     for first in range(0, num_samples, at_once):
         count = min(at_once, num_samples - first)
         torch.manual_seed(int(sentence_seeds(seed, example_ids[:1], stream=first)[0]))

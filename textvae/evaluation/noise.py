@@ -47,7 +47,12 @@ def _mix(x: np.ndarray) -> np.ndarray:
 
 
 def draw(
-    posterior: LatentDistribution, example_ids: np.ndarray, seed: int, num_samples: int, stream: int = 0
+    posterior: LatentDistribution,
+    example_ids: np.ndarray,
+    seed: int,
+    num_samples: int,
+    stream: int = 0,
+    device: torch.device | str = "cpu",
 ) -> tuple[Tensor, Tensor]:
     """Samples of each sentence's q(z|x) and their log-densities, each sentence under its own seed.
 
@@ -57,15 +62,27 @@ def draw(
         seed: of the whole evaluation.
         num_samples: S.
         stream: see `sentence_seeds`.
+        device: where the posterior's parameters are.
 
     Returns:
         z [S, B, D] and log q(z|x) [S, B] in nats. The global generator is left in another state; see `own_randomness`.
     """
     drawn = []
+    generator = _default_generator(torch.device(device))
     for row, sentence_seed in enumerate(sentence_seeds(seed, example_ids, stream).tolist()):
-        torch.manual_seed(sentence_seed)
+        generator.manual_seed(sentence_seed)
         drawn.append(posterior.rows(row).rsample_and_log_prob((num_samples,)))
     return torch.stack([z for z, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1)
+
+
+def _default_generator(device: torch.device) -> torch.Generator:
+    """The generator that distributions draw from; `torch.manual_seed` would format a stack trace at every call."""
+    if device.type == "cuda":
+        torch.cuda.init()
+        return torch.cuda.default_generators[device.index or 0]
+    if device.type == "mps":
+        return torch.mps._get_default_mps_generator()
+    return torch.default_generator
 
 
 @contextmanager

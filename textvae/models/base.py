@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from textvae.config import Component
 from textvae.decoders import Decoder
 from textvae.errors import ModelError
-from textvae.generation import DecodingConfig, GreedyConfig, generate
+from textvae.generation import Decoding, DecodingConfig, GreedyConfig, generate
 from textvae.models import storage
 from textvae.text.tokenizers import Tokenizer
 from textvae.types import Batch, Context, LatentTerms
@@ -63,6 +63,11 @@ class TextModel(nn.Module):
             raise ModelError("this model has no tokenizer, so it can take no text; load it with from_pretrained.")
         return self.tokenizer
 
+    def limited(self, decoding: Decoding | None) -> Decoding:
+        """Greedy by default, and no longer than the sentences the model was trained on."""
+        decoding = GreedyConfig() if decoding is None else decoding
+        return decoding if decoding.max_tokens else decoding.model_copy(update={"max_tokens": self.max_tokens})
+
     @torch.no_grad()
     def decode(
         self,
@@ -83,7 +88,7 @@ class TextModel(nn.Module):
         self.eval()
         try:
             made = generate(
-                self.decoder, z_ND.to(self.device), decoding or GreedyConfig(), context=context, generator=generator
+                self.decoder, z_ND.to(self.device), self.limited(decoding), context=context, generator=generator
             )
         finally:
             self.train(was_training)

@@ -1,4 +1,4 @@
-"""Penalties that must see the model. A regularizer is a callable (model, batch, terms, step) -> penalties [B] by name."""
+"""Penalties that must see the model: callables (model, batch, terms, step) -> penalties [B] by name."""
 
 from textvae.regularizers.classification import ClassificationLoss
 

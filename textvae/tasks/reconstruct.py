@@ -11,7 +11,6 @@ from textvae.tasks.sentences import (
     chunks,
     device_of,
     generator_for,
-    limited,
     mode_of,
     require_latent,
     seeded,
@@ -56,7 +55,7 @@ def reconstruct(
     """
     require_latent(model, "reconstruct")
     tokenizer, device = tokenizer_of(model), device_of(model)
-    decoding, generator = limited(model, decoding), generator_for(seed, device)
+    decoding, generator = model.limited(decoding), generator_for(seed, device)
     whole = encode_texts(texts, tokenizer, model.max_tokens)
     made: list[Reconstruction] = []
     with inference(model), seeded(seed, device):

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from textvae.errors import ModelError
-from textvae.generation import Decoding, GreedyConfig
 from textvae.text.batching import gather_batch
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import Batch
@@ -58,12 +57,6 @@ def device_of(model: Any) -> torch.device:
     """Where the model lives."""
     device = getattr(model, "device", None)
     return device if isinstance(device, torch.device) else torch.device("cpu")
-
-
-def limited(model: Any, decoding: Decoding | None) -> Decoding:
-    """Greedy by default, and no longer than the sentences the model was trained on."""
-    decoding = GreedyConfig() if decoding is None else decoding
-    return decoding if decoding.max_tokens else decoding.model_copy(update={"max_tokens": model.max_tokens})
 
 
 def batch_of(rows: Sequence[Sequence[int]], device: torch.device) -> Batch:

@@ -24,8 +24,8 @@ from textvae.text.corpora import Example
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer, WordConfig
 
-FILLERS = "the a we they saw took gave and again here there".split()
-MARKS = {"warm": "sun sand summer beach heat".split(), "cold": "snow ice winter frost wind".split()}
+FILLERS = ["the", "a", "we", "they", "saw", "took", "gave", "and", "again", "here", "there"]
+MARKS = {"warm": ["sun", "sand", "summer", "beach", "heat"], "cold": ["snow", "ice", "winter", "frost", "wind"]}
 NAMES = ["cold", "warm"]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -301,18 +303,12 @@ def _autocast_spy(seen: list[bool]) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_compiled_training_agrees_with_plain(corpora: Corpora, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {
-        "model": LANGUAGE_MODEL | {"decoder": {"kind": "lstm", "hidden_dim": 8}},
-        "max_steps": 4,
-    }
-    fit(corpora, tmp_path / "plain", **settings)
-    torch._dynamo.utils.counters.clear()
-    fit(corpora, tmp_path / "compiled", **settings, compile=True)
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0, "something was compiled"
-    plain, compiled = (weights(tmp_path / name) for name in ("plain", "compiled"))
-    for name in plain:
-        torch.testing.assert_close(plain[name], compiled[name], atol=1e-4, rtol=1e-3)
+def test_compiled_training_agrees_with_plain(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[3]
+    command = [sys.executable, "-m", "tests.unit.training.compile_script", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(root), "ACCELERATE_USE_CPU": "1"}
+    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=580)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 # ------------------------------------------------------------------ other models, other terms
