@@ -88,7 +88,7 @@ def render(
 
 def duration(seconds: float) -> str:
     """
-    >>> duration(7.26), duration(425), duration(7300)
+    >>> duration(7.26), duration(425.0), duration(7300.0)
     ('7.3 s', '7 min 5 s', '2 h 1 min')
     """
     if seconds < 60:
