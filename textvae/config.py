@@ -44,7 +44,7 @@ def parse(expected: type[T] | Any, data: Any, where: str) -> T:
     try:
         return TypeAdapter(expected).validate_python(data)
     except ValidationError as error:
-        raise ConfigError(_explain(error, where, expected)) from None
+        raise ConfigError(_explain(error, where, expected, data)) from None
 
 
 def _field_names(expected: Any) -> list[str]:
@@ -67,10 +67,29 @@ def _field_names(expected: Any) -> list[str]:
     return sorted(names)
 
 
-def _explain(error: ValidationError, where: str, expected: Any) -> str:
+def _written_path(location: tuple[int | str, ...], data: Any) -> str:
+    """Where an error is, in the names the user wrote: pydantic's location also holds the kinds it went through.
+
+    >>> _written_path(("model", "text_vae", "latent"), {"model": {"kind": "text_vae", "latent": 3}})
+    'model.latent'
+    """
+    path, here = [], data
+    for part in location:
+        if isinstance(here, Mapping) and part not in here and here.get("kind") == part:
+            continue
+        path.append(str(part))
+        if isinstance(here, Mapping):
+            here = here.get(part)
+        elif isinstance(here, list | tuple) and isinstance(part, int) and part < len(here):
+            here = here[part]
+        else:
+            here = None
+    return ".".join(path) or "the top level"
+
+
+def _explain(error: ValidationError, where: str, expected: Any, data: Any) -> str:
     first = error.errors()[0]
-    # Union tags appear in pydantic's location; only names the user wrote are of help to him.
-    path = ".".join(str(part) for part in first["loc"]) or "the top level"
+    path = _written_path(first["loc"], data)
     got = first.get("input")
     shown = f"{got!r}" if not isinstance(got, Mapping) else "a table"
     if first["type"] == "extra_forbidden":

@@ -105,11 +105,13 @@ def read_recipe(recipe: str | Path | Mapping[str, Any], settings: Iterable[str] 
         recipe: a TOML file, the name of an installed recipe, or nested tables.
         settings: laid over it: ``["train.epochs=2"]`` or ``{"train.epochs": 2}``.
 
+    The setting ``train.model.kind=language_model`` turns any recipe into that of its baseline: see `_baseline`.
+
     Raises:
         ConfigError: there is no such recipe, it is no TOML, or a table's name is unknown.
     """
     if isinstance(recipe, Mapping):
-        return _from_tables(apply_settings(recipe, settings), Path.cwd(), "the recipe")
+        return _from_tables(_with_settings(recipe, settings), Path.cwd(), "the recipe")
     path = find_recipe(recipe)
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -117,7 +119,31 @@ def read_recipe(recipe: str | Path | Mapping[str, Any], settings: Iterable[str] 
         raise ConfigError(f"recipe {path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"recipe {path} is no valid TOML: {error}; correct that line.") from None
-    return _from_tables(apply_settings(tables, settings), path.parent, f"recipe {path.name}")
+    return _from_tables(_with_settings(tables, settings), path.parent, f"recipe {path.name}")
+
+
+def _with_settings(tables: Mapping[str, Any], settings: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
+    settings = settings if isinstance(settings, Mapping) else list(settings)
+    changed = apply_settings(tables, settings)
+    written = apply_settings({}, settings).get("train", {})
+    if isinstance(written, dict) and written.get("model", {}).get("kind") == "language_model":
+        return _baseline(changed)
+    return changed
+
+
+def _baseline(tables: dict[str, Any]) -> dict[str, Any]:
+    """The recipe of the language model without z: the same decoder, trained in the same way.
+
+    What only z has a use for is left out: the encoder, the posterior, the prior, and the stages that need a code. The
+    name gets `_lm` added, so that the two runs stand side by side.
+
+    >>> vae = {"name": "a", "train": {"model": {"kind": "language_model", "latent_dim": 8, "decoder": {"kind": "gru"}}}}
+    >>> _baseline(vae | {"interpolate": {}})
+    {'name': 'a_lm', 'train': {'model': {'kind': 'language_model', 'decoder': {'kind': 'gru'}}}}
+    """
+    model = {name: value for name, value in tables["train"]["model"].items() if name in ("kind", "decoder")}
+    kept = {name: table for name, table in tables.items() if name not in ("interpolate", "classify")}
+    return {**kept, "name": f"{tables.get('name', '')}_lm", "train": {**tables["train"], "model": model}}
 
 
 def _from_tables(tables: dict[str, Any], folder: Path, source: str) -> Recipe:

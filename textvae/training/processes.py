@@ -6,6 +6,7 @@ slice of each global batch, and all sums are divided by the global count. Severa
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import gather_object, is_tensorboard_available
 from torch import Tensor
 
@@ -42,7 +43,12 @@ class Processes:
             )
         # A second training in the same process may ask for another precision; the process group stays.
         AcceleratorState._reset_state(reset_partial_state=False)
+        # Without an accelerator, accelerate takes each of torchrun's processes for the only one, unless told that the
+        # CPU is meant; a process group that is there already is used as it is.
+        several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        cpu = several and not PartialState._shared_state and not torch.accelerator.is_available()
         self.accelerator = Accelerator(
+            cpu=cpu,
             mixed_precision="bf16" if precision == "bf16" else "no",
             log_with=list(trackers) or None,
             project_dir=None if out is None else str(out),
