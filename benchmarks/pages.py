@@ -119,8 +119,8 @@ def recipes_page(content: dict[str, Any]) -> str:
 def speed_page(content: dict[str, Any]) -> str:
     lines = ["# Speed", "", *source(content, "speed")]
     lines += [
-        "The floor of a row is the arithmetic of the model's weight matrices divided into the speed of a matrix product",
-        "measured in the same process; the last column but one is the share of it that was reached.",
+        "The floor of a row is the arithmetic of the model's weight matrices divided into the speed of a matrix",
+        "product measured in the same process; the last column but one is the share of it that was reached.",
         "",
     ]
     lines += table(

@@ -15,9 +15,9 @@ from textvae.pipeline.files import write_atomically
 if TYPE_CHECKING:
     from textvae.text.inspect import FileReport
 
-TRAINING_EFFICIENCY = 0.35
-"""Share of the matrix-product speed that training is expected to reach: recurrences, the optimizer and validation
-take the rest. Measured at the sizes below on two cores; an estimate is all that is asked of it."""
+TRAINING_EFFICIENCY = 0.5
+"""Share of the matrix-product speed that training is expected to reach, which `benchmarks/speed.py` measures: a cautious
+estimate, so that a time budget is kept on a machine that has other things to do as well."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _recipe(
         "tokenize": {"max_tokens": found.max_tokens, "overlong": "truncate", "tokenizer": tokenizer},
         "train": {
             "epochs": epochs,
-            "batch_tokens": 4096 if found.examples > 5000 else 1024,
+            "batch_tokens": 1024 if found.examples < 200_000 else 4096,
             "optimizer": {"kind": "adam", "lr": 2e-3},
             "objective": {
                 "kind": "elbo",
@@ -185,9 +185,24 @@ def _recipe(
         "impute": {"sentences": 500},
         "interpolate": {"count": 6, "steps": 7},
     }
-    if labels:
-        recipe["classify"] = {}
+    shown = labels_to_show(labels)
+    if shown:
+        recipe["classify"] = {"labels": shown, "optimizer": {"kind": "adam", "lr": 2e-3}}
     return recipe
+
+
+def labels_to_show(counts: Mapping[str, int]) -> int:
+    """How many labels a classifier is given: 500, or fewer where the rarest class has few; 0 where it is too rare.
+
+    Classes are shown equally often, and at most a third of the rarest one, which the split has made smaller already.
+
+    >>> labels_to_show({"pos": 4000, "neg": 3000}), labels_to_show({"a": 90, "b": 60}), labels_to_show({"a": 90, "b": 3})
+    (500, 40, 0)
+    """
+    if not counts:
+        return 0
+    each = min(counts.values()) // 3
+    return 0 if each < 2 else min(500, each * len(counts))
 
 
 def _notes(found: FileReport, size: Size, epochs: int, minutes: float, labels: Mapping[str, int]) -> list[str]:
@@ -203,9 +218,9 @@ def _notes(found: FileReport, size: Size, epochs: int, minutes: float, labels: M
     if found.empty:
         notes.append(f"{found.empty:,} empty texts are left out.")
     if labels:
-        notes.append(
-            f"Labels in column {found.label_column!r}: {', '.join(list(labels)[:8])}; a classifier is trained too."
-        )
+        shown = labels_to_show(labels)
+        then = f"a classifier is trained from {shown} of them" if shown else "the rarest is too rare for a classifier"
+        notes.append(f"Labels in column {found.label_column!r}: {', '.join(list(labels)[:8])}; {then}.")
     notes.append(
         f"LSTM {size.hidden}, z {size.latent}, {epochs} epochs: about {minutes:g} minutes or less on this machine."
     )
