@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textvae.text.inspect import FileReport
 
 TRAINING_EFFICIENCY = 0.5
-"""Share of the matrix-product speed that training is expected to reach, which `benchmarks/speed.py` measures: a cautious
+"""Share of the matrix-product speed that training is expected to reach (`benchmarks/speed.py` measures it): a cautious
 estimate, so that a time budget is kept on a machine that has other things to do as well."""
 
 
@@ -196,8 +196,10 @@ def labels_to_show(counts: Mapping[str, int]) -> int:
 
     Classes are shown equally often, and at most a third of the rarest one, which the split has made smaller already.
 
-    >>> labels_to_show({"pos": 4000, "neg": 3000}), labels_to_show({"a": 90, "b": 60}), labels_to_show({"a": 90, "b": 3})
-    (500, 40, 0)
+    >>> labels_to_show({"pos": 4000, "neg": 3000}), labels_to_show({"a": 90, "b": 60}), labels_to_show({"a": 90})
+    (500, 40, 30)
+    >>> labels_to_show({"a": 90, "b": 3})
+    0
     """
     if not counts:
         return 0

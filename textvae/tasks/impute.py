@@ -220,7 +220,8 @@ def impute_accuracy(
         rounds: as in `impute`; so are `width`, `expand` and `samples` (five answers are ranked).
         examples: trials returned in full.
         exclude_unknown: never hide a word that the vocabulary does not have. By default such words are hidden
-            like any other, and count as errors, because a vocabulary too small is the model's fault.
+            like any other, and count as errors, because a vocabulary too small is the model's fault. Punctuation is
+            never hidden.
         seed: of the sentences, of the words hidden and of the ranking.
 
     Raises:
@@ -232,15 +233,14 @@ def impute_accuracy(
     tokenizer = tokenizer_of(model)
     rng = np.random.default_rng(seed)
     blank = word_blank(tokenizer)
-    starts_word = tokenizer.starts_word
-    splits = tokenizer.splits_words
+    words_of = _WordFinder(tokenizer)
 
     templates: list[list[Slot]] = []
     hidden: list[tuple[int, ...]] = []
     for row in _drawn(test, tokenizer, rng):
         if not 1 <= len(row) <= model.max_tokens:
             continue
-        words = _words(row, starts_word, splits)
+        words = words_of(row)
         if exclude_unknown:
             words = [(a, b) for a, b in words if UNK_ID not in row[a:b]]
         if not words:
@@ -256,7 +256,7 @@ def impute_accuracy(
     found = iterated_modes(
         model, templates, rounds=rounds, width=width, expand=expand, candidates=5, samples=samples, seed=seed
     )
-    common = _most_frequent_word(train, tokenizer, starts_word, splits)
+    common = _most_frequent_word(train, tokenizer, words_of)
     trials, correct, top5 = [], 0, 0
     for number, (template, word, completed) in enumerate(zip(templates, hidden, found, strict=True)):
         # An unknown word has no spelling that an answer could share.
@@ -299,12 +299,22 @@ def _gap(template: Sequence[Slot]) -> int:
     return next(i for i, slot in enumerate(template) if not isinstance(slot, int))
 
 
-def _words(row: Sequence[int], starts_word: np.ndarray, splits: bool) -> list[tuple[int, int]]:
-    """Where each word of a sentence begins and ends: a token, or a piece that starts a word and those that follow."""
-    if not splits:
-        return [(i, i + 1) for i in range(len(row))]
-    begins = [i for i, token in enumerate(row) if starts_word[token]]
-    return list(zip(begins, [*begins[1:], len(row)], strict=True))
+class _WordFinder:
+    """Where each word of a sentence begins and ends. Punctuation is no word: to restore a full stop proves nothing.
+
+    Args:
+        tokenizer: a word is one of its tokens, or a piece that starts a word and those that follow.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.starts_word, self.splits = tokenizer.starts_word, tokenizer.splits_words
+        spelled = (tokenizer.token(token) for token in range(tokenizer.vocab_size))
+        self.has_letters = np.array([any(letter.isalnum() for letter in token) for token in spelled])
+
+    def __call__(self, row: Sequence[int]) -> list[tuple[int, int]]:
+        begins = [i for i, token in enumerate(row) if self.starts_word[token] or not self.splits]
+        spans = zip(begins, [*begins[1:], len(row)] if self.splits else (i + 1 for i in begins), strict=True)
+        return [(a, b) for a, b in spans if self.has_letters[list(row[a:b])].any()]
 
 
 def _drawn(corpus: Any, tokenizer: Any, rng: np.random.Generator) -> Iterator[list[int]]:
@@ -319,13 +329,13 @@ def _ids(corpus: Any, tokenizer: Any, i: int) -> list[int]:
     return tokenizer.encode(corpus[i])
 
 
-def _most_frequent_word(corpus: Any, tokenizer: Any, starts_word: np.ndarray, splits: bool) -> tuple[int, ...]:
+def _most_frequent_word(corpus: Any, tokenizer: Any, words_of: _WordFinder) -> tuple[int, ...]:
     """The commonest word the vocabulary has; of equally common ones the first in the vocabulary."""
     counts: Counter[tuple[int, ...]] = Counter()
     step = max(1, len(corpus) // _COUNTED_SENTENCES)
     for i in range(0, len(corpus), step):
         row = _ids(corpus, tokenizer, i)
-        counts.update(tuple(row[a:b]) for a, b in _words(row, starts_word, splits))
+        counts.update(tuple(row[a:b]) for a, b in words_of(row))
     known = [word for word in counts if UNK_ID not in word]
     if not known:
         raise DataError("The training text has no known word; give the corpus the model was trained on.")
