@@ -171,14 +171,21 @@ def _put_reconstructions(
     tokenizer: Tokenizer | None,
     where: dict[str, Any],
 ) -> None:
-    # The first sentences that were chosen: a corpus is in no order that matters, and they are the same every time.
-    chosen = result.indices[: config.reconstruct_sentences]
+    # Spread evenly over the corpus, whose order may mean something, and the same every time.
+    chosen = _spread(result.indices, config.reconstruct_sentences)
     found = reconstruct(model, corpus, chosen, decoding=config.reconstruct_decoding, tokenizer=tokenizer, **where)
     result.put(**found.metrics, reconstructed=len(chosen))
     if tokenizer is not None:
-        shown = slice(0, config.samples)
-        texts = tokenizer.decode_batch(found.originals[shown]), tokenizer.decode_batch(found.reconstructions[shown])
-        result.reconstructions = [Example(*pair) for pair in zip(*texts, strict=True)]
+        for row in _spread(np.arange(len(chosen)), config.samples):
+            texts = tokenizer.decode_batch([found.originals[row], found.reconstructions[row]])
+            result.reconstructions.append(Example(*texts))
+
+
+def _spread(rows: np.ndarray, count: int | None) -> np.ndarray:
+    """At most `count` of the rows, evenly spread over them; all of them when None."""
+    if count is None or count >= len(rows):
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
 
 
 def _put_samples(

@@ -43,7 +43,7 @@ class EvaluateStage(Stage):
         )
         details: dict[str, Any] = {"curve": measured.curve}
         details["samples"] = {"sampled": measured.samples[:SHOWN]}
-        details["reconstructions"] = [asdict(made) for made in measured.reconstructions[:SHOWN]]
+        details["reconstructions"] = [asdict(made) for made in spread_out(measured.reconstructions)]
         if model.latent_dim and not getattr(model.decoder, "num_labels", 0):
             from textvae.tasks.generate import generate_sentences
 
@@ -52,6 +52,11 @@ class EvaluateStage(Stage):
             details["latent"] = latent_plane(measured.latent_means, measured.labels, corpus.label_names, work.seed)
         write_json(work.folder / DETAILS, as_json(details))
         return {**as_json(dict(measured)), "split": split.stem}
+
+
+def spread_out(items: Sequence[Any], count: int = SHOWN) -> list[Any]:
+    """At most `count` of some items, evenly spread over them."""
+    return [items[i * len(items) // count] for i in range(count)] if len(items) > count else list(items)
 
 
 def spoken(say: Callable[[str], None], every: float = 10.0) -> Callable[[str, int, int], None]:
