@@ -31,12 +31,19 @@ def hardware(device: str = "cpu") -> str:
     return f"{os.cpu_count()} cores of {model}, {torch.get_num_threads()} threads"
 
 
-def commit() -> str:
-    """The commit the numbers were made at, marked when the work tree differed from it."""
+def commit(before: str | None = None) -> str:
+    """The commit the numbers were made at, marked when the work tree differed from it.
+
+    Args:
+        before: an ISO date; then the commit that was current at that time.
+    """
     folder = Path(__file__).resolve().parent
-    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True)
-    if head.returncode:
+    command = ["git", "log", "-1", "--format=%h", *([f"--before={before}"] if before else [])]
+    head = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if head.returncode or not head.stdout.strip():
         return "unknown"
+    if before:
+        return head.stdout.strip()
     status = subprocess.run(["git", "status", "--porcelain", "textvae"], cwd=folder, capture_output=True, text=True)
     return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
 
