@@ -47,7 +47,12 @@ class GaussianPosterior(Posterior):
         super().__init__()
         self.min_log_scale = math.log(config.min_scale)
         self.parameters_of = nn.Linear(feature_dim, 2 * latent_dim)
-        self.label = nn.Embedding(num_labels, 2 * latent_dim) if num_labels else None
+        self.label = None
+        if num_labels:
+            # At zero no label is better than another before anything was learned: a random start would teach
+            # a classifier, through the bound of unlabelled sentences, to prefer whatever chance had favored.
+            self.label = nn.Embedding(num_labels, 2 * latent_dim)
+            nn.init.zeros_(self.label.weight)
 
     def forward(self, features_BH: Float[Tensor, "B H"], context: Context | None = None) -> DiagonalGaussian:
         parameters = at_least_float32(self.parameters_of(features_BH))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import nll_loss
 
+from textvae.layers import drop_words
 from textvae.models import SemiSupervisedTextVAE, to_device
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.types import Batch, LatentTerms
@@ -26,11 +28,15 @@ class ClassificationLoss:
         corpus: training sentences; those with a label are the pool.
         weight: alpha.
         sentences: labelled sentences a step.
+        word_dropout: share of their words hidden from the classifier, so that it does not lean on a few words of the
+            few sentences it knows.
         seed: of the draws.
     """
 
-    def __init__(self, corpus: TokenizedCorpus, *, weight: float, sentences: int, seed: int) -> None:
-        self.corpus, self.weight, self.seed = corpus, weight, seed
+    def __init__(
+        self, corpus: TokenizedCorpus, *, weight: float, sentences: int, seed: int, word_dropout: float = 0.0
+    ) -> None:
+        self.corpus, self.weight, self.seed, self.word_dropout = corpus, weight, seed, word_dropout
         self.labelled = np.flatnonzero(np.asarray(corpus.labels) >= 0)
         self.sentences = min(sentences, len(self.labelled))
 
@@ -40,7 +46,8 @@ class ClassificationLoss:
         drawn = np.random.default_rng([self.seed, step]).choice(self.labelled, self.sentences, replace=False)
         labelled = to_device(self.corpus.batch(drawn), batch.tokens_BT.device)
         assert labelled.label_B is not None
-        loss = nll_loss(model.label_log_prob(labelled), labelled.label_B)
+        seen = replace(labelled, tokens_BT=drop_words(labelled.tokens_BT, self.word_dropout))
+        loss = nll_loss(model.label_log_prob(seen), labelled.label_B)
         return {"classification": (self.weight * loss).expand(batch.tokens_BT.shape[0])}
 
 

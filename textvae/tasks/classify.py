@@ -41,6 +41,7 @@ class ClassifyConfig(Config):
     objective: ObjectiveConfig = Field(default_factory=_default_objective)
     optimizer: OptimizerConfig = Field(default_factory=AdamConfig)
     classification_weight: float = Field(20.0, gt=0, description="of the classifier's cross-entropy, in nats per nat")
+    label_word_dropout: float = Field(0.3, ge=0, lt=1, description="share of a labelled sentence's words hidden")
     labelled_sentences: int = Field(64, gt=0, description="labelled sentences in each step")
     epochs: int = Field(5, gt=0)
     early_stopping: int | None = Field(None, gt=0, description="epochs of patience on the validation accuracy")
@@ -172,7 +173,11 @@ def train_classifier(
         max_tokens=vae.max_tokens,
         initial_model=model,
         regularizer=ClassificationLoss(
-            corpus, weight=config.classification_weight, sentences=config.labelled_sentences, seed=seed
+            corpus,
+            weight=config.classification_weight,
+            sentences=config.labelled_sentences,
+            word_dropout=config.label_word_dropout,
+            seed=seed,
         ),
         validation_metric=lambda trained: accuracy_on(trained, valid_corpus, judged, config.batch_tokens),
         progress=progress,
@@ -197,7 +202,8 @@ def _parts_of(vae: TextModel) -> SemiSupervisedConfig:
 def warm_start(model: SemiSupervisedTextVAE, vae: TextModel) -> list[str]:
     """Copy a trained VAE's weights into the semi-supervised model.
 
-    Where the label widens a layer's input its columns come last, so the leading block is what the VAE has learned.
+    Where the label widens a layer's input its columns come last, so the leading block is what the VAE has learned; the
+    label's own columns begin at zero, so that the model begins as that VAE whatever the label.
 
     Returns:
         the names of the weights that were copied.
@@ -209,6 +215,7 @@ def warm_start(model: SemiSupervisedTextVAE, vae: TextModel) -> list[str]:
             continue
         if any(have > room for have, room in zip(source.shape, weight.shape, strict=True)):
             continue
+        weight.zero_()
         weight[tuple(slice(0, size) for size in source.shape)] = source.to(weight.device)
         copied.append(name)
     return copied
