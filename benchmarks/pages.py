@@ -68,7 +68,7 @@ def recipes_page(content: dict[str, Any]) -> str:
     lines += table(
         [
             *("recipe", "BLEU", "exact match", "hidden word restored", "within five", "most frequent word"),
-            *("labels", "accuracy", "majority"),
+            *("labels", "accuracy", "majority", "TF-IDF SVM"),
         ],
         [
             [
@@ -83,6 +83,7 @@ def recipes_page(content: dict[str, Any]) -> str:
                 if "classify_accuracy" in row
                 else "",
                 shown(row, "classify_majority_accuracy", "{:.3f}"),
+                shown(row, "classify_tfidf_svm_accuracy", "{:.3f}"),
             ]
             for row in rows
         ],

@@ -15,6 +15,7 @@ from typing import Any
 
 import textvae
 from benchmarks import pages, results_file
+from benchmarks.tfidf_baseline import tfidf_svm_accuracy
 
 TAKEN = {
     "tokenize": ("vocab_size",),
@@ -54,8 +55,11 @@ def main() -> None:
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
     for recipe in args.recipes:
         report = textvae.run(recipe, out=args.out / Path(recipe).stem)
+        row = row_of(report)
+        if "classify" in report:
+            row["classify_tfidf_svm_accuracy"] = round(tfidf_svm_accuracy(args.out / Path(recipe).stem), 4)
         # A run that was up to date was made earlier than now.
-        row = row_of(report) | {"commit": results_file.commit(before=report["run"]["date"])}
+        row["commit"] = results_file.commit(before=report["run"]["date"])
         rows = [old for old in rows if old["name"] != row["name"]] + [row]
         results_file.write("recipes", sorted(rows, key=lambda one: one["name"]))
     pages.write_all()

@@ -4,7 +4,6 @@ from textvae.training.config import TrainConfig
 from textvae.training.learning_rate import CosineConfig, DecayConfig, NoDecayConfig, PlateauConfig
 from textvae.training.optimizers import AdamConfig, AdamWConfig, OptimizerConfig, SGDConfig
 from textvae.training.result import TrainResult
-from textvae.training.step import hide_labels
 from textvae.training.trainer import DivergedError, train
 
 __all__ = [
@@ -19,6 +18,5 @@ __all__ = [
     "SGDConfig",
     "TrainConfig",
     "TrainResult",
-    "hide_labels",
     "train",
 ]

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from textvae.models import TextModel
-from textvae.types import NO_LABEL, Batch, LatentTerms
+from textvae.types import Batch, LatentTerms
 
 ACTIVE_UNIT_VARIANCE = 0.01
 """A latent dimension is active when the variance of its posterior mean over sentences is above this."""
 
-BatchTransform = Callable[[Batch], Batch]
 Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
 """model, batch, terms, step -> penalties by name, each [B] in nats per sentence, added to the loss."""
 
@@ -106,20 +103,3 @@ def active_units(sums_2D: Tensor, count: int) -> int:
     """Dimensions whose posterior mean varies between sentences (Burda et al. 2016, arXiv 1509.00519, section 5)."""
     mean_D, square_D = sums_2D / max(1, count)
     return int((square_D - mean_D.square() > ACTIVE_UNIT_VARIANCE).sum())
-
-
-def hide_labels(visible: np.ndarray) -> BatchTransform:
-    """A transform after which only some training sentences show their label.
-
-    Args:
-        visible: bool, [N]: by position in the corpus, whether the label may be seen.
-    """
-    shown_N = torch.from_numpy(np.array(visible, dtype=bool))
-
-    def transform(batch: Batch) -> Batch:
-        if batch.label_B is None or batch.example_id_B is None:
-            return batch
-        label_B = torch.where(shown_N[batch.example_id_B], batch.label_B, NO_LABEL)
-        return replace(batch, label_B=label_B)
-
-    return transform

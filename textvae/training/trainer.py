@@ -33,7 +33,7 @@ from textvae.training.processes import Processes
 from textvae.training.progress import ProgressBar
 from textvae.training.result import TrainResult, peak_gpu_memory_mb, peak_memory_mb
 from textvae.training.selection import Selection
-from textvae.training.step import BatchTransform, Regularizer, TrainStep
+from textvae.training.step import Regularizer, TrainStep
 from textvae.training.validation import Validation, isolated_randomness
 
 MODEL_FOLDER, CHECKPOINT_FOLDER, RESULT_FILE = "model", "checkpoints", "result.json"
@@ -58,7 +58,6 @@ def train(
     card: dict[str, Any] | None = None,
     max_tokens: int | None = None,
     initial_model: TextModel | None = None,
-    transform_batch: BatchTransform | None = None,
     regularizer: Regularizer | None = None,
     validation_metric: Callable[[Any], float] | None = None,
     progress: bool = True,
@@ -81,7 +80,6 @@ def train(
         card: what the model card should tell; the bounds reached are added.
         max_tokens: longest sentence the model is to take, EOS not counted; by default the longest of both corpora.
         initial_model: train this one instead of building `config.model`.
-        transform_batch: applied to training batches (see `hide_labels`).
         regularizer: further penalties, each [B] in nats per sentence.
         validation_metric: measured on the model after each epoch; the epoch where it is highest is kept, instead of
             the one with the best bound.
@@ -98,9 +96,7 @@ def train(
     for name, corpus in (("training", train_corpus), ("validation", valid_corpus)):
         if len(corpus) == 0:
             raise DataError(f"the {name} corpus has no sentences; expected at least one.")
-    run = _Training(
-        config, train_corpus, valid_corpus, Path(out), seed, transform_batch, regularizer, validation_metric, progress
-    )
+    run = _Training(config, train_corpus, valid_corpus, Path(out), seed, regularizer, validation_metric, progress)
     finished = run.finished_result()
     if finished is not None:
         return finished
@@ -129,13 +125,12 @@ class _Training:
         valid_corpus: TokenizedCorpus,
         out: Path,
         seed: int,
-        transform_batch: BatchTransform | None,
         regularizer: Regularizer | None,
         validation_metric: Callable[[Any], float] | None,
         progress: bool,
     ) -> None:
         self.config, self.corpus, self.out, self.seed = config, train_corpus, out, seed
-        self.transform_batch, self.regularizer, self.validation_metric = transform_batch, regularizer, validation_metric
+        self.regularizer, self.validation_metric = regularizer, validation_metric
         self.show_progress = progress
         self.processes = Processes(config.precision, config.trackers, out)
 
@@ -285,8 +280,6 @@ class _Training:
         processes = self.processes
         mine, counts = processes.share(indices)
         batch = self.corpus.batch(mine)
-        if self.transform_batch is not None:
-            batch = self.transform_batch(batch)
         batch = to_device(batch, processes.device)
         rate = self.learning_rate(self.step)
         for group in self.optimizer.param_groups:

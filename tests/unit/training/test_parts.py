@@ -8,7 +8,6 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -321,18 +320,3 @@ def test_progress_bar_is_silent_without_a_terminal(capsys: pytest.CaptureFixture
             bar.advance(3, 0)
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
-
-
-def test_hidden_labels() -> None:
-    from textvae.training import hide_labels
-    from textvae.types import Batch
-
-    batch = Batch(
-        torch.zeros(3, 2, dtype=torch.int64),
-        torch.full((3,), 2),
-        label_B=torch.tensor([1, 0, 1]),
-        example_id_B=torch.tensor([4, 0, 2]),
-    )
-    visible = np.array([True, False, False, False, True])
-    hidden = hide_labels(visible)(batch)
-    assert hidden.label_B is not None and hidden.label_B.tolist() == [1, 0, -1]

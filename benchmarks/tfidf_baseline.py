@@ -1,0 +1,38 @@
+"""The floor a classifier must beat: a linear SVM on TF-IDF 1-2 grams, given the very labels a run's classifier saw.
+
+python -m benchmarks.tfidf_baseline runs/demo
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.svm import LinearSVC
+
+from textvae.tasks.classify import choose_labelled
+from textvae.text.tokenized import TokenizedCorpus
+
+
+def tfidf_svm_accuracy(run: Path) -> float:
+    """Test accuracy; inverse document frequencies come from all training sentences, whose texts a VAE sees as well."""
+    report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    train, test = (TokenizedCorpus(run / "tokenize" / f"{split}.arrow") for split in ("train", "test"))
+    truth = np.asarray(train.labels)
+    shown = choose_labelled(truth, report["classify"]["labels"], len(train.label_names), report["run"]["seed"])
+    vectors = TfidfVectorizer(ngram_range=(1, 2)).fit(train.text(i) for i in range(len(train)))
+    svm = LinearSVC().fit(vectors.transform([train.text(i) for i in shown]), truth[shown])
+    return float(svm.score(vectors.transform([test.text(i) for i in range(len(test))]), np.asarray(test.labels)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="a finished run with a classify stage")
+    print(f"{tfidf_svm_accuracy(parser.parse_args().run):.4f}")
+
+
+if __name__ == "__main__":
+    main()
