@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ class Size:
 
 SIZES = (Size(64, 64, 16), Size(128, 96, 24), Size(192, 128, 24), Size(256, 256, 32), Size(512, 256, 32))
 MIN_EPOCHS, WANTED_EPOCHS, MAX_EPOCHS = 3, 12, 40
+MIN_VOCABULARY = 4000
 
 
 def new_recipe(
@@ -83,6 +84,7 @@ def new_recipe(
     if found.examples < 20:
         raise DataError(f"{file} has {found.examples} texts; a model needs at least 20, and some thousands to be good.")
     speed = operations_per_second or measure_operations_per_second()
+    found = affordable_vocabulary(found, minutes, speed)
     size, epochs = choose_size(found, minutes, speed)
     labels = found.label_counts if found.label_column is not None and 2 <= len(found.label_counts) <= 50 else {}
     write_atomically(card_path, to_toml(_card(found, name), f"The corpus card of {name}: where the text is."))
@@ -103,17 +105,38 @@ def choose_size(found: FileReport, minutes: float, operations_per_second: float)
         minutes: to spend.
         operations_per_second: of the machine.
     """
-    typical = max(found.words_quantiles[0.5], 1) * (1.2 if found.split == "nltk" else 1.0)
-    tokens = 0.9 * found.examples * (min(typical, found.max_tokens) + 1)
-    operations = minutes * 60 * operations_per_second * TRAINING_EFFICIENCY
-
-    def epochs(size: Size) -> float:
-        return operations / (tokens * size.flops_per_token(found.vocab_size))
-
+    tokens = _training_tokens(found)
     # A model much larger than its corpus only learns it by heart.
     fitting = [size for size in SIZES if size.hidden <= 128 or tokens > 400 * size.hidden]
-    size = next((size for size in reversed(fitting) if epochs(size) >= WANTED_EPOCHS), SIZES[0])
-    return size, int(min(MAX_EPOCHS, max(MIN_EPOCHS, epochs(size))))
+    affordable = [size for size in fitting if _epochs(found, size, minutes, operations_per_second) >= WANTED_EPOCHS]
+    size = affordable[-1] if affordable else SIZES[0]
+    epochs = _epochs(found, size, minutes, operations_per_second)
+    return size, int(min(MAX_EPOCHS, max(MIN_EPOCHS, epochs)))
+
+
+def affordable_vocabulary(found: FileReport, minutes: float, operations_per_second: float) -> FileReport:
+    """The same file with a smaller vocabulary, where even the smallest model could not read it often enough.
+
+    The projection to the vocabulary is most of a small model's work, and rare words are learned last: half of them
+    given up are worth twice the epochs.
+    """
+    while (
+        found.vocab_size >= 2 * MIN_VOCABULARY
+        and _epochs(found, SIZES[0], minutes, operations_per_second) < WANTED_EPOCHS
+    ):
+        found = replace(found, vocab_size=found.vocab_size // 2)
+    return found
+
+
+def _training_tokens(found: FileReport) -> float:
+    typical = max(found.words_quantiles[0.5], 1) * (1.2 if found.split == "nltk" else 1.0)
+    return 0.9 * found.examples * (min(typical, found.max_tokens) + 1)
+
+
+def _epochs(found: FileReport, size: Size, minutes: float, operations_per_second: float) -> float:
+    """How often a model of some size can read the file in the time there is."""
+    operations = minutes * 60 * operations_per_second * TRAINING_EFFICIENCY
+    return operations / (_training_tokens(found) * size.flops_per_token(found.vocab_size))
 
 
 def measure_operations_per_second(seconds: float = 0.5) -> float:
