@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,8 @@ def test_the_demo_ends_with_a_z_that_is_used(tmp_path: Path) -> None:
     assert report["impute"]["accuracy"] > 2 * report["impute"]["baseline_accuracy"]
     assert report["classify"]["accuracy"] > report["classify"]["majority_accuracy"] + 0.1
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "http://" not in page.replace("http://www.w3.org", "") and "<script src" not in page
+    # Self-contained: nothing is loaded from elsewhere (the names of XML vocabularies in a picture are no addresses).
+    assert not re.search(r"""(src|href)=["']https?:|<link |@import|<script""", page)
     again = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     assert "up to date" in again.stderr and "running" not in again.stderr
 
