@@ -68,7 +68,6 @@ class TextModel(nn.Module):
         decoding = GreedyConfig() if decoding is None else decoding
         return decoding if decoding.max_tokens else decoding.model_copy(update={"max_tokens": self.max_tokens})
 
-    @torch.no_grad()
     def decode(
         self,
         z_ND: Float[Tensor, "N D"],
@@ -84,14 +83,10 @@ class TextModel(nn.Module):
             context: labels, for a model conditioned on them.
             generator: for decodings that draw.
         """
-        tokenizer, was_training = self.require_tokenizer(), self.training
-        self.eval()
-        try:
-            made = generate(
-                self.decoder, z_ND.to(self.device), self.limited(decoding), context=context, generator=generator
-            )
-        finally:
-            self.train(was_training)
+        tokenizer = self.require_tokenizer()
+        made = generate(
+            self.decoder, z_ND.to(self.device), self.limited(decoding), context=context, generator=generator
+        )
         return tokenizer.decode_batch(made.tokens)
 
     def save_pretrained(self, folder: str | Path, card: dict[str, Any] | None = None) -> None:

@@ -18,6 +18,7 @@ from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
 from textvae.errors import ConfigError
+from textvae.generation import inference
 from textvae.layers import at_least_float32
 from textvae.models import storage
 from textvae.models.base import TextModel
@@ -162,7 +163,6 @@ class SemiSupervisedTextVAE(TextModel):
             latents=(z_group, label_group),
         )
 
-    @torch.no_grad()
     def predict(self, texts: Sequence[str]) -> Float[Tensor, "B C"]:
         """q(y|x) of each sentence: probabilities of the labels in the order of `label_names`.
 
@@ -170,12 +170,8 @@ class SemiSupervisedTextVAE(TextModel):
             DataError: for an empty sentence, or one longer than the model was trained for.
         """
         batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
-        was_training = self.training
-        self.eval()
-        try:
+        with inference(self):
             return self.label_log_prob(to_device(batch, self.device)).exp()
-        finally:
-            self.train(was_training)
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> SemiSupervisedTextVAE:

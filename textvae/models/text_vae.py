@@ -18,6 +18,7 @@ from textvae.config import Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
+from textvae.generation import inference
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
@@ -78,7 +79,6 @@ class TextVAE(TextModel):
             latents=(group,),
         )
 
-    @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
         """Text to latent: the posterior mean of each sentence.
 
@@ -86,12 +86,8 @@ class TextVAE(TextModel):
             DataError: for an empty sentence, or one longer than the model was trained for.
         """
         batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
-        was_training = self.training
-        self.eval()
-        try:
+        with inference(self):
             return self.posterior_of(to_device(batch, self.device)).mean
-        finally:
-            self.train(was_training)
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> TextVAE:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from textvae.config import Config
 from textvae.errors import ConfigError, ModelError
+from textvae.generation import inference
 from textvae.models import SemiSupervisedConfig, SemiSupervisedTextVAE, TextModel, TextVAE, to_device
 from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig
 from textvae.regularizers import ClassificationLoss
@@ -221,21 +222,16 @@ def warm_start(model: SemiSupervisedTextVAE, vae: TextModel) -> list[str]:
     return copied
 
 
-@torch.no_grad()
 def _label_probabilities(
     model: SemiSupervisedTextVAE, corpus: TokenizedCorpus, rows: np.ndarray, batch_tokens: int
 ) -> np.ndarray:
     """q(y|x) of some sentences, [N, C], in the order of `rows`."""
-    was_training = model.training
-    model.eval()
     lengths = np.asarray(corpus.lengths)[rows]
     found = np.zeros((len(rows), len(model.label_names)))
-    try:
+    with inference(model):
         for batch in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
             scores = model.label_log_prob(to_device(corpus.batch(rows[batch]), model.device))
             found[batch] = scores.exp().double().cpu().numpy()
-    finally:
-        model.train(was_training)
     return found
 
 
