@@ -53,7 +53,7 @@ def test_the_demo_ends_with_a_z_that_is_used(tmp_path: Path) -> None:
 @pytest.mark.skipif("TEXTVAE_DATA" not in os.environ, reason="TEXTVAE_DATA names no folder of corpora")
 def test_the_penn_treebank_has_its_published_size(tmp_path: Path) -> None:
     """3761 test sentences and 82430 tokens with EOS: the unit in which perplexities are compared."""
-    corpus = read_recipe("ptb_lstm").corpus
+    corpus = read_recipe("ptb_lm").corpus
     examples = list(corpus.read("test"))
     tokenizer = WordConfig(vocab_size=10_000, split="whitespace").train(
         example.text for example in corpus.read("train")

@@ -22,13 +22,14 @@ class _RecurrentDecoderConfig(Component):
     z_to: Literal["initial_state", "every_step", "both"] = Field("both", description="how z enters")
     word_dropout: float = Field(0.0, ge=0, le=1, description="share of input words hidden in training; 1 = inputless")
     dropout: float = Field(0.0, ge=0, lt=1, description="locked dropout on embeddings, between layers and on outputs")
+    state_dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden-to-hidden weights dropped in training")
     label_dim: int = Field(16, gt=0, description="features of the class embedding, where there are labels")
-    tie_embeddings: bool = Field(False, description="share the embedding with the vocabulary projection")
+    tie_embeddings: bool = Field(
+        False, description="predict words with their embeddings, after a linear map to their size"
+    )
 
     @model_validator(mode="after")
     def _tied_sizes(self) -> _RecurrentDecoderConfig:
-        if self.tie_embeddings and self.embedding_dim != self.hidden_dim:
-            raise ValueError("tie_embeddings needs embedding_dim equal to hidden_dim")
         if self.tie_embeddings and self.word_dropout == 1:
             raise ValueError("an inputless decoder (word_dropout = 1) has no embedding to tie")
         return self
@@ -89,14 +90,23 @@ class RecurrentDecoder(Decoder):
         self.label = nn.Embedding(num_labels, config.label_dim) if num_labels else None
         constant_dim = (latent_dim if self.z_at_every_step else 0) + (config.label_dim if num_labels else 0)
         self.stack = RecurrentStack(
-            cell, config.embedding_dim + constant_dim, config.hidden_dim, config.layers, dropout=config.dropout
+            cell,
+            config.embedding_dim + constant_dim,
+            config.hidden_dim,
+            config.layers,
+            dropout=config.dropout,
+            state_dropout=config.state_dropout,
         )
         self.initial = None
         if latent_dim > 0 and config.z_to in ("initial_state", "both"):
             self.initial = nn.Linear(latent_dim, config.layers * config.hidden_dim)
         self.dropout = LockedDropout(config.dropout)
         tied = self.embedding.weight if config.tie_embeddings else None
-        self.vocabulary = VocabularyProjection(config.hidden_dim, vocab_size, tied)
+        # A tied projection reads states of the embedding's size; where the cell's are larger, a linear map is between.
+        between = config.tie_embeddings and config.embedding_dim != config.hidden_dim
+        self.to_embedding = nn.Linear(config.hidden_dim, config.embedding_dim) if between else nn.Identity()
+        output_dim = config.embedding_dim if config.tie_embeddings else config.hidden_dim
+        self.vocabulary = VocabularyProjection(output_dim, vocab_size, tied)
 
     def _initial_state(self, z_ND: Tensor) -> list[tuple[Tensor, ...]]:
         if self.initial is None:
@@ -133,7 +143,7 @@ class RecurrentDecoder(Decoder):
         if constant.shape[-1]:
             words = torch.cat([words, constant.unsqueeze(1).expand(-1, words.shape[1], -1)], -1)
         hidden, _ = self.stack(words, state=self._initial_state(z_ND))
-        hidden = self.dropout(hidden)
+        hidden = self.dropout(self.to_embedding(hidden))
         valid = valid_targets(repeat_for_samples(tokens_BT, samples))
         target = repeat_for_samples(tokens_BT, samples)[:, 1:][valid]
         scores = scatter_valid(self.vocabulary.target_log_prob(hidden[valid], target), valid)
@@ -149,7 +159,7 @@ class RecurrentDecoder(Decoder):
         if constant.shape[-1]:
             words = torch.cat([words, constant.unsqueeze(1)], -1)
         hidden, layers = self.stack(words, state=layers)
-        return self.vocabulary(hidden.squeeze(1)), (layers, constant)
+        return self.vocabulary(self.to_embedding(hidden.squeeze(1))), (layers, constant)
 
     def select(self, state: RecurrentState, index_M: Int[Tensor, " M"]) -> RecurrentState:
         layers, constant = state

@@ -28,6 +28,8 @@ class RecurrentStack(nn.Module):
         layers: how many.
         bidirectional: also read backwards; the outputs then have 2 * hidden_dim features.
         dropout: locked dropout between layers.
+        state_dropout: share of the hidden-to-hidden weights dropped for a whole batch of sentences in training
+            (DropConnect; Merity et al. 2018, arXiv 1708.02182): dropout on the states that the fast kernels allow.
     """
 
     def __init__(
@@ -38,9 +40,11 @@ class RecurrentStack(nn.Module):
         layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        state_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.cell, self.hidden_dim, self.bidirectional = cell, hidden_dim, bidirectional
+        self.state_dropout = state_dropout
         make = nn.LSTM if cell == "lstm" else nn.GRU
         directions = 2 if bidirectional else 1
         sizes = [input_dim] + [directions * hidden_dim] * (layers - 1)
@@ -80,16 +84,30 @@ class RecurrentStack(nn.Module):
             if index:
                 x = self.dropout(x)
             given = None if state is None else tuple(part.unsqueeze(0) for part in state[index])
-            if given is not None and self.cell == "gru":
-                output, after = layer(x, given[0])
-            else:
-                output, after = layer(x, given)
+            output, after = self._run(layer, x, given)
             states.append(tuple(part.squeeze(0) for part in (after if isinstance(after, tuple) else (after,))))
             if reverse_BT is not None:
-                backward, _ = self.backward_layers[index](_take(x, reverse_BT))
+                backward, _ = self._run(self.backward_layers[index], _take(x, reverse_BT), None)
                 output = torch.cat([output, _take(backward, reverse_BT)], -1)
             x = output
         return x, states
+
+    def _run(
+        self, layer: nn.Module, x: Tensor, state: tuple[Tensor, ...] | None
+    ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
+        """One layer in one direction, with some of its hidden-to-hidden weights dropped in training."""
+        assert isinstance(layer, nn.LSTM | nn.GRU)
+        if not self.training or self.state_dropout == 0.0:
+            return layer(x, state[0] if state is not None and self.cell == "gru" else state)
+        if state is None:
+            zero = x.new_zeros(1, x.shape[0], self.hidden_dim)
+            state = (zero, zero) if self.cell == "lstm" else (zero,)
+        dropped = nn.functional.dropout(layer.weight_hh_l0, self.state_dropout)
+        weights = [layer.weight_ih_l0, dropped, layer.bias_ih_l0, layer.bias_hh_l0]
+        if self.cell == "lstm":
+            output, h, c = torch.lstm(x, state, weights, True, 1, 0.0, True, False, True)
+            return output, (h, c)
+        return torch.gru(x, state[0], weights, True, 1, 0.0, True, False, True)
 
     def last_state(self, outputs_BTH: Float[Tensor, "B T H"], lengths_B: Int[Tensor, " B"]) -> Float[Tensor, "B H"]:
         """The state after the whole sentence was read: the last one forward, the first one backward."""

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from textvae.layers.matrix_product import matrix_product
 from textvae.layers.precision import at_least_float32
 from textvae.types import BOS_ID, PAD_ID
 
@@ -65,7 +66,7 @@ def _chunks(rows: int, vocab_size: int) -> list[slice]:
 
 def _logits(hidden_NH: Tensor, weight_VH: Tensor, bias_V: Tensor) -> Tensor:
     if hidden_NH.dtype == bias_V.dtype:
-        return torch.addmm(bias_V, hidden_NH, weight_VH.T)
+        return matrix_product(hidden_NH, weight_VH, bias_V)
     return (hidden_NH @ weight_VH.T).to(bias_V.dtype) + bias_V
 
 
@@ -126,9 +127,9 @@ class _TargetLogProb(torch.autograd.Function):
             else:
                 probs = torch.softmax(_logits(hidden_NH[chunk], weight_VH, bias_V), -1).to(hidden_NH.dtype)
             if grad_hidden is not None:
-                torch.mm(probs, weight_VH, out=grad_hidden[chunk])
+                grad_hidden[chunk] = matrix_product(probs, weight_VH.T)
             if grad_weight is not None:
-                grad_weight.addmm_(probs.T, scaled_NH[chunk], alpha=-1.0)
+                grad_weight -= matrix_product(scaled_NH[chunk].T.contiguous(), probs.T).T
             if grad_bias is not None:
                 grad_bias -= (grad_N[chunk].to(probs.dtype) @ probs).to(grad_bias.dtype)
         if grad_hidden is not None:

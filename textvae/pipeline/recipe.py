@@ -105,6 +105,9 @@ def read_recipe(recipe: str | Path | Mapping[str, Any], settings: Iterable[str] 
         recipe: a TOML file, the name of an installed recipe, or nested tables.
         settings: laid over it: ``["train.epochs=2"]`` or ``{"train.epochs": 2}``.
 
+    A recipe may say ``extends = "other.toml"``: it is then the other one, found beside it, with its own settings laid
+    over. A table that names another `kind` than the one below it replaces it.
+
     The setting ``train.model.kind=language_model`` turns any recipe into that of its baseline: see `_baseline`.
 
     Raises:
@@ -113,13 +116,52 @@ def read_recipe(recipe: str | Path | Mapping[str, Any], settings: Iterable[str] 
     if isinstance(recipe, Mapping):
         return _from_tables(_with_settings(recipe, settings), Path.cwd(), "the recipe")
     path = find_recipe(recipe)
+    return _from_tables(_with_settings(_read_tables(path), settings), path.parent, f"recipe {path.name}")
+
+
+def _read_tables(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A recipe's tables, laid over those of the recipe it extends.
+
+    Args:
+        path: of the recipe.
+        heirs: the recipes that extend this one.
+    """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"recipe {path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"recipe {path} is no valid TOML: {error}; correct that line.") from None
-    return _from_tables(_with_settings(tables, settings), path.parent, f"recipe {path.name}")
+    parent = tables.pop("extends", None)
+    if parent is None:
+        return tables
+    if not isinstance(parent, str) or not (path.parent / parent).is_file():
+        raise ConfigError(f"recipe {path}: extends = {parent!r}, expected the name of a recipe file beside it.")
+    above = (path.parent / parent).resolve()
+    if above in (path, *heirs):
+        raise ConfigError(f"recipe {path} extends itself, by way of {parent}; break that circle.")
+    merged = _laid_over(_read_tables(above, (path, *heirs)), tables)
+    written = tables.get("train", {})
+    if isinstance(written, dict) and isinstance(written.get("model"), dict):
+        if written["model"].get("kind") == "language_model":
+            return _baseline(merged, name=str(tables.get("name", "")))
+    return merged
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables with others over them.
+
+    >>> _laid_over({"a": {"kind": "x", "b": 1}, "c": {"kind": "x", "b": 1}}, {"a": {"b": 2}, "c": {"kind": "y"}})
+    {'a': {'kind': 'x', 'b': 2}, 'c': {'kind': 'y'}}
+    """
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        if both and name != "model" and value.get("kind", old.get("kind")) != old.get("kind"):
+            both = False
+        merged[name] = _laid_over(old, value) if both else value
+    return merged
 
 
 def _with_settings(tables: Mapping[str, Any], settings: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
@@ -127,27 +169,30 @@ def _with_settings(tables: Mapping[str, Any], settings: Iterable[str] | Mapping[
     changed = apply_settings(tables, settings)
     written = apply_settings({}, settings).get("train", {})
     if isinstance(written, dict) and written.get("model", {}).get("kind") == "language_model":
-        return _baseline(changed)
+        return _baseline(changed, name=f"{tables.get('name', '')}_lm")
     return changed
 
 
-def _baseline(tables: dict[str, Any]) -> dict[str, Any]:
+def _baseline(tables: dict[str, Any], name: str) -> dict[str, Any]:
     """The recipe of the language model without z: the same decoder, trained in the same way.
 
-    What only z has a use for is left out: the encoder, the posterior, the prior, and the stages that need a code. The
-    name gets `_lm` added, so that the two runs stand side by side.
+    What only z has a use for is left out: the encoder, the posterior, the prior, and the stages that need a code.
+
+    Args:
+        tables: the recipe of the model with z, its kind changed.
+        name: the baseline's, so that the two runs stand side by side.
 
     >>> vae = {"name": "a", "train": {"model": {"kind": "language_model", "latent_dim": 8, "decoder": {"kind": "gru"}}}}
-    >>> _baseline(vae | {"interpolate": {}})
+    >>> _baseline(vae | {"interpolate": {}}, "a_lm")
     {'name': 'a_lm', 'train': {'model': {'kind': 'language_model', 'decoder': {'kind': 'gru'}}}}
     """
-    model = {name: value for name, value in tables["train"]["model"].items() if name in ("kind", "decoder")}
-    kept = {name: table for name, table in tables.items() if name not in ("interpolate", "classify")}
-    return {**kept, "name": f"{tables.get('name', '')}_lm", "train": {**tables["train"], "model": model}}
+    model = {part: value for part, value in tables["train"]["model"].items() if part in ("kind", "decoder")}
+    kept = {part: table for part, table in tables.items() if part not in ("interpolate", "classify")}
+    return {**kept, "name": name, "train": {**tables["train"], "model": model}}
 
 
 def _from_tables(tables: dict[str, Any], folder: Path, source: str) -> Recipe:
-    known = [*RecipeHeader.model_fields, "corpus", *STAGE_NAMES]
+    known = [*RecipeHeader.model_fields, "extends", "corpus", *STAGE_NAMES]
     for name in tables:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
