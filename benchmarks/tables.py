@@ -23,6 +23,7 @@ from typing import Any
 import textvae
 from benchmarks import pages, results_file
 from benchmarks.recipes import row_of
+from textvae.pipeline.settings import parse_assignment
 
 ROWS = {
     "ptb": (
@@ -68,8 +69,8 @@ def train_row(table: str, row: str, budget: str, out: Path, settings: list[str])
     if not note.exists():
         out.mkdir(parents=True, exist_ok=True)
         note.write_text(json.dumps({"commit": results_file.commit()}) + "\n", encoding="utf-8")
-    overlay = [f"{name}={json.dumps(value)}" for name, value in BUDGETS[budget].get(row, {}).items()]
-    textvae.run(f"pipelines/{table}_{row}.toml", settings=[*overlay, *settings], out=folder)
+    given = {".".join(path): value for path, value in map(parse_assignment, settings)}
+    textvae.run(f"pipelines/{table}_{row}.toml", settings=BUDGETS[budget].get(row, {}) | given, out=folder)
 
 
 def collect(table: str, budget: str, row: str, out: Path) -> dict[str, Any] | None:

@@ -30,4 +30,4 @@ def matrix_product(a_NH: Tensor, b_MH: Tensor, bias_M: Tensor | None = None) -> 
 def _one_dnn(x: Tensor) -> bool:
     if torch.compiler.is_compiling() or x.device.type != "cpu" or x.dtype != torch.float32:
         return False
-    return torch.backends.mkldnn.enabled and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return bool(torch.backends.mkldnn.enabled) and hasattr(torch.ops.mkldnn, "_linear_pointwise")

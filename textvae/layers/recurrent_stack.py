@@ -102,8 +102,8 @@ class RecurrentStack(nn.Module):
         if state is None:
             zero = x.new_zeros(1, x.shape[0], self.hidden_dim)
             state = (zero, zero) if self.cell == "lstm" else (zero,)
-        dropped = nn.functional.dropout(layer.weight_hh_l0, self.state_dropout)
-        weights = [layer.weight_ih_l0, dropped, layer.bias_ih_l0, layer.bias_hh_l0]
+        weights: list[Tensor] = [parameter for _, parameter in layer.named_parameters()]  # W_ih, W_hh, b_ih, b_hh
+        weights[1] = nn.functional.dropout(weights[1], self.state_dropout)
         if self.cell == "lstm":
             output, h, c = torch.lstm(x, state, weights, True, 1, 0.0, True, False, True)
             return output, (h, c)

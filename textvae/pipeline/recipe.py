@@ -142,9 +142,9 @@ def _read_tables(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise ConfigError(f"recipe {path} extends itself, by way of {parent}; break that circle.")
     merged = _laid_over(_read_tables(above, (path, *heirs)), tables)
     written = tables.get("train", {})
-    if isinstance(written, dict) and isinstance(written.get("model"), dict):
-        if written["model"].get("kind") == "language_model":
-            return _baseline(merged, name=str(tables.get("name", "")))
+    model = written.get("model", {}) if isinstance(written, dict) else {}
+    if isinstance(model, dict) and model.get("kind") == "language_model":
+        return _baseline(merged, name=str(tables.get("name", "")))
     return merged
 
 
@@ -157,10 +157,11 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
     merged = dict(below)
     for name, value in above.items():
         old = merged.get(name)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        if both and name != "model" and value.get("kind", old.get("kind")) != old.get("kind"):
-            both = False
-        merged[name] = _laid_over(old, value) if both else value
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            # Settings of another kind mean nothing to this one; a model's parts do, whatever its kind.
+            kept = name == "model" or value.get("kind", old.get("kind")) == old.get("kind")
+            value = _laid_over(old, value) if kept else value
+        merged[name] = value
     return merged
 
 
