@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from textvae.config import Config
 from textvae.models import ModelConfig, TextVAEConfig
 from textvae.objectives import ELBOConfig, ObjectiveConfig
+from textvae.training.aggressive import AggressiveConfig
 from textvae.training.learning_rate import DecayConfig, NoDecayConfig
 from textvae.training.optimizers import AdamConfig, OptimizerConfig
 
@@ -31,6 +32,12 @@ class TrainConfig(Config):
     batch_tokens: int = Field(4096, ge=4, description="at most this many tokens in a batch, padding counted")
     batch_sentences: int | None = Field(None, ge=1, description="and at most this many sentences")
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of the gradient; inf for no clipping")
+    encoder_updates: AggressiveConfig | None = Field(None, description="how the encoder is kept ahead of the decoder")
+    fresh_decoder: int | None = Field(
+        None, ge=1, description="after so many epochs the decoder, the optimizer and the learning rate start anew"
+    )
+    start_from: str | None = Field(None, description="a run or a model folder whose weights to begin with")
+    guard_sentences: int = Field(500, ge=0, description="validation sentences the collapse guard looks at; 0 = none")
     early_stopping: int | None = Field(
         None, ge=1, description="epochs without a better validation value after which training ends"
     )
@@ -46,3 +53,14 @@ class TrainConfig(Config):
     def _infinity_is_no_clipping(cls, value: float | None) -> float | None:
         # TOML has no null, and JSON has no infinity: the file says inf, everything else sees None.
         return None if value == math.inf else value
+
+    @model_validator(mode="after")
+    def _what_needs_a_code(self) -> TrainConfig:
+        if self.encoder_updates is not None:
+            if self.model.kind != "text_vae":
+                raise ValueError(f"encoder_updates need a text_vae, and the model is a {self.model.kind}; remove them")
+            if self.guard_sentences == 0:
+                raise ValueError("encoder_updates end when the guard's mutual information falls; set guard_sentences")
+        if self.fresh_decoder is not None and self.fresh_decoder >= self.epochs:
+            raise ValueError(f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}")
+        return self

@@ -53,25 +53,31 @@ class LearningRate:
         warmup: steps in which the rate rises in a straight line; 0 for none.
         decay: what happens afterwards.
         total_steps: of the whole training.
+        restart: a step at which warm-up and cosine begin again, for what is left; 0 for none.
 
     >>> rate = LearningRate(1.0, warmup=4, decay=CosineConfig(final=0.5), total_steps=8)
     >>> [round(rate(step), 3) for step in range(8)]
     [0.25, 0.5, 0.75, 1.0, 1.0, 0.927, 0.75, 0.573]
     """
 
-    def __init__(self, base: float, *, warmup: int, decay: DecayConfig, total_steps: int) -> None:
+    def __init__(self, base: float, *, warmup: int, decay: DecayConfig, total_steps: int, restart: int = 0) -> None:
         self.base, self.warmup, self.decay, self.total_steps = base, warmup, decay, total_steps
+        self.restart = restart
         self.best = math.inf
         self.bad_epochs = 0
         self.decays = 0
 
     def __call__(self, step: int) -> float:
         """The rate of update number `step`, counted from 0."""
-        rate = self.base
+        rate, total_steps = self.base, self.total_steps
+        if self.restart:
+            step, total_steps = (
+                (step, self.restart) if step < self.restart else (step - self.restart, total_steps - self.restart)
+            )
         if step < self.warmup:
             rate *= (step + 1) / self.warmup
         if isinstance(self.decay, CosineConfig) and step >= self.warmup:
-            done = (step - self.warmup) / max(1, self.total_steps - self.warmup)
+            done = (step - self.warmup) / max(1, total_steps - self.warmup)
             rate *= self.decay.final + (1.0 - self.decay.final) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
         if isinstance(self.decay, PlateauConfig):
             rate *= self.decay.factor**self.decays

@@ -9,7 +9,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,11 @@ from textvae.objectives import local_mean
 from textvae.text.batching import BatchPlan
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers.base import Tokenizer
+from textvae.training.aggressive import AggressiveRule, InnerLoop
 from textvae.training.checkpoint import Checkpoint, Checkpoints, disk_errors, flush, load_weights
 from textvae.training.config import TrainConfig
+from textvae.training.guard import CollapseGuard, CollapseWarning
+from textvae.training.initial import start_from
 from textvae.training.interrupt import Interrupt
 from textvae.training.learning_rate import LearningRate
 from textvae.training.metrics import METRICS_FILE, MetricsLog, Window
@@ -105,14 +108,17 @@ def train(
     with _memory_errors(config), disk_errors(run.out), isolated_randomness(run.processes.device):
         # Weights do not depend on the number of processes, so all of them begin with the same seed.
         torch.manual_seed(seed)
-        model = initial_model
-        if model is None:
-            model = config.model.build(
-                vocab_size=_vocab_size(tokenizer), max_tokens=max_tokens, label_names=tuple(label_names)
-            )
+
+        def build() -> Any:
+            sizes = {"vocab_size": _vocab_size(tokenizer), "max_tokens": max_tokens}
+            return config.model.build(**sizes, label_names=tuple(label_names))
+
+        model = build() if initial_model is None else initial_model
+        if config.start_from is not None:
+            start_from(model, config.start_from, tokenizer)
         if tokenizer is not None:
             model.tokenizer = tokenizer
-        return run(model, dict(card or {}))
+        return run(model, build, dict(card or {}))
 
 
 class _Training:
@@ -141,14 +147,17 @@ class _Training:
         if config.max_steps is not None:
             self.total_steps = min(self.total_steps, config.max_steps)
         self.objective = config.objective.build(steps_per_epoch=self.plan.steps_per_epoch, total_steps=self.total_steps)
+        batch_tokens = max(config.batch_tokens, int(np.max(valid_corpus.lengths)))
         self.validation = Validation(
             valid_corpus,
-            batch_tokens=max(config.batch_tokens, int(np.max(valid_corpus.lengths))),
+            batch_tokens=batch_tokens,
             limit=config.valid_sentences,
             seed=seed,
             objective=self.objective,
             processes=self.processes,
         )
+        sentences = min(config.guard_sentences, len(valid_corpus))
+        self.guard = CollapseGuard(valid_corpus, sentences, batch_tokens, self.processes.device)
 
         # -- What changes as training goes on: `state_dict` and `load_state_dict` hold all of it.
         self.step = 0
@@ -160,9 +169,15 @@ class _Training:
         self.train_seconds = self.seconds_before = 0.0
         self.train_tokens = 0
         self.peak_memory = 0.0
+        self.fresh_step = (config.fresh_decoder or 0) * self.plan.steps_per_epoch
         self.learning_rate = LearningRate(
-            config.optimizer.lr, warmup=config.warmup, decay=config.decay, total_steps=self.total_steps
+            config.optimizer.lr,
+            warmup=config.warmup,
+            decay=config.decay,
+            total_steps=self.total_steps,
+            restart=self.fresh_step,
         )
+        self.aggressive = AggressiveRule(config.encoder_updates)
         self.selection = Selection(config.early_stopping)
         self.window = Window()
         self.metrics_bytes = 0
@@ -175,9 +190,9 @@ class _Training:
         }
         self.started = time.perf_counter()
 
-    def __call__(self, model: Any, card: dict[str, Any]) -> TrainResult:
+    def __call__(self, model: Any, fresh: Callable[[], Any], card: dict[str, Any]) -> TrainResult:
         config, processes = self.config, self.processes
-        self.model = model
+        self.model, self.fresh = model, fresh
         self.identity["weights"] = {name: list(value.shape) for name, value in model.state_dict().items()}
         self.checkpoints = Checkpoints(self.out / CHECKPOINT_FOLDER, self.identity, self._environment())
 
@@ -227,7 +242,12 @@ class _Training:
         clock = time.perf_counter()
         while self.position < len(batches) and self.step < self.total_steps:
             indices = batches[self.position]
-            loss, totals_K, units_2D, grad_norm, kl_weight, rate = self._one_step(indices)
+            if self.step == self.fresh_step > 0:
+                self._begin_anew()
+            if self.aggressive.on:
+                self._encoder_catches_up(batches)
+            with self._frozen(encoder=True) if self.aggressive.on else nullcontext():
+                loss, totals_K, units_2D, grad_norm, kl_weight, rate = self._one_step(indices)
             self._stop_before_a_non_finite_update(indices, loss, grad_norm)
             self.optimizer.step()
             self.step += 1
@@ -263,6 +283,54 @@ class _Training:
         if processes.device.type == "cuda":
             torch.cuda.synchronize(processes.device)
         self._count_time(clock)
+
+    def _begin_anew(self) -> None:
+        """A decoder with fresh weights, and an optimizer without memory (Li et al. 2019, arXiv 1909.00868).
+
+        It happens before the first step of its epoch, so that a resumed training does it again, in the same way.
+        """
+        with isolated_randomness(self.processes.device):
+            torch.manual_seed(self.seed + self.step)
+            fresh = self.fresh().decoder.to(self.processes.device)
+        with torch.no_grad():
+            for old, new in zip(self.model.decoder.parameters(), fresh.parameters(), strict=True):
+                old.copy_(new)
+        self.optimizer.state.clear()
+
+    def _encoder_catches_up(self, batches: list[np.ndarray]) -> None:
+        """Updates of the encoder alone, on batches of this epoch drawn at random, until its loss stops falling."""
+        assert self.aggressive.config is not None
+        drawn = np.random.default_rng([self.seed, self.step])
+        inner = InnerLoop(self.aggressive.config)
+        done = False
+        with self._frozen(encoder=False):
+            while not done:
+                indices = batches[int(drawn.integers(len(batches)))]
+                loss, _, _, grad_norm, _, _ = self._one_step(indices)
+                self._stop_before_a_non_finite_update(indices, loss, grad_norm)
+                self.optimizer.step()
+                self.aggressive.encoder_updates += 1
+                self.train_tokens += int((self.lengths[indices] - 1).sum())
+                # The loss is this process's share of the mean, times the number of processes.
+                mean = float(self.processes.sum(loss)) / self.processes.count
+                done = inner.done(mean * len(indices), len(indices))
+
+    @contextmanager
+    def _frozen(self, *, encoder: bool) -> Iterator[None]:
+        """Inside, the encoder and the posterior, or everything but them, get no gradient."""
+        chosen = [
+            parameter
+            for name, parameter in self.model.named_parameters()
+            if parameter.requires_grad and name.startswith(("encoder.", "posterior.")) == encoder
+        ]
+        for parameter in chosen:
+            parameter.requires_grad_(False)
+            parameter.grad = None
+        try:
+            yield
+        finally:
+            for parameter in chosen:
+                parameter.requires_grad_(True)
 
     def _count_time(self, since: float) -> float:
         """Add the time since a moment to that of the training steps; return the present moment."""
@@ -348,9 +416,20 @@ class _Training:
         self.position = 0
         self.last_bound, self.last_metric = measured["valid_elbo_nll"], measured.get("valid_metric")
 
+        # Is z used?
+        if self.model.latent_dim and len(self.guard.indices) > 1:
+            looked = self.guard.measure(self.model)
+            measured |= looked
+            message = self.guard.observe(self.config, self.model.latent_dim, looked, self.epoch)
+            if message is not None and processes.is_main:
+                warnings.warn(message, CollapseWarning, stacklevel=2)
+            if self.aggressive.on:
+                measured["aggressive"] = float(self.aggressive.judge(looked.get("guard_mi", -math.inf)))
+                measured["encoder_updates"] = self.aggressive.encoder_updates
+
         # Compete, once the KL weight is final.
         is_best = exhausted = False
-        if self.step >= self.objective.first_final_step:
+        if self.step >= max(self.objective.first_final_step, self.fresh_step + 1):
             is_best = self.selection.update(
                 epoch=self.epoch, step=self.step, bound=self.last_bound, metric=self.last_metric
             )
@@ -402,6 +481,8 @@ class _Training:
                 "optimizer": self.optimizer.state_dict(),
                 "learning_rate": self.learning_rate.state_dict(),
                 "selection": self.selection.state_dict(),
+                "guard": self.guard.state_dict(),
+                "aggressive": self.aggressive.state_dict(),
                 "by_process": by_process,
             }
             self.checkpoints.save(self.model, state, step=self.step, epoch=self.epoch, is_best=is_best)
@@ -419,6 +500,8 @@ class _Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.learning_rate.load_state_dict(state["learning_rate"])
         self.selection.load_state_dict(state["selection"])
+        self.guard.load_state_dict(state["guard"])
+        self.aggressive.load_state_dict(state["aggressive"])
 
         now = self._environment()
         changed = [

@@ -1,0 +1,140 @@
+"""The collapse guard: is z still used, and what could be done if it is not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from textvae.evaluation.information import active_units, information
+from textvae.evaluation.reconstruction import permuted_codes
+from textvae.evaluation.verdict import Verdict, judge
+from textvae.models import TextModel
+from textvae.text.tokenized import TokenizedCorpus
+from textvae.training.config import TrainConfig
+
+_SAMPLE_SEED = 20_190_106
+"""Of the sentences drawn and of their noise: the same at every look, so that looks can be compared."""
+
+PATIENCE = 2
+"""Epochs a model may take before it uses z for the first time."""
+
+
+class CollapseWarning(UserWarning):
+    """z is not used, or no longer."""
+
+
+class CollapseGuard:
+    """After each epoch: raw KL, mutual information, active units, and the price of a permuted z.
+
+    All on the same sentences with the same noise. It speaks when z stops being used, and when it has not come into use
+    after `PATIENCE` epochs; once each time, with a remedy the training does not have yet. Mutual information is capped
+    at the log of the number of sentences, which is far above what it has to tell apart.
+
+    Args:
+        corpus: the validation sentences.
+        sentences: how many of them to look at.
+        batch_tokens: budget of a batch.
+        device: where the model is.
+    """
+
+    def __init__(
+        self, corpus: TokenizedCorpus, sentences: int, batch_tokens: int, device: torch.device | str = "cpu"
+    ) -> None:
+        self.corpus, self.device = corpus, torch.device(device)
+        everything = np.random.default_rng(_SAMPLE_SEED).permutation(len(corpus))
+        self.indices = np.sort(everything[:sentences])
+        self.batch_tokens = batch_tokens
+        self.used = self.warned = False
+
+    def measure(self, model: TextModel) -> dict[str, float]:
+        """Look at a model; its mode and the random state stay as they were.
+
+        Returns:
+            guard_kl, guard_mi, guard_permuted_rise in nats, and guard_active_units; what a model cannot tell is absent.
+        """
+        where: dict[str, Any] = {"batch_tokens": self.batch_tokens, "seed": _SAMPLE_SEED, "device": self.device}
+        known = information(model, self.corpus, self.indices, **where)
+        found: dict[str, float] = {}
+        if known.mi is not None and known.marginal_kl is not None:
+            # The identity KL = MI + KL(q(z) || p(z)) holds for these estimates, term by term.
+            found |= {"guard_kl": known.mi + known.marginal_kl, "guard_mi": known.mi}
+        if known.means_ND is not None:
+            found["guard_active_units"] = active_units(known.means_ND)
+        permuted = permuted_codes(model, self.corpus, self.indices, known.codes_ND, **where)
+        if permuted is not None:
+            found["guard_permuted_rise"] = permuted.rise
+        return found
+
+    def judge(self, latent_dim: int, measured: dict[str, float]) -> Verdict:
+        """The verdict of the evaluation on these numbers."""
+        units = measured.get("guard_active_units")
+        return judge(
+            latent_dim=latent_dim,
+            mi=measured.get("guard_mi"),
+            active_units=None if units is None else int(units),
+            permuted_rise=measured.get("guard_permuted_rise"),
+        )
+
+    def observe(self, config: TrainConfig, latent_dim: int, measured: dict[str, float], epoch: int) -> str | None:
+        """Tell the guard an epoch's numbers.
+
+        Args:
+            config: of the training, for the remedy.
+            latent_dim: D.
+            measured: from `measure`.
+            epoch: counted from 1.
+
+        Returns:
+            What to warn of; None while all is well, or after it was said once.
+        """
+        verdict = self.judge(latent_dim, measured)
+        if not verdict.collapsed:
+            self.used, self.warned = True, False
+            return None
+        if self.warned or not (self.used or epoch >= PATIENCE):
+            return None
+        began = "z is no longer used" if self.used else "z has not come into use"
+        self.used, self.warned = False, True
+        kl = f"KL {measured['guard_kl']:.2f} nats. " if math.isfinite(measured.get("guard_kl", math.nan)) else ""
+        return f"{began} at the end of epoch {epoch}: {kl}{verdict.sentence} {remedy(config, measured)}"
+
+    def state_dict(self) -> dict[str, bool]:
+        return {"used": self.used, "warned": self.warned}
+
+    def load_state_dict(self, state: dict[str, bool]) -> None:
+        self.used, self.warned = state["used"], state["warned"]
+
+
+def remedy(config: TrainConfig, measured: dict[str, float]) -> str:
+    """The first remedy, in the order of docs/choosing.md, that a training does not have yet.
+
+    >>> remedy(TrainConfig(), {})
+    'Try train.objective.free_bits = { kind = "batch_mean", nats = 6.0 }.'
+    """
+    for missing, cure in _remedies(config, measured):
+        if missing:
+            return f"Try {cure}."
+    return "Every remedy of docs/choosing.md is in place already; give them more nats, or the decoder fewer features."
+
+
+def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple[bool, str]]:
+    objective, model = config.objective, config.model
+    encoder, decoder = getattr(model, "encoder", None), model.decoder
+    if measured.get("guard_kl", 0.0) > 1.0 and measured.get("guard_permuted_rise", math.inf) < 1.0:
+        # The encoder says something and the decoder does not listen: more KL would not help.
+        yield decoder.word_dropout == 0.0, "train.model.decoder.word_dropout = 0.3, so that the decoder needs z"
+    yield (
+        getattr(objective, "free_bits", None) is None,
+        ('train.objective.free_bits = { kind = "batch_mean", nats = 6.0 }'),
+    )
+    yield getattr(encoder, "pooling", "max") == "last", 'train.model.encoder.pooling = "max"'
+    weight = getattr(objective, "kl_weight", None)
+    yield (
+        getattr(weight, "kind", "") == "constant",
+        'train.objective.kl_weight = { kind = "linear", start = 0.1, end = 0.4 }',
+    )
+    yield decoder.word_dropout == 0.0, "train.model.decoder.word_dropout = 0.3"
