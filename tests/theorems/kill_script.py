@@ -32,6 +32,8 @@ def child(folder: Path, name: str) -> int:
             log_every=3,
             warmup=4,
             checkpoint_minutes=0.02 / 60,
+            fresh_decoder=2,
+            encoder_updates={"max_updates": 2, "window": 1},
             objective={"kind": "elbo", "kl_weight": {"kind": "linear", "end": 0.3}},
         )
         train(settings, train_corpus, valid_corpus, folder / name, seed=3, tokenizer=tokenizer, label_names=LABELS)

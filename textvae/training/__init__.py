@@ -1,6 +1,8 @@
 """The training loop, its checkpoints and what it reports."""
 
+from textvae.training.aggressive import AggressiveConfig
 from textvae.training.config import TrainConfig
+from textvae.training.guard import CollapseGuard, CollapseWarning
 from textvae.training.learning_rate import CosineConfig, DecayConfig, NoDecayConfig, PlateauConfig
 from textvae.training.optimizers import AdamConfig, AdamWConfig, OptimizerConfig, SGDConfig
 from textvae.training.result import TrainResult
@@ -9,6 +11,9 @@ from textvae.training.trainer import DivergedError, train
 __all__ = [
     "AdamConfig",
     "AdamWConfig",
+    "AggressiveConfig",
+    "CollapseGuard",
+    "CollapseWarning",
     "CosineConfig",
     "DecayConfig",
     "DivergedError",

@@ -100,3 +100,35 @@ def test_toml_is_written_so_that_it_reads_back() -> None:
         "train": {"lr": 2e-3, "model": {"kind": "x", "encoder": {"kind": "y", "deep": {"z": 1}}}},
     }
     assert tomllib.loads(to_toml(tables, "A comment.")) == tables
+
+
+def test_a_recipe_extends_another(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(
+        'name = "base"\ncorpus = "bible"\n[train]\nepochs = 3\n'
+        '[train.objective.kl_weight]\nkind = "linear"\nend = 0.2\n'
+        '[train.model]\nlatent_dim = 8\nkind = "text_vae"\n[interpolate]\n'
+    )
+    (tmp_path / "heir.toml").write_text(
+        'extends = "base.toml"\nname = "heir"\n[train]\nepochs = 4\n[train.objective.kl_weight]\nkind = "constant"\n'
+    )
+    (tmp_path / "lm.toml").write_text('extends = "heir.toml"\nname = "lm"\n[train.model]\nkind = "language_model"\n')
+    heir = read_recipe(tmp_path / "heir.toml", ["train.model.latent_dim=9"])
+    assert heir.name == "heir" and heir.card[0] == "bible"
+    assert heir.tables["train"] == {
+        "epochs": 4,
+        "objective": {"kl_weight": {"kind": "constant"}},
+        "model": {"latent_dim": 9, "kind": "text_vae"},
+    }
+    baseline = read_recipe(tmp_path / "lm.toml")
+    assert baseline.tables["train"]["model"] == {"kind": "language_model"} and "interpolate" not in baseline.tables
+    assert baseline.name == "lm" and baseline.tables["train"]["epochs"] == 4
+
+
+def test_broken_inheritance_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('extends = "b.toml"\n')
+    (tmp_path / "b.toml").write_text('extends = "a.toml"\n')
+    with pytest.raises(ConfigError, match="circle"):
+        read_recipe(tmp_path / "a.toml")
+    (tmp_path / "c.toml").write_text('extends = "nowhere.toml"\n')
+    with pytest.raises(ConfigError, match="a recipe file beside it"):
+        read_recipe(tmp_path / "c.toml")

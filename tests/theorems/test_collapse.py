@@ -1,0 +1,207 @@
+"""The rules against collapse do what their papers say; the guard tells a model that uses z from one that does not."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.unit.training.helpers import LABELS, MODEL, config, lines, training_lines, validation_lines, write_corpora
+from textvae.errors import ConfigError, ModelError
+from textvae.models import TextVAE, load_model
+from textvae.text.tokenized import TokenizedCorpus
+from textvae.text.tokenizers import Tokenizer
+from textvae.training import CollapseWarning, TrainResult, train
+from textvae.training.aggressive import AggressiveConfig, AggressiveRule, InnerLoop
+from textvae.training.guard import CollapseGuard, remedy
+
+Corpora = tuple[TokenizedCorpus, TokenizedCorpus, Tokenizer]
+
+AUTOENCODER: dict[str, Any] = {
+    "model": {
+        **MODEL,
+        "encoder": {"kind": "lstm", "embedding_dim": 16, "hidden_dim": 16, "pooling": "max"},
+        "decoder": {"kind": "lstm", "embedding_dim": 16, "hidden_dim": 16, "z_to": "both"},
+    },
+    "objective": {"kind": "elbo", "kl_weight": {"kind": "constant", "weight": 0.02}},
+    "optimizer": {"kind": "adam", "lr": 0.02},
+}
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Corpora:
+    return write_corpora(tmp_path_factory.mktemp("corpora"), train=96)
+
+
+def fit(corpora: Corpora, out: Path, **settings: Any) -> TrainResult:
+    train_corpus, valid_corpus, tokenizer = corpora
+    return train(config(**settings), train_corpus, valid_corpus, out, seed=0, tokenizer=tokenizer, label_names=LABELS)
+
+
+@pytest.fixture(scope="module")
+def healthy(corpora: Corpora, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small autoencoder of made-up sentences, whose training must not be warned about."""
+    out = tmp_path_factory.mktemp("healthy")
+    torch.set_num_threads(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CollapseWarning)
+        # Two epochs are not enough to use z: the first look is after PATIENCE of them.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("textvae.training.guard.PATIENCE", 25)
+            fit(corpora, out, epochs=30, **AUTOENCODER)
+    return out
+
+
+def test_the_guard_stays_silent_on_a_healthy_model(corpora: Corpora, healthy: Path) -> None:
+    last = validation_lines(healthy)[-1]
+    assert last["guard_mi"] > 1.5 and last["guard_active_units"] == 3 and last["guard_permuted_rise"] > 1.5
+    guard = CollapseGuard(corpora[1], 24, 400)
+    model = load_model(healthy / "model")
+    measured = guard.measure(model)
+    assert guard.measure(model) == measured, "the same sentences, the same noise"
+    for epoch in range(1, 6):
+        assert guard.observe(config(**AUTOENCODER), 3, measured, epoch) is None
+
+
+def test_the_guard_fires_on_a_decoder_that_cannot_see_z(corpora: Corpora, healthy: Path) -> None:
+    """Oracle O16: weights of z at zero. First the encoder still speaks; then q = p, which is optimal for it."""
+    guard, settings = CollapseGuard(corpora[1], 24, 400), config(**AUTOENCODER)
+    model = load_model(healthy / "model")
+    assert isinstance(model, TextVAE)
+    assert guard.observe(settings, 3, guard.measure(model), 4) is None
+    with torch.no_grad():
+        model.decoder.initial.weight.zero_()
+        model.decoder.stack.forward_layers[0].weight_ih_l0[:, -3:].zero_()
+    deaf = guard.measure(model)
+    assert deaf["guard_permuted_rise"] == pytest.approx(0.0, abs=1e-6) and deaf["guard_mi"] > 1.0
+    said = guard.observe(settings, 3, deaf, 5)
+    assert said is not None and "no longer used" in said and "word_dropout" in said
+    assert guard.observe(settings, 3, deaf, 6) is None, "once is enough"
+
+    with torch.no_grad():
+        for parameter in model.posterior.parameters():
+            parameter.zero_()
+    silent = guard.measure(model)
+    assert abs(silent["guard_kl"]) < 1e-6 and abs(silent["guard_mi"]) < 1e-6 and silent["guard_active_units"] == 0
+    fresh = CollapseGuard(corpora[1], 24, 400)
+    assert fresh.observe(settings, 3, silent, 1) is None, "one epoch is too early to judge"
+    said = fresh.observe(settings, 3, silent, 2)
+    assert said is not None and "not come into use" in said and "free_bits" in said
+
+
+def test_every_remedy_is_a_setting(corpora: Corpora) -> None:
+    """Following the advice again and again ends, and each step is accepted as a setting."""
+    import tomllib
+
+    given: dict[str, Any] = {"model": MODEL | {"decoder": {"kind": "lstm"}, "encoder": {"kind": "lstm"}}}
+    for _ in range(9):
+        advice = remedy(config(**given), {})
+        if not advice.startswith("Try "):
+            break
+        name, _, value = advice.removeprefix("Try train.").removesuffix(".").partition(" = ")
+        *path, last = name.split(".")
+        here = given
+        for part in path:
+            here = here.setdefault(part, {"kind": "elbo"} if part == "objective" else {})
+        here[last] = tomllib.loads(f"value = {value}")["value"]
+    else:
+        pytest.fail("the advice never ends")
+    assert len(given) == 2 and given["objective"]["free_bits"]
+
+
+def test_a_collapsing_training_warns_once(corpora: Corpora, tmp_path: Path) -> None:
+    with pytest.warns(CollapseWarning, match="not come into use") as caught:
+        fit(corpora, tmp_path, epochs=4)
+    assert len([one for one in caught if one.category is CollapseWarning]) == 1
+
+
+def test_no_guard_without_sentences(corpora: Corpora, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CollapseWarning)
+        fit(corpora, tmp_path, epochs=3, guard_sentences=0)
+    assert not any("guard_mi" in line for line in lines(tmp_path))
+
+
+def test_the_inner_loop_stops_by_its_rule() -> None:
+    def updates(losses: list[float], **settings: int) -> int:
+        loop = InnerLoop(AggressiveConfig(**settings))
+        return next(number for number, loss in enumerate(losses, start=1) if loop.done(8 * loss, 8))
+
+    falling = [100.0 - step for step in range(200)]
+    assert updates(falling, max_updates=50, window=5) == 50
+    assert updates([7.0] * 200, max_updates=50, window=5) == 10, "the second window is no better than the first"
+    assert updates(falling[:20] + [200.0] * 99, max_updates=100, window=5) == 25
+    # One bad batch among good ones does not end it: means of windows are compared.
+    assert updates([9.0, 9.0, 8.0, 9.5, 1.0, 1.0, 0.0, 0.0, 5.0, 5.0], max_updates=100, window=2) == 10
+
+
+def test_training_is_plain_once_mutual_information_falls() -> None:
+    rule = AggressiveRule(AggressiveConfig())
+    assert [rule.judge(mi) for mi in (0.1, 0.4, 0.4, 0.3, 0.9)] == [True, True, True, False, False]
+    assert not AggressiveRule(None).on
+
+
+def test_aggressive_updates_move_the_encoder_alone(corpora: Corpora, tmp_path: Path) -> None:
+    """One step: four updates of the encoder, then one of the decoder at the encoder that has moved."""
+    plain, aggressive = tmp_path / "plain", tmp_path / "aggressive"
+    one_step = {"max_steps": 1, "epochs": 1, "optimizer": {"kind": "sgd", "lr": 0.5}, "clip_norm": float("inf")}
+    fit(corpora, plain, **one_step)
+    fit(corpora, aggressive, **one_step, encoder_updates={"max_updates": 4, "window": 99})
+    assert validation_lines(aggressive)[-1]["encoder_updates"] == 4
+    weights = [load_model(out / "model").state_dict() for out in (plain, aggressive)]
+    moved = [name for name in weights[0] if not torch.equal(weights[0][name], weights[1][name])]
+    assert any(name.startswith("encoder.") for name in moved)
+    # The encoder is not moved by the decoder's update: a loop of one update changes it once, as plain training does.
+    single = tmp_path / "single"
+    fit(corpora, single, **one_step, encoder_updates={"max_updates": 1, "window": 99})
+    assert training_lines(single)[0]["loss"] != training_lines(plain)[0]["loss"], "the encoder moved before it"
+
+
+def test_a_fresh_decoder_begins_anew(corpora: Corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from textvae.training import trainer
+
+    seen: list[tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], int]] = []
+    begin = trainer._Training._begin_anew
+
+    def watched(self: Any) -> None:
+        before = {name: value.clone() for name, value in self.model.state_dict().items()}
+        begin(self)
+        seen.append((before, {n: v.clone() for n, v in self.model.state_dict().items()}, len(self.optimizer.state)))
+
+    monkeypatch.setattr(trainer._Training, "_begin_anew", watched)
+    settings = {"epochs": 3, "fresh_decoder": 1, "warmup": 3, "decay": {"kind": "cosine"}}
+    fit(corpora, tmp_path, **settings)
+    ((before, after, memory),) = seen
+    assert memory == 0
+    for name in before:
+        same = torch.equal(before[name], after[name])
+        assert same == name.startswith(("encoder.", "posterior.", "prior.")) or before[name].abs().max() == 0, name
+    rates = [line["lr"] for line in training_lines(tmp_path)]
+    per_epoch = len(rates) // 3
+    assert rates[per_epoch : per_epoch + 3] == pytest.approx(rates[:3]), "the warm-up comes again"
+    assert rates[per_epoch - 1] < 0.1 * max(rates) and rates[-1] < 0.1 * max(rates)
+    with pytest.raises(ConfigError, match="before the end"):
+        config(epochs=3, fresh_decoder=3)
+
+
+def test_starting_from_a_run(corpora: Corpora, healthy: Path, tmp_path: Path) -> None:
+    """Nothing is learned in a step at rate 1e-9, so what was learned before is still there; other sizes are refused."""
+    settings = {**AUTOENCODER, "optimizer": {"kind": "sgd", "lr": 1e-9}, "max_steps": 1, "epochs": 1}
+    fit(corpora, tmp_path / "again", **settings, start_from=str(healthy / "model"))
+    given, kept = (load_model(out / "model").state_dict() for out in (healthy, tmp_path / "again"))
+    for name, value in given.items():
+        torch.testing.assert_close(kept[name], value, atol=1e-6, rtol=0)
+    with pytest.raises(ModelError, match="has shape"):
+        fit(corpora, tmp_path / "other", start_from=str(healthy / "model"))
+    with pytest.raises(ModelError, match="no model"):
+        fit(corpora, tmp_path / "none", start_from=str(tmp_path / "nowhere"))
+
+
+def test_aggressive_training_of_a_model_without_an_encoder_is_refused() -> None:
+    with pytest.raises(ConfigError, match="need a text_vae"):
+        config(model={"kind": "language_model"}, encoder_updates={})
+    with pytest.raises(ConfigError, match="set guard_sentences"):
+        config(encoder_updates={}, guard_sentences=0)
