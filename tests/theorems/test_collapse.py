@@ -141,6 +141,8 @@ def test_the_inner_loop_stops_by_its_rule() -> None:
 def test_training_is_plain_once_mutual_information_falls() -> None:
     rule = AggressiveRule(AggressiveConfig())
     assert [rule.judge(mi) for mi in (0.1, 0.4, 0.4, 0.3, 0.9)] == [True, True, True, False, False]
+    limited = AggressiveRule(AggressiveConfig(max_epochs=2))
+    assert [limited.judge(mi) for mi in (0.1, 0.4, 0.5)] == [True, False, False]
     assert not AggressiveRule(None).on
 
 

@@ -22,6 +22,7 @@ class AggressiveConfig(Component):
     kind: Literal["aggressive"] = "aggressive"
     max_updates: int = Field(100, ge=1, description="of the encoder before one of the decoder")
     window: int = Field(15, ge=1, description="batches whose mean loss is compared")
+    max_epochs: int | None = Field(None, ge=1, description="after so many epochs training is plain in any case")
 
 
 class InnerLoop:
@@ -62,7 +63,7 @@ class AggressiveRule:
     Args:
         config: the inner loop's; None for a training that never is.
 
-    >>> rule = AggressiveRule(AggressiveConfig())
+    >>> rule = AggressiveRule(AggressiveConfig(max_epochs=9))
     >>> [rule.judge(mi) for mi in (0.5, 1.5, 1.4, 2.0)]
     [True, True, False, False]
     """
@@ -71,11 +72,13 @@ class AggressiveRule:
         self.config = config
         self.on = config is not None
         self.mutual_information = -math.inf
-        self.encoder_updates = 0
+        self.epochs = self.encoder_updates = 0
 
     def judge(self, mutual_information: float) -> bool:
         """Tell an epoch's mutual information (nats); the answer is whether the next epoch is aggressive."""
-        self.on = self.on and mutual_information >= self.mutual_information
+        self.epochs += 1
+        longest = math.inf if self.config is None or self.config.max_epochs is None else self.config.max_epochs
+        self.on = self.on and mutual_information >= self.mutual_information and self.epochs < longest
         self.mutual_information = mutual_information
         return self.on
 
