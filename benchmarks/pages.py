@@ -12,6 +12,12 @@ from typing import Any
 
 from benchmarks import results_file
 
+BUDGETS = {
+    "converged": "trained until validation stops improving",
+    "45min": "about 45 minutes of training on one core",
+}
+"""How a table's budgets are called on its page, best first."""
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
@@ -36,16 +42,125 @@ def source(content: dict[str, Any], name: str) -> list[str]:
     ]
 
 
-def recipes_page(content: dict[str, Any]) -> str:
-    lines = ["# Results of the recipes", "", *source(content, "recipes")]
-    lines += [
+def results_page(contents: dict[str, dict[str, Any]]) -> str:
+    """The page of likelihoods: the tables of remedies against collapse, and the recipes."""
+    lines = [
+        "# Results",
+        "",
         "Likelihoods are of the test split, in nats per sentence; `IW-k` is the importance-weighted bound with k",
-        "samples, and the perplexity is made from it, over words + EOS. Units are in [units.md](units.md). The",
-        "hand-written reading of these numbers is in [reading_the_results.md](reading_the_results.md).",
+        "samples, and the perplexity is made from it, over words + EOS. A language model has no bound: it is exact. Units are",
+        "in [units.md](units.md). What the numbers mean is in [reading_the_results.md](reading_the_results.md).",
         "",
     ]
+    titles = {"ptb": "The Penn Treebank", "yelp_short": "Short sentences of Yelp reviews"}
+    for name, title in titles.items():
+        if name in contents:
+            lines += _remedies(contents[name], name, title)
+    if "recipes" in contents:
+        lines += _recipes(contents["recipes"])
+    return "\n".join(lines) + "\n"
+
+
+def _remedies(content: dict[str, Any], name: str, title: str) -> list[str]:
+    """One protocol, one row for each remedy against collapse."""
+    lines = [f"## {title}: remedies against collapse", "", *source(content, name)]
+    for budget, words in BUDGETS.items():
+        rows = [row for row in content["rows"] if row["budget"] == budget]
+        if not rows:
+            continue
+        baseline = next((row["iw_nll"] for row in rows if row["name"] == "lm"), None)
+        lines += [f"### Budget `{budget}`: {words}", ""]
+        lines += table(
+            [
+                *("row", "IW NLL", "beyond the language model's", "ELBO NLL", "KL", "MI", "active units"),
+                *("permuted z costs", "PPL", "BLEU", "collapsed"),
+            ],
+            [_likelihood_cells(row, baseline) for row in rows],
+        )
+        curves = [row for row in rows if any(_is_curve(key) for key in row)]
+        if curves:
+            counts = sorted({int(key.split("_")[2]) for row in curves for key in row if _is_curve(key)})
+            lines += ["", "The bound by its number of samples:", ""]
+            lines += table(
+                ["row", *(f"IW-{count}" for count in counts)],
+                [[f"`{row['name']}`", *(shown(row, f"iw_nll_{count}") for count in counts)] for row in curves],
+            )
+        probed = [row for row in rows if any(key.startswith("probe_accuracy") for key in row)]
+        if probed:
+            counts = sorted({int(key.split("_")[2]) for row in probed for key in row if _is_probe(key)})
+            lines += ["", "Accuracy of a logistic regression on the posterior means, by the number of labels:", ""]
+            lines += table(
+                ["row", *(f"{count} labels" for count in counts)],
+                [
+                    [
+                        f"`{row['name']}`",
+                        *(
+                            f"{row[f'probe_accuracy_{count}']:.3f} ± {row[f'probe_accuracy_{count}_se']:.3f}"
+                            for count in counts
+                        ),
+                    ]
+                    for row in probed
+                ],
+            )
+        lines += ["", "What the rows cost:", ""]
+        lines += table(
+            [
+                *("row", "seed", "parameters", "training, minutes", "training tokens", "tokens per second", "epochs"),
+                *("precision", "sentences", "tokens", "commit", "on"),
+            ],
+            [_cost_cells(row) for row in rows],
+        )
+        lines += [""]
+    return lines
+
+
+def _is_curve(key: str) -> bool:
+    return key.startswith("iw_nll_") and key.split("_")[2].isdigit()
+
+
+def _is_probe(key: str) -> bool:
+    return key.startswith("probe_accuracy_") and key.split("_")[2].isdigit()
+
+
+def _likelihood_cells(row: dict[str, Any], baseline: float | None) -> list[str]:
+    exact = row["kl"] == 0 and "active_units" not in row
+    bound = "exact" if exact else f"IW-{row['iw_samples']}"
+    return [
+        f"`{row['name']}`",
+        f"{row['iw_nll']:.2f} ± {row['iw_nll_se']:.2f} ({bound})",
+        "" if baseline is None or exact else f"{row['iw_nll'] - baseline:+.2f}",
+        f"{row['elbo_nll']:.2f}",
+        f"{row['kl']:.2f}",
+        shown(row, "mi"),
+        f"{row['active_units']} of {row['latent_dim']}" if "active_units" in row else "",
+        shown(row, "permuted_rise"),
+        f"{row['ppl']:.2f}",
+        shown(row, "bleu", "{:.1f}"),
+        {True: "yes", False: "no"}[row["collapsed"]] if "collapsed" in row else "",
+    ]
+
+
+def _cost_cells(row: dict[str, Any]) -> list[str]:
+    return [
+        f"`{row['name']}`",
+        str(row["seed"]),
+        f"{row['parameters']:,}",
+        f"{row['train_seconds'] / 60:.1f}",
+        f"{row['train_tokens']:,}",
+        f"{row['tokens_per_second']:,.0f}",
+        f"{row['epochs']:g}",
+        row["precision"],
+        str(row["sentences"]),
+        str(row["tokens"]),
+        row["commit"],
+        row["made_on"],
+    ]
+
+
+def _recipes(content: dict[str, Any]) -> list[str]:
+    lines = ["## The recipes", "", *source(content, "recipes")]
     rows = content["rows"]
-    lines += ["## Likelihood and use of z", ""]
+    lines += ["### Likelihood and use of z", ""]
     lines += table(
         ["recipe", "IW NLL", "ELBO NLL", "KL", "MI", "active units", "PPL", "tokens", "sentences", "collapsed"],
         [
@@ -64,7 +179,7 @@ def recipes_page(content: dict[str, Any]) -> str:
             for row in rows
         ],
     )
-    lines += ["", "## Reconstruction, imputation, classification", ""]
+    lines += ["", "### Reconstruction, imputation, classification", ""]
     lines += table(
         [
             *("recipe", "BLEU", "exact match", "hidden word restored", "within five", "most frequent word"),
@@ -88,7 +203,7 @@ def recipes_page(content: dict[str, Any]) -> str:
             for row in rows
         ],
     )
-    lines += ["", "## What they cost", ""]
+    lines += ["", "### What they cost", ""]
     lines += table(
         [
             "recipe",
@@ -114,10 +229,11 @@ def recipes_page(content: dict[str, Any]) -> str:
             for row in rows
         ],
     )
-    return "\n".join(lines) + "\n"
+    return lines
 
 
-def speed_page(content: dict[str, Any]) -> str:
+def speed_page(contents: dict[str, dict[str, Any]]) -> str:
+    content = contents["speed"]
     lines = ["# Speed", "", *source(content, "speed")]
     lines += [
         "The floor of a row is the arithmetic of the model's weight matrices divided into the speed of a matrix",
@@ -142,22 +258,23 @@ def speed_page(content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
-    "recipes": ("results.md", recipes_page),
-    "speed": ("speed.md", speed_page),
+PAGES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], str]]] = {
+    "results.md": (("ptb", "yelp_short", "recipes"), results_page),
+    "speed.md": (("speed",), speed_page),
 }
-"""Results file -> page, and what makes it."""
+"""Page -> the results files it is made from, and what makes it."""
 
 
-def rendered(name: str) -> str:
-    path = results_file.RESULTS / f"{name}.json"
-    return PAGES[name][1](json.loads(path.read_text(encoding="utf-8")))
+def rendered(page: str) -> str:
+    """A page as its files want it; files that are not there yet are left out."""
+    names, make = PAGES[page]
+    paths = {name: results_file.RESULTS / f"{name}.json" for name in names}
+    return make({name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()})
 
 
 def write_all() -> None:
-    for name, (page, _) in PAGES.items():
-        if (results_file.RESULTS / f"{name}.json").exists():
-            (DOCS / page).write_text(rendered(name), encoding="utf-8")
+    for page in PAGES:
+        (DOCS / page).write_text(rendered(page), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def row_of(report: dict[str, Any]) -> dict[str, Any]:
             if name in report.get(stage, {}):
                 key = name if stage in ("evaluate", "train") else f"{stage}_{name}"
                 row[key] = report[stage][name]
+    row |= {name: value for name, value in report.get("evaluate", {}).items() if name.startswith("probe_accuracy")}
     row["seconds"] = round(sum(run["stage_seconds"].values()), 1)
     row["finished"] = run["date"]
     row["made_on"] = run["hardware"]

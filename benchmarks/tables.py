@@ -85,6 +85,10 @@ def collect(table: str, budget: str, row: str, out: Path) -> dict[str, Any] | No
     started = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
     found = row_of(report)
     settings = report["run"]["settings"]["train"]
+    for point in json.loads((folder / "evaluate" / "details.json").read_text(encoding="utf-8")).get("curve", []):
+        # The bound by its number of samples, from the same samples.
+        if point["iw_samples"] < found["iw_samples"]:
+            found[f"iw_nll_{point['iw_samples']}"] = point["iw_nll"]
     extra = {"recipe": found.pop("name"), "precision": settings.get("precision", "float32")}
     return {"name": row, "budget": budget, **found, **extra, **started}
 
