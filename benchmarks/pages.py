@@ -48,8 +48,8 @@ def results_page(contents: dict[str, dict[str, Any]]) -> str:
         "# Results",
         "",
         "Likelihoods are of the test split, in nats per sentence; `IW-k` is the importance-weighted bound with k",
-        "samples, and the perplexity is made from it, over words + EOS. A language model has no bound: it is exact. Units are",
-        "in [units.md](units.md). What the numbers mean is in [reading_the_results.md](reading_the_results.md).",
+        "samples, and the perplexity is made from it, over words + EOS. A language model needs no bound. Units are in",
+        "[units.md](units.md). What the numbers mean is in [reading_the_results.md](reading_the_results.md).",
         "",
     ]
     titles = {"ptb": "The Penn Treebank", "yelp_short": "Short sentences of Yelp reviews"}

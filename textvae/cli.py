@@ -62,15 +62,19 @@ def _root(
 
 @app.command("run")
 def run_command(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of an installed one (demo).")
+    recipes: Annotated[
+        list[str],
+        typer.Argument(metavar="RECIPE...", help="Recipe files, or names of installed ones (demo), one after another."),
     ],
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change a setting: train.epochs=2, corpus.root=DIR."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The run folder; runs/NAME by default.")
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="The run folder; runs/NAME by default. Of several recipes, their parent."
+        ),
     ] = None,
     only: Annotated[
         str | None, typer.Option("--only", metavar="STAGE", help="This stage and what it needs, no other.")
@@ -78,7 +82,7 @@ def run_command(
     force: Annotated[bool, typer.Option("--force", help="Run although up to date.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, and do nothing.")] = False,
 ) -> None:
-    """Run what is out of date of a recipe, and nothing else."""
+    """Run what is out of date of recipes, and nothing else."""
     from textvae.pipeline.recipe import read_recipe
     from textvae.pipeline.runner import run_recipe
 
@@ -86,7 +90,10 @@ def run_command(
     line = (
         (lambda text: print(text, flush=True)) if dry_run else (lambda text: print(text, file=sys.stderr, flush=True))
     )
-    run_recipe(read_recipe(recipe, settings or []), out, only=only, force=force, dry_run=dry_run, say=line)
+    # All are read before the first one runs, so that a misspelt file is not found tomorrow.
+    for recipe in [read_recipe(name, settings or []) for name in recipes]:
+        folder = out / recipe.name if out is not None and len(recipes) > 1 else out
+        run_recipe(recipe, folder, only=only, force=force, dry_run=dry_run, say=line)
 
 
 @app.command("new")
