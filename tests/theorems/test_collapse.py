@@ -191,15 +191,32 @@ def test_a_fresh_decoder_begins_anew(corpora: Corpora, tmp_path: Path, monkeypat
 
 def test_starting_from_a_run(corpora: Corpora, healthy: Path, tmp_path: Path) -> None:
     """Nothing is learned in a step at rate 1e-9, so what was learned before is still there; other sizes are refused."""
-    settings = {**AUTOENCODER, "optimizer": {"kind": "sgd", "lr": 1e-9}, "max_steps": 1, "epochs": 1}
-    fit(corpora, tmp_path / "again", **settings, start_from=str(healthy / "model"))
+    still = {"optimizer": {"kind": "sgd", "lr": 1e-9}, "max_steps": 1, "epochs": 1}
+    source = {"run": str(healthy / "model")}
+    fit(corpora, tmp_path / "again", **{**AUTOENCODER, **still}, start_from=source)
     given, kept = (load_model(out / "model").state_dict() for out in (healthy, tmp_path / "again"))
     for name, value in given.items():
         torch.testing.assert_close(kept[name], value, atol=1e-6, rtol=0)
-    with pytest.raises(ModelError, match="has shape"):
-        fit(corpora, tmp_path / "other", start_from=str(healthy / "model"))
+    with pytest.raises(ModelError, match="needs"):
+        fit(corpora, tmp_path / "other", start_from=source)
     with pytest.raises(ModelError, match="no model"):
-        fit(corpora, tmp_path / "none", start_from=str(tmp_path / "nowhere"))
+        fit(corpora, tmp_path / "none", start_from={"run": str(tmp_path / "nowhere")})
+
+
+def test_a_language_model_becomes_a_decoder(corpora: Corpora, tmp_path: Path) -> None:
+    """With the weights of z at zero, log p(x|z) is that of the language model it began with."""
+    still = {"optimizer": {"kind": "sgd", "lr": 1e-9}, "max_steps": 1, "epochs": 1}
+    decoder = {**MODEL["decoder"], "z_to": "every_step"}
+    fit(corpora, tmp_path / "lm", model={"kind": "language_model", "decoder": decoder})
+    source = {"run": str(tmp_path / "lm" / "model"), "parts": "decoder"}
+    fit(corpora, tmp_path / "vae", **still, model={**MODEL, "decoder": decoder}, start_from=source)
+    lm, vae = load_model(tmp_path / "lm" / "model"), load_model(tmp_path / "vae" / "model")
+    with torch.no_grad():
+        vae.decoder.stack.forward_layers[0].weight_ih_l0[:, -3:].zero_()
+        batch = corpora[1].batch(torch.arange(9).numpy())
+        found = vae.decoder.log_prob(batch.tokens_BT, torch.randn(2, 9, 3))
+        exact = lm.terms(batch, 1).log_px_z_SB
+    torch.testing.assert_close(found, exact.expand(2, 9), atol=1e-4, rtol=0)
 
 
 def test_aggressive_training_of_a_model_without_an_encoder_is_refused() -> None:

@@ -11,6 +11,7 @@ from textvae.config import Config
 from textvae.models import ModelConfig, TextVAEConfig
 from textvae.objectives import ELBOConfig, ObjectiveConfig
 from textvae.training.aggressive import AggressiveConfig
+from textvae.training.initial import StartFromConfig
 from textvae.training.learning_rate import DecayConfig, NoDecayConfig
 from textvae.training.optimizers import AdamConfig, OptimizerConfig
 
@@ -36,7 +37,7 @@ class TrainConfig(Config):
     fresh_decoder: int | None = Field(
         None, ge=1, description="after so many epochs the decoder, the optimizer and the learning rate start anew"
     )
-    start_from: str | None = Field(None, description="a run or a model folder whose weights to begin with")
+    start_from: StartFromConfig | None = Field(None, description="a trained model whose weights to begin with")
     guard_sentences: int = Field(500, ge=0, description="validation sentences the collapse guard looks at; 0 = none")
     early_stopping: int | None = Field(
         None, ge=1, description="epochs without a better validation value after which training ends"

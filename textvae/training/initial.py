@@ -3,44 +3,80 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
+from pydantic import Field
+from torch import Tensor
 
+from textvae.config import Config
 from textvae.errors import ModelError
 from textvae.models import TextModel, load_model
 from textvae.text.tokenizers import Tokenizer
 
 
-def start_from(model: TextModel, run: str, tokenizer: Tokenizer | None = None) -> None:
-    """Copy a trained model's weights into one that has all of its parts.
+class StartFromConfig(Config):
+    """Whose weights a training begins with.
+
+    With `parts = "decoder"` a language model becomes the decoder of a VAE (as the language model pre-training of Xu et
+    al. 2017, arXiv 1603.02514): what reads z beside the words keeps its fresh weights.
+    """
+
+    run: str = Field(description="a finished run, a model folder, or a model's name on the hub")
+    parts: Literal["all", "decoder"] = "all"
+
+
+def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer | None = None) -> None:
+    """Copy a trained model's weights into one that is built alike.
 
     Args:
-        model: takes the weights; it may have settings the other lacks, but no other parameters.
-        run: a finished run, a model folder, or a model's name on the hub.
+        model: takes the weights.
+        config: where they are.
         tokenizer: of the corpus.
 
     Raises:
-        ModelError: there is no such model, or its parameters are others.
+        ModelError: there is no such model, or its parts are others.
     """
-    inside = Path(run).expanduser() / "train" / "model"
-    source = load_model(inside if inside.is_dir() else run)
+    inside = Path(config.run).expanduser() / "train" / "model"
+    source = load_model(inside if inside.is_dir() else config.run)
+    if tokenizer is not None and source.tokenizer is not None and _words(tokenizer) != _words(source.tokenizer):
+        raise ModelError(f"train.start_from: {config.run} has another tokenizer; tokenize as that run did.")
     given, wanted = source.state_dict(), model.state_dict()
+    whole = config.parts == "all"
+    copied = set()
     for name, value in wanted.items():
-        if name not in given:
+        if not (whole or name.startswith("decoder.")):
+            continue
+        if name in given and (there := _fitting(given[name], value, widen=not whole)) is not None:
+            with torch.no_grad():
+                there.copy_(given[name])
+            copied.add(name)
+        elif whole or name in given:
+            shape = list(given[name].shape) if name in given else "nothing"
             raise ModelError(
-                f"train.start_from = '{run}' has no weights '{name}', which this model needs; "
+                f"train.start_from: for '{name}' {config.run} has {shape}, and this model needs {list(value.shape)}; "
                 "start from a run of the same sizes and parts."
             )
-        if given[name].shape != value.shape:
-            raise ModelError(
-                f"train.start_from = '{run}': '{name}' has shape {list(given[name].shape)} there, "
-                f"{list(value.shape)} here; start from a run of the same sizes and parts."
-            )
-    if tokenizer is not None and source.tokenizer is not None and _words(tokenizer) != _words(source.tokenizer):
-        raise ModelError(f"train.start_from = '{run}' has another tokenizer; tokenize as that run did.")
-    with torch.no_grad():
-        for name, value in wanted.items():
-            value.copy_(given[name])
+    if left := {name for name in given if name.startswith("decoder.") or whole} - copied:
+        raise ModelError(
+            f"train.start_from: {config.run} has '{min(left)}', for which this model has no place; "
+            "start from a run of the same parts."
+        )
+
+
+def _fitting(given: Tensor, wanted: Tensor, widen: bool) -> Tensor | None:
+    """Where in a parameter another one's values go; None where they do not fit.
+
+    Args:
+        given: the values.
+        wanted: the parameter.
+        widen: whether the parameter may read further inputs after those of the other one, as that of a decoder does
+            that reads z beside the words.
+    """
+    if given.shape == wanted.shape:
+        return wanted
+    wider = given.dim() == 2 and given.shape[0] == wanted.shape[0] and given.shape[1] < wanted.shape[1]
+    return wanted[:, : given.shape[1]] if widen and wider else None
 
 
 def _words(tokenizer: Tokenizer) -> list[str]:
