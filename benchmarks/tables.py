@@ -8,8 +8,8 @@ A row is a recipe of `pipelines/`; it runs into DIR/TABLE_BUDGET_ROW, resumes th
 finished. Rows in the file that are not among those run stay as they are. `--collect` runs nothing and takes what is
 finished in DIR, also when a later version of the package would train it anew.
 
-Budgets: `45min` is the recipe as it stands, whose epochs take 45 minutes on one core of those that `made_on` names;
-two rows may be trained side by side. `converged` is larger, more strongly regularised, and trained until validation
+Budgets: `45min` is the recipe as it stands, whose epochs take about 45 minutes of processor time on the machine that
+`made_on` names (`train_cpu_seconds` says exactly); rows may be trained side by side, a thread each. `converged` is larger, more strongly regularised, and trained until validation
 stops improving.
 """
 

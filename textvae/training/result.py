@@ -18,6 +18,8 @@ class TrainResult:
         epochs: passes over the training sentences, a fraction where the last one was cut short.
         seconds: wall-clock time in all sittings together, validation and checkpoints included.
         train_seconds: time of the training steps alone.
+        train_cpu_seconds: processor time of the main process in these steps, over all its threads: what they took of a
+            CPU, whatever else it was doing.
         train_tokens: predicted tokens the steps have seen (EOS counted; BOS and padding not).
         tokens_per_second: train_tokens / train_seconds.
         peak_memory_mb: maximum resident set of a process, MiB.
@@ -33,6 +35,7 @@ class TrainResult:
     epochs: float
     seconds: float
     train_seconds: float
+    train_cpu_seconds: float
     train_tokens: int
     tokens_per_second: float
     peak_memory_mb: float

@@ -166,7 +166,7 @@ class _Training:
         self.over = self.stopped_early = False
         self.last_bound = math.inf
         self.last_metric: float | None = None
-        self.train_seconds = self.seconds_before = 0.0
+        self.train_seconds = self.train_cpu_seconds = self.seconds_before = 0.0
         self.train_tokens = 0
         self.peak_memory = 0.0
         self.fresh_step = (config.fresh_decoder or 0) * self.plan.steps_per_epoch
@@ -239,7 +239,7 @@ class _Training:
         config, processes = self.config, self.processes
         batches = self.plan.epoch(self.epoch)
         self.model.train()
-        clock = time.perf_counter()
+        clock = (time.perf_counter(), time.process_time())
         while self.position < len(batches) and self.step < self.total_steps:
             indices = batches[self.position]
             if self.step == self.fresh_step > 0:
@@ -277,7 +277,7 @@ class _Training:
                 interrupted = processes.any(interrupt.raised)
                 if interrupted or processes.any(due):
                     self._save()
-                    clock = time.perf_counter()
+                    clock = (time.perf_counter(), time.process_time())
                 if interrupted:
                     raise KeyboardInterrupt
         if processes.device.type == "cuda":
@@ -332,11 +332,12 @@ class _Training:
             for parameter in chosen:
                 parameter.requires_grad_(True)
 
-    def _count_time(self, since: float) -> float:
-        """Add the time since a moment to that of the training steps; return the present moment."""
-        now = time.perf_counter()
-        self.train_seconds += now - since
-        self.window.seconds += now - since
+    def _count_time(self, since: tuple[float, float]) -> tuple[float, float]:
+        """Add the time since a moment (on the wall, of the processor) to that of the steps; return the present one."""
+        now = (time.perf_counter(), time.process_time())
+        self.train_seconds += now[0] - since[0]
+        self.window.seconds += now[0] - since[0]
+        self.train_cpu_seconds += now[1] - since[1]
         return now
 
     def _one_step(self, indices: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor, float, float]:
@@ -475,6 +476,7 @@ class _Training:
                 "last_metric": self.last_metric,
                 "seconds": self._seconds(),
                 "train_seconds": self.train_seconds,
+                "train_cpu_seconds": self.train_cpu_seconds,
                 "train_tokens": self.train_tokens,
                 "peak_memory": self.peak_memory,
                 "metrics_bytes": self.log.sync(),
@@ -495,6 +497,7 @@ class _Training:
         self.over, self.stopped_early = state["over"], state["stopped_early"]
         self.last_bound, self.last_metric = state["last_bound"], state["last_metric"]
         self.seconds_before, self.train_seconds = state["seconds"], state["train_seconds"]
+        self.train_cpu_seconds = state["train_cpu_seconds"]
         self.train_tokens, self.peak_memory = state["train_tokens"], state["peak_memory"]
         self.metrics_bytes = state["metrics_bytes"]
         self.optimizer.load_state_dict(state["optimizer"])
@@ -550,6 +553,7 @@ class _Training:
             epochs=round(self.step / self.plan.steps_per_epoch, 6),
             seconds=self._seconds(),
             train_seconds=self.train_seconds,
+            train_cpu_seconds=self.train_cpu_seconds,
             train_tokens=self.train_tokens,
             tokens_per_second=self.train_tokens / max(self.train_seconds, 1e-9),
             peak_memory_mb=max(self.peak_memory, peak_memory_mb()),
