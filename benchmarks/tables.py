@@ -9,8 +9,8 @@ finished. Rows in the file that are not among those run stay as they are. `--col
 finished in DIR, also when a later version of the package would train it anew.
 
 Budgets: `45min` is the recipe as it stands, whose epochs take about 45 minutes of processor time on the machine that
-`made_on` names (`train_cpu_seconds` says exactly); rows may be trained side by side, a thread each. `converged` is larger, more strongly regularised, and trained until validation
-stops improving.
+`made_on` names (`train_cpu_seconds` says exactly); rows may be trained side by side, a thread each. `converged` is
+larger, more strongly regularised, and trained until validation stops improving.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_result_metrics_and_model(corpora: Corpora, tmp_path: Path) -> None:
     assert (result.train_tokens, result.epochs, result.steps) == (3 * predicted, 3.0, len(steps))
     assert result.tokens_per_second == pytest.approx(result.train_tokens / result.train_seconds)
     assert result.train_seconds < result.seconds
-    assert 0 < result.train_cpu_seconds
+    assert result.train_cpu_seconds > 0
     assert result.peak_memory_mb > 50
     assert result.parameters == load_model(tmp_path / "model").num_parameters
     expected = {"step", "epoch", "loss", "nll", "kl", "kl_penalty", "kl_weight", "active_units", "lr", "grad_norm"}
