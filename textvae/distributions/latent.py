@@ -17,6 +17,11 @@ class LatentDistribution(Distribution):
     path-derivative gradients need (Roeder et al. 2017, arXiv 1703.09194).
     """
 
+    @property
+    def center(self) -> Tensor:
+        """The one point of the support that stands for the distribution where none is drawn: the mean, if it is one."""
+        return self.mean
+
     def rsample_and_log_prob(self, sample_shape: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
         """Reparameterised samples and their log-densities.
 
