@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import kl_divergence
 
-from tests.components import DECODERS, POSTERIORS, PRIORS, SMALL, random_batch
+from tests.components import DECODERS, POSTERIORS, PRIORS, SMALL, random_batch, scramble
+from tests.oracles.corpus import ListCorpus
 from textvae.config import parse
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError
+from textvae.evaluation import EvaluateConfig, evaluate
+from textvae.generation import SamplingConfig
 from textvae.models import ModelConfig, SemiSupervisedConfig, TextVAEConfig
 from textvae.models.support import support_of
 from textvae.objectives import ELBOConfig
+from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.stages.interpolate import InterpolateStage
 from textvae.posteriors import PowerSphericalPosteriorConfig, VonMisesFisherPosteriorConfig
 from textvae.posteriors.spherical import concentration_of_rate
 from textvae.priors import HypersphericalUniformPriorConfig
+from textvae.training.step import active_units, sums_of_means
 from textvae.types import Context
 
 KINDS = {"von_mises_fisher": VonMisesFisherPosteriorConfig, "power_spherical": PowerSphericalPosteriorConfig}
@@ -111,3 +119,33 @@ def test_a_semi_supervised_model_on_the_sphere_has_its_kl_in_closed_form() -> No
     group = model.terms(batch).latents[0]
     assert group.kl_U is not None and group.kl_per_dim_UD is None
     torch.testing.assert_close(group.kl_U, torch.full((5,), 3.0), rtol=1e-5, atol=0)
+
+
+def test_a_model_on_the_sphere_is_evaluated_like_any_other() -> None:
+    """KL = MI + KL(q(z) || p(z)) within 4 standard errors; units are active though 128 variances sum to at most 1."""
+    rate = VonMisesFisherPosteriorConfig(concentration={"kind": "rate", "nats": 60.0})
+    config = TextVAEConfig(latent_dim=128, posterior=rate, decoder=DECODERS["lstm-every"], **SPHERE)
+    model = scramble(config.build(**SIZES), scale=2.0).eval()
+    rng = np.random.default_rng(0)
+    corpus = ListCorpus([rng.integers(4, 11, rng.integers(1, 9)).tolist() for _ in range(200)])
+    settings = EvaluateConfig(iw_samples=5, quality_samples=8, samples=2, decoding=SamplingConfig(max_tokens=9))
+    found = evaluate(model, corpus, settings)
+    assert found["kl"] == pytest.approx(60.0, rel=1e-4)
+    assert found["mi"] + found["marginal_kl"] == pytest.approx(60.0, abs=4 * 8 / 200**0.5)  # log q varies by about 8
+    assert 1.0 < found["mi"] <= found["mi_cap"] + 1e-3
+    means = found.latent_means
+    assert means is not None and means.var(0).max() < 0.01 and found["active_units"] > 64
+    terms = model.terms(corpus.batch(range(200)))
+    assert active_units(sums_of_means(terms), 200) == pytest.approx(found["active_units"], abs=2)
+
+
+def test_a_recipe_that_draws_lines_through_a_sphere_is_refused_before_it_trains(tmp_path: Path) -> None:
+    model = {"posterior": {"kind": "von_mises_fisher"}, "prior": {"kind": "hyperspherical_uniform"}}
+    for kind in ("linear", "spherical"):
+        tables = {"train": {"model": model}, "interpolate": {"kind": kind}}
+        recipe = Recipe("x", "", 0, ("x", {}), tables, tmp_path, "recipe x")
+        if kind == "linear":
+            with pytest.raises(ConfigError, match="use 'spherical'"):
+                InterpolateStage().check(recipe)
+        else:
+            InterpolateStage().check(recipe)

@@ -65,7 +65,11 @@ class HypersphericalUniform(LatentDistribution):
     @property
     def variance(self) -> Tensor:
         """1 / D of each coordinate, for their squares sum to 1."""
-        return torch.full_like(self.mean, 1.0 / self.event_shape[0])
+        return torch.full_like(self.mean, self.unit_variance)
+
+    @property
+    def unit_variance(self) -> float:
+        return 1.0 / self.event_shape[0]
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))

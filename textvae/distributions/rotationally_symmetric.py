@@ -104,6 +104,10 @@ class RotationallySymmetric(LatentDistribution):
         return self.loc
 
     @property
+    def unit_variance(self) -> float:
+        return 1.0 / self.event_shape[0]
+
+    @property
     def mean_cosine(self) -> Tensor:
         """E[loc . z], shape [...]: 0 for the uniform distribution, 1 for a point."""
         angle, probability = self._quadrature()
