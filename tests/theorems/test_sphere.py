@@ -131,7 +131,7 @@ def test_densities_integrate_to_one_and_to_their_entropy(family: str, dim: int, 
 def test_moments_and_their_slopes_are_exact_in_the_mean(family: str, dim: int, k: float) -> None:
     """O4. Seed 0, 20 000 samples, each check within 4 standard errors; dE[w]/dk = Var(w) by the samples' gradients.
 
-    Differentiating the accepted proposal would miss that slope by 7.6 % at d = 10, k = 5, 40 standard errors.
+    Differentiating the accepted proposal would miss that slope by 7.6 % at d = 10, k = 5: 30 standard errors.
     """
     q, samples = made(family, dim, k), 20_000
     k_S = torch.full((samples,), k, dtype=torch.float64, requires_grad=True)

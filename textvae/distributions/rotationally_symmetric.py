@@ -217,4 +217,4 @@ def _rule() -> tuple[np.ndarray, np.ndarray]:
 def _gauss_legendre(like: Tensor) -> tuple[Tensor, Tensor]:
     """Nodes and weights on [-1, 1]. Tensors are made anew: one made in inference mode could not be trained with."""
     nodes, weights = _rule()
-    return like.new_tensor(nodes), like.new_tensor(weights)
+    return torch.from_numpy(nodes).to(like), torch.from_numpy(weights).to(like)
