@@ -8,8 +8,13 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
-from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
-from textvae.priors import PriorConfig, StandardNormalPriorConfig
+from textvae.posteriors import (
+    GaussianPosteriorConfig,
+    PosteriorConfig,
+    PowerSphericalPosteriorConfig,
+    VonMisesFisherPosteriorConfig,
+)
+from textvae.priors import HypersphericalUniformPriorConfig, PriorConfig, StandardNormalPriorConfig
 from textvae.types import BOS_ID, EOS_ID, Batch
 
 SMALL: dict[str, Any] = {"embedding_dim": 6, "hidden_dim": 5}
@@ -45,9 +50,17 @@ DECODERS: dict[str, DecoderConfig] = {
 
 POSTERIORS: dict[str, PosteriorConfig] = {
     "gaussian": GaussianPosteriorConfig(),
+    "von_mises_fisher-rate": VonMisesFisherPosteriorConfig(concentration={"kind": "rate", "nats": 2.0}),
+    "von_mises_fisher-learned": VonMisesFisherPosteriorConfig(concentration={"kind": "learned"}),
+    "power_spherical-fixed": PowerSphericalPosteriorConfig(concentration={"kind": "fixed", "value": 6.0}),
+    "power_spherical-learned": PowerSphericalPosteriorConfig(concentration={"kind": "learned", "floor": 0.5}),
 }
+IMPLICIT = {"von_mises_fisher-learned", "power_spherical-learned"}
+"""Posteriors whose sample is no smooth function of noise and parameters (a sampler that rejects, and gradients that are
+implicit): finite differences under common noise measure something else. Their own tests hold the quantile instead."""
 
 PRIORS: dict[str, PriorConfig] = {
+    "hyperspherical_uniform": HypersphericalUniformPriorConfig(),
     "standard_normal": StandardNormalPriorConfig(),
 }
 

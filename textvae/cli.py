@@ -178,7 +178,9 @@ def interpolate_command(
     run: Run,
     sentences: Sentences = None,
     steps: Annotated[int, typer.Option("--steps", help="Sentences on the path, both ends included.")] = 7,
-    kind: Annotated[str, typer.Option("--kind", help="linear or spherical.")] = "linear",
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="linear or spherical; by default what the latent space is.")
+    ] = None,
     decoding: DecodingKind = "greedy",
     temperature: Temperature = None,
     top_k: TopK = None,

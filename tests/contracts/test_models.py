@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,6 +26,8 @@ from textvae.models import (
     load_model,
 )
 from textvae.objectives import ELBOConfig
+from textvae.posteriors import VonMisesFisherPosteriorConfig
+from textvae.priors import HypersphericalUniformPriorConfig
 from textvae.text.tokenizers import WordConfig
 from textvae.types import Batch, Context
 
@@ -38,6 +41,10 @@ DECODERS = {
     "gru": GRUDecoderConfig(**SMALL),
     "transformer": TransformerDecoderConfig(**TINY_T),
 }
+SPHERE: dict[str, Any] = {
+    "posterior": VonMisesFisherPosteriorConfig(concentration={"kind": "learned"}),
+    "prior": HypersphericalUniformPriorConfig(),
+}
 SIZES = {"vocab_size": 11, "max_tokens": 9, "label_names": ("a", "b", "c")}
 CONFIGS: dict[str, ModelConfig] = {
     **{
@@ -45,6 +52,8 @@ CONFIGS: dict[str, ModelConfig] = {
         for e in ENCODERS
         for d in DECODERS
     },
+    "sphere-lstm": TextVAEConfig(latent_dim=3, **SPHERE, decoder=DECODERS["lstm"]),
+    "semi-supervised-sphere": SemiSupervisedConfig(latent_dim=3, **SPHERE, decoder=DECODERS["lstm"]),
     "language-model-lstm": LanguageModelConfig(decoder=DECODERS["lstm"]),
     "language-model-transformer": LanguageModelConfig(decoder=DECODERS["transformer"]),
     "language-model-tied": LanguageModelConfig(

@@ -17,6 +17,22 @@ class LatentDistribution(Distribution):
     path-derivative gradients need (Roeder et al. 2017, arXiv 1703.09194).
     """
 
+    @property
+    def center(self) -> Tensor:
+        """The code to decode where none is drawn: the mean, or the mode where that has no closed form.
+
+        A distribution whose mean is no possible code, as inside a sphere, says otherwise.
+        """
+        try:
+            return self.mean
+        except NotImplementedError:
+            return self.mode
+
+    @property
+    def unit_variance(self) -> float:
+        """What counts as a variance of 1 in a coordinate of a code; 1 / D on the unit sphere."""
+        return 1.0
+
     def rsample_and_log_prob(self, sample_shape: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
         """Reparameterised samples and their log-densities.
 

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 
 from textvae.config import Config
-from textvae.evaluation.information import active_units, information
+from textvae.evaluation.information import ACTIVE_VARIANCE, active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, mean_and_error
 from textvae.evaluation.perplexity import perplexities
 from textvae.evaluation.protocol import Progress, TextCorpus
@@ -127,7 +127,8 @@ def evaluate(
             result.put(mi=known.mi, mi_se=known.mi_se, mi_cap=known.mi_cap, marginal_kl=known.marginal_kl)
             result.put(mi_sentences=min(config.mi_sentences, len(indices)))
         if known.means_ND is not None:
-            result.put(active_units=active_units(known.means_ND), latent_dim=model.latent_dim)
+            varying = active_units(known.means_ND, ACTIVE_VARIANCE * known.unit_variance)
+            result.put(active_units=varying, latent_dim=model.latent_dim)
             result.latent_means = known.means_ND
             result.labels = np.asarray(corpus.labels)[indices] if corpus.label_names else None
             _put_reconstructions(result, model, corpus, config, tokenizer, where)

@@ -16,7 +16,9 @@ from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabell
 from textvae.text.batching import sequential_batches
 
 ACTIVE_VARIANCE = 0.01
-"""A unit is active when the variance of its posterior mean over sentences exceeds this (Burda et al. 2016)."""
+"""A unit is active when the variance of its posterior mean over sentences exceeds this (Burda et al. 2016).
+
+In units of `LatentDistribution.unit_variance`: on the unit sphere all D variances together are at most 1."""
 
 _LATENT_STREAM = 2**32
 """These samples are not those of the likelihood."""
@@ -35,6 +37,7 @@ class Information:
         marginal_kl: KL(q(z) || p(z)) of the aggregated posterior, nats; KL = mi + marginal_kl.
         means_ND: posterior means, float32, in the order of the indices asked for; None where q has none.
         codes_ND: one sample of q for each sentence.
+        unit_variance: what counts as a variance of 1 in a coordinate: 1 / D on the unit sphere.
     """
 
     mi: float | None
@@ -43,6 +46,7 @@ class Information:
     marginal_kl: float | None
     means_ND: np.ndarray | None
     codes_ND: Tensor
+    unit_variance: float = 1.0
 
 
 def information(
@@ -74,14 +78,14 @@ def information(
     means: list[Tensor] | None = []
     log_q = np.zeros(len(indices))
     places: list[np.ndarray] = []
-    has_density, prior, done = True, None, 0
+    has_density, prior, done, unit_variance = True, None, 0, 1.0
     with own_randomness(model, device):
         for rows in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
             batch = unlabelled(corpus, indices[rows], device)
             if not places:
                 group = probe(model, batch).latents[0]
                 has_density = group.log_q_SU is not None and not group.extended
-                prior = group.prior
+                prior, unit_variance = group.prior, getattr(group.posterior, "unit_variance", 1.0)
             posterior = model.posterior_of(batch)
             z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM, device=device)
             codes.append(z_SBD[0])
@@ -103,7 +107,7 @@ def information(
             mi, mi_se = mean_and_error(log_q[:used] - log_marginal)
             if prior is not None:
                 marginal_kl, _ = mean_and_error(log_marginal - cpu64(prior.log_prob(codes_ND[:used])))
-    return Information(mi, mi_se, math.log(used), marginal_kl, means_ND, codes_ND)
+    return Information(mi, mi_se, math.log(used), marginal_kl, means_ND, codes_ND, unit_variance)
 
 
 def log_aggregated(posteriors: list[Any], z_MD: Tensor) -> np.ndarray:

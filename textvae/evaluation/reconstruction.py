@@ -46,6 +46,8 @@ def reconstruct(
 ) -> Reconstruction:
     """Decode each sentence from the mean of its posterior, greedily by default, and compare.
 
+    On a sphere the mean direction is decoded; the mean itself lies inside.
+
     `token_accuracy` is the share of a sentence's tokens (EOS counted) that the reconstruction, which never sees the
     sentence, has at the same place. `teacher_forced_accuracy` is the share that are the likeliest next token when the
     true ones before them are given: a language model scores there too. `exact_match` is the share of sentences restored
@@ -59,7 +61,7 @@ def reconstruct(
     with own_randomness(model, device):
         for rows in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
             batch = unlabelled(corpus, indices[rows], device)
-            z_BD, context = model.posterior_of(batch).mean, likely_label(model, batch)
+            z_BD, context = model.posterior_of(batch).center, likely_label(model, batch)
             made = generate(model.decoder, z_BD, decoding or GreedyConfig(), context=context).tokens
             forced += _teacher_forced_hits(model.decoder, batch, z_BD, context)
             tokens = batch.tokens_BT.tolist()

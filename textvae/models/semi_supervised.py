@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
@@ -22,7 +22,8 @@ from textvae.generation import inference
 from textvae.layers import at_least_float32
 from textvae.models import storage
 from textvae.models.base import TextModel
-from textvae.models.text_vae import to_device
+from textvae.models.support import require_same_support
+from textvae.models.text_vae import closed_form_kl, to_device
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
 from textvae.text.batching import encode_texts
@@ -39,6 +40,11 @@ class SemiSupervisedConfig(Component):
     prior: PriorConfig = Field(default_factory=StandardNormalPriorConfig)
     decoder: DecoderConfig = Field(default_factory=LSTMDecoderConfig)
     classifier_dropout: float = Field(0.5, ge=0, lt=1, description="on the features the classifier reads")
+
+    @model_validator(mode="after")
+    def _codes_share_a_space(self) -> SemiSupervisedConfig:
+        require_same_support(self.posterior, self.prior, self.latent_dim)
+        return self
 
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> SemiSupervisedTextVAE:
         return SemiSupervisedTextVAE(self, vocab_size, max_tokens, label_names)
@@ -136,6 +142,7 @@ class SemiSupervisedTextVAE(TextModel):
         label_SB = over_samples(label_CB)
         log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, z_SBD, Context(label_B=label_SB))
         per_dim_CBD = posterior.kl_per_dim(prior)
+        kl_CB = closed_form_kl(posterior, prior) if per_dim_CBD is None else per_dim_CBD.sum(-1)
         per_dim_BD = None if per_dim_CBD is None else (weight_BC.T.unsqueeze(-1) * per_dim_CBD).sum(0)
         z_group = LatentGroup(
             name="z",
@@ -144,7 +151,7 @@ class SemiSupervisedTextVAE(TextModel):
             z_SUD=z_SBD,
             log_q_SU=log_q_z_SCB.flatten(0, 1),
             log_p_SU=prior.log_prob(z_SBD),
-            kl_U=None if per_dim_BD is None else per_dim_BD.sum(-1),
+            kl_U=None if kl_CB is None else (weight_BC.T * kl_CB).sum(0),
             kl_per_dim_UD=per_dim_BD,
         )
         label_group = LatentGroup(

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.distributions import kl_divergence
 from torch.distributions.kl import _KL_REGISTRY
@@ -21,6 +21,7 @@ from textvae.encoders import EncoderConfig, LSTMEncoderConfig
 from textvae.generation import inference
 from textvae.models import storage
 from textvae.models.base import TextModel
+from textvae.models.support import require_same_support, support_of
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
 from textvae.text.batching import encode_texts
@@ -37,6 +38,11 @@ class TextVAEConfig(Component):
     prior: PriorConfig = Field(default_factory=StandardNormalPriorConfig)
     decoder: DecoderConfig = Field(default_factory=LSTMDecoderConfig)
 
+    @model_validator(mode="after")
+    def _codes_share_a_space(self) -> TextVAEConfig:
+        require_same_support(self.posterior, self.prior, self.latent_dim)
+        return self
+
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextVAE:
         return TextVAE(self, vocab_size, max_tokens)
 
@@ -49,6 +55,9 @@ class TextVAE(TextModel):
         vocab_size: V.
         max_tokens: longest sentence, EOS not counted.
 
+    Attributes:
+        support: where codes live, "euclidean" or "sphere".
+
     >>> import torch
     >>> from textvae.types import Batch
     >>> model = TextVAEConfig(latent_dim=3).build(vocab_size=12, max_tokens=5)
@@ -60,6 +69,7 @@ class TextVAE(TextModel):
 
     def __init__(self, config: TextVAEConfig, vocab_size: int, max_tokens: int) -> None:
         super().__init__(config, vocab_size, max_tokens)
+        self.support = support_of(config.posterior)
         self.encoder = config.encoder.build(vocab_size=vocab_size, max_tokens=max_tokens)
         self.posterior = config.posterior.build(feature_dim=self.encoder.feature_dim, latent_dim=config.latent_dim)
         self.prior = config.prior.build(latent_dim=config.latent_dim)
@@ -80,14 +90,14 @@ class TextVAE(TextModel):
         )
 
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
-        """Text to latent: the posterior mean of each sentence.
+        """Text to latent: the posterior mean of each sentence; on a sphere its mean direction.
 
         Raises:
             DataError: for an empty sentence, or one longer than the model was trained for.
         """
         batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
         with inference(self):
-            return self.posterior_of(to_device(batch, self.device)).mean
+            return self.posterior_of(to_device(batch, self.device)).center
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> TextVAE:
@@ -103,11 +113,6 @@ def latent_group(name: str, posterior: LatentDistribution, prior: LatentDistribu
     """Draw and score samples; give the KL in closed form where torch knows one."""
     z_SUD, log_q_SU = posterior.rsample_and_log_prob((num_samples,))
     per_dim_UD = posterior.kl_per_dim(prior)
-    kl_U = None
-    if per_dim_UD is not None:
-        kl_U = per_dim_UD.sum(-1)
-    elif (type(posterior), type(prior)) in _KL_REGISTRY:
-        kl_U = kl_divergence(posterior, prior)
     return LatentGroup(
         name=name,
         posterior=posterior,
@@ -115,9 +120,14 @@ def latent_group(name: str, posterior: LatentDistribution, prior: LatentDistribu
         z_SUD=z_SUD,
         log_q_SU=log_q_SU,
         log_p_SU=prior.log_prob(z_SUD),
-        kl_U=kl_U,
+        kl_U=closed_form_kl(posterior, prior) if per_dim_UD is None else per_dim_UD.sum(-1),
         kl_per_dim_UD=per_dim_UD,
     )
+
+
+def closed_form_kl(posterior: LatentDistribution, prior: LatentDistribution) -> Tensor | None:
+    """KL(posterior || prior), nats, of the posterior's batch shape; None where only Monte Carlo can tell."""
+    return kl_divergence(posterior, prior) if (type(posterior), type(prior)) in _KL_REGISTRY else None
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

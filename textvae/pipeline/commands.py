@@ -136,7 +136,7 @@ def reconstruct_run(run: str | Path, texts: Sequence[str], *, decoding: Any, see
 
 
 def interpolate_run(
-    run: str | Path, texts: Sequence[str], *, steps: int, kind: str, decoding: Any, seed: int = 0
+    run: str | Path, texts: Sequence[str], *, steps: int, kind: str | None, decoding: Any, seed: int = 0
 ) -> dict[str, Any]:
     """The path between two sentences.
 

@@ -6,8 +6,23 @@ from pydantic import Field
 
 from textvae.posteriors.base import Posterior
 from textvae.posteriors.gaussian import GaussianPosterior, GaussianPosteriorConfig
+from textvae.posteriors.power_spherical import PowerSphericalPosterior, PowerSphericalPosteriorConfig
+from textvae.posteriors.von_mises_fisher import VonMisesFisherPosterior, VonMisesFisherPosteriorConfig
 
-# A union of one needs no discriminator; pydantic asks for two members to have one.
-PosteriorConfig = Annotated[GaussianPosteriorConfig, Field()]
+PosteriorConfig = Annotated[
+    GaussianPosteriorConfig
+    | PowerSphericalPosteriorConfig
+    | VonMisesFisherPosteriorConfig,
+    Field(discriminator="kind"),
+]  # fmt: skip
 
-__all__ = ["GaussianPosterior", "GaussianPosteriorConfig", "Posterior", "PosteriorConfig"]
+__all__ = [
+    "GaussianPosterior",
+    "GaussianPosteriorConfig",
+    "Posterior",
+    "PosteriorConfig",
+    "PowerSphericalPosterior",
+    "PowerSphericalPosteriorConfig",
+    "VonMisesFisherPosterior",
+    "VonMisesFisherPosteriorConfig",
+]

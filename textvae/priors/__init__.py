@@ -5,8 +5,20 @@ from typing import Annotated
 from pydantic import Field
 
 from textvae.priors.base import Prior
+from textvae.priors.hyperspherical_uniform import HypersphericalUniformPrior, HypersphericalUniformPriorConfig
 from textvae.priors.standard_normal import StandardNormalPrior, StandardNormalPriorConfig
 
-PriorConfig = Annotated[StandardNormalPriorConfig, Field()]
+PriorConfig = Annotated[
+    HypersphericalUniformPriorConfig
+    | StandardNormalPriorConfig,
+    Field(discriminator="kind"),
+]  # fmt: skip
 
-__all__ = ["Prior", "PriorConfig", "StandardNormalPrior", "StandardNormalPriorConfig"]
+__all__ = [
+    "HypersphericalUniformPrior",
+    "HypersphericalUniformPriorConfig",
+    "Prior",
+    "PriorConfig",
+    "StandardNormalPrior",
+    "StandardNormalPriorConfig",
+]

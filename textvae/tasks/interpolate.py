@@ -49,31 +49,39 @@ def interpolate(
     end: str,
     *,
     steps: int = 7,
-    kind: Kind | str = "linear",
+    kind: Kind | str | None = None,
     decoding: Decoding | None = None,
     seed: int = 0,
 ) -> Interpolation:
-    """Decode points on the way between the posterior means of two sentences.
+    """Decode points on the way between the posterior means (on a sphere, the mean directions) of two sentences.
 
     Args:
         model: a TextVAE with its tokenizer.
         start: the first sentence.
         end: the last one.
         steps: points on the path, both ends included.
-        kind: "linear", or "spherical" (see `spherical`).
+        kind: "linear", or "spherical" (see `spherical`); None for the one that stays where codes live:
+            spherical where they live on a sphere, else linear.
         decoding: greedy when None.
         seed: of a decoding that draws.
 
     Raises:
         DataError: an empty sentence, or one longer than the model was trained for.
         ModelError: the model has no z.
-        ConfigError: fewer than two steps, or an unknown kind.
+        ConfigError: fewer than two steps, an unknown kind, or a straight line between codes on a sphere.
     """
     require_latent(model, "interpolate")
     if steps < 2:
         raise ConfigError(f"steps is {steps}; a path has at least its 2 ends.")
+    on_sphere = getattr(model, "support", "euclidean") == "sphere"
+    if kind is None:
+        kind = "spherical" if on_sphere else "linear"
     if kind not in ("linear", "spherical"):
         raise ConfigError(f"kind is {kind!r}; expected 'linear' or 'spherical'.")
+    if on_sphere and kind == "linear":
+        raise ConfigError(
+            "kind is 'linear', but the model's codes live on a sphere, which a line leaves; use 'spherical'."
+        )
     tokenizer, device = tokenizer_of(model), device_of(model)
     with inference(model):
         a_D, b_D = model.encode([start, end])

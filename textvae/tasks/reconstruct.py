@@ -11,7 +11,6 @@ from textvae.tasks.sentences import (
     chunks,
     device_of,
     generator_for,
-    mode_of,
     require_latent,
     seeded,
     tokenizer_of,
@@ -46,7 +45,7 @@ def reconstruct(
         model: a TextVAE with its tokenizer.
         texts: sentences.
         decoding: greedy when None.
-        sample: draw z from q(z|x) instead of taking its mean.
+        sample: draw z from q(z|x) instead of taking its center (see `LatentDistribution.center`).
         seed: of z, where it is drawn, and of a decoding that draws.
 
     Raises:
@@ -62,7 +61,7 @@ def reconstruct(
         for part in chunks(len(texts)):
             batch = Batch(whole.tokens_BT[part].to(device), whole.lengths_B[part].to(device))
             posterior = model.posterior_of(batch)
-            z_BD = posterior.rsample_and_log_prob(())[0] if sample else _mean(posterior)
+            z_BD = posterior.rsample_and_log_prob(())[0] if sample else posterior.center
             found = generate(model.decoder, z_BD, decoding, generator=generator)
             rows = batch.tokens_BT.tolist()
             made += [
@@ -77,11 +76,3 @@ def reconstruct(
                 )
             ]
     return made
-
-
-def _mean(posterior: Any) -> Any:
-    """The posterior mean; its mode where it has no mean in closed form."""
-    try:
-        return posterior.mean
-    except NotImplementedError:
-        return mode_of(posterior)

@@ -12,7 +12,9 @@ from textvae.models import TextModel
 from textvae.types import Batch, LatentTerms
 
 ACTIVE_UNIT_VARIANCE = 0.01
-"""A latent dimension is active when the variance of its posterior mean over sentences is above this."""
+"""A latent dimension is active when the variance of its posterior mean over sentences is above this.
+
+In units of `LatentDistribution.unit_variance`: on the unit sphere all D variances together are at most 1."""
 
 Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
 """model, batch, terms, step -> penalties by name, each [B] in nats per sentence, added to the loss."""
@@ -78,7 +80,7 @@ def sums_of_means(terms: LatentTerms, dtype: torch.dtype = torch.float64) -> Ten
     """Sums over sentences of the posterior means and their squares, of all vector latents side by side, [2, D].
 
     Where a posterior differs by an enumerated label, the mean over labels under q(y|x) is taken. Groups that share
-    a code between sentences are counted by unit as well.
+    a code between sentences are counted by unit as well. Means are in units of the distribution's own scale.
     """
     columns = []
     for group in terms.latents:
@@ -92,7 +94,7 @@ def sums_of_means(terms: LatentTerms, dtype: torch.dtype = torch.float64) -> Ten
             labels, units = mean.shape[:2]
             weight = terms.log_weight_SB.exp().reshape(-1, labels, units).sum(0)
             mean = (weight.unsqueeze(-1) * mean).sum(0)
-        mean = mean.to(dtype)
+        mean = mean.to(dtype) / getattr(group.posterior, "unit_variance", 1.0) ** 0.5
         columns.append(torch.stack([mean.sum(0), mean.square().sum(0)]))
     if not columns:
         return terms.log_px_z_SB.new_zeros((2, 0), dtype=dtype)

@@ -15,6 +15,8 @@ from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.generation import BeamConfig, SamplingConfig
 from textvae.models import LanguageModelConfig, SemiSupervisedConfig, TextVAEConfig
+from textvae.posteriors import PowerSphericalPosteriorConfig, VonMisesFisherPosteriorConfig
+from textvae.priors import HypersphericalUniformPriorConfig
 from textvae.tasks import generate_sentences, impute, impute_accuracy, interpolate, reconstruct
 from textvae.tasks.interpolate import edit_distance, spherical
 from textvae.text.tokenizers.word import WordConfig
@@ -35,9 +37,10 @@ DECODERS = {
 }
 
 
-def text_vae(decoder: str = "lstm", tokenizer=TOKENIZER, seed: int = 0):
+def text_vae(decoder: str = "lstm", tokenizer=TOKENIZER, seed: int = 0, posterior=None):
+    on_sphere = {} if posterior is None else {"posterior": posterior, "prior": HypersphericalUniformPriorConfig()}
     config = TextVAEConfig(
-        latent_dim=4, encoder=LSTMEncoderConfig(embedding_dim=8, hidden_dim=10), decoder=DECODERS[decoder]
+        latent_dim=4, encoder=LSTMEncoderConfig(embedding_dim=8, hidden_dim=10), decoder=DECODERS[decoder], **on_sphere
     )
     model = scramble(config.build(vocab_size=tokenizer.vocab_size, max_tokens=12), seed, 0.4).eval()
     model.tokenizer = tokenizer
@@ -104,6 +107,22 @@ def test_interpolate_begins_and_ends_at_the_reconstructions(kind) -> None:
     assert path.distinct == len(set(path.texts)) and path.smoothness <= 1.0
     same = interpolate(model, TEXTS[0], TEXTS[0], steps=3, kind=kind)
     assert same.edits == (0, 0) and same.smoothness == 1.0 and same.distinct == 1
+
+
+@pytest.mark.parametrize("posterior", [VonMisesFisherPosteriorConfig, PowerSphericalPosteriorConfig])
+def test_codes_on_the_sphere_stay_there_in_every_task(posterior) -> None:
+    model = text_vae(posterior=posterior(concentration={"kind": "rate", "nats": 2.0}))
+    path = interpolate(model, TEXTS[0], TEXTS[3], steps=5)
+    assert path.kind == "spherical"
+    torch.testing.assert_close(torch.tensor(path.z).norm(dim=1), torch.ones(5))
+    torch.testing.assert_close(model.encode(TEXTS[:3]).norm(dim=1), torch.ones(3))
+    ends = reconstruct(model, [TEXTS[0], TEXTS[3]])
+    assert (path.texts[0], path.texts[-1]) == tuple(end.reconstruction for end in ends)
+    with pytest.raises(ConfigError, match="sphere"):
+        interpolate(model, TEXTS[0], TEXTS[3], kind="linear")
+    assert len(generate_sentences(model, 5, decoding=SamplingConfig())) == 5
+    answers = impute(model, "I ___ the dog.")[0].answers
+    assert answers and 0.0 < sum(answer.probability for answer in answers) <= 1.0 + 1e-6
 
 
 def test_the_spherical_path_turns_evenly_and_changes_its_norm_linearly() -> None:

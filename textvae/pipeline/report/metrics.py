@@ -31,7 +31,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("evaluate.mi", "Mutual information of x and z", "nats",
            "how much of a sentence its code tells; 0 in a collapsed model, and at most the log of the sentences used"),
     Metric("evaluate.active_units", "Active units", "dimensions",
-           "dimensions of z whose posterior mean varies between sentences, variance above 0.01", 0),
+           "dimensions of z whose mean varies between sentences, variance above 0.01 (0.01 / D on a sphere)", 0),
     Metric("evaluate.token_accuracy", "Tokens reconstructed", "share",
            "at the same place, from the code of a sentence alone", 3),
     Metric("evaluate.exact_match", "Sentences reconstructed", "share", "exactly, to the last token", 3),

@@ -25,14 +25,14 @@ class _InterpolateSettings(Config):
         pairs: sentences to go between; test sentences drawn at random are added up to `count`.
         count: how many paths.
         steps: points of a path, both ends included.
-        kind: of the line through latent space.
+        kind: of the line through latent space; when absent the one that stays where codes live.
         split: whose sentences are drawn.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
     count: int = Field(6, ge=1)
     steps: int = Field(7, ge=2)
-    kind: Literal["linear", "spherical"] = "linear"
+    kind: Literal["linear", "spherical"] | None = None
     split: Literal["train", "valid", "test"] = "test"
 
 
@@ -58,6 +58,14 @@ class InterpolateStage(Stage):
 
     def check(self, recipe: Recipe) -> None:
         require_latent_model(recipe, self.name)
+        model = recipe.tables.get("train", {}).get("model", {})
+        prior = model.get("prior", {}) if isinstance(model, dict) else {}
+        on_sphere = isinstance(prior, dict) and prior.get("kind") == "hyperspherical_uniform"
+        if on_sphere and recipe.tables[self.name].get("kind") == "linear":
+            raise ConfigError(
+                f"{recipe.source}: interpolate.kind is 'linear', but the model's codes live on a sphere, which a line "
+                "leaves; use 'spherical', or leave it out."
+            )
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.models import load_model
@@ -83,7 +91,7 @@ class InterpolateStage(Stage):
         return {
             "pairs": len(paths),
             "steps": work.config.steps,
-            "kind": work.config.kind,
+            "kind": paths[0].kind,
             "smoothness": float(np.mean([path.smoothness for path in paths])),
             "distinct": float(np.mean([path.distinct for path in paths])),
         }

@@ -1,0 +1,220 @@
+"""Distributions on the sphere around one direction: what all of them share."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+
+from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.sphere import from_pole, log_area, unit_sphere
+
+_NODES = 96
+_WIDTHS = 14.0
+"""The angle's density is integrated over so many widths of its peak to both sides; e^-45 of it is beyond."""
+
+
+class RotationallySymmetric(LatentDistribution):
+    """q(z) = exp(k T(loc . z)) / normalizer on the unit sphere, for a statistic T that the subclass gives.
+
+    In polar coordinates around loc, z is an angle a, of density proportional to sin(a)^{D-2} exp(k T(cos a)), and an
+    independent direction uniform on S^{D-2} (the tangent-normal decomposition: Mardia & Jupp 2000, section 9.1.2).
+    Everything that depends on k is therefore an integral over one bounded variable, and Gauss-Legendre quadrature in
+    the angle does it in any dimension, without Bessel functions.
+
+    Samples differentiate by implicit reparameterization (Figurnov et al. 2018, arXiv 1805.08498, eq. 5): with F the
+    distribution function of the angle and p its density,
+
+        da/dk = -(dF/dk) / p(a) = -integral from a to pi of (E[T] - T(t)) p(t) / p(a) dt,
+
+    which is unbiased however the angle was drawn. Differentiating an accepted proposal is not: the probability of
+    acceptance depends on k too.
+
+    Args:
+        loc: unit vectors, shape [..., D], D at least 2.
+        concentration: k, non-negative, shape [...].
+    """
+
+    arg_constraints = {"loc": unit_sphere, "concentration": constraints.nonnegative}  # noqa: RUF012
+    support = unit_sphere
+    has_rsample = True
+
+    def __init__(self, loc: Tensor, concentration: Tensor, validate_args: bool | None = None) -> None:
+        if loc.dim() < 1 or loc.shape[-1] < 2:
+            raise ValueError(f"loc has shape {tuple(loc.shape)}; a direction has at least 2 coordinates.")
+        batch = torch.broadcast_shapes(loc.shape[:-1], concentration.shape)
+        self.loc = loc.expand(*batch, loc.shape[-1])
+        self.concentration = concentration.expand(batch)
+        super().__init__(batch, self.loc.shape[-1:], validate_args=validate_args)
+
+    # What a subclass gives.
+
+    def _statistic(self, cosine: Tensor) -> Tensor:
+        """T(loc . z)."""
+        raise NotImplementedError
+
+    def _statistic_at(self, angle: Tensor) -> Tensor:
+        """T(cos angle), exact near both ends of the angle."""
+        raise NotImplementedError
+
+    def _peak(self, concentration: Tensor) -> tuple[Tensor, Tensor]:
+        """The mode of the angle's density and minus the second derivative of its logarithm there."""
+        raise NotImplementedError
+
+    def _draw_angle(self, concentration: Tensor) -> Tensor:
+        """One angle for each entry of `concentration`, without gradient."""
+        raise NotImplementedError
+
+    def _log_normalizer(self) -> Tensor:
+        """log of the integral of exp(k T) over the sphere, differentiable in k, of `_precise` dtype."""
+        raise NotImplementedError
+
+    def _expected_statistic(self) -> Tensor:
+        """E[T], the derivative of `_log_normalizer`; differentiable itself."""
+        raise NotImplementedError
+
+    # torch's contract, and the package's.
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> RotationallySymmetric:
+        loc = self.loc.expand(*batch_shape, *self.event_shape)
+        return type(self)(loc, self.concentration.expand(batch_shape), validate_args=False)
+
+    def detached(self) -> RotationallySymmetric:
+        return type(self)(self.loc.detach(), self.concentration.detach(), validate_args=False)
+
+    def rows(self, index: Any) -> RotationallySymmetric:
+        return type(self)(self.loc[index], self.concentration[index], validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """E[z] = E[cos a] loc: inside the ball, not on the sphere."""
+        return self.mean_cosine.unsqueeze(-1) * self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+    @property
+    def center(self) -> Tensor:
+        """The mean direction, which unlike the mean lies on the sphere."""
+        return self.loc
+
+    @property
+    def unit_variance(self) -> float:
+        return 1.0 / self.event_shape[0]
+
+    @property
+    def mean_cosine(self) -> Tensor:
+        """E[loc . z], shape [...]: 0 for the uniform distribution, 1 for a point."""
+        angle, probability = self._quadrature()
+        return (probability * torch.cos(angle)).sum(-1).to(self.loc.dtype)
+
+    @property
+    def variance(self) -> Tensor:
+        """Of each coordinate of z, [..., D]."""
+        angle, probability = self._quadrature()
+        mean = (probability * torch.cos(angle)).sum(-1, keepdim=True)
+        along = (probability * (torch.cos(angle) - mean).square()).sum(-1, keepdim=True)
+        across = (probability * torch.sin(angle).square()).sum(-1, keepdim=True) / (self.event_shape[0] - 1)
+        return across.to(self.loc.dtype) + (along - across).to(self.loc.dtype) * self.loc.square()
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        shape = self._extended_shape(torch.Size(sample_shape))
+        concentration = self._precise(self.concentration).expand(shape[:-1])
+        with torch.no_grad():
+            angle = self._draw_angle(concentration)
+            noise = torch.randn(*shape[:-1], shape[-1] - 1, dtype=self.loc.dtype, device=self.loc.device)
+            equator = noise / noise.norm(dim=-1, keepdim=True)
+        if concentration.requires_grad and torch.is_grad_enabled():
+            # Worth nothing, and worth its slope in the backward pass.
+            angle = angle + self._angle_slope(angle) * (concentration - concentration.detach())
+        return from_pole(angle.to(self.loc.dtype), equator, self.loc)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        return self._log_density((self.loc * value).sum(-1))
+
+    def pairwise_log_prob(self, z_MD: Tensor) -> Tensor:
+        return self._log_density(self._precise(z_MD) @ self._precise(self.loc).T)
+
+    def _log_density(self, cosine: Tensor) -> Tensor:
+        log_normalizer = self._log_normalizer().to(cosine.dtype)
+        return self.concentration.to(cosine.dtype) * self._statistic(cosine) - log_normalizer
+
+    def entropy(self) -> Tensor:
+        return (self._log_normalizer() - self._precise(self.concentration) * self._expected_statistic()).to(
+            self.loc.dtype
+        )
+
+    def kl_to_uniform(self) -> Tensor:
+        """KL(self || uniform on the sphere), nats, shape [...]; the same for every loc."""
+        gained = self._precise(self.concentration) * self._expected_statistic() - self._log_normalizer()
+        return (gained + log_area(self.event_shape[0])).to(self.loc.dtype)
+
+    # The integrals over the angle.
+
+    def _precise(self, x: Tensor) -> Tensor:
+        """In double precision, where the device has it: densities of many dimensions are differences of large logs."""
+        return x if x.device.type == "mps" else x.double()
+
+    def _log_angle_density(self, angle: Tensor, concentration: Tensor) -> Tensor:
+        tiny = torch.finfo(angle.dtype).tiny
+        powers = (self.event_shape[0] - 2) * torch.sin(angle).clamp_min(tiny).log()
+        return powers + concentration * self._statistic_at(angle)
+
+    def _range(self, concentration: Tensor) -> tuple[Tensor, Tensor]:
+        """The angles between which all but a share below rounding lies."""
+        mode, curvature = self._peak(concentration)
+        reach = _WIDTHS * curvature.clamp_min(1e-3).rsqrt()
+        return (mode - reach).clamp_min(0.0), (mode + reach).clamp_max(torch.pi)
+
+    def _log_quadrature(self) -> tuple[Tensor, Tensor]:
+        """Angles and the logs of their shares of the integral over the angle, both [..., N]; differentiable in k."""
+        concentration = self._precise(self.concentration)
+        nodes_N, weights_N = _gauss_legendre(concentration)
+        with torch.no_grad():
+            low, high = (end.unsqueeze(-1) for end in self._range(concentration))
+            half = 0.5 * (high - low)
+            angle = low + half * (1.0 + nodes_N)
+        return angle, (half * weights_N).log() + self._log_angle_density(angle, concentration.unsqueeze(-1))
+
+    def _quadrature(self) -> tuple[Tensor, Tensor]:
+        angle, log_share = self._log_quadrature()
+        return angle, log_share.softmax(-1)
+
+    @torch.no_grad()
+    def _angle_slope(self, angle: Tensor) -> Tensor:
+        """da/dk at drawn angles, the same shape.
+
+        The integrand of the distribution function's derivative integrates to 0 over the whole range, so the integral
+        may run to either end: it runs to the end on the angle's own side of E[T], where the integrand keeps its sign
+        and nothing cancels.
+        """
+        concentration, expected = self._precise(self.concentration), self._expected_statistic()
+        nodes_N, weights_N = _gauss_legendre(concentration)
+        low, high = self._range(concentration)
+        near = self._statistic_at(angle) > expected
+        half = 0.5 * (torch.where(near, low.minimum(angle), high.maximum(angle)) - angle).unsqueeze(-1)
+        between = angle.unsqueeze(-1) + half * (1.0 + nodes_N)
+        concentration = concentration.unsqueeze(-1)
+        log_ratio = self._log_angle_density(between, concentration) - self._log_angle_density(
+            angle.unsqueeze(-1), concentration
+        )
+        lack = expected.unsqueeze(-1) - self._statistic_at(between)
+        return -(half * weights_N * lack * log_ratio.exp()).sum(-1)
+
+
+@lru_cache(maxsize=1)
+def _rule() -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(_NODES)
+
+
+def _gauss_legendre(like: Tensor) -> tuple[Tensor, Tensor]:
+    """Nodes and weights on [-1, 1]. Tensors are made anew: one made in inference mode could not be trained with."""
+    nodes, weights = _rule()
+    return torch.from_numpy(nodes).to(like), torch.from_numpy(weights).to(like)

@@ -1,0 +1,42 @@
+"""The power spherical posterior."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from textvae.distributions import PowerSpherical
+from textvae.posteriors.spherical import SphericalPosterior, SphericalPosteriorConfig
+
+
+class PowerSphericalPosteriorConfig(SphericalPosteriorConfig):
+    """Settings of a power spherical posterior; its prior is `hyperspherical_uniform`."""
+
+    kind: Literal["power_spherical"] = "power_spherical"
+
+    def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> PowerSphericalPosterior:
+        return PowerSphericalPosterior(self, feature_dim, latent_dim, num_labels)
+
+
+class PowerSphericalPosterior(SphericalPosterior):
+    """q(z|x) = PowerSpherical(mu(x), k), k fixed, set by its rate, or learned (De Cao & Aziz 2020, arXiv 2006.04437).
+
+    Args:
+        config: its settings.
+        feature_dim: H.
+        latent_dim: D, at least 2.
+        num_labels: C; see `SphericalPosterior`.
+
+    Raises:
+        ConfigError: see `SphericalPosterior`.
+
+    >>> import torch
+    >>> config = PowerSphericalPosteriorConfig(concentration={"kind": "learned", "floor": 2.0})
+    >>> q = config.build(feature_dim=6, latent_dim=4)(torch.randn(2, 6))
+    >>> bool((q.concentration > 2.0).all())
+    True
+    """
+
+    def __init__(
+        self, config: PowerSphericalPosteriorConfig, feature_dim: int, latent_dim: int, num_labels: int = 0
+    ) -> None:
+        super().__init__(PowerSpherical, config, feature_dim, latent_dim, num_labels)

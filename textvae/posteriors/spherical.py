@@ -1,0 +1,143 @@
+"""What posteriors on the sphere share: a direction from the features, and where the concentration comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from textvae.config import Component
+from textvae.distributions import RotationallySymmetric
+from textvae.errors import ConfigError
+from textvae.layers import at_least_float32
+from textvae.posteriors.base import Posterior
+from textvae.types import Context
+
+_GREATEST = 1e6
+"""Beyond this concentration, float32 samples are no longer told apart from their mean direction."""
+
+
+class FixedConcentration(Component):
+    """One concentration for all sentences; the KL is then a constant, which nothing can collapse."""
+
+    kind: Literal["fixed"] = "fixed"
+    value: float = Field(gt=0, le=_GREATEST, description="the concentration")
+
+
+class RateConcentration(Component):
+    """One concentration for all sentences, that at which KL(q || uniform) is a given rate."""
+
+    kind: Literal["rate"] = "rate"
+    nats: float = Field(5.0, gt=0, description="KL of every sentence, nats")
+
+
+class LearnedConcentration(Component):
+    """softplus of a linear function of the features, plus a floor."""
+
+    kind: Literal["learned"] = "learned"
+    floor: float = Field(1.0, ge=0, le=_GREATEST, description="smallest concentration")
+
+
+ConcentrationConfig = Annotated[
+    FixedConcentration | RateConcentration | LearnedConcentration, Field(discriminator="kind")
+]
+
+
+class SphericalPosteriorConfig(Component):
+    """Settings of a posterior on the sphere."""
+
+    support: ClassVar[str] = "sphere"
+    concentration: ConcentrationConfig = Field(default_factory=RateConcentration)
+
+
+class SphericalPosterior(Posterior):
+    """q(z|x) around mu(x), a linear function of the features divided by its norm.
+
+    Args:
+        family: the distribution, built of mean direction and concentration.
+        config: its settings.
+        feature_dim: H.
+        latent_dim: D.
+        num_labels: C; with labels, q(z|x, y) adds an embedding of y before the norm and the softplus.
+
+    Raises:
+        ConfigError: a sphere of fewer than two dimensions, or a rate that no concentration reaches.
+    """
+
+    concentration: Tensor | None
+
+    def __init__(
+        self,
+        family: type[RotationallySymmetric],
+        config: SphericalPosteriorConfig,
+        feature_dim: int,
+        latent_dim: int,
+        num_labels: int = 0,
+    ) -> None:
+        super().__init__()
+        if latent_dim < 2:
+            raise ConfigError(f"latent_dim is {latent_dim}; a posterior on the sphere needs at least 2 dimensions.")
+        self.family, self.latent_dim, self.floor = family, latent_dim, 0.0
+        concentration = None
+        match config.concentration:
+            case FixedConcentration(value=value):
+                concentration = torch.tensor(value)
+            case RateConcentration(nats=nats):
+                concentration = torch.tensor(concentration_of_rate(family, latent_dim, nats))
+            case LearnedConcentration(floor=floor):
+                self.floor = floor
+        # A setting, not knowledge: the config brings it back.
+        self.register_buffer("concentration", concentration, persistent=False)
+        outputs = latent_dim + (concentration is None)
+        self.parameters_of = nn.Linear(feature_dim, outputs)
+        self.label = None
+        if num_labels:
+            # At zero for the reason that the Gaussian posterior's are: no label is better before it was learned.
+            self.label = nn.Embedding(num_labels, outputs)
+            nn.init.zeros_(self.label.weight)
+
+    def forward(self, features_BH: Float[Tensor, "B H"], context: Context | None = None) -> RotationallySymmetric:
+        parameters = at_least_float32(self.parameters_of(features_BH))
+        if self.label is not None:
+            assert context is not None and context.label_B is not None
+            parameters = parameters + self.label(context.label_B)
+        loc = F.normalize(parameters[..., : self.latent_dim], dim=-1)
+        concentration = self.concentration
+        if concentration is None:
+            concentration = self.floor + F.softplus(parameters[..., self.latent_dim])
+        return self.family(loc, concentration.to(loc.dtype), validate_args=False)
+
+
+def concentration_of_rate(family: Callable[..., RotationallySymmetric], latent_dim: int, nats: float) -> float:
+    """The concentration at which KL(q || uniform) is `nats`, which it rises to monotonically; by bisection.
+
+    Raises:
+        ConfigError: no concentration that float32 can sample from reaches it.
+
+    >>> from textvae.distributions import VonMisesFisher
+    >>> round(concentration_of_rate(VonMisesFisher, 50, 19.51520793), 4)
+    80.0
+    """
+    loc_D = F.one_hot(torch.tensor(0), latent_dim).double()
+
+    def rate(concentration: float) -> float:
+        return (
+            family(loc_D, torch.tensor(concentration, dtype=torch.float64), validate_args=False).kl_to_uniform().item()
+        )
+
+    low, high = math.log(1e-6), math.log(_GREATEST)
+    if rate(math.exp(high)) < nats:
+        raise ConfigError(
+            f"no concentration up to {_GREATEST:g} gives a KL of {nats:g} nats in {latent_dim} dimensions; "
+            f"ask for at most {rate(math.exp(high)):.1f} nats, or raise latent_dim."
+        )
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if rate(math.exp(middle)) < nats else (low, middle)
+    return math.exp(0.5 * (low + high))

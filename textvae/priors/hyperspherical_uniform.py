@@ -1,0 +1,53 @@
+"""The uniform prior on the sphere."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from textvae.config import Component
+from textvae.distributions import HypersphericalUniform
+from textvae.errors import ConfigError
+from textvae.priors.base import Prior
+from textvae.types import Context
+
+
+class HypersphericalUniformPriorConfig(Component):
+    """Settings of the uniform prior on the sphere: none."""
+
+    kind: Literal["hyperspherical_uniform"] = "hyperspherical_uniform"
+    support: ClassVar[str] = "sphere"
+
+    def build(self, *, latent_dim: int) -> HypersphericalUniformPrior:
+        return HypersphericalUniformPrior(latent_dim)
+
+
+class HypersphericalUniformPrior(Prior):
+    """p(z) = 1 / area of the unit sphere of R^D (Davidson et al. 2018, arXiv 1804.00891).
+
+    Args:
+        latent_dim: D, at least 2.
+
+    Raises:
+        ConfigError: a sphere of fewer than two dimensions.
+
+    >>> HypersphericalUniformPriorConfig().build(latent_dim=2)().variance.tolist()
+    [0.5, 0.5]
+    """
+
+    anchor: Tensor
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        if latent_dim < 2:
+            raise ConfigError(f"latent_dim is {latent_dim}; a prior on the sphere needs at least 2 dimensions.")
+        self.latent_dim = latent_dim
+        # It has nothing to hold but knows by this where the model lives, and in which precision.
+        self.register_buffer("anchor", torch.empty(0), persistent=False)
+
+    def forward(self, context: Context | None = None) -> HypersphericalUniform:
+        return HypersphericalUniform(
+            self.latent_dim, dtype=self.anchor.dtype, device=self.anchor.device, validate_args=False
+        )
