@@ -8,7 +8,7 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
-from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
+from textvae.posteriors import BatchNormConfig, GaussianPosteriorConfig, PosteriorConfig
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
 from textvae.types import BOS_ID, EOS_ID, Batch
 
@@ -44,6 +44,9 @@ DECODERS: dict[str, DecoderConfig] = {
 
 POSTERIORS: dict[str, PosteriorConfig] = {
     "gaussian": GaussianPosteriorConfig(),
+    "gaussian-batch-norm": GaussianPosteriorConfig(batch_norm=BatchNormConfig(scale=0.6)),
+    "gaussian-committed": GaussianPosteriorConfig(committed_rate=2.0),
+    "gaussian-batch-norm-committed": GaussianPosteriorConfig(batch_norm=BatchNormConfig(), committed_rate=1.0),
 }
 
 PRIORS: dict[str, PriorConfig] = {

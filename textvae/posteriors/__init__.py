@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from textvae.posteriors.base import Posterior
-from textvae.posteriors.gaussian import GaussianPosterior, GaussianPosteriorConfig
+from textvae.posteriors.gaussian import BatchNormConfig, GaussianPosterior, GaussianPosteriorConfig
 
 # A union of one needs no discriminator; pydantic asks for two members to have one.
 PosteriorConfig = Annotated[GaussianPosteriorConfig, Field()]
 
-__all__ = ["GaussianPosterior", "GaussianPosteriorConfig", "Posterior", "PosteriorConfig"]
+__all__ = ["BatchNormConfig", "GaussianPosterior", "GaussianPosteriorConfig", "Posterior", "PosteriorConfig"]
