@@ -10,6 +10,7 @@ from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig,
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
 from textvae.posteriors import BatchNormConfig, GaussianPosteriorConfig, PosteriorConfig
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
+from textvae.regularizers import BagOfWordsConfig, RegularizerConfig
 from textvae.types import BOS_ID, EOS_ID, Batch
 
 SMALL: dict[str, Any] = {"embedding_dim": 6, "hidden_dim": 5}
@@ -51,6 +52,11 @@ POSTERIORS: dict[str, PosteriorConfig] = {
 
 PRIORS: dict[str, PriorConfig] = {
     "standard_normal": StandardNormalPriorConfig(),
+}
+
+REGULARIZERS: dict[str, RegularizerConfig] = {
+    "bag_of_words": BagOfWordsConfig(),
+    "bag_of_words-hidden": BagOfWordsConfig(weight=0.3, hidden_dim=4),
 }
 
 
