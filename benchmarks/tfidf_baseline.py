@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
-from textvae.tasks.classify import choose_labelled
+from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenized import TokenizedCorpus
 
 

@@ -9,12 +9,14 @@ import torch
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
 from textvae.posteriors import (
+    BatchNormConfig,
     GaussianPosteriorConfig,
     PosteriorConfig,
     PowerSphericalPosteriorConfig,
     VonMisesFisherPosteriorConfig,
 )
 from textvae.priors import HypersphericalUniformPriorConfig, PriorConfig, StandardNormalPriorConfig
+from textvae.regularizers import BagOfWordsConfig, RegularizerConfig
 from textvae.types import BOS_ID, EOS_ID, Batch
 
 SMALL: dict[str, Any] = {"embedding_dim": 6, "hidden_dim": 5}
@@ -54,6 +56,9 @@ POSTERIORS: dict[str, PosteriorConfig] = {
     "von_mises_fisher-learned": VonMisesFisherPosteriorConfig(concentration={"kind": "learned"}),
     "power_spherical-fixed": PowerSphericalPosteriorConfig(concentration={"kind": "fixed", "value": 6.0}),
     "power_spherical-learned": PowerSphericalPosteriorConfig(concentration={"kind": "learned", "floor": 0.5}),
+    "gaussian-batch-norm": GaussianPosteriorConfig(batch_norm=BatchNormConfig(scale=0.6)),
+    "gaussian-committed": GaussianPosteriorConfig(committed_rate=2.0),
+    "gaussian-batch-norm-committed": GaussianPosteriorConfig(batch_norm=BatchNormConfig(), committed_rate=1.0),
 }
 IMPLICIT = {"von_mises_fisher-learned", "power_spherical-learned"}
 """Posteriors whose sample is no smooth function of noise and parameters (a sampler that rejects, and gradients that are
@@ -62,6 +67,11 @@ implicit): finite differences under common noise measure something else. Their o
 PRIORS: dict[str, PriorConfig] = {
     "hyperspherical_uniform": HypersphericalUniformPriorConfig(),
     "standard_normal": StandardNormalPriorConfig(),
+}
+
+REGULARIZERS: dict[str, RegularizerConfig] = {
+    "bag_of_words": BagOfWordsConfig(),
+    "bag_of_words-hidden": BagOfWordsConfig(weight=0.3, hidden_dim=4),
 }
 
 

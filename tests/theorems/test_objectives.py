@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -16,12 +18,17 @@ from textvae.objectives import (
     FreeBitsConfig,
     LinearScheduleConfig,
     PerSentenceFreeBitsConfig,
+    RateFreeBitsConfig,
     ScheduleConfig,
     SigmoidScheduleConfig,
+    TargetFreeBitsConfig,
+    local_mean,
 )
 from textvae.types import LatentGroup, LatentTerms
 
 S, B, D = 3, 6, 4
+
+FREE_BITS = [BatchMeanFreeBitsConfig, PerSentenceFreeBitsConfig, RateFreeBitsConfig, TargetFreeBitsConfig]
 
 SCHEDULES: dict[str, ScheduleConfig] = {
     "constant": ConstantScheduleConfig(weight=0.7),
@@ -70,7 +77,7 @@ def test_weight_one_is_the_elbo() -> None:
     torch.testing.assert_close(out.loss_B, expected)
 
 
-@pytest.mark.parametrize("form", [BatchMeanFreeBitsConfig, PerSentenceFreeBitsConfig])
+@pytest.mark.parametrize("form", FREE_BITS)
 def test_free_bits_at_zero_are_the_elbo(form: type) -> None:
     terms = made_terms()
     free = ELBOConfig(free_bits=form(nats=0)).build(steps_per_epoch=1, total_steps=1)(terms, 0)
@@ -95,15 +102,65 @@ def test_the_two_free_bits_are_what_the_literature_says() -> None:
         assert (out.metrics_B["kl_penalty"].mean() > out.metrics_B["kl"].mean()).item()
 
 
-def test_free_bits_on_the_batch_mean_use_the_mean_they_are_given() -> None:
-    """Two halves of a batch with the whole batch's mean give the whole batch's penalties."""
-    terms = made_terms()
-    kl = terms.latents[0].kl_per_dim_UD
+@pytest.mark.parametrize("form", FREE_BITS)
+@pytest.mark.parametrize("nats", [0.0, 3.0, 1000.0])
+def test_free_bits_use_the_batch_mean_they_are_given(form: type, nats: float) -> None:
+    """Two unequal slices of a batch with the whole batch's mean give the whole batch's penalties."""
+    kl = made_terms().latents[0].kl_per_dim_UD
     assert kl is not None
-    free: FreeBitsConfig = BatchMeanFreeBitsConfig(nats=3.0)
-    whole = free.penalty(kl, lambda x: x.mean(0))
-    halves = torch.cat([free.penalty(half, lambda _: kl.mean(0)) for half in kl.split(2)])
-    torch.testing.assert_close(whole, halves)
+    free: FreeBitsConfig = form(nats=nats)
+    whole = free.penalty(kl, local_mean)
+    per_dim, total = kl.mean(0), kl.sum(-1).mean(0)
+    parts = [free.penalty(part, lambda x: per_dim if x.dim() == 2 else total) for part in kl.split([4, 2])]
+    torch.testing.assert_close(whole, torch.cat(parts))
+
+
+# Rates 1.5 and 4.5 with mean 3; dimensions with means 2 and 1.
+RATES = [[0.5, 1.0], [3.5, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("free", "penalties", "slopes"),
+    [
+        (RateFreeBitsConfig(nats=2.0), [1.5, 4.5], 1.0),
+        (RateFreeBitsConfig(nats=4.0), [4.0, 4.0], 0.0),
+        (TargetFreeBitsConfig(nats=2.0), [-0.5, 2.5], 1.0),
+        (TargetFreeBitsConfig(nats=4.0), [2.5, -0.5], -1.0),
+    ],
+)
+def test_penalties_on_the_whole_rate_by_hand(free: FreeBitsConfig, penalties: list[float], slopes: float) -> None:
+    """Means: max(2, 3) = 3, max(4, 3) = 4, |3 - 2| = 1, |3 - 4| = 1; and the way the gradient points."""
+    kl = torch.tensor(RATES, requires_grad=True)
+    penalty = free.penalty(kl, local_mean)
+    assert penalty.tolist() == penalties
+    expected = max(free.nats, 3.0) if free.kind == "rate" else abs(3.0 - free.nats)
+    assert penalty.mean().item() == expected
+    penalty.sum().backward()
+    assert kl.grad is not None and kl.grad.tolist() == [[slopes, slopes]] * 2
+
+
+@pytest.mark.parametrize("form", FREE_BITS)
+@pytest.mark.parametrize("nats", [1.0, 1000.0])
+def test_the_raw_kl_is_logged_beside_every_penalty(form: type, nats: float) -> None:
+    terms = made_terms()
+    out = ELBOConfig(free_bits=form(nats=nats)).build(steps_per_epoch=1, total_steps=1)(terms, 0)
+    kl = terms.latents[0].kl_U
+    assert kl is not None
+    torch.testing.assert_close(out.metrics_B["kl"], kl)
+    torch.testing.assert_close(out.loss_B, out.metrics_B["nll"] + out.metrics_B["kl_penalty"])
+
+
+@pytest.mark.parametrize("form", FREE_BITS)
+def test_only_penalties_on_the_whole_rate_do_without_a_kl_of_each_dimension(form: type) -> None:
+    terms = made_terms()
+    group = replace(terms.latents[0], kl_per_dim_UD=None)
+    objective = ELBOConfig(free_bits=form(nats=2.0)).build(steps_per_epoch=1, total_steps=1)
+    if form in (RateFreeBitsConfig, TargetFreeBitsConfig):
+        expected = objective(terms, 0).loss_B
+        torch.testing.assert_close(objective(replace(terms, latents=(group,)), 0).loss_B, expected)
+    else:
+        with pytest.raises(ConfigError, match="'rate' or 'target'"):
+            objective(replace(terms, latents=(group,)), 0)
 
 
 def test_below_the_floor_there_is_no_gradient_and_above_it_is_whole() -> None:

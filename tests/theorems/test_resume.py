@@ -7,17 +7,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.unit.training.helpers import lines, without_times
+from tests.unit.training.helpers import MODEL, lines, without_times
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def killed_and_whole(folder: Path, least_kills: int) -> None:
+def killed_and_whole(folder: Path, least_kills: int, **further: Any) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    command = [sys.executable, "-m", "tests.theorems.kill_script", str(folder), str(least_kills)]
+    command = [sys.executable, "-m", "tests.theorems.kill_script", str(folder), str(least_kills), json.dumps(further)]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout.split()[-1]) >= 2, "the training was over before it could be killed"
@@ -36,6 +37,14 @@ def killed_and_whole(folder: Path, least_kills: int) -> None:
 @pytest.mark.timeout(300)
 def test_sigkill_at_random_moments(tmp_path: Path) -> None:
     killed_and_whole(tmp_path, least_kills=6)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
+@pytest.mark.timeout(300)
+def test_sigkill_with_what_is_kept_outside_the_models_parameters(tmp_path: Path) -> None:
+    """A regularizer's own parameters, and the running statistics of a batch norm."""
+    model = {**MODEL, "posterior": {"kind": "gaussian", "batch_norm": {}}}
+    killed_and_whole(tmp_path, least_kills=3, model=model, regularizers=[{"kind": "bag_of_words", "hidden_dim": 5}])
 
 
 @pytest.mark.slow

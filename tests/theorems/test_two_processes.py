@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +18,14 @@ from tests.unit.training.helpers import lines, without_times, write_corpora
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "tests.theorems.two_processes_script"
 
+SETTINGS: dict[str, dict[str, Any]] = {
+    "batch_mean": {"objective": {"kind": "elbo", "free_bits": {"kind": "batch_mean", "nats": 0.15}}},
+    "target-bag_of_words": {
+        "objective": {"kind": "elbo", "free_bits": {"kind": "target", "nats": 0.15}},
+        "regularizers": [{"kind": "bag_of_words", "hidden_dim": 5}],
+    },
+}
+
 
 def run(launcher: list[str], *arguments: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
@@ -25,11 +35,13 @@ def run(launcher: list[str], *arguments: str) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_two_gloo_processes_equal_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", SETTINGS)
+def test_two_gloo_processes_equal_one(name: str, tmp_path: Path) -> None:
+    further = json.dumps(SETTINGS[name])
     write_corpora(tmp_path, train=49)
-    run([SCRIPT], str(tmp_path), str(tmp_path / "one"))
+    run([SCRIPT], str(tmp_path), str(tmp_path / "one"), further)
     torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone", "-m"]
-    run([*torchrun, SCRIPT], str(tmp_path), str(tmp_path / "two"))
+    run([*torchrun, SCRIPT], str(tmp_path), str(tmp_path / "two"), further)
 
     one, two = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two"))
     for name in one:

@@ -1,9 +1,14 @@
-"""Trains without noise; started alone and by torchrun. Arguments: folder of the corpora, folder for results."""
+"""Trains without noise; started alone and by torchrun.
+
+Arguments: folder of the corpora, folder for results, further settings of the training as JSON.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,7 +17,7 @@ from textvae.distributions import DiagonalGaussian
 from textvae.training import train
 
 
-def main(corpora: Path, out: Path) -> None:
+def main(corpora: Path, out: Path, further: dict[str, Any]) -> None:
     torch.set_num_threads(1)
     # Noise belongs to a process's own random stream; what must agree is everything else.
     DiagonalGaussian.rsample = lambda self, shape=(): self.loc.expand(*shape, *self.loc.shape)  # type: ignore[method-assign]
@@ -26,8 +31,8 @@ def main(corpora: Path, out: Path) -> None:
         epochs=2,
         optimizer={"kind": "sgd", "lr": 0.3, "momentum": 0.5},
         clip_norm=1.0,
-        objective={"kind": "elbo", "free_bits": {"kind": "batch_mean", "nats": 0.15}},
         log_every=3,
+        **further,
     )
     train(settings, train_corpus, valid_corpus, out, seed=5, tokenizer=tokenizer, label_names=LABELS, progress=False)
     if torch.distributed.is_initialized():
@@ -35,4 +40,4 @@ def main(corpora: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))

@@ -4,6 +4,7 @@ from textvae.evaluation.evaluate import EvaluateConfig, Evaluation, Example, eva
 from textvae.evaluation.information import Information, active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, log_importance_weights
 from textvae.evaluation.perplexity import perplexities
+from textvae.evaluation.probe import Probe, linear_probe, posterior_means
 from textvae.evaluation.reconstruction import PermutedCodes, Reconstruction, bleu, permuted_codes, reconstruct
 from textvae.evaluation.streaming import LogMeanExp
 from textvae.evaluation.text_quality import distinct, prior_samples, text_quality
@@ -17,6 +18,7 @@ __all__ = [
     "Likelihood",
     "LogMeanExp",
     "PermutedCodes",
+    "Probe",
     "Reconstruction",
     "Verdict",
     "active_units",
@@ -26,9 +28,11 @@ __all__ = [
     "information",
     "judge",
     "likelihood",
+    "linear_probe",
     "log_importance_weights",
     "permuted_codes",
     "perplexities",
+    "posterior_means",
     "prior_samples",
     "reconstruct",
     "text_quality",

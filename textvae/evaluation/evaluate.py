@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from textvae.config import Config
 from textvae.evaluation.information import ACTIVE_VARIANCE, active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, mean_and_error
 from textvae.evaluation.perplexity import perplexities
+from textvae.evaluation.probe import linear_probe, posterior_means, require_scikit_learn
 from textvae.evaluation.protocol import Progress, TextCorpus
 from textvae.evaluation.reconstruction import permuted_codes, reconstruct
 from textvae.evaluation.text_quality import prior_samples, text_quality
 from textvae.evaluation.verdict import judge
 from textvae.generation import DecodingConfig, GreedyConfig, SamplingConfig
+from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
 
@@ -35,6 +37,17 @@ class EvaluateConfig(Config):
     samples: int = Field(20, ge=0, description="sentences from the prior to show")
     quality_samples: int = Field(500, ge=0, description="sentences from the prior to measure; 0 leaves that out")
     decoding: DecodingConfig = Field(default_factory=SamplingConfig, description="of sentences from the prior")
+    probe_labels: tuple[int, ...] = Field(
+        (), description="train a linear probe of the label on so many labelled training sentences, for each number"
+    )
+
+    @model_validator(mode="after")
+    def _probes_see_other_sentences(self) -> EvaluateConfig:
+        if any(count < 2 for count in self.probe_labels) or len(set(self.probe_labels)) < len(self.probe_labels):
+            raise ValueError("expected probe_labels to be different numbers, each at least 2")
+        if self.probe_labels and self.split == "train":
+            raise ValueError("expected another split than train: probes would be measured on sentences they learn from")
+        return self
 
 
 @dataclass(frozen=True)
@@ -97,10 +110,15 @@ def evaluate(
         seed: of all draws.
         device: where to measure; where the model is when None. The model is left there.
         tokenizer: for BLEU, samples and perplexity per word; the model's own when None.
-        training_corpus: to see which samples occur in it word for word.
+        training_corpus: to see which samples occur in it word for word, and for probes to learn from.
         progress: called with what is being measured, sentences done, sentences in all.
+
+    Raises:
+        ConfigError: a probe needs more labels than a class has, or scikit-learn, which is missing.
     """
     config = config or EvaluateConfig()
+    # Before anything is measured, so that hours of work do not end in an error.
+    shown = _probed_sentences(corpus, training_corpus, config, seed)
     device = torch.device(device if device is not None else model.device)
     model.to(device)
     tokenizer = tokenizer or getattr(model, "tokenizer", None)
@@ -132,6 +150,7 @@ def evaluate(
             result.latent_means = known.means_ND
             result.labels = np.asarray(corpus.labels)[indices] if corpus.label_names else None
             _put_reconstructions(result, model, corpus, config, tokenizer, where)
+            _put_probes(result, model, training_corpus, shown, seed, where)
         permuted = permuted_codes(model, corpus, indices, known.codes_ND, seed=seed, **where)
         if permuted is not None:
             rise = permuted.rise
@@ -180,6 +199,49 @@ def _put_reconstructions(
         for row in _spread(np.arange(len(chosen)), config.samples):
             texts = tokenizer.decode_batch([found.originals[row], found.reconstructions[row]])
             result.reconstructions.append(Example(*texts))
+
+
+def _probed_sentences(
+    corpus: TextCorpus, training_corpus: TextCorpus | None, config: EvaluateConfig, seed: int
+) -> dict[int, np.ndarray]:
+    """The training sentences whose labels each probe is shown, by how many they are; none where there are no labels."""
+    if not config.probe_labels or training_corpus is None or len(training_corpus.label_names) < 2:
+        return {}
+    if not (np.asarray(corpus.labels) >= 0).any():
+        return {}
+    require_scikit_learn()
+    labels, classes = np.asarray(training_corpus.labels), len(training_corpus.label_names)
+    return {
+        count: choose_labelled(labels, count, classes, seed, setting="evaluate.probe_labels")
+        for count in config.probe_labels
+    }
+
+
+def _put_probes(
+    result: Evaluation,
+    model: Any,
+    training_corpus: TextCorpus | None,
+    shown: dict[int, np.ndarray],
+    seed: int,
+    where: dict[str, Any],
+) -> None:
+    if not shown or training_corpus is None or result.labels is None or result.latent_means is None:
+        return
+    measured = result.labels >= 0
+    if not measured.any():
+        return
+    # Each sentence is encoded once, however many probes are shown it.
+    union = np.unique(np.concatenate(list(shown.values())))
+    means_ND = posterior_means(model, training_corpus, union, **where)
+    if means_ND is None:
+        return
+    labels_N = np.asarray(training_corpus.labels)[union]
+    for count, chosen in shown.items():
+        rows = np.searchsorted(union, chosen)
+        found = linear_probe(
+            means_ND[rows], labels_N[rows], result.latent_means[measured], result.labels[measured], seed=seed
+        )
+        result.put(**{f"probe_accuracy_{count}": found.accuracy, f"probe_accuracy_{count}_se": found.accuracy_se})
 
 
 def _spread(rows: np.ndarray, count: int | None) -> np.ndarray:

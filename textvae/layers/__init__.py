@@ -1,5 +1,6 @@
 """Small neural parts that several families share."""
 
+from textvae.layers.batch_norm import FixedScaleBatchNorm
 from textvae.layers.locked_dropout import LockedDropout
 from textvae.layers.pooling import Pooling, pool, valid_positions
 from textvae.layers.precision import at_least_float32
@@ -11,6 +12,7 @@ from textvae.layers.word_dropout import drop_words
 __all__ = [
     "Cache",
     "Cell",
+    "FixedScaleBatchNorm",
     "LockedDropout",
     "Pooling",
     "RecurrentStack",

@@ -5,7 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from textvae.objectives.elbo import ELBO, ELBOConfig, kl_by_sentence, local_mean
-from textvae.objectives.free_bits import BatchMeanFreeBitsConfig, FreeBitsConfig, PerSentenceFreeBitsConfig
+from textvae.objectives.free_bits import (
+    BatchMeanFreeBitsConfig,
+    FreeBitsConfig,
+    PerSentenceFreeBitsConfig,
+    RateFreeBitsConfig,
+    TargetFreeBitsConfig,
+)
 from textvae.objectives.schedules import (
     ConstantScheduleConfig,
     CyclicalScheduleConfig,
@@ -27,9 +33,11 @@ __all__ = [
     "LinearScheduleConfig",
     "ObjectiveConfig",
     "PerSentenceFreeBitsConfig",
+    "RateFreeBitsConfig",
     "Schedule",
     "ScheduleConfig",
     "SigmoidScheduleConfig",
+    "TargetFreeBitsConfig",
     "kl_by_sentence",
     "local_mean",
 ]

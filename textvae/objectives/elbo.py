@@ -76,10 +76,12 @@ class ELBO:
     def _penalty(self, group: LatentGroup, kl_B: Tensor, batch_mean: BatchMean) -> Tensor:
         if self.free_bits is None or (group.kl_per_dim_UD is None and not _is_vector(group)):
             return kl_B
+        if not self.free_bits.by_dimension:
+            return self.free_bits.penalty(kl_B.unsqueeze(-1), batch_mean)
         if group.kl_per_dim_UD is None:
             raise ConfigError(
                 f"free bits need the KL of each dimension, which '{group.name}' does not have; "
-                "use a posterior and a prior that factorise, or remove objective.free_bits."
+                "use a posterior and a prior that factorise, kind 'rate' or 'target', or remove objective.free_bits."
             )
         return self.free_bits.penalty(group.kl_per_dim_UD, batch_mean)
 

@@ -1,9 +1,24 @@
-"""Free bits: KL that costs nothing, so that z is used. Two different objectives bear this name."""
+"""Free bits: KL that costs nothing, so that z is used. Different objectives bear this name.
+
+With R = the KL of a sentence, summed over dimensions, F = `nats`:
+
+============ ==========================================================================
+kind         mean penalty
+============ ==========================================================================
+batch_mean   sum_d max(F / D, mean_b KL_bd): every dimension pays above its own share
+per_sentence mean_b sum_d max(F / D, KL_bd): every dimension of every sentence does
+rate         max(F, mean_b R_b): the total is free up to F, wherever it is spent
+target       abs(mean_b R_b - F): the total is pulled to F from both sides
+============ ==========================================================================
+
+At F = 0 each is the plain KL. Where the mean over the batch decides, it is that of the global batch. A model of
+several latent vectors applies it to each of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -18,6 +33,7 @@ class BatchMeanFreeBitsConfig(Component):
     `nats` is the whole allowance of a sentence, shared equally by the D dimensions.
     """
 
+    by_dimension: ClassVar[bool] = True
     kind: Literal["batch_mean"] = "batch_mean"
     nats: float = Field(8.0, ge=0, description="free nats per sentence, all dimensions together")
 
@@ -34,6 +50,7 @@ class BatchMeanFreeBitsConfig(Component):
 class PerSentenceFreeBitsConfig(Component):
     """sum_d max(nats / D, KL_d) for each sentence: the form of Li et al. 2019 (arXiv 1909.00868)."""
 
+    by_dimension: ClassVar[bool] = True
     kind: Literal["per_sentence"] = "per_sentence"
     nats: float = Field(8.0, ge=0, description="free nats per sentence, all dimensions together")
 
@@ -42,7 +59,58 @@ class PerSentenceFreeBitsConfig(Component):
         return kl_BD.clamp_min(self.nats / kl_BD.shape[-1]).sum(-1)
 
 
+class RateFreeBitsConfig(Component):
+    """max(nats, mean over the batch of KL): a hinge on the whole rate, as in Razavi et al. 2019 (arXiv 1901.03416).
+
+    Alemi et al. 2018 (arXiv 1711.00464) call the KL the rate. Unlike `batch_mean` it lets few dimensions carry all of
+    the free nats, and does not reward a dimension for being used. Below the floor nothing holds the KL at all.
+    """
+
+    by_dimension: ClassVar[bool] = False
+    kind: Literal["rate"] = "rate"
+    nats: float = Field(8.0, ge=0, description="free nats per sentence, all dimensions together")
+
+    def penalty(self, kl_BD: Tensor, batch_mean: Callable[[Tensor], Tensor]) -> Tensor:
+        """The penalised KL of each sentence, [B], whose batch mean is the formula above.
+
+        Whether the floor is passed is the same for all sentences, and decided on the batch's mean.
+
+        >>> kl_BD = torch.tensor([[0.5, 1.0], [3.5, 1.0]])
+        >>> RateFreeBitsConfig(nats=2.0).penalty(kl_BD, lambda x: x.mean(0)).tolist()
+        [1.5, 4.5]
+        >>> RateFreeBitsConfig(nats=4.0).penalty(kl_BD, lambda x: x.mean(0)).tolist()
+        [4.0, 4.0]
+        """
+        kl_B = kl_BD.sum(-1)
+        paying = batch_mean(kl_B.detach()) > self.nats
+        return torch.where(paying, kl_B, torch.full_like(kl_B, self.nats))
+
+
+class TargetFreeBitsConfig(Component):
+    """abs(mean over the batch of KL - nats): the rate is pulled to a value, up as well as down.
+
+    Burgess et al. 2018 (arXiv 1804.03599), eq. 8, with the absolute value about the batch's mean instead of each
+    sentence's, which leaves sentences free to differ; their factor gamma is the objective's `kl_weight`, their growing
+    C is held at `nats`. Below the target a KL is rewarded, whether or not it tells anything of the sentence.
+    """
+
+    by_dimension: ClassVar[bool] = False
+    kind: Literal["target"] = "target"
+    nats: float = Field(8.0, ge=0, description="the rate aimed at, per sentence, all dimensions together")
+
+    def penalty(self, kl_BD: Tensor, batch_mean: Callable[[Tensor], Tensor]) -> Tensor:
+        """Signed by the side the batch's mean is on, [B], so that the batch mean is the formula above.
+
+        >>> kl_BD = torch.tensor([[0.5, 1.0], [3.5, 1.0]])
+        >>> TargetFreeBitsConfig(nats=4.0).penalty(kl_BD, lambda x: x.mean(0)).tolist()
+        [2.5, -0.5]
+        """
+        kl_B = kl_BD.sum(-1)
+        below = batch_mean(kl_B.detach()) < self.nats
+        return torch.where(below, self.nats - kl_B, kl_B - self.nats)
+
+
 FreeBitsConfig = Annotated[
-    BatchMeanFreeBitsConfig | PerSentenceFreeBitsConfig,
+    BatchMeanFreeBitsConfig | PerSentenceFreeBitsConfig | RateFreeBitsConfig | TargetFreeBitsConfig,
     Field(discriminator="kind"),
 ]

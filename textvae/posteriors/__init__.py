@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from textvae.posteriors.base import Posterior
-from textvae.posteriors.gaussian import GaussianPosterior, GaussianPosteriorConfig
+from textvae.posteriors.gaussian import BatchNormConfig, GaussianPosterior, GaussianPosteriorConfig
 from textvae.posteriors.power_spherical import PowerSphericalPosterior, PowerSphericalPosteriorConfig
 from textvae.posteriors.von_mises_fisher import VonMisesFisherPosterior, VonMisesFisherPosteriorConfig
 
@@ -17,6 +17,7 @@ PosteriorConfig = Annotated[
 ]  # fmt: skip
 
 __all__ = [
+    "BatchNormConfig",
     "GaussianPosterior",
     "GaussianPosteriorConfig",
     "Posterior",

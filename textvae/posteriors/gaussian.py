@@ -1,4 +1,4 @@
-"""The diagonal Gaussian posterior."""
+"""The diagonal Gaussian posterior, and two ways to keep its KL from vanishing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
-from textvae.config import Component
+from textvae.config import Component, Config
 from textvae.distributions import DiagonalGaussian
-from textvae.layers import at_least_float32
+from textvae.errors import ConfigError
+from textvae.layers import FixedScaleBatchNorm, at_least_float32
 from textvae.posteriors.base import Posterior
 from textvae.types import Context
+
+
+class BatchNormConfig(Config):
+    """Settings of a batch normalization of the posterior mean."""
+
+    scale: float = Field(0.6, gt=0, description="standard deviation of the means over a batch: fixed, never trained")
+    momentum: float = Field(0.1, gt=0, le=1, description="share of a batch in the running statistics")
 
 
 class GaussianPosteriorConfig(Component):
@@ -22,6 +31,8 @@ class GaussianPosteriorConfig(Component):
 
     kind: Literal["gaussian"] = "gaussian"
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
+    batch_norm: BatchNormConfig | None = Field(None, description="of the means over the sentences of a batch")
+    committed_rate: float = Field(0.0, ge=0, description="least KL to a standard normal, nats per sentence; 0 for none")
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> GaussianPosterior:
         return GaussianPosterior(self, feature_dim, latent_dim, num_labels)
@@ -30,13 +41,31 @@ class GaussianPosteriorConfig(Component):
 class GaussianPosterior(Posterior):
     """q(z|x) = N(mu(x), diag(s(x)^2)), mean and log-scale linear in the features.
 
-    Kingma & Welling 2014 (arXiv 1312.6114), appendix C.2.
+    Kingma & Welling 2014 (arXiv 1312.6114), appendix C.2. Two options set a floor under its KL to N(0, I), whatever
+    the decoder does; a KL above zero is no information yet, which only `mi` and a permuted z can show.
+
+    `batch_norm` (BN-VAE, Zhu et al. 2020, arXiv 2004.12585): over the sentences of a training batch each mean has
+    variance gamma^2 (`scale`) about a trained shift, hence the mean KL is at least
+    sum_d (gamma^2 + shift_d^2) / 2, exactly so with gamma^2 v_d / (v_d + 1e-5) for a variance v_d before normalization.
+    Means must then differ between sentences, though not in a way that the decoder heeds. Evaluation normalizes by
+    running statistics, and the floor holds as far as they are those of the sentences evaluated. A training batch of
+    one sentence is normalized by them as well. With several processes each normalizes by its own slice of the batch.
+    A label moves the mean after normalization: its embedding is a shift for each class.
+
+    `committed_rate` (delta-VAE, Razavi et al. 2019, arXiv 1901.03416, here with independent dimensions): scales stay
+    below the s < 1 at which (s^2 - 1 - log s^2) / 2 is this many nats shared equally by the D dimensions, so that each
+    sentence's KL is above the floor even where the mean is 0. It is spent on narrow posteriors, not on telling
+    sentences apart: a decoder may ignore z, and then the bound is just so much worse. The floor is for the standard
+    normal prior; against another prior nothing is promised.
 
     Args:
         config: its settings.
         feature_dim: H.
         latent_dim: D.
         num_labels: C; with labels, q(z|x, y) adds an embedding of y to mean and log-scale.
+
+    Raises:
+        ConfigError: the committed rate needs scales below `min_scale`.
 
     >>> import torch
     >>> GaussianPosteriorConfig().build(feature_dim=6, latent_dim=2)(torch.zeros(3, 6)).batch_shape
@@ -46,7 +75,24 @@ class GaussianPosterior(Posterior):
     def __init__(self, config: GaussianPosteriorConfig, feature_dim: int, latent_dim: int, num_labels: int = 0) -> None:
         super().__init__()
         self.min_log_scale = math.log(config.min_scale)
+        self.max_log_scale: float | None = None
+        if config.committed_rate:
+            self.max_log_scale = largest_log_scale(config.committed_rate / latent_dim)
+            if self.max_log_scale <= self.min_log_scale:
+                raise ConfigError(
+                    f"posterior.committed_rate = {config.committed_rate:g} over {latent_dim} dimensions needs scales "
+                    f"below {math.exp(self.max_log_scale):.2g}, but posterior.min_scale is {config.min_scale:g}; "
+                    "lower one of them, or raise latent_dim."
+                )
         self.parameters_of = nn.Linear(feature_dim, 2 * latent_dim)
+        self.normalize = None
+        if config.batch_norm is not None:
+            self.normalize = FixedScaleBatchNorm(
+                latent_dim,
+                scale=config.batch_norm.scale,
+                momentum=config.batch_norm.momentum,
+                rows_of_a_sentence=max(1, num_labels),
+            )
         self.label = None
         if num_labels:
             # At zero no label is better than another before anything was learned: a random start would teach
@@ -55,9 +101,32 @@ class GaussianPosterior(Posterior):
             nn.init.zeros_(self.label.weight)
 
     def forward(self, features_BH: Float[Tensor, "B H"], context: Context | None = None) -> DiagonalGaussian:
-        parameters = at_least_float32(self.parameters_of(features_BH))
+        loc, log_scale = at_least_float32(self.parameters_of(features_BH)).chunk(2, -1)
+        if self.normalize is not None:
+            loc = self.normalize(loc)
         if self.label is not None:
             assert context is not None and context.label_B is not None
-            parameters = parameters + self.label(context.label_B)
-        loc, log_scale = parameters.chunk(2, -1)
+            label_loc, label_log_scale = self.label(context.label_B).chunk(2, -1)
+            loc, log_scale = loc + label_loc, log_scale + label_log_scale
+        if self.max_log_scale is not None:
+            # A smooth minimum: a clamp would pass no gradient once a scale is at its bound.
+            log_scale = self.max_log_scale - softplus(self.max_log_scale - log_scale)
         return DiagonalGaussian(loc, torch.exp(log_scale.clamp_min(self.min_log_scale)), validate_args=False)
+
+
+def largest_log_scale(nats: float) -> float:
+    """log of the largest s < 1 with KL(N(0, s^2) || N(0, 1)) = (s^2 - 1 - log s^2) / 2 >= nats, by bisection.
+
+    >>> scale = math.exp(largest_log_scale(0.25))
+    >>> round((scale**2 - 1 - math.log(scale**2)) / 2, 12)
+    0.25
+    """
+    # In l = log s the KL falls on l < 0, from above `nats` at the left end to 0 at the right one.
+    low, high = -(nats + 1.0), 0.0
+    for _ in range(100):
+        middle = 0.5 * (low + high)
+        if 0.5 * math.expm1(2.0 * middle) - middle >= nats:
+            low = middle
+        else:
+            high = middle
+    return low

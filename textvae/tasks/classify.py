@@ -20,6 +20,7 @@ from textvae.regularizers import ClassificationLoss
 from textvae.regularizers.classification import labels_seen
 from textvae.text.batching import sequential_batches
 from textvae.text.corpora import Example
+from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig, TrainResult, train
@@ -78,30 +79,6 @@ def classify(model: TextModel, texts: Sequence[str]) -> list[Classification]:
         by_name = dict(zip(model.label_names, row, strict=True))
         answers.append(Classification(text, model.label_names[best], row[best], by_name))
     return answers
-
-
-def choose_labelled(labels: np.ndarray, count: int, classes: int, seed: int) -> np.ndarray:
-    """Which sentences show their label: equally many of each class (the first classes get what is left over).
-
-    >>> chosen = choose_labelled(np.array([0, 0, 0, 1, 1, -1]), 4, 2, seed=0)
-    >>> len(chosen), [0, 0, 0, 1, 1, -1][chosen[-1]]
-    (4, 1)
-
-    Raises:
-        ConfigError: a class has too few.
-    """
-    generator = np.random.default_rng([seed, count])
-    chosen = []
-    for label in range(classes):
-        wanted = count // classes + (label < count % classes)
-        members = np.flatnonzero(labels == label)
-        if len(members) < wanted:
-            raise ConfigError(
-                f"classify.labels = {count} needs {wanted} sentences of each of {classes} classes, "
-                f"but class number {label} has {len(members)}; ask for fewer labels."
-            )
-        chosen.append(np.sort(generator.permutation(members)[:wanted]))
-    return np.concatenate(chosen)
 
 
 def train_classifier(

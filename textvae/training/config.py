@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from textvae.config import Config
 from textvae.models import ModelConfig, TextVAEConfig
 from textvae.objectives import ELBOConfig, ObjectiveConfig
+from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
 from textvae.training.initial import StartFromConfig
 from textvae.training.learning_rate import DecayConfig, NoDecayConfig
@@ -25,6 +26,9 @@ class TrainConfig(Config):
 
     model: ModelConfig = Field(default_factory=TextVAEConfig)
     objective: ObjectiveConfig = Field(default_factory=ELBOConfig)
+    regularizers: tuple[RegularizerConfig, ...] = Field(
+        (), description="penalties beside the objective; each kind once"
+    )
     optimizer: OptimizerConfig = Field(default_factory=AdamConfig)
     warmup: int = Field(0, ge=0, description="steps in which the learning rate rises to its full height")
     decay: DecayConfig = Field(default_factory=NoDecayConfig, description="of the learning rate after the warm-up")
@@ -65,3 +69,11 @@ class TrainConfig(Config):
         if self.fresh_decoder is not None and self.fresh_decoder >= self.epochs:
             raise ValueError(f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}")
         return self
+
+    @field_validator("regularizers")
+    @classmethod
+    def _each_kind_once(cls, value: tuple[RegularizerConfig, ...]) -> tuple[RegularizerConfig, ...]:
+        kinds = [regularizer.kind for regularizer in value]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError("expected each kind of regularizer once; add up their weights")
+        return value

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from textvae.errors import ConfigError
 from textvae.models import TextModel
+from textvae.regularizers import RegularizerConfig
 from textvae.types import Batch, LatentTerms
 
 ACTIVE_UNIT_VARIANCE = 0.01
@@ -20,13 +22,43 @@ Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
 """model, batch, terms, step -> penalties by name, each [B] in nats per sentence, added to the loss."""
 
 
+class Regularizers(nn.Module):
+    """The penalties of the settings and one from the caller as a single regularizer.
+
+    Args:
+        configs: of those that are built here, with fresh parameters.
+        model: gives their sizes.
+        further: one that is there already.
+
+    Raises:
+        ConfigError: one that does not suit the model.
+    """
+
+    def __init__(self, configs: Sequence[RegularizerConfig], model: Any, further: Regularizer | None = None) -> None:
+        super().__init__()
+        # A caller's own model need not have sizes; nobody asks for them where nothing is built.
+        self.built = nn.ModuleList(
+            config.build(vocab_size=model.vocab_size, latent_dim=model.latent_dim) for config in configs
+        )
+        self.further = further
+
+    def forward(self, model: Any, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
+        penalties: dict[str, Tensor] = {}
+        for part in (*self.built, *(() if self.further is None else (self.further,))):
+            for name, penalty_B in part(model, batch, terms, step).items():
+                if name in penalties:
+                    raise ConfigError(f"two regularizers are called '{name}'; remove or rename one of them.")
+                penalties[name] = penalty_B
+        return penalties
+
+
 class TrainStep(nn.Module):
     """Model and objective as one module, so that wrappers for precision and processes see a single forward.
 
     Args:
         model: anything with `terms(batch, num_samples)`.
         objective: LatentTerms and a step to a loss.
-        regularizer: further penalties.
+        regularizer: further penalties; the parameters of one that is a module are part of this one.
         compiled: whether torch.compile translates the model.
         sum_dtype: of the sums.
     """

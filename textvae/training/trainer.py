@@ -36,7 +36,7 @@ from textvae.training.processes import Processes
 from textvae.training.progress import ProgressBar
 from textvae.training.result import TrainResult, peak_gpu_memory_mb, peak_memory_mb
 from textvae.training.selection import Selection
-from textvae.training.step import Regularizer, TrainStep
+from textvae.training.step import Regularizer, Regularizers, TrainStep
 from textvae.training.validation import Validation, isolated_randomness
 
 MODEL_FOLDER, CHECKPOINT_FOLDER, RESULT_FILE = "model", "checkpoints", "result.json"
@@ -83,7 +83,8 @@ def train(
         card: what the model card should tell; the bounds reached are added.
         max_tokens: longest sentence the model is to take, EOS not counted; by default the longest of both corpora.
         initial_model: train this one instead of building `config.model`.
-        regularizer: further penalties, each [B] in nats per sentence.
+        regularizer: further penalties, each [B] in nats per sentence, beside those of `config.regularizers`. The
+            parameters of one that is a module are trained and kept in checkpoints too.
         validation_metric: measured on the model after each epoch; the epoch where it is highest is kept, instead of
             the one with the best bound.
         progress: whether to draw a progress bar when standard error is a terminal.
@@ -136,7 +137,7 @@ class _Training:
         progress: bool,
     ) -> None:
         self.config, self.corpus, self.out, self.seed = config, train_corpus, out, seed
-        self.regularizer, self.validation_metric = regularizer, validation_metric
+        self.further_regularizer, self.validation_metric = regularizer, validation_metric
         self.show_progress = progress
         self.processes = Processes(config.precision, config.trackers, out)
 
@@ -195,15 +196,19 @@ class _Training:
         self.model, self.fresh = model, fresh
         self.identity["weights"] = {name: list(value.shape) for name, value in model.state_dict().items()}
         self.checkpoints = Checkpoints(self.out / CHECKPOINT_FOLDER, self.identity, self._environment())
+        # Like the model they begin alike in all processes: the random state is still that of the seed.
+        self.regularizers = Regularizers(config.regularizers, model, self.further_regularizer)
 
         # -- Resume, if there is something to resume from. Weights first: wrappers copy them to other processes.
         saved = self.checkpoints.latest()
         if saved is not None:
             saved.load_weights(model)
-        step = TrainStep(model, self.objective, self.regularizer, config.compile, processes.sum_dtype)
+            self.regularizers.load_state_dict(saved.state["regularizers"])
+        step = TrainStep(model, self.objective, self.regularizers, config.compile, processes.sum_dtype)
         self.module = processes.accelerator.prepare_model(step)
         self.inner = step
-        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        # All that is trained: the model's parameters, then the regularizers' own.
+        self.parameters = [parameter for parameter in step.parameters() if parameter.requires_grad]
         self.optimizer = config.optimizer.build(parameters=self.parameters)
         # From here on noise differs between processes, as their sentences do.
         torch.manual_seed(self.seed + 7919 * processes.index)
@@ -317,11 +322,11 @@ class _Training:
 
     @contextmanager
     def _frozen(self, *, encoder: bool) -> Iterator[None]:
-        """Inside, the encoder and the posterior, or everything but them, get no gradient."""
+        """Inside, the encoder and the posterior, or everything but them (regularizers too), get no gradient."""
         chosen = [
             parameter
-            for name, parameter in self.model.named_parameters()
-            if parameter.requires_grad and name.startswith(("encoder.", "posterior.")) == encoder
+            for name, parameter in self.inner.named_parameters()
+            if parameter.requires_grad and name.startswith(("model.encoder.", "model.posterior.")) == encoder
         ]
         for parameter in chosen:
             parameter.requires_grad_(False)
@@ -481,6 +486,7 @@ class _Training:
                 "peak_memory": self.peak_memory,
                 "metrics_bytes": self.log.sync(),
                 "optimizer": self.optimizer.state_dict(),
+                "regularizers": self.regularizers.state_dict(),
                 "learning_rate": self.learning_rate.state_dict(),
                 "selection": self.selection.state_dict(),
                 "guard": self.guard.state_dict(),
@@ -557,7 +563,7 @@ class _Training:
             train_tokens=self.train_tokens,
             tokens_per_second=self.train_tokens / max(self.train_seconds, 1e-9),
             peak_memory_mb=max(self.peak_memory, peak_memory_mb()),
-            parameters=sum(parameter.numel() for parameter in self.parameters),
+            parameters=sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad),
             best_epoch=selection.epoch if competed else self.epoch,
             valid_elbo_nll=selection.bound if competed else self.last_bound,
             valid_metric=selection.metric if competed else self.last_metric,

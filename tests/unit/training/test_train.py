@@ -345,6 +345,58 @@ def test_semi_supervised_with_a_regularizer_and_a_metric(corpora: Corpora, tmp_p
     assert result.valid_metric == pytest.approx(max(reached))
 
 
+BAG_OF_WORDS = {"regularizers": [{"kind": "bag_of_words", "weight": 0.5, "hidden_dim": 4}]}
+
+
+class _Gate(torch.nn.Module):
+    """A regularizer of the caller's with a parameter of its own; it may press Ctrl-C at some step."""
+
+    def __init__(self, name: str = "gate", press: int | None = None) -> None:
+        super().__init__()
+        self.name, self.press, self.gate = name, press, torch.nn.Parameter(torch.ones(3))
+
+    def forward(self, model: Any, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
+        if step == self.press:
+            signal.raise_signal(signal.SIGINT)
+        return {self.name: (self.gate * terms.latents[0].posterior.mean).square().sum(-1)}
+
+
+def test_regularizers_of_the_settings_and_of_the_caller_are_trained_and_logged(
+    corpora: Corpora, tmp_path: Path
+) -> None:
+    gate = _Gate()
+    result = fit(corpora, tmp_path / "both", {"regularizer": gate}, **BAG_OF_WORDS)
+    for line in training_lines(tmp_path / "both"):
+        parts = ("nll", "kl_penalty", "bag_of_words", "gate")
+        assert line["loss"] == pytest.approx(sum(line[name] for name in parts), rel=1e-5)
+    first, last = training_lines(tmp_path / "both")[0], training_lines(tmp_path / "both")[-1]
+    assert last["bag_of_words"] < first["bag_of_words"]
+    assert not torch.equal(gate.gate, torch.ones(3)), "its parameters are the optimizer's too"
+    assert result.parameters == load_model(tmp_path / "both" / "model").num_parameters, "the model's alone"
+    fit(corpora, tmp_path / "none")
+    assert not same(tmp_path / "both", tmp_path / "none")
+
+
+def test_regularizers_come_back_with_a_checkpoint(corpora: Corpora, tmp_path: Path) -> None:
+    fit(corpora, tmp_path / "whole", {"regularizer": (whole := _Gate())}, epochs=3, **BAG_OF_WORDS)
+    with pytest.raises(KeyboardInterrupt):
+        fit(corpora, tmp_path / "cut", {"regularizer": _Gate(press=7)}, epochs=3, **BAG_OF_WORDS)
+    fresh = _Gate()
+    fit(corpora, tmp_path / "cut", {"regularizer": fresh}, epochs=3, **BAG_OF_WORDS)
+    assert same(tmp_path / "whole", tmp_path / "cut")
+    assert torch.equal(fresh.gate, whole.gate)
+    assert (
+        training_lines(tmp_path / "whole")[-1]["bag_of_words"] == training_lines(tmp_path / "cut")[-1]["bag_of_words"]
+    )
+
+
+def test_regularizers_are_told_apart(corpora: Corpora, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="each kind"):
+        config(regularizers=[{"kind": "bag_of_words"}, {"kind": "bag_of_words", "weight": 2.0}])
+    with pytest.raises(ConfigError, match="two regularizers are called 'bag_of_words'"):
+        fit(corpora, tmp_path, {"regularizer": _Gate("bag_of_words")}, **BAG_OF_WORDS)
+
+
 def test_an_initial_model_is_trained_in_place_of_the_configured_one(corpora: Corpora, tmp_path: Path) -> None:
     given = config(model=LANGUAGE_MODEL).model.build(vocab_size=corpora[2].vocab_size, max_tokens=20)
     fit(corpora, tmp_path, {"initial_model": given})

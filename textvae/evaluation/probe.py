@@ -1,0 +1,124 @@
+"""A linear probe: how much of a label can be read off the codes of a model that never saw one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from textvae.errors import ConfigError
+from textvae.evaluation.noise import own_randomness
+from textvae.evaluation.protocol import Corpus, Progress, unlabelled
+from textvae.text.batching import sequential_batches
+
+STRENGTHS = tuple(10.0**power for power in range(-4, 5))
+"""Inverse strengths of the L2 penalty (scikit-learn's C) that compete."""
+
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A logistic regression on standardized codes, and how it did.
+
+    Attributes:
+        accuracy: share of the sentences measured that got their label.
+        accuracy_se: its binomial standard error.
+        strength: the C chosen.
+        weights: of the standardized dimensions, [1, D] for two classes, [C, D] for more.
+        intercept: [1] or [C].
+    """
+
+    accuracy: float
+    accuracy_se: float
+    strength: float
+    weights: np.ndarray
+    intercept: np.ndarray
+
+
+def linear_probe(
+    shown_ND: np.ndarray, shown_labels_N: np.ndarray, unseen_MD: np.ndarray, unseen_labels_M: np.ndarray, *, seed: int
+) -> Probe:
+    """Fit a logistic regression to some labelled codes and measure it on others.
+
+    Everything that is chosen is chosen on the codes shown: means and deviations for standardizing, and the strength of
+    the L2 penalty by cross-validation (at most 5 stratified folds, standardized afresh in each; lowest cross-entropy).
+    Where a class shows a single sentence nothing can be validated, and C is 1. The other labels are only counted.
+
+    Args:
+        shown_ND: codes with a label to learn from, at least two classes among them.
+        shown_labels_N: their classes.
+        unseen_MD: codes to measure on, M > 0.
+        unseen_labels_M: their classes.
+        seed: of the folds.
+
+    Raises:
+        ConfigError: scikit-learn is missing.
+    """
+    require_scikit_learn()
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    fitted: Any = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=5000))
+    folds = min(_FOLDS, int(np.unique(shown_labels_N, return_counts=True)[1].min()))
+    shown = np.asarray(shown_ND, dtype=np.float64)
+    if folds > 1:
+        splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        search = GridSearchCV(
+            fitted, {"logisticregression__C": STRENGTHS}, cv=splits, scoring="neg_log_loss", error_score="raise"
+        )
+        fitted = search.fit(shown, shown_labels_N).best_estimator_
+    else:
+        fitted.fit(shown, shown_labels_N)
+    right = fitted.predict(np.asarray(unseen_MD, dtype=np.float64)) == unseen_labels_M
+    accuracy, regression = float(right.mean()), fitted[-1]
+    error = math.sqrt(accuracy * (1.0 - accuracy) / len(right))
+    return Probe(accuracy, error, float(regression.C), regression.coef_.copy(), regression.intercept_.copy())
+
+
+def require_scikit_learn() -> None:
+    """Raise a ConfigError that says how to install scikit-learn, where it is missing."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            "evaluate.probe_labels needs scikit-learn, which is missing; "
+            "install it with `pip install textvae[classify]`, or remove the setting."
+        ) from None
+
+
+def posterior_means(
+    model: Any,
+    corpus: Corpus,
+    indices: np.ndarray,
+    *,
+    batch_tokens: int = 16384,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> np.ndarray | None:
+    """E_q[z] of some sentences, float32 [N, D] in the order of the indices; None where q has no mean.
+
+    Labels are hidden from the model; a semi-supervised one is asked at its likeliest label.
+    """
+    device, indices = torch.device(device), np.asarray(indices)
+    lengths = np.asarray(corpus.lengths)[indices]
+    means_ND: np.ndarray | None = None
+    done = 0
+    with own_randomness(model, device):
+        for rows in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
+            try:
+                mean_BD = model.posterior_of(unlabelled(corpus, indices[rows], device)).mean
+            except NotImplementedError:
+                return None
+            if means_ND is None:
+                means_ND = np.zeros((len(indices), mean_BD.shape[-1]), dtype=np.float32)
+            means_ND[rows] = mean_BD.float().cpu().numpy()
+            done += len(rows)
+            if progress is not None:
+                progress("probe", done, len(indices))
+    return means_ND
