@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from textvae.layers import VocabularyProjection, drop_words
 from textvae.types import PAD_ID, Context
 
 
@@ -21,11 +22,20 @@ class Decoder(nn.Module):
         latent_dim: D; 0 for a language model, whose z is [S, B, 0].
         max_tokens: longest sequence of predicted tokens, EOS included; None without a limit.
         num_labels: C where the decoder is conditioned on a label, else 0.
+        word_dropout: share of input words hidden in training; at 1 the decoder has no word inputs at all.
+        vocabulary: from states to words.
     """
 
     latent_dim: int
     num_labels: int
     max_tokens: int | None
+    word_dropout: float
+    vocabulary: VocabularyProjection
+
+    @property
+    def inputless(self) -> bool:
+        """Whether words are never read, in training, evaluation and generation alike."""
+        return self.word_dropout == 1
 
     def token_log_prob(
         self, tokens_BT: Int[Tensor, "B T"], z_SBD: Float[Tensor, "S B D"], context: Context | None = None
@@ -36,6 +46,28 @@ class Decoder(nn.Module):
             tokens_BT: BOS, words, EOS, padding.
             z_SBD: S codes for each sentence.
             context: `label_B` may be [B], or [S, B] where it differs by sample.
+        """
+        samples, sentences, _ = z_SBD.shape
+        inputs_BT = tokens_BT[:, :-1]
+        if self.training and not self.inputless:
+            inputs_BT = drop_words(inputs_BT, self.word_dropout)
+        label_N = label_rows(context, samples, sentences) if self.num_labels else None
+        states_NTH = self.states(inputs_BT, z_SBD.reshape(samples * sentences, -1), label_N)
+        tokens_NT = tokens_BT.repeat(samples, 1)
+        # Only valid positions reach the vocabulary, which is most of the work.
+        valid_NT = valid_targets(tokens_NT)
+        scores = self.vocabulary.target_log_prob(states_NTH[valid_NT], tokens_NT[:, 1:][valid_NT])
+        return scatter_valid(scores, valid_NT).unflatten(0, (samples, sentences))
+
+    def states(
+        self, inputs_BT: Int[Tensor, "B T"], z_ND: Float[Tensor, "N D"], label_N: Int[Tensor, " N"] | None
+    ) -> Float[Tensor, "N T H"]:
+        """What predicts each next word, teacher forced.
+
+        Args:
+            inputs_BT: BOS and words, padded.
+            z_ND: codes, N = S * B, sample by sample.
+            label_N: classes, where the decoder is conditioned on one.
         """
         raise NotImplementedError
 
@@ -56,11 +88,6 @@ class Decoder(nn.Module):
     def select(self, state: Any, index_M: Int[Tensor, " M"]) -> Any:
         """The state of some rows, repeated or reordered: what a beam needs."""
         raise NotImplementedError
-
-
-def repeat_for_samples(tokens_BT: Tensor, samples: int) -> Tensor:
-    """[B, T] -> [S * B, T], sample by sample."""
-    return tokens_BT.repeat(samples, 1)
 
 
 def label_rows(context: Context | None, samples: int, sentences: int) -> Tensor:

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from textvae.config import Component
-from textvae.decoders.base import Decoder, label_rows, repeat_for_samples, scatter_valid, valid_targets
-from textvae.layers import Cell, LockedDropout, RecurrentStack, VocabularyProjection, drop_words
+from textvae.decoders.base import Decoder, label_rows
+from textvae.layers import Cell, LockedDropout, RecurrentStack, VocabularyProjection
 from textvae.types import PAD_ID, Context
 
 
@@ -80,7 +80,6 @@ class RecurrentDecoder(Decoder):
         self.latent_dim, self.num_labels, self.max_tokens = latent_dim, num_labels, None
         self.layers, self.hidden_dim, self.word_dropout = config.layers, config.hidden_dim, config.word_dropout
         self.z_at_every_step = latent_dim > 0 and config.z_to in ("every_step", "both")
-        self.inputless = config.word_dropout == 1
         if self.inputless:
             # Nothing of the words is read; one learned vector stands for them all.
             self.start = nn.Parameter(torch.empty(config.embedding_dim).uniform_(-0.1, 0.1))
@@ -129,25 +128,15 @@ class RecurrentDecoder(Decoder):
             return self.start.expand(*tokens_NT.shape, -1)
         return self.embedding(tokens_NT)
 
-    def token_log_prob(
-        self, tokens_BT: Int[Tensor, "B T"], z_SBD: Float[Tensor, "S B D"], context: Context | None = None
-    ) -> Float[Tensor, "S B T-1"]:
-        samples, sentences, _ = z_SBD.shape
-        inputs_BT = tokens_BT[:, :-1]
-        if self.training and not self.inputless:
-            inputs_BT = drop_words(inputs_BT, self.word_dropout)
-        words = self.dropout(self._words(inputs_BT)).repeat(samples, 1, 1)
-        z_ND = z_SBD.reshape(samples * sentences, -1)
-        label_N = label_rows(context, samples, sentences) if self.label is not None else None
+    def states(
+        self, inputs_BT: Int[Tensor, "B T"], z_ND: Float[Tensor, "N D"], label_N: Int[Tensor, " N"] | None
+    ) -> Float[Tensor, "N T H"]:
+        words = self.dropout(self._words(inputs_BT)).repeat(len(z_ND) // len(inputs_BT), 1, 1)
         constant = self._constant_input(z_ND, label_N)
         if constant.shape[-1]:
             words = torch.cat([words, constant.unsqueeze(1).expand(-1, words.shape[1], -1)], -1)
         hidden, _ = self.stack(words, state=self._initial_state(z_ND))
-        hidden = self.dropout(self.to_embedding(hidden))
-        valid = valid_targets(repeat_for_samples(tokens_BT, samples))
-        target = repeat_for_samples(tokens_BT, samples)[:, 1:][valid]
-        scores = scatter_valid(self.vocabulary.target_log_prob(hidden[valid], target), valid)
-        return scores.unflatten(0, (samples, sentences))
+        return self.dropout(self.to_embedding(hidden))
 
     def init_state(self, z_ND: Float[Tensor, "N D"], context: Context | None = None) -> RecurrentState:
         label_N = label_rows(context, 1, z_ND.shape[0]) if self.label is not None else None

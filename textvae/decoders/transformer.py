@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from textvae.config import Component
-from textvae.decoders.base import Decoder, label_rows, repeat_for_samples, scatter_valid, valid_targets
-from textvae.layers import Cache, TransformerBlock, VocabularyProjection, drop_words
+from textvae.decoders.base import Decoder, label_rows
+from textvae.layers import Cache, TransformerBlock, VocabularyProjection
 from textvae.types import PAD_ID, Context
 
 
@@ -85,7 +85,6 @@ class TransformerDecoder(Decoder):
         self.latent_dim, self.num_labels, self.max_tokens = latent_dim, num_labels, max_tokens + 1
         self.z_to = config.z_to if latent_dim > 0 else None
         self.z_tokens, self.word_dropout = config.z_tokens, config.word_dropout
-        self.inputless = config.word_dropout == 1
         if self.inputless:
             # Nothing of the words is read; positions alone tell one step from the next.
             self.start = nn.Parameter(torch.randn(dim) * 0.02)
@@ -131,15 +130,10 @@ class TransformerDecoder(Decoder):
         vectors = self._z_vectors(z_ND)
         return [block.memory_cache(vectors) for block in self.blocks]  # type: ignore[operator]
 
-    def token_log_prob(
-        self, tokens_BT: Int[Tensor, "B T"], z_SBD: Float[Tensor, "S B D"], context: Context | None = None
-    ) -> Float[Tensor, "S B T-1"]:
-        samples, sentences, _ = z_SBD.shape
-        inputs_BT = tokens_BT[:, :-1]
-        if self.training and not self.inputless:
-            inputs_BT = drop_words(inputs_BT, self.word_dropout)
-        z_ND = z_SBD.reshape(samples * sentences, -1)
-        label_N = label_rows(context, samples, sentences) if self.label is not None else None
+    def states(
+        self, inputs_BT: Int[Tensor, "B T"], z_ND: Float[Tensor, "N D"], label_N: Int[Tensor, " N"] | None
+    ) -> Float[Tensor, "N T H"]:
+        samples = len(z_ND) // len(inputs_BT)
         x = self._embed(inputs_BT, 0).repeat(samples, 1, 1) + self._added(z_ND, label_N).unsqueeze(1)
         prefix = 0
         if self.z_to == "prefix":
@@ -147,11 +141,7 @@ class TransformerDecoder(Decoder):
         x = self.dropout(x)
         for block, memory in zip(self.blocks, self._memory(z_ND), strict=True):
             x, _ = block(x, causal=True, memory=memory)
-        hidden = self.norm(x[:, prefix:])
-        tokens_NT = repeat_for_samples(tokens_BT, samples)
-        valid = valid_targets(tokens_NT)
-        scores = self.vocabulary.target_log_prob(hidden[valid], tokens_NT[:, 1:][valid])
-        return scatter_valid(scores, valid).unflatten(0, (samples, sentences))
+        return self.norm(x[:, prefix:])
 
     def init_state(self, z_ND: Float[Tensor, "N D"], context: Context | None = None) -> TransformerState:
         label_N = label_rows(context, 1, z_ND.shape[0]) if self.label is not None else None
