@@ -8,7 +8,7 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
-from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
+from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, SemiAmortizedPosteriorConfig
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
 from textvae.types import BOS_ID, EOS_ID, Batch
 
@@ -44,6 +44,7 @@ DECODERS: dict[str, DecoderConfig] = {
 
 POSTERIORS: dict[str, PosteriorConfig] = {
     "gaussian": GaussianPosteriorConfig(),
+    "semi_amortized": SemiAmortizedPosteriorConfig(),
 }
 
 PRIORS: dict[str, PriorConfig] = {

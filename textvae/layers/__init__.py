@@ -1,5 +1,6 @@
 """Small neural parts that several families share."""
 
+from textvae.layers.keyed_noise import keyed_normal, sentence_keys
 from textvae.layers.locked_dropout import LockedDropout
 from textvae.layers.pooling import Pooling, pool, valid_positions
 from textvae.layers.precision import at_least_float32
@@ -18,6 +19,8 @@ __all__ = [
     "VocabularyProjection",
     "at_least_float32",
     "drop_words",
+    "keyed_normal",
     "pool",
+    "sentence_keys",
     "valid_positions",
 ]

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from textvae.distributions import LatentDistribution
+from textvae.layers import sentence_keys
+from textvae.posteriors import NeedsJoint, Posterior, Refined
 from textvae.types import Context
 
 ROW_TOKENS = 16_384
@@ -131,6 +133,29 @@ class LogJoint:
             vector_BH=None if given.vector_BH is None else given.vector_BH[index_N],
             example_id_B=None if given.example_id_B is None else given.example_id_B[index_N],
         )
+
+
+def seeing_target(
+    posterior: Posterior,
+    start: LatentDistribution,
+    decoder: ScoringDecoder,
+    prior: LatentDistribution,
+    tokens_BT: Tensor,
+    context: Context | None = None,
+) -> Refined:
+    """q(z|x): what a posterior said of the features, refined by log p(x, z) where it must see that.
+
+    Args:
+        posterior: said it.
+        start: what it said, batch shape [B].
+        decoder: of the same model.
+        prior: of the same model.
+        tokens_BT: the sentences.
+        context: of the decoder.
+    """
+    if not isinstance(posterior, NeedsJoint):
+        return Refined(start)
+    return posterior.refine(start, LogJoint(decoder, prior, tokens_BT, context), sentence_keys(tokens_BT))
 
 
 def _ordinary(x: Tensor) -> Tensor:

@@ -4,10 +4,23 @@ from typing import Annotated
 
 from pydantic import Field
 
-from textvae.posteriors.base import Posterior
+from textvae.posteriors.base import JointDensity, NeedsJoint, Posterior, Refined
 from textvae.posteriors.gaussian import GaussianPosterior, GaussianPosteriorConfig
+from textvae.posteriors.semi_amortized import SemiAmortizedPosterior, SemiAmortizedPosteriorConfig
 
-# A union of one needs no discriminator; pydantic asks for two members to have one.
-PosteriorConfig = Annotated[GaussianPosteriorConfig, Field()]
+PosteriorConfig = Annotated[
+    GaussianPosteriorConfig | SemiAmortizedPosteriorConfig,
+    Field(discriminator="kind"),
+]
 
-__all__ = ["GaussianPosterior", "GaussianPosteriorConfig", "Posterior", "PosteriorConfig"]
+__all__ = [
+    "GaussianPosterior",
+    "GaussianPosteriorConfig",
+    "JointDensity",
+    "NeedsJoint",
+    "Posterior",
+    "PosteriorConfig",
+    "Refined",
+    "SemiAmortizedPosterior",
+    "SemiAmortizedPosteriorConfig",
+]
