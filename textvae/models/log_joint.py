@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from textvae.distributions import LatentDistribution
 from textvae.layers import sentence_keys
-from textvae.posteriors import NeedsJoint, Posterior, Refined
+from textvae.posteriors import NeedsJoint, Refined
 from textvae.types import Context
 
 ROW_TOKENS = 16_384
@@ -136,7 +136,7 @@ class LogJoint:
 
 
 def seeing_target(
-    posterior: Posterior,
+    posterior: nn.Module,
     start: LatentDistribution,
     decoder: ScoringDecoder,
     prior: LatentDistribution,
