@@ -44,6 +44,21 @@ def sentence_keys(tokens_BT: Int[Tensor, "B T"]) -> Int[Tensor, " B"]:
     return _mix((_mix(tokens_BT + _mix(place_T)) * (tokens_BT != PAD_ID)).sum(1))
 
 
+def derived_keys(key_B: Int[Tensor, " B"], number: int) -> Int[Tensor, " B"]:
+    """Other keys of the same sentences, for another draw.
+
+    >>> bool((derived_keys(torch.arange(9), 1) == derived_keys(torch.arange(9), 2)).any())
+    False
+    """
+    return _mix(key_B ^ _mix(torch.full_like(key_B, number)))
+
+
+def keyed_uniform(key_B: Int[Tensor, " B"], samples: int) -> Float[Tensor, "S B"]:
+    """Numbers in (0, 1) that belong to each key, float32 with 24 random bits."""
+    place_S1 = torch.arange(samples, device=key_B.device).unsqueeze(1)
+    return _uniform(_mix(key_B) + _mix(place_S1))
+
+
 def keyed_normal(
     key_B: Int[Tensor, " B"], samples: int, dim: int, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "S B D"]:
