@@ -69,7 +69,7 @@ def test_balanced_noise_has_exact_moments(samples: int) -> None:
 
 
 @pytest.mark.parametrize("decoder", ["lstm-both-2-layers", "gru-both", "transformer-prefix", "lstm-inputless"])
-@pytest.mark.parametrize("settings", [{}, WILD, {"samples": 2, "momentum": 0.5}])
+@pytest.mark.parametrize("settings", [{}, WILD, {"samples": 4, "momentum": 0.5}])
 def test_refinement_never_lowers_a_bound(decoder: str, settings: dict[str, Any]) -> None:
     """float64, sentence by sentence under the same noise; wild steps included. On the whole it raises them much."""
     model, batch = model_of(decoder, **settings).double(), random_batch(sentences=20)
@@ -90,7 +90,7 @@ def test_the_best_diagonal_gaussian_is_found(momentum: float) -> None:
     model = oracle.LinearGaussianModel()
     batch, start = model.batch(), model.posterior_of(model.batch())
     log_joint = LogJoint(model.decoder, model.prior(), batch.tokens_BT)
-    config = SemiAmortizedPosteriorConfig(steps=60, momentum=momentum)
+    config = SemiAmortizedPosteriorConfig(steps=60, samples=4, momentum=momentum)
     posterior = config.build(feature_dim=4, latent_dim=2)
     q = posterior.refine(start, log_joint, sentence_keys(batch.tokens_BT)).posterior
     exact = model.exact_posterior()
@@ -207,3 +207,15 @@ def test_every_label_is_refined() -> None:
     assert batch.label_B is not None
     given = model.posterior_of(batch).mean  # type: ignore[operator]
     torch.testing.assert_close(loc_CBD[batch.label_B, torch.arange(5)], given, rtol=1e-4, atol=1e-4)
+
+
+def test_half_precision_refines_too() -> None:
+    """bf16 autocast, as training has it: bounds as in float32 but for rounding, and a gradient for every parameter."""
+    model, batch = model_of(scale=0.3, steps=5), random_batch(sentences=20)
+    plain = fixed_noise_bound(model, model.posterior_of(batch), batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        q = model.posterior_of(batch)
+        model.terms(batch).log_px_z_SB.mean().backward()
+    torch.testing.assert_close(fixed_noise_bound(model, q, batch).mean(), plain.mean(), rtol=0, atol=0.2)
+    assert q.mean.dtype == torch.float32
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())

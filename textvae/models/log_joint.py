@@ -135,6 +135,8 @@ class LogJoint:
         )
 
 
+# Loops that take gradients are nothing to translate, nor are hashes that count on integers to overflow.
+@torch.compiler.disable
 def seeing_target(
     posterior: nn.Module,
     start: LatentDistribution,

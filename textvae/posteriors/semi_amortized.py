@@ -30,7 +30,7 @@ class SemiAmortizedPosteriorConfig(Component):
     lr: float = Field(1.0, gt=0, description="of the steps, at most; 1 lands on the optimum of a Gaussian target")
     momentum: float = Field(0.0, ge=0, lt=1)
     clip: float = Field(5.0, gt=0, description="longest step, in posterior standard deviations")
-    samples: int = Field(4, ge=2, multiple_of=2, description="codes by which the bound is told, in opposite pairs")
+    samples: int = Field(2, ge=2, multiple_of=2, description="codes by which the bound is told, in opposite pairs")
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> SemiAmortizedPosterior:
         return SemiAmortizedPosterior(self, feature_dim, latent_dim, num_labels)
@@ -55,6 +55,8 @@ class SemiAmortizedPosterior(NeedsJoint):
     Opposite pairs with second moments of exactly one make the expectation of any quadratic without mixed terms exact,
     that of log p(z) under a standard normal prior among them; with 2 D codes, of any quadratic.
 
+    A batch costs (steps + 1) * samples gradients of the decoder more, in training and wherever q(z|x) is formed.
+
     Args:
         config: its settings.
         feature_dim: H.
@@ -78,8 +80,6 @@ class SemiAmortizedPosterior(NeedsJoint):
     def forward(self, features_BH: Float[Tensor, "B H"], context: Context | None = None) -> DiagonalGaussian:
         return self.amortized(features_BH, context)
 
-    # A loop that looks at numbers and takes gradients is nothing to translate.
-    @torch.compiler.disable
     def refine(self, start: LatentDistribution, log_joint: JointDensity, key_B: Int[Tensor, " B"]) -> Refined:
         assert isinstance(start, DiagonalGaussian)
         with torch.no_grad():
