@@ -13,6 +13,7 @@ from textvae.posteriors import (
     GaussianPosteriorConfig,
     PosteriorConfig,
     PowerSphericalPosteriorConfig,
+    SemiAmortizedPosteriorConfig,
     VonMisesFisherPosteriorConfig,
 )
 from textvae.priors import HypersphericalUniformPriorConfig, PriorConfig, StandardNormalPriorConfig
@@ -59,6 +60,7 @@ POSTERIORS: dict[str, PosteriorConfig] = {
     "gaussian-batch-norm": GaussianPosteriorConfig(batch_norm=BatchNormConfig(scale=0.6)),
     "gaussian-committed": GaussianPosteriorConfig(committed_rate=2.0),
     "gaussian-batch-norm-committed": GaussianPosteriorConfig(batch_norm=BatchNormConfig(), committed_rate=1.0),
+    "semi_amortized": SemiAmortizedPosteriorConfig(),
 }
 IMPLICIT = {"von_mises_fisher-learned", "power_spherical-learned"}
 """Posteriors whose sample is no smooth function of noise and parameters (a sampler that rejects, and gradients that are

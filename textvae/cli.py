@@ -37,6 +37,9 @@ Temperature = Annotated[float | None, typer.Option("--temperature", help="Of --d
 TopK = Annotated[int | None, typer.Option("--top-k", help="Of --decoding sample: draw among the K likeliest words.")]
 TopP = Annotated[float | None, typer.Option("--top-p", help="Of --decoding sample: among the likeliest that sum to P.")]
 Beam = Annotated[int | None, typer.Option("--beam", help="Of --decoding beam: hypotheses kept.")]
+Annealing = Annotated[
+    bool, typer.Option("--ais", help="Annealed importance sampling too, and bounds from both sides; slow.")
+]
 LengthPenalty = Annotated[
     float | None, typer.Option("--length-penalty", help="Of --decoding beam: above 0 favors length.")
 ]
@@ -123,13 +126,14 @@ def evaluate_command(
     file: Annotated[
         Path | None, typer.Option("--file", metavar="FILE", help="Sentences, one a line, instead of a split.")
     ] = None,
+    ais: Annealing = False,
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
     """Measure a model: bounds on its likelihood, use of z, reconstruction, and a plain judgement."""
     from textvae.pipeline.commands import evaluate_run
 
-    _print(evaluate_run(run, split=split, samples=samples, file=file, seed=seed), as_json, _numbers)
+    _print(evaluate_run(run, split=split, samples=samples, file=file, ais=ais, seed=seed), as_json, _numbers)
 
 
 @app.command("generate")

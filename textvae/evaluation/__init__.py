@@ -1,5 +1,7 @@
 """How good is a model: likelihood bounds, information in z, reconstruction, text quality, a verdict."""
 
+from textvae.evaluation.annealed import AISConfig, Annealed, AnnealingPath, annealed_likelihood
+from textvae.evaluation.bidirectional import Sandwich, Simulated, bidirectional, simulate
 from textvae.evaluation.evaluate import EvaluateConfig, Evaluation, Example, evaluate
 from textvae.evaluation.information import Information, active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, log_importance_weights
@@ -11,6 +13,9 @@ from textvae.evaluation.text_quality import distinct, prior_samples, text_qualit
 from textvae.evaluation.verdict import Verdict, judge
 
 __all__ = [
+    "AISConfig",
+    "Annealed",
+    "AnnealingPath",
     "EvaluateConfig",
     "Evaluation",
     "Example",
@@ -20,8 +25,12 @@ __all__ = [
     "PermutedCodes",
     "Probe",
     "Reconstruction",
+    "Sandwich",
+    "Simulated",
     "Verdict",
     "active_units",
+    "annealed_likelihood",
+    "bidirectional",
     "bleu",
     "distinct",
     "evaluate",
@@ -35,5 +44,6 @@ __all__ = [
     "posterior_means",
     "prior_samples",
     "reconstruct",
+    "simulate",
     "text_quality",
 ]

@@ -10,6 +10,8 @@ import torch
 from pydantic import Field, model_validator
 
 from textvae.config import Config
+from textvae.evaluation.annealed import AISConfig, annealed_likelihood
+from textvae.evaluation.bidirectional import bidirectional
 from textvae.evaluation.information import ACTIVE_VARIANCE, active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, mean_and_error
 from textvae.evaluation.perplexity import perplexities
@@ -37,6 +39,7 @@ class EvaluateConfig(Config):
     samples: int = Field(20, ge=0, description="sentences from the prior to show")
     quality_samples: int = Field(500, ge=0, description="sentences from the prior to measure; 0 leaves that out")
     decoding: DecodingConfig = Field(default_factory=SamplingConfig, description="of sentences from the prior")
+    ais: AISConfig | None = Field(None, description="annealed importance sampling too; slow, so left out when absent")
     probe_labels: tuple[int, ...] = Field(
         (), description="train a linear probe of the label on so many labelled training sentences, for each number"
     )
@@ -136,6 +139,8 @@ def evaluate(
     result.put(**perplexities(bounds.iw_nll, bounds.elbo_nll, bounds.tokens, splits_words=splits_words, **texts))
     result.put(sentences=len(indices), split=config.split, params=getattr(model, "num_parameters", None))
     result.put(unk_share=_unk_share(corpus, indices))
+    if config.ais is not None and not bounds.exact:
+        _put_annealed(result, model, corpus, config, config.ais, bounds, seed, where)
 
     # Is z used?
     rise = None
@@ -181,6 +186,32 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
         mean, error = mean_and_error(values_N)
         row = {"iw_samples": k, "iw_nll": mean, "iw_nll_se": 0.0 if bounds.exact else error}
         result.curve.append({name: value for name, value in row.items() if value is not None})
+
+
+def _put_annealed(
+    result: Evaluation,
+    model: Any,
+    corpus: TextCorpus,
+    config: EvaluateConfig,
+    ais: AISConfig,
+    bounds: Likelihood,
+    seed: int,
+    where: dict[str, Any],
+) -> None:
+    """What the importance-weighted bound leaves: annealing on some sentences, bounds from both sides on simulated ones.
+
+    `ais_gain` is by how much annealing is below the importance-weighted bound on the very same sentences.
+    """
+    rows = _spread(np.arange(len(result.indices)), ais.sentences)
+    found = annealed_likelihood(model, corpus, result.indices[rows], ais, seed=seed, **where)
+    mean, error = mean_and_error(found.nll)
+    result.put(ais_nll=mean, ais_nll_se=error, ais_acceptance=found.acceptance)
+    result.put(ais_sentences=len(rows), ais_chains=ais.chains, ais_steps=ais.steps)
+    if bounds.iw_nll is not None:
+        gain, gain_error = mean_and_error(bounds.iw_nll[rows] - found.nll)
+        result.put(ais_gain=gain, ais_gain_se=gain_error)
+    if ais.simulated:
+        result.put(**bidirectional(model, ais, iw_samples=config.iw_samples, seed=seed, **where).metrics())
 
 
 def _put_reconstructions(

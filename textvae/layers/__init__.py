@@ -1,6 +1,7 @@
 """Small neural parts that several families share."""
 
 from textvae.layers.batch_norm import FixedScaleBatchNorm
+from textvae.layers.keyed_noise import derived_keys, keyed_normal, keyed_uniform, sentence_keys
 from textvae.layers.locked_dropout import LockedDropout
 from textvae.layers.pooling import Pooling, pool, valid_positions
 from textvae.layers.precision import at_least_float32
@@ -19,7 +20,11 @@ __all__ = [
     "TransformerBlock",
     "VocabularyProjection",
     "at_least_float32",
+    "derived_keys",
     "drop_words",
+    "keyed_normal",
+    "keyed_uniform",
     "pool",
+    "sentence_keys",
     "valid_positions",
 ]

@@ -8,6 +8,7 @@ from pydantic import Field
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.language_model import LanguageModel, LanguageModelConfig
+from textvae.models.log_joint import LogJoint
 from textvae.models.semi_supervised import SemiSupervisedConfig, SemiSupervisedTextVAE
 from textvae.models.text_vae import TextVAE, TextVAEConfig, to_device
 
@@ -29,6 +30,7 @@ def load_model(folder_or_name: str | Path) -> TextModel:
 __all__ = [
     "LanguageModel",
     "LanguageModelConfig",
+    "LogJoint",
     "ModelConfig",
     "SemiSupervisedConfig",
     "SemiSupervisedTextVAE",

@@ -22,9 +22,10 @@ from textvae.generation import inference
 from textvae.layers import at_least_float32
 from textvae.models import storage
 from textvae.models.base import TextModel
+from textvae.models.log_joint import seeing_target
 from textvae.models.support import require_same_support
 from textvae.models.text_vae import closed_form_kl, to_device
-from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
+from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
 from textvae.text.batching import encode_texts
 from textvae.types import Batch, Context, LatentGroup, LatentTerms
@@ -68,8 +69,8 @@ class SemiSupervisedTextVAE(TextModel):
     >>> model = SemiSupervisedConfig(latent_dim=3).build(vocab_size=12, max_tokens=5, label_names=("a", "b"))
     >>> batch = Batch(torch.tensor([[1, 5, 6, 2]] * 2), torch.tensor([4, 4]), label_B=torch.tensor([-1, 1]))
     >>> terms = model.terms(batch)
-    >>> terms.log_px_z_SB.shape, terms.log_weight_SB.exp().sum(0).tolist()
-    (torch.Size([2, 2]), [1.0, 1.0])
+    >>> terms.log_px_z_SB.shape, terms.log_weight_SB.exp().sum(0).allclose(torch.ones(2))
+    (torch.Size([2, 2]), True)
     """
 
     log_prior_C: Tensor
@@ -110,7 +111,12 @@ class SemiSupervisedTextVAE(TextModel):
         label_B = self._classify(features_BH).argmax(-1)
         if batch.label_B is not None:
             label_B = torch.where(batch.label_B >= 0, batch.label_B, label_B)
-        return self.posterior(features_BH, Context(label_B=label_B))
+        return self._posterior(features_BH, batch.tokens_BT, label_B).posterior
+
+    def _posterior(self, features_BH: Tensor, tokens_BT: Tensor, label_B: Tensor) -> Refined:
+        context = Context(label_B=label_B)
+        start = self.posterior(features_BH, context)
+        return seeing_target(self.posterior, start, self.decoder, self.prior(), tokens_BT, context)
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
         """S = num_samples * C: every label of every sentence, weighted by q(y|x) or by the label that is known."""
@@ -123,8 +129,10 @@ class SemiSupervisedTextVAE(TextModel):
         chosen_BC = given_B.unsqueeze(1) == all_C
 
         label_CB = all_C.unsqueeze(1).expand(labels, sentences)
-        posterior_CB = self.posterior(features_BH.repeat(labels, 1), Context(label_B=label_CB.reshape(-1)))
-        posterior = posterior_CB.rows(torch.arange(labels * sentences, device=given_B.device).view(labels, sentences))
+        repeated = features_BH.repeat(labels, 1), batch.tokens_BT.repeat(labels, 1)
+        found = self._posterior(*repeated, label_CB.reshape(-1))
+        by_label_CB = torch.arange(labels * sentences, device=given_B.device).view(labels, sentences)
+        posterior = found.posterior.rows(by_label_CB)
         z_SCBD, log_q_z_SCB = posterior.rsample_and_log_prob((num_samples,))
         prior = self.prior()
 
@@ -141,6 +149,8 @@ class SemiSupervisedTextVAE(TextModel):
         z_SBD = z_SCBD.flatten(0, 1)
         label_SB = over_samples(label_CB)
         log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, z_SBD, Context(label_B=label_SB))
+        if found.surrogate_B is not None:
+            log_px_z_SB = log_px_z_SB + over_samples(found.surrogate_B.view(labels, sentences))
         per_dim_CBD = posterior.kl_per_dim(prior)
         kl_CB = closed_form_kl(posterior, prior) if per_dim_CBD is None else per_dim_CBD.sum(-1)
         per_dim_BD = None if per_dim_CBD is None else (weight_BC.T.unsqueeze(-1) * per_dim_CBD).sum(0)

@@ -21,8 +21,9 @@ from textvae.encoders import EncoderConfig, LSTMEncoderConfig
 from textvae.generation import inference
 from textvae.models import storage
 from textvae.models.base import TextModel
+from textvae.models.log_joint import LogJoint, seeing_target
 from textvae.models.support import require_same_support, support_of
-from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
+from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
 from textvae.text.batching import encode_texts
 from textvae.types import Batch, LatentGroup, LatentTerms
@@ -77,11 +78,22 @@ class TextVAE(TextModel):
 
     def posterior_of(self, batch: Batch) -> LatentDistribution:
         """q(z|x), batch shape [B]."""
-        return self.posterior(self.encoder(batch.tokens_BT, batch.lengths_B))
+        return self._posterior(batch).posterior
+
+    def _posterior(self, batch: Batch) -> Refined:
+        start = self.posterior(self.encoder(batch.tokens_BT, batch.lengths_B))
+        return seeing_target(self.posterior, start, self.decoder, self.prior(), batch.tokens_BT)
+
+    def log_joint(self, batch: Batch) -> LogJoint:
+        """log p(x, z) of these sentences as a function of z, with its gradient."""
+        return LogJoint(self.decoder, self.prior(), batch.tokens_BT)
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        group = latent_group("z", self.posterior_of(batch), self.prior(), num_samples)
+        found = self._posterior(batch)
+        group = latent_group("z", found.posterior, self.prior(), num_samples)
         log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, group.z_SUD)
+        if found.surrogate_B is not None:
+            log_px_z_SB = log_px_z_SB + found.surrogate_B
         return LatentTerms(
             log_px_z_SB=log_px_z_SB,
             log_weight_SB=torch.full_like(log_px_z_SB, -math.log(num_samples)).detach(),

@@ -58,7 +58,13 @@ def decoding_of(
 
 
 def evaluate_run(
-    run: str | Path, *, split: str = "test", samples: int | None = None, file: Path | None = None, seed: int = 0
+    run: str | Path,
+    *,
+    split: str = "test",
+    samples: int | None = None,
+    file: Path | None = None,
+    ais: bool = False,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Measure a run's model on one of its splits, or on the sentences of a file.
 
@@ -67,6 +73,7 @@ def evaluate_run(
         split: of the run's corpus.
         samples: of the importance-weighted bound; as in the recipe when None.
         file: one sentence a line, instead of a split.
+        ais: anneal too, with the recipe's settings or the default ones.
         seed: of the draws.
     """
     import tempfile
@@ -81,6 +88,8 @@ def evaluate_run(
     table.pop("split", None)
     if samples is not None:
         table["iw_samples"] = samples
+    if ais and table.get("ais") is None:
+        table["ais"] = {}
     config: EvaluateConfig = parse(EvaluateConfig, table, "the options")
     with tempfile.TemporaryDirectory() as scratch:
         if file is not None:

@@ -4,14 +4,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from textvae.posteriors.base import Posterior
+from textvae.posteriors.base import JointDensity, NeedsJoint, Posterior, Refined
 from textvae.posteriors.gaussian import BatchNormConfig, GaussianPosterior, GaussianPosteriorConfig
 from textvae.posteriors.power_spherical import PowerSphericalPosterior, PowerSphericalPosteriorConfig
+from textvae.posteriors.semi_amortized import SemiAmortizedPosterior, SemiAmortizedPosteriorConfig
 from textvae.posteriors.von_mises_fisher import VonMisesFisherPosterior, VonMisesFisherPosteriorConfig
 
 PosteriorConfig = Annotated[
     GaussianPosteriorConfig
     | PowerSphericalPosteriorConfig
+    | SemiAmortizedPosteriorConfig
     | VonMisesFisherPosteriorConfig,
     Field(discriminator="kind"),
 ]  # fmt: skip
@@ -20,10 +22,15 @@ __all__ = [
     "BatchNormConfig",
     "GaussianPosterior",
     "GaussianPosteriorConfig",
+    "JointDensity",
+    "NeedsJoint",
     "Posterior",
     "PosteriorConfig",
     "PowerSphericalPosterior",
     "PowerSphericalPosteriorConfig",
+    "Refined",
+    "SemiAmortizedPosterior",
+    "SemiAmortizedPosteriorConfig",
     "VonMisesFisherPosterior",
     "VonMisesFisherPosteriorConfig",
 ]

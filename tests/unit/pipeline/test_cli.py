@@ -21,7 +21,7 @@ DECODING = {"--decoding", "--temperature", "--top-k", "--top-p", "--beam", "--le
 OPTIONS = {
     "run": {"--set", "--out", "--only", "--force", "--dry-run"},
     "new": {"--name", "--minutes", "--out", "--force"},
-    "evaluate": {"--split", "--samples", "--file", "--json", "--seed"},
+    "evaluate": {"--split", "--samples", "--file", "--ais", "--json", "--seed"},
     "generate": {"--count", "-n", "--json", "--seed", *DECODING},
     "reconstruct": {"--json", "--seed", *DECODING},
     "interpolate": {"--steps", "--kind", "--json", "--seed", *DECODING},

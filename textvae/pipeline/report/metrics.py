@@ -20,6 +20,14 @@ METRICS: tuple[Metric, ...] = (
            "how surprised the model is by an unseen sentence, by its tightest bound measured here; lower is better"),
     Metric("evaluate.elbo_nll", "NLL, ELBO", "nats per sentence",
            "the bound that training works on; never below the importance-weighted one, but for noise"),
+    Metric("evaluate.ais_nll", "NLL, annealed", "nats per sentence",
+           "the same by annealed importance sampling, on some of the sentences; a bound that needs no good q(z|x)"),
+    Metric("evaluate.ais_gain", "... below the importance-weighted one", "nats per sentence",
+           "on the same sentences: how much the importance-weighted bound leaves at least"),
+    Metric("evaluate.simulated_gap", "Gap of annealed bounds", "nats per sentence",
+           "between bounds from both sides, on sentences the model wrote itself: the truth is within it"),
+    Metric("evaluate.simulated_iw_distance", "Importance-weighted bound from the truth", "nats per sentence",
+           "at most, on sentences the model wrote itself"),
     Metric("evaluate.ppl", "Perplexity", "per token",
            "exp(total NLL / total tokens), from the tightest bound; end of sentence counts as a token; "
            "compare only between models with the same tokens"),
@@ -72,6 +80,8 @@ def metric_rows(report: dict[str, Any]) -> list[dict[str, str]]:
         unit = metric.unit
         if metric.key == "evaluate.iw_nll" and report[group].get("iw_samples"):
             unit += f", IW-{report[group]['iw_samples']}"
+        if metric.key == "evaluate.ais_nll" and report[group].get("ais_steps"):
+            unit += f", AIS-{report[group]['ais_steps']}, {report[group]['ais_sentences']} sentences"
         if metric.key == "evaluate.ppl" and report[group].get("tokens"):
             unit += f", over {report[group]['tokens']:,} tokens"
         rows.append({"key": metric.key, "title": metric.title, "value": shown, "unit": unit, "meaning": metric.meaning})

@@ -1,0 +1,295 @@
+"""Annealed importance sampling: log p(x) by many small steps from a distribution that is known to the posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from textvae.config import Config
+from textvae.distributions import LatentDistribution
+from textvae.errors import ConfigError
+from textvae.evaluation.noise import draw, own_randomness, sentence_seeds
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, plain_group, probe, unlabelled
+from textvae.layers import derived_keys, keyed_normal, keyed_uniform
+from textvae.models import LogJoint
+from textvae.samplers import Density, Point, adapted, density_of, jittered, path_length, transition
+from textvae.text.batching import sequential_batches
+
+JointPoint = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""z [S, B, D] to log p(x, z) [S, B] and its gradient."""
+
+_START_STREAM, _PILOT_STREAM = 2**33, 2**33 + 1
+"""These draws are not those of the likelihood and of the codes."""
+
+_PILOT, _FORWARD, _BACKWARD = 0, 1, 2
+_PILOT_CHAINS, _WARM_UP, _ADAPTATION_RATE, _FIRST_STEP = 1, 10, 0.1, 0.3
+
+
+class AISConfig(Config):
+    """Settings of annealed importance sampling: the recipe's table `[evaluate.ais]`."""
+
+    sentences: int = Field(50, ge=2, description="of the corpus, spread evenly over those evaluated")
+    chains: int = Field(4, ge=1, description="of each sentence; their weights are averaged")
+    steps: int = Field(100, ge=1, description="distributions on the way; ten times as many for a last word")
+    leapfrog: int = Field(5, ge=1, description="gradients of a move from one to the next, on average")
+    start: Literal["posterior", "prior"] = Field("posterior", description="where chains begin")
+    simulated: int = Field(
+        20, ge=0, description="sentences of the model's own, of which bounds from both sides are had"
+    )
+
+
+@dataclass(frozen=True)
+class Annealed:
+    """What annealing found of N sentences.
+
+    Attributes:
+        nll: minus the log of the mean weight of each sentence's chains, float64 [N], nats; in expectation not below
+            the exact -log p(x).
+        acceptance: mean over moves, chains and sentences.
+    """
+
+    nll: np.ndarray
+    acceptance: float
+
+
+class AnnealingPath:
+    """f_t(z) = r(z)^(1 - b_t) p(x, z)^(b_t), from a known density r at t = 0 to the joint one at t = T.
+
+    Neal 2001 (annealed importance sampling); Wu et al. 2017 (arXiv 1611.04273) for decoders. Forward, a chain starts
+    at a draw of r; at each t its weight is multiplied by f_t / f_(t-1), and it then moves under a transition that
+    leaves f_t invariant. Then E[weight] = p(x), whatever the transitions. Backward, from an exact draw of p(z|x), the
+    mean of 1 / weight is 1 / p(x) (bidirectional Monte Carlo; Grosse et al. 2015, arXiv 1511.02543).
+
+    Moves are Hamiltonian, with step sizes in units of r's standard deviations, varied by 30 % for each chain, and path
+    lengths that vary too: equal paths are periodic on posteriors that are nearly Gaussian. Step sizes that adapted to
+    the chain they move would bias its weight, so they come from a pilot run of `tune` and then stay.
+
+    Every random number is a function of a sentence's key, so none depends on the other sentences.
+
+    Args:
+        log_joint: log p(x, z) and its gradient.
+        start: r, batch shape [] or [B].
+        key_B: a number for each sentence, int64.
+        steps: T.
+        leapfrog: gradients of a move, on average.
+    """
+
+    def __init__(
+        self, log_joint: JointPoint, start: LatentDistribution, key_B: Tensor, *, steps: int, leapfrog: int
+    ) -> None:
+        self.log_joint, self.key_B, self.steps, self.leapfrog = log_joint, key_B, steps, leapfrog
+        self.start = density_of(start.detached().log_prob)
+        try:
+            self.scale: Tensor | float = start.stddev.detach()
+        except NotImplementedError:
+            self.scale = 1.0
+        self.weights = schedule(steps)
+
+    def at(self, z_SBD: Tensor) -> Point:
+        """The densities at both ends, from which those between are made; one gradient of the decoder."""
+        value_SB, grad_SBD = self.log_joint(z_SBD)
+        start = self.start(z_SBD)
+        return Point(z_SBD, value_SB, grad_SBD, (value_SB, grad_SBD, start.value, start.gradient))
+
+    def between(self, point: Point, t: int) -> Point:
+        """The same point under f_t."""
+        b, (value, grad, start_value, start_grad) = self.weights[t], point.parts
+        return Point(point.position, (1 - b) * start_value + b * value, (1 - b) * start_grad + b * grad, point.parts)
+
+    def density(self, t: int) -> Density:
+        return lambda z_SBD: self.between(self.at(z_SBD), t)
+
+    def ratio(self, point: Point, t: int) -> Tensor:
+        """log f_t - log f_(t-1), float64 [S, B]."""
+        value, _, start_value, _ = point.parts
+        return (self.weights[t] - self.weights[t - 1]) * (value.double() - start_value.double())
+
+    def move(self, point: Point, t: int, size_1B: Tensor, stream: int, turn: int | None = None) -> tuple[Point, Tensor]:
+        """A transition that leaves f_t invariant.
+
+        Args:
+            point: of the chains.
+            t: which density.
+            size_1B: step sizes.
+            stream: which random numbers, and of them the ones of this `turn` (t when None).
+
+        Returns:
+            the point after it, and the probability with which each chain moved, [S, B].
+        """
+        samples, _, dim = point.position.shape
+        turn = t if turn is None else turn
+        keys = [derived_keys(self.key_B, (3 * turn + part) * 4 + stream) for part in range(3)]
+        momentum = keyed_normal(keys[0], samples, dim, point.position.dtype)
+        uniform, spread = (keyed_uniform(key, samples).to(point.value.dtype) for key in keys[1:])
+        # One path length for all, for they move together, and the same one forward and backward.
+        length = path_length(self.leapfrog, float(np.random.default_rng([self.steps, t]).random()))
+        size = jittered(size_1B, spread).unsqueeze(-1) * self.scale
+        moved = transition(self.density(t), self.between(point, t), momentum, uniform, size, length)
+        return moved.point, moved.probability
+
+    def tune(self, z_SBD: Tensor) -> list[Tensor]:
+        """The step size of each sentence at each t, [1, B], by chains that are used for nothing else.
+
+        Args:
+            z_SBD: draws of r.
+        """
+        point = self.at(z_SBD)
+        size_1B = torch.full_like(point.value[:1], _FIRST_STEP)
+        sizes = [size_1B]
+        for number in range(_WARM_UP):
+            point, probability = self.move(point, 1, size_1B, _PILOT, turn=self.steps + number)
+            size_1B = adapted(size_1B, probability, rate=2 * _ADAPTATION_RATE)
+        for t in range(1, self.steps):
+            point, probability = self.move(point, t, size_1B, _PILOT)
+            size_1B = adapted(size_1B, probability, rate=_ADAPTATION_RATE)
+            sizes.append(size_1B)
+        return sizes
+
+    def forward(self, z_SBD: Tensor, sizes: list[Tensor]) -> tuple[Tensor, float]:
+        """Log-weights of chains that start at draws of r, float64 [S, B], and the mean acceptance."""
+        point, log_w_SB, accepted = self.at(z_SBD), torch.zeros_like(z_SBD[..., 0], dtype=torch.float64), 0.0
+        for t in range(1, self.steps + 1):
+            log_w_SB = log_w_SB + self.ratio(point, t)
+            # A move at t = T would change no weight.
+            if t < self.steps:
+                point, probability = self.move(point, t, sizes[t], _FORWARD)
+                accepted += float(probability.mean())
+        return log_w_SB, accepted / max(1, self.steps - 1)
+
+    def backward(self, z_SBD: Tensor, sizes: list[Tensor]) -> Tensor:
+        """Log-weights of chains that start at draws of p(z|x) and go the same way back, float64 [S, B]."""
+        point, log_w_SB = self.at(z_SBD), torch.zeros_like(z_SBD[..., 0], dtype=torch.float64)
+        for t in range(self.steps, 0, -1):
+            log_w_SB = log_w_SB + self.ratio(point, t)
+            if t > 1:
+                point, _ = self.move(point, t - 1, sizes[t - 1], _BACKWARD)
+        return log_w_SB
+
+
+def schedule(steps: int, steepness: float = 4.0) -> list[float]:
+    """b_0 = 0 .. b_T = 1 along a sigmoid: slow at both ends, where the densities change most (Wu et al. 2017).
+
+    >>> [round(b, 3) for b in schedule(4)]
+    [0.0, 0.105, 0.5, 0.895, 1.0]
+    """
+    t = np.linspace(-steepness, steepness, steps + 1)
+    b = 1.0 / (1.0 + np.exp(-t))
+    return list(((b - b[0]) / (b[-1] - b[0])).tolist())
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """A batch, ready to be annealed: its path, tuned step sizes, and draws of r to start from."""
+
+    path: AnnealingPath
+    sizes: list[Tensor]
+    z_SBD: Tensor
+
+
+def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, seed: int, where: Any) -> Sentences:
+    """The path of some sentences, after its pilot run; inside of `own_randomness`.
+
+    Raises:
+        ConfigError: the model has no single latent vector a sentence, or one that cannot be moved through R^D.
+    """
+    device, batch_tokens = where
+    batch = unlabelled(corpus, rows, device)
+    terms = probe(model, batch)
+    if len(terms.latents) != 1 or terms.latents[0].unit_B is not None:
+        raise ConfigError(
+            f"annealed importance sampling got a model with {len(terms.latents)} latent variables, expected one vector "
+            "a sentence; leave evaluate.ais out."
+        )
+    if config.start == "posterior" and plain_group(terms) is None:
+        raise ConfigError(
+            "q(z|x) of this model has no plain density to start from; set start = 'prior' in evaluate.ais."
+        )
+    prior = model.prior()
+    start: LatentDistribution = model.posterior_of(batch) if config.start == "posterior" else prior
+    log_joint = LogJoint(model.decoder, prior, batch.tokens_BT, row_tokens=batch_tokens)
+    key_B = torch.from_numpy(sentence_seeds(seed, rows, _START_STREAM).astype(np.int64)).to(device)
+    path = AnnealingPath(log_joint.value_and_grad, start, key_B, steps=config.steps, leapfrog=config.leapfrog)
+    if not start.batch_shape:
+        start = _Everyone(start)
+    pilot_SBD, _ = draw(start, rows, seed, _PILOT_CHAINS, stream=_PILOT_STREAM, device=device)
+    z_SBD, _ = draw(start, rows, seed, config.chains, stream=_START_STREAM, device=device)
+    if not _anywhere(prior, z_SBD):
+        raise ConfigError("annealed importance sampling moves codes through R^D; this model's live on a surface in it.")
+    return Sentences(path, path.tune(pilot_SBD), z_SBD)
+
+
+class _Everyone(LatentDistribution):
+    """A prior without a batch, drawn from row by row."""
+
+    arg_constraints = {}  # noqa: RUF012
+
+    def __init__(self, prior: LatentDistribution) -> None:
+        self.prior = prior
+        super().__init__(torch.Size(), prior.event_shape, validate_args=False)
+
+    def rows(self, index: Any) -> LatentDistribution:
+        return self.prior
+
+
+def _anywhere(prior: LatentDistribution, z_SBD: Tensor) -> bool:
+    """Whether codes may be anywhere: those of a sphere may not be twice as long."""
+    try:
+        return bool(prior.support.check(2.0 * z_SBD).all())  # type: ignore[union-attr]
+    except NotImplementedError:
+        return True
+
+
+def annealed_likelihood(
+    model: Any,
+    corpus: Corpus,
+    indices: np.ndarray,
+    config: AISConfig,
+    *,
+    batch_tokens: int = 16384,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Annealed:
+    """Minus log p(x) of each sentence, bounded from above by annealed importance sampling.
+
+    Costs about (chains + 1) * steps * leapfrog gradients of the decoder a sentence. Labels are hidden.
+
+    Args:
+        model: with `posterior_of`, `prior()` and `decoder`, and one latent vector a sentence.
+        corpus: tokenized sentences.
+        indices: which of them.
+        config: see `AISConfig`; `sentences` and `simulated` are the caller's.
+        batch_tokens: rows times tokens of a decoder call, at most.
+        seed: of everything random.
+        device: where the model is.
+        progress: called after every batch.
+    """
+    device, indices = torch.device(device), np.asarray(indices)
+    nll, accepted, done = np.zeros(len(indices)), 0.0, 0
+    with own_randomness(model, device):
+        for rows in annealing_batches(corpus, indices, config, batch_tokens):
+            ready = prepared(model, corpus, indices[rows], config, seed, (device, batch_tokens))
+            log_w_SB, acceptance = ready.path.forward(ready.z_SBD, ready.sizes)
+            nll[rows] = -cpu64(log_mean_exp(log_w_SB))
+            accepted += acceptance * len(rows)
+            done += len(rows)
+            if progress is not None:
+                progress("annealing", done, len(indices))
+    return Annealed(nll, accepted / max(1, len(indices)))
+
+
+def annealing_batches(corpus: Corpus, indices: np.ndarray, config: AISConfig, batch_tokens: int) -> list[np.ndarray]:
+    """Places in `indices` of sentences of like length, whose chains fill about one decoder call."""
+    lengths = np.asarray(corpus.lengths)[indices]
+    return list(sequential_batches(lengths, max(int(lengths.max(initial=1)), batch_tokens // config.chains)))
+
+
+def log_mean_exp(log_w_SB: Tensor) -> Tensor:
+    """log of the mean weight over chains, [B]."""
+    return log_w_SB.logsumexp(0) - float(np.log(len(log_w_SB)))

@@ -1,0 +1,155 @@
+"""Bidirectional Monte Carlo: how far every bound is from the truth, on sentences that the model wrote itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from textvae.errors import ModelError
+from textvae.evaluation.annealed import AISConfig, annealing_batches, log_mean_exp, prepared
+from textvae.evaluation.likelihood import likelihood, mean_and_error
+from textvae.evaluation.noise import own_randomness
+from textvae.evaluation.protocol import Progress, cpu64
+from textvae.generation import SamplingConfig, generate
+from textvae.text.batching import gather_batch
+from textvae.types import Batch
+
+_TRIES = 20
+"""Batches of sentences drawn at most to find enough that end."""
+
+
+class Simulated:
+    """Sentences that a model wrote, each with the code it wrote it from: an exact draw of p(z|x).
+
+    Args:
+        sentences: ids without BOS and EOS.
+        codes_ND: of the same sentences.
+    """
+
+    def __init__(self, sentences: list[list[int]], codes_ND: Tensor) -> None:
+        self.codes_ND = codes_ND
+        self._counts = np.array([len(ids) for ids in sentences], dtype=np.int64)
+        self._starts = np.cumsum(self._counts) - self._counts
+        self._flat = np.array([id for ids in sentences for id in ids], dtype=np.int64)
+
+    @property
+    def lengths(self) -> Any:
+        return self._counts + 2
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def batch(self, indices: Any) -> Batch:
+        rows = np.asarray(indices)
+        return gather_batch(self._flat, self._starts[rows], self._counts[rows], None, rows)
+
+
+def simulate(model: Any, count: int, *, seed: int = 0, device: torch.device | str = "cpu") -> Simulated:
+    """z from p(z), x from p(x|z), `<unk>` included.
+
+    Sentences that do not end within the model's limit are left out. Whether one ends is seen in x, so given x the
+    code is still a draw of p(z|x).
+
+    Raises:
+        ModelError: hardly any sentence ends.
+    """
+    device = torch.device(device)
+    kept: list[list[int]] = []
+    codes: list[Tensor] = []
+    sampling = SamplingConfig(allow_unk=True, max_tokens=model.max_tokens)
+    with own_randomness(model, device):
+        # One generator for codes and words: two with the same seed would make them depend on one another.
+        torch.manual_seed(seed)
+        for _ in range(_TRIES):
+            z_ND, _ = model.prior().rsample_and_log_prob((count,))
+            made = generate(model.decoder, z_ND, sampling)
+            for row in made.finished_N.nonzero().flatten().tolist():
+                kept.append(made.tokens[row])
+                codes.append(z_ND[row])
+            if len(kept) >= count:
+                return Simulated(kept[:count], torch.stack(codes[:count]))
+    raise ModelError(
+        f"of {_TRIES * count} sentences drawn from the model {len(kept)} ended within {model.max_tokens} tokens; "
+        "it cannot be measured on its own sentences, so set simulated = 0 in evaluate.ais."
+    )
+
+
+@dataclass(frozen=True)
+class Sandwich:
+    """-log p(x) of N simulated sentences, between bounds; float64 [N], nats.
+
+    Attributes:
+        upper: by annealing forward: in expectation not below the truth.
+        lower: by annealing backward from the code each sentence was written from: in expectation not above it.
+        iw: the importance-weighted bound, which is to be judged.
+    """
+
+    upper: np.ndarray
+    lower: np.ndarray
+    iw: np.ndarray
+
+    def metrics(self) -> dict[str, Any]:
+        """Means over sentences under the names of `report.json`, differences by sentence with their own errors."""
+        found: dict[str, Any] = {"simulated_sentences": len(self.upper)}
+        for name, values_N in (
+            ("nll_upper", self.upper),
+            ("nll_lower", self.lower),
+            ("gap", self.upper - self.lower),
+            ("iw_nll", self.iw),
+            ("iw_distance", self.iw - self.lower),
+        ):
+            mean, error = mean_and_error(values_N)
+            found |= {f"simulated_{name}": mean, f"simulated_{name}_se": error}
+        return found
+
+
+def bidirectional(
+    model: Any,
+    config: AISConfig,
+    *,
+    iw_samples: int,
+    batch_tokens: int = 16384,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+    corpus: Simulated | None = None,
+) -> Sandwich:
+    """Bounds from both sides on sentences of the model's own (Grosse et al. 2015, arXiv 1511.02543; Wu et al. 2017).
+
+    On real sentences no exact draw of p(z|x) is to be had, so what is found here is a sign, not a proof, of how tight
+    the bounds are there.
+
+    Args:
+        model: see `annealed_likelihood`.
+        config: `simulated` says how many sentences.
+        iw_samples: of the importance-weighted bound.
+        batch_tokens: rows times tokens of a decoder call, at most.
+        seed: of everything random.
+        device: where the model is.
+        progress: called after every batch.
+        corpus: sentences with their codes, instead of drawing some.
+    """
+    device = torch.device(device)
+    if corpus is None:
+        corpus = simulate(model, config.simulated, seed=seed, device=device)
+    indices = np.arange(len(corpus))
+    upper, lower = np.zeros(len(corpus)), np.zeros(len(corpus))
+    done = 0
+    with own_randomness(model, device):
+        for rows in annealing_batches(corpus, indices, config, batch_tokens):
+            ready = prepared(model, corpus, rows, config, seed, (device, batch_tokens))
+            log_w_SB, _ = ready.path.forward(ready.z_SBD, ready.sizes)
+            upper[rows] = -cpu64(log_mean_exp(log_w_SB))
+            exact_SBD = corpus.codes_ND[torch.as_tensor(rows, device=corpus.codes_ND.device)].to(ready.z_SBD)
+            back_SB = ready.path.backward(exact_SBD.expand_as(ready.z_SBD), ready.sizes)
+            lower[rows] = cpu64(log_mean_exp(-back_SB))
+            done += len(rows)
+            if progress is not None:
+                progress("annealing the model's own sentences", done, len(corpus))
+    bounds = likelihood(model, corpus, num_samples=iw_samples, batch_tokens=batch_tokens, seed=seed, device=device)
+    assert bounds.iw_nll is not None
+    return Sandwich(upper, lower, bounds.iw_nll)

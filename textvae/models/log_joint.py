@@ -1,0 +1,204 @@
+"""log p(x, z) and its gradient in z: the one function of all that climbs, samples or bounds by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from textvae.distributions import LatentDistribution
+from textvae.layers import sentence_keys
+from textvae.posteriors import NeedsJoint, Refined
+from textvae.types import Context
+
+ROW_TOKENS = 16_384
+"""Rows times tokens of a decoder call: the memory of one gradient, never a result."""
+
+
+@runtime_checkable
+class ScoringDecoder(Protocol):
+    """The part of a decoder's contract that a joint density needs."""
+
+    def log_prob(self, tokens_BT: Tensor, z_SBD: Tensor, context: Context | None = None) -> Tensor: ...
+
+
+class LogJoint:
+    """z -> log p(x, z) = log p(z) + log p(x|z) for the sentences of a batch, and its gradient in z.
+
+    Dropout and word dropout are off whatever the decoder's mode, so it is a function of z and of nothing else; the
+    mode is left as it was. It may be called where gradients are off (`torch.no_grad`, `torch.inference_mode`). Rows
+    (sentences times samples) go through the decoder a chunk at a time.
+
+    Args:
+        decoder: log p(x|z), with a row for each sample and sentence.
+        prior: p(z), batch shape [] or [B].
+        tokens_BT: BOS, words, EOS, padding.
+        context: what the decoder is conditioned on besides; labels may be [B] or [S, B].
+        row_tokens: rows times tokens of a decoder call, at most (more only where one row has more).
+
+    >>> import torch
+    >>> from textvae.decoders import LSTMDecoderConfig
+    >>> from textvae.distributions import DiagonalGaussian
+    >>> decoder = LSTMDecoderConfig(embedding_dim=4, hidden_dim=3).build(vocab_size=10, latent_dim=2)
+    >>> prior = DiagonalGaussian(torch.zeros(2), torch.ones(2))
+    >>> log_joint = LogJoint(decoder, prior, torch.tensor([[1, 5, 6, 2]]))
+    >>> value_SB, grad_SBD = log_joint.value_and_grad(torch.zeros(7, 1, 2))
+    >>> value_SB.shape, grad_SBD.shape, all(p.grad is None for p in decoder.parameters())
+    (torch.Size([7, 1]), torch.Size([7, 1, 2]), True)
+    """
+
+    def __init__(
+        self,
+        decoder: ScoringDecoder,
+        prior: LatentDistribution,
+        tokens_BT: Int[Tensor, "B T"],
+        context: Context | None = None,
+        row_tokens: int = ROW_TOKENS,
+    ) -> None:
+        self.decoder, self.prior, self.context = decoder, prior, context
+        self.tokens_BT = _ordinary(tokens_BT)
+        self.rows_at_once = max(1, row_tokens // tokens_BT.shape[1])
+
+    def __call__(self, z_SBD: Float[Tensor, "S B D"]) -> Float[Tensor, "S B"]:
+        """log p(x, z), nats, without a graph."""
+        with torch.no_grad(), differentiable(self.decoder, frozen=True):
+            prior = self.prior.detached()
+            found = [self._rows(prior, z_ND, rows, z_SBD.shape[:2]) for z_ND, rows in self._chunks(z_SBD)]
+        return torch.cat(found).view(z_SBD.shape[:2])
+
+    # A gradient inside of what torch.compile translates would have to be traced through.
+    @torch.compiler.disable
+    def value_and_grad(
+        self, z_SBD: Float[Tensor, "S B D"], create_graph: bool = False
+    ) -> tuple[Float[Tensor, "S B"], Float[Tensor, "S B D"]]:
+        """log p(x, z) and its gradient in z.
+
+        Args:
+            z_SBD: codes.
+            create_graph: False: both results are plain numbers, parameters take no part, and memory is that of one
+                chunk. True: both are differentiable, in z where it requires a gradient, in the decoder's parameters
+                and in the prior's; the graph of all chunks is kept. No parameter's `.grad` is touched either way.
+
+        Returns:
+            log p(x, z) in nats, and d log p(x, z) / dz.
+        """
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            differentiable(self.decoder, frozen=not create_graph, second_order=create_graph),
+        ):
+            z_SBD = _ordinary(z_SBD)
+            if not create_graph or not z_SBD.requires_grad:
+                z_SBD = z_SBD.detach().requires_grad_()
+            prior = self.prior if create_graph else self.prior.detached()
+            values, grads = [], []
+            for z_ND, rows in self._chunks(z_SBD):
+                z_ND = z_ND if create_graph else z_ND.detach().requires_grad_()
+                value_N = self._rows(prior, z_ND, rows, z_SBD.shape[:2])
+                (grad_ND,) = torch.autograd.grad(value_N.sum(), z_ND, create_graph=create_graph)
+                values.append(value_N if create_graph else value_N.detach())
+                grads.append(grad_ND)
+        return torch.cat(values).view(z_SBD.shape[:2]), torch.cat(grads).view(z_SBD.shape)
+
+    def _chunks(self, z_SBD: Tensor) -> Iterator[tuple[Tensor, slice]]:
+        """Codes of some of the rows, sample by sample, and which rows they are."""
+        flat_ND = z_SBD.flatten(0, 1)
+        for start in range(0, len(flat_ND), self.rows_at_once):
+            rows = slice(start, min(start + self.rows_at_once, len(flat_ND)))
+            yield flat_ND[rows], rows
+
+    def _rows(self, prior: LatentDistribution, z_ND: Tensor, rows: slice, shape: torch.Size) -> Tensor:
+        samples, sentences = shape
+        if len(z_ND) == samples * sentences:
+            z_SBD = z_ND.view(samples, sentences, -1)
+            return (self.decoder.log_prob(self.tokens_BT, z_SBD, self.context) + prior.log_prob(z_SBD)).flatten()
+        index_N = torch.arange(rows.start, rows.stop, device=z_ND.device) % sentences
+        log_px_N = self.decoder.log_prob(
+            self.tokens_BT[index_N], z_ND.unsqueeze(0), self._context(rows, index_N, shape)
+        )
+        own = prior.rows(index_N) if prior.batch_shape else prior
+        return log_px_N[0] + own.log_prob(z_ND)
+
+    def _context(self, rows: slice, index_N: Tensor, shape: torch.Size) -> Context | None:
+        given = self.context
+        if given is None:
+            return None
+        return Context(
+            label_B=None if given.label_B is None else given.label_B.expand(shape).reshape(-1)[rows],
+            vector_BH=None if given.vector_BH is None else given.vector_BH[index_N],
+            example_id_B=None if given.example_id_B is None else given.example_id_B[index_N],
+        )
+
+
+# Loops that take gradients are nothing to translate, nor are hashes that count on integers to overflow.
+@torch.compiler.disable
+def seeing_target(
+    posterior: nn.Module,
+    start: LatentDistribution,
+    decoder: ScoringDecoder,
+    prior: LatentDistribution,
+    tokens_BT: Tensor,
+    context: Context | None = None,
+) -> Refined:
+    """q(z|x): what a posterior said of the features, refined by log p(x, z) where it must see that.
+
+    Args:
+        posterior: said it.
+        start: what it said, batch shape [B].
+        decoder: of the same model.
+        prior: of the same model.
+        tokens_BT: the sentences.
+        context: of the decoder.
+    """
+    if not isinstance(posterior, NeedsJoint):
+        return Refined(start)
+    return posterior.refine(start, LogJoint(decoder, prior, tokens_BT, context), sentence_keys(tokens_BT))
+
+
+def _ordinary(x: Tensor) -> Tensor:
+    """A tensor that a graph may hold on to: those made under `torch.inference_mode` may not be."""
+    if not x.is_inference():
+        return x
+    with torch.inference_mode(False):
+        return x.clone()
+
+
+@contextmanager
+def differentiable(module: Any, frozen: bool, second_order: bool = False) -> Iterator[None]:
+    """Dropout off, and yet every gradient there; the module is left as it was found.
+
+    cuDNN differentiates a recurrent layer in training mode only, so such layers stay in it; with their own dropout at
+    zero, which is what this package builds, that changes no value. Second derivatives exist neither in cuDNN's
+    recurrent layers nor in the fused attention kernels; both have a plain form.
+
+    Args:
+        module: whose modes change; anything that is no module is left alone.
+        frozen: whether its parameters take no part, which spares their gradients.
+        second_order: whether gradients will be differentiated.
+    """
+    modules = list(module.modules()) if isinstance(module, nn.Module) else []
+    modes = [part.training for part in modules]
+    parameters = list(module.parameters()) if frozen and modules else []
+    trained = [parameter for parameter in parameters if parameter.requires_grad and parameter.is_leaf]
+    with ExitStack() as stack:
+        dropping = any(isinstance(part, nn.RNNBase) and part.dropout > 0 for part in modules)
+        if second_order or dropping:
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        if second_order:
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        try:
+            for part in modules:
+                part.training = isinstance(part, nn.RNNBase) and not dropping
+            for parameter in trained:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for parameter in trained:
+                parameter.requires_grad_(True)
+            for part, mode in zip(modules, modes, strict=True):
+                part.training = mode

@@ -1,0 +1,21 @@
+"""Moving codes by a log-density alone: Hamiltonian Monte Carlo, Stein's gradient. Imports torch and nothing of ours."""
+
+from textvae.samplers.hmc import Chains, Transition, adapted, hmc, jittered, path_length, transition
+from textvae.samplers.leapfrog import Density, Point, density_of, leapfrog
+from textvae.samplers.svgd import stein_direction, svgd
+
+__all__ = [
+    "Chains",
+    "Density",
+    "Point",
+    "Transition",
+    "adapted",
+    "density_of",
+    "hmc",
+    "jittered",
+    "leapfrog",
+    "path_length",
+    "stein_direction",
+    "svgd",
+    "transition",
+]
