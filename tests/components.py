@@ -8,8 +8,22 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
-from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
-from textvae.priors import PriorConfig, StandardNormalPriorConfig
+from textvae.posteriors import (
+    GaussianPosteriorConfig,
+    InverseAutoregressivePosteriorConfig,
+    MixturePosteriorConfig,
+    PosteriorConfig,
+    ZeroMeanPosteriorConfig,
+)
+from textvae.priors import (
+    AutoregressiveFlowPriorConfig,
+    ConditionalPriorConfig,
+    MixturePriorConfig,
+    Prior,
+    PriorConfig,
+    StandardNormalPriorConfig,
+    VampPriorConfig,
+)
 from textvae.types import BOS_ID, EOS_ID, Batch
 
 SMALL: dict[str, Any] = {"embedding_dim": 6, "hidden_dim": 5}
@@ -44,11 +58,34 @@ DECODERS: dict[str, DecoderConfig] = {
 
 POSTERIORS: dict[str, PosteriorConfig] = {
     "gaussian": GaussianPosteriorConfig(),
+    "inverse_autoregressive": InverseAutoregressivePosteriorConfig(hidden_dim=8, context_dim=3),
+    "inverse_autoregressive-deep": InverseAutoregressivePosteriorConfig(
+        hidden_dim=6, context_dim=3, steps=3, hidden_layers=2
+    ),
+    "mixture": MixturePosteriorConfig(components=3),
+    "mixture-stratified": MixturePosteriorConfig(components=3, estimator="stratified"),
+    "mixture-score": MixturePosteriorConfig(components=3, estimator="score"),
+    "zero_mean": ZeroMeanPosteriorConfig(),
+    "zero_mean-variance": ZeroMeanPosteriorConfig(head="variance"),
 }
 
 PRIORS: dict[str, PriorConfig] = {
     "standard_normal": StandardNormalPriorConfig(),
+    "autoregressive_flow": AutoregressiveFlowPriorConfig(hidden_dim=8),
+    "conditional": ConditionalPriorConfig(num_labels=3),
+    "mixture": MixturePriorConfig(components=3),
+    "vamp": VampPriorConfig(components=4),
 }
+
+
+def composed_prior(
+    config: PriorConfig, latent_dim: int, feature_dim: int = 6, dtype: torch.dtype = torch.float32
+) -> Prior:
+    """A prior as a model composes it, beside a Gaussian posterior."""
+    prior = config.build(latent_dim=latent_dim)
+    posterior = GaussianPosteriorConfig().build(feature_dim=feature_dim, latent_dim=latent_dim)
+    prior.compose(posterior.to(dtype), feature_dim=feature_dim)
+    return prior.to(dtype)
 
 
 def random_batch(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -18,13 +17,14 @@ from textvae.config import Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
+from textvae.errors import ConfigError
 from textvae.generation import inference
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
-from textvae.priors import PriorConfig, StandardNormalPriorConfig
+from textvae.priors import Prior, PriorConfig, StandardNormalPriorConfig
 from textvae.text.batching import encode_texts
-from textvae.types import Batch, LatentGroup, LatentTerms
+from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
 
 class TextVAEConfig(Component):
@@ -38,7 +38,7 @@ class TextVAEConfig(Component):
     decoder: DecoderConfig = Field(default_factory=LSTMDecoderConfig)
 
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextVAE:
-        return TextVAE(self, vocab_size, max_tokens)
+        return TextVAE(self, vocab_size, max_tokens, label_names)
 
 
 class TextVAE(TextModel):
@@ -48,6 +48,10 @@ class TextVAE(TextModel):
         config: its parts.
         vocab_size: V.
         max_tokens: longest sentence, EOS not counted.
+        label_names: the corpus's classes; only a prior conditioned on labels needs them.
+
+    Raises:
+        ConfigError: the prior is conditioned on what the corpus does not have.
 
     >>> import torch
     >>> from textvae.types import Batch
@@ -58,36 +62,47 @@ class TextVAE(TextModel):
     (torch.Size([7, 1]), torch.Size([7, 1, 3]))
     """
 
-    def __init__(self, config: TextVAEConfig, vocab_size: int, max_tokens: int) -> None:
-        super().__init__(config, vocab_size, max_tokens)
+    def __init__(
+        self, config: TextVAEConfig, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()
+    ) -> None:
+        needs_labels = getattr(config.prior, "num_labels", 0) > 0
+        super().__init__(config, vocab_size, max_tokens, label_names if needs_labels else ())
         self.encoder = config.encoder.build(vocab_size=vocab_size, max_tokens=max_tokens)
         self.posterior = config.posterior.build(feature_dim=self.encoder.feature_dim, latent_dim=config.latent_dim)
         self.prior = config.prior.build(latent_dim=config.latent_dim)
+        self.prior.compose(self.posterior, feature_dim=self.encoder.feature_dim)
+        _require_condition(self.prior, self.label_names)
         self.decoder = config.decoder.build(vocab_size=vocab_size, latent_dim=config.latent_dim, max_tokens=max_tokens)
 
     def posterior_of(self, batch: Batch) -> LatentDistribution:
         """q(z|x), batch shape [B]."""
         return self.posterior(self.encoder(batch.tokens_BT, batch.lengths_B))
 
+    def prior_of(self, batch: Batch) -> LatentDistribution:
+        """p(z), batch shape [], or [B] where the prior is conditioned on something of the sentence."""
+        return self.prior(Context(label_B=batch.label_B, example_id_B=batch.example_id_B))
+
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        group = latent_group("z", self.posterior_of(batch), self.prior(), num_samples)
-        log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, group.z_SUD)
+        """S = num_samples, or more where the posterior is stratified."""
+        posterior = self.posterior_of(batch)
+        z_SBD, log_q_SB, log_weight_SB = posterior.weighted_samples(num_samples)
+        group = scored_group("z", posterior, self.prior_of(batch), z_SBD, log_q_SB)
         return LatentTerms(
-            log_px_z_SB=log_px_z_SB,
-            log_weight_SB=torch.full_like(log_px_z_SB, -math.log(num_samples)).detach(),
+            log_px_z_SB=self.decoder.log_prob(batch.tokens_BT, z_SBD),
+            log_weight_SB=log_weight_SB,
             tokens_B=batch.lengths_B - 1,
             latents=(group,),
         )
 
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
-        """Text to latent: the posterior mean of each sentence.
+        """Text to latent: the posterior mean of each sentence (a flow's `center`, which has no mean in closed form).
 
         Raises:
             DataError: for an empty sentence, or one longer than the model was trained for.
         """
         batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
         with inference(self):
-            return self.posterior_of(to_device(batch, self.device)).mean
+            return self.posterior_of(to_device(batch, self.device)).center
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> TextVAE:
@@ -100,8 +115,14 @@ class TextVAE(TextModel):
 
 
 def latent_group(name: str, posterior: LatentDistribution, prior: LatentDistribution, num_samples: int) -> LatentGroup:
-    """Draw and score samples; give the KL in closed form where torch knows one."""
-    z_SUD, log_q_SU = posterior.rsample_and_log_prob((num_samples,))
+    """Draw and score samples; see `scored_group`."""
+    return scored_group(name, posterior, prior, *posterior.rsample_and_log_prob((num_samples,)))
+
+
+def scored_group(
+    name: str, posterior: LatentDistribution, prior: LatentDistribution, z_SUD: Tensor, log_q_SU: Tensor
+) -> LatentGroup:
+    """A latent variable with these samples of its posterior; its KL in closed form where torch knows one."""
     per_dim_UD = posterior.kl_per_dim(prior)
     kl_U = None
     if per_dim_UD is not None:
@@ -118,6 +139,19 @@ def latent_group(name: str, posterior: LatentDistribution, prior: LatentDistribu
         kl_U=kl_U,
         kl_per_dim_UD=per_dim_UD,
     )
+
+
+def _require_condition(prior: Prior, label_names: Sequence[str]) -> None:
+    if prior.num_labels and prior.num_labels != len(label_names):
+        raise ConfigError(
+            f"the prior is conditioned on {prior.num_labels} labels, and the corpus has {len(label_names)}; set "
+            "prior.num_labels to its number of classes, or name a label_column in the corpus card."
+        )
+    if prior.vector_dim:
+        raise ConfigError(
+            f"the prior is conditioned on a vector of {prior.vector_dim} numbers, and sentences of a text_vae come "
+            "with none; condition it on labels (prior.num_labels)."
+        )
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

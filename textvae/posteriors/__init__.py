@@ -6,8 +6,27 @@ from pydantic import Field
 
 from textvae.posteriors.base import Posterior
 from textvae.posteriors.gaussian import GaussianPosterior, GaussianPosteriorConfig
+from textvae.posteriors.inverse_autoregressive import (
+    InverseAutoregressivePosterior,
+    InverseAutoregressivePosteriorConfig,
+)
+from textvae.posteriors.mixture import MixturePosterior, MixturePosteriorConfig
+from textvae.posteriors.zero_mean import ZeroMeanPosterior, ZeroMeanPosteriorConfig
 
-# A union of one needs no discriminator; pydantic asks for two members to have one.
-PosteriorConfig = Annotated[GaussianPosteriorConfig, Field()]
+PosteriorConfig = Annotated[
+    GaussianPosteriorConfig | InverseAutoregressivePosteriorConfig | MixturePosteriorConfig | ZeroMeanPosteriorConfig,
+    Field(discriminator="kind"),
+]
 
-__all__ = ["GaussianPosterior", "GaussianPosteriorConfig", "Posterior", "PosteriorConfig"]
+__all__ = [
+    "GaussianPosterior",
+    "GaussianPosteriorConfig",
+    "InverseAutoregressivePosterior",
+    "InverseAutoregressivePosteriorConfig",
+    "MixturePosterior",
+    "MixturePosteriorConfig",
+    "Posterior",
+    "PosteriorConfig",
+    "ZeroMeanPosterior",
+    "ZeroMeanPosteriorConfig",
+]

@@ -4,9 +4,33 @@ from typing import Annotated
 
 from pydantic import Field
 
+from textvae.priors.autoregressive_flow import AutoregressiveFlowPrior, AutoregressiveFlowPriorConfig
 from textvae.priors.base import Prior
+from textvae.priors.conditional import ConditionalPrior, ConditionalPriorConfig
+from textvae.priors.mixture import MixturePrior, MixturePriorConfig
 from textvae.priors.standard_normal import StandardNormalPrior, StandardNormalPriorConfig
+from textvae.priors.vamp import VampPrior, VampPriorConfig
 
-PriorConfig = Annotated[StandardNormalPriorConfig, Field()]
+PriorConfig = Annotated[
+    AutoregressiveFlowPriorConfig
+    | ConditionalPriorConfig
+    | MixturePriorConfig
+    | StandardNormalPriorConfig
+    | VampPriorConfig,
+    Field(discriminator="kind"),
+]
 
-__all__ = ["Prior", "PriorConfig", "StandardNormalPrior", "StandardNormalPriorConfig"]
+__all__ = [
+    "AutoregressiveFlowPrior",
+    "AutoregressiveFlowPriorConfig",
+    "ConditionalPrior",
+    "ConditionalPriorConfig",
+    "MixturePrior",
+    "MixturePriorConfig",
+    "Prior",
+    "PriorConfig",
+    "StandardNormalPrior",
+    "StandardNormalPriorConfig",
+    "VampPrior",
+    "VampPriorConfig",
+]
