@@ -17,6 +17,8 @@ from textvae.errors import ConfigError
 from textvae.models import SemiSupervisedConfig, TextVAE, TextVAEConfig, load_model
 from textvae.objectives import ELBOConfig
 from textvae.priors import ConditionalPrior, ConditionalPriorConfig, PriorConfig, StandardNormalPriorConfig, VampPrior
+from textvae.tasks import impute, interpolate, reconstruct
+from textvae.text.tokenizers import WordConfig
 from textvae.types import Batch, Context
 
 DECODERS: dict[str, DecoderConfig] = {
@@ -81,6 +83,36 @@ def test_every_family_learns(posterior: str, prior: str) -> None:
     assert loss() < before - 0.1
 
 
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_half_precision_ends_before_the_density(posterior: str) -> None:
+    """Under bf16 autocast codes and densities are float32 and belong together."""
+    model = scramble(built(posterior, "vamp"), scale=0.1)
+    assert isinstance(model, TextVAE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        terms = model.terms(random_batch(), 3)
+        group = terms.latents[0]
+        terms.log_px_z_SB.sum().backward()
+    assert group.log_q_SU is not None
+    assert group.z_SUD.dtype == group.log_q_SU.dtype == group.log_p_SU.dtype == torch.float32
+    torch.testing.assert_close(group.posterior.log_prob(group.z_SUD), group.log_q_SU, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(group.prior.log_prob(group.z_SUD), group.log_p_SU, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_tasks_have_a_code_for_every_sentence(posterior: str) -> None:
+    """Also where the posterior has no mean: there its center stands for the sentence."""
+    model = scramble(built(posterior)).eval()
+    assert isinstance(model, TextVAE)
+    texts = ["one two three", "four five"]
+    model.tokenizer = WordConfig(vocab_size=11).train(["one two three four five six seven"])
+    codes = model.encode(texts)
+    assert codes.shape == (2, 3) and codes.isfinite().all()
+    torch.testing.assert_close(model.encode(texts), codes, rtol=0, atol=0)
+    assert reconstruct(model, texts)[0].text == texts[0]
+    assert len(interpolate(model, *texts, steps=3).texts) == 3
+    assert impute(model, "one ___ three", samples=4)[0].answers
+
+
 @pytest.mark.parametrize("prior", PRIORS)
 def test_a_folder_brings_the_prior_back(prior: str, tmp_path: Path) -> None:
     model = built(prior=prior)
@@ -135,6 +167,23 @@ class TestVamp:
     def test_outside_a_model_it_says_what_is_missing(self) -> None:
         with pytest.raises(ConfigError, match="no posterior"):
             PRIORS["vamp"].build(latent_dim=3)()
+
+
+class TestZeroMean:
+    """Card C7."""
+
+    def test_kl_is_that_of_the_scales_alone(self) -> None:
+        q = scramble(POSTERIORS["zero_mean"].build(feature_dim=5, latent_dim=3))(torch.randn(4, 5))
+        variance = q.variance
+        p = StandardNormalPriorConfig().build(latent_dim=3)()
+        assert not q.mean.any() and (variance.std(0) > 0.01).all()
+        torch.testing.assert_close(q.kl_per_dim(p), 0.5 * (variance - 1 - variance.log()))
+
+    def test_variance_head_is_the_law_of_a_variance_layer(self) -> None:
+        posterior = scramble(POSTERIORS["zero_mean-variance"].build(feature_dim=5, latent_dim=3))
+        x = torch.randn(4, 5)
+        weight_scale = posterior.draws.weight_scale  # type: ignore[union-attr]
+        torch.testing.assert_close(posterior(x).variance, x.square() @ weight_scale.square().T)
 
 
 class TestConditional:

@@ -20,8 +20,8 @@ _GATE_CENTER, _GATE_REACH = 1.0, 3.0
 _FAR = 1e6
 """Inverses are held within this, so that a density far from all samples is tiny and not NaN."""
 
-_PAIRS_AT_ONCE = 2**15
-"""Samples times distributions whose flows are inverted together in `pairwise_log_prob`."""
+_PAIRS_AT_ONCE = 2**12
+"""Samples times distributions whose flows are inverted together in `pairwise_log_prob`: few enough for a cache."""
 
 
 class InverseAutoregressive(LatentDistribution):

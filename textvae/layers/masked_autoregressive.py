@@ -60,18 +60,26 @@ class AutoregressiveMap:
             the inputs, [..., D].
         """
         dims = self.direct.shape[1]
+        outputs = self.direct.shape[0] // dims
         with torch.autocast(self.direct.device.type, enabled=False):
-            before, chosen = self._added(context), []
+            # What is left to compute of each layer, its first unit's place, and the inputs so far.
+            left, first, chosen = self._added(context), [0] * len(self.weights), []
             for d in range(dims):
                 for layer, slices in enumerate(self.slices):
                     ready = slices[d]
                     if ready.start < ready.stop:
-                        fresh = elu(before[layer][..., ready]) @ self.weights[layer + 1][:, ready].T
-                        before[layer + 1] = before[layer + 1] + fresh
-                z_d = choose(d, before[-1].unflatten(-1, (dims, -1))[..., d, :])
+                        count = ready.stop - ready.start
+                        done, left[layer] = left[layer].tensor_split((count,), -1)
+                        first[layer] = ready.stop
+                        onward = self.weights[layer + 1][first[layer + 1] :, ready]
+                        left[layer + 1] = left[layer + 1] + elu(done) @ onward.T
+                done, left[-1] = left[-1].tensor_split((outputs,), -1)
+                first[-1] += outputs
+                z_d = choose(d, done)
                 chosen.append(z_d)
-                before[0] = before[0] + z_d.unsqueeze(-1) * self.weights[0][:, d]
-                before[-1] = before[-1] + z_d.unsqueeze(-1) * self.direct[:, d]
+                if d + 1 < dims:
+                    left[0] = left[0] + z_d.unsqueeze(-1) * self.weights[0][first[0] :, d]
+                    left[-1] = left[-1] + z_d.unsqueeze(-1) * self.direct[first[-1] :, d]
         return torch.stack(torch.broadcast_tensors(*chosen), -1)
 
     def _added(self, context: Tensor | None) -> list[Tensor]:

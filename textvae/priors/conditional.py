@@ -47,8 +47,9 @@ class ConditionalPrior(Prior):
     parameters, a vector a network of one hidden layer.
 
     Sentences whose label is not known get p(z) = sum_y p(y) p(z|y), a mixture: the label summed out exactly, as the
-    decoder sees it through z alone. A bound on sentences with hidden labels is then one on p(x), and generating needs
-    no label. p(y) is uniform until `set_label_prior` is told otherwise.
+    decoder sees it through z alone. A bound on sentences with hidden labels (evaluation hides them) is then one on
+    p(x), and generating needs no label; where labels are shown (training and its validation) it is one on p(x|y).
+    p(y) is uniform until `set_label_prior` is told otherwise.
 
     Args:
         config: its settings.
