@@ -139,3 +139,6 @@ def test_prior_shapes(name: str) -> None:
     assert z.shape == (6, D) and log_p.shape == (6,)
     assert p.log_prob(torch.randn(7, B, D)).shape == (7, B)
     assert p.sample((2, 3)).shape == (2, 3, D)
+    many = p.expand((7,)).rows(torch.tensor([1, 0, 4]))
+    assert many.batch_shape == (3,) and many.log_prob(torch.randn(B, D)).shape == (3,)
+    assert not p.detached().log_prob(torch.randn(B, D)).requires_grad

@@ -57,4 +57,5 @@ class EqualMixture(LatentDistribution):
         return EqualMixture(self.components.detached(), self.batch_shape)
 
     def rows(self, index: Any) -> EqualMixture:
-        return EqualMixture(self.components, torch.empty(self.batch_shape, device="meta")[index].shape)
+        device = index.device if isinstance(index, Tensor) else "cpu"
+        return EqualMixture(self.components, torch.empty(self.batch_shape, device=device)[index].shape)

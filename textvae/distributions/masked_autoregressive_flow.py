@@ -81,7 +81,7 @@ class MaskedAutoregressiveFlow(LatentDistribution):
         return MaskedAutoregressiveFlow(networks, self.event_shape[0], self.like.detach(), self.batch_shape)
 
     def rows(self, index: Any) -> MaskedAutoregressiveFlow:
-        shape = torch.empty(self.batch_shape, device="meta")[index].shape
+        shape = self.like.new_empty(self.batch_shape)[index].shape
         return MaskedAutoregressiveFlow(self.networks, self.event_shape[0], self.like, shape)
 
 
