@@ -8,15 +8,28 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
+from textvae.models.support import support_of
 from textvae.posteriors import (
     BatchNormConfig,
     GaussianPosteriorConfig,
+    InverseAutoregressivePosteriorConfig,
+    MixturePosteriorConfig,
     PosteriorConfig,
     PowerSphericalPosteriorConfig,
     SemiAmortizedPosteriorConfig,
     VonMisesFisherPosteriorConfig,
+    ZeroMeanPosteriorConfig,
 )
-from textvae.priors import HypersphericalUniformPriorConfig, PriorConfig, StandardNormalPriorConfig
+from textvae.priors import (
+    AutoregressiveFlowPriorConfig,
+    ConditionalPriorConfig,
+    HypersphericalUniformPriorConfig,
+    MixturePriorConfig,
+    Prior,
+    PriorConfig,
+    StandardNormalPriorConfig,
+    VampPriorConfig,
+)
 from textvae.regularizers import BagOfWordsConfig, RegularizerConfig
 from textvae.types import BOS_ID, EOS_ID, Batch
 
@@ -61,20 +74,59 @@ POSTERIORS: dict[str, PosteriorConfig] = {
     "gaussian-committed": GaussianPosteriorConfig(committed_rate=2.0),
     "gaussian-batch-norm-committed": GaussianPosteriorConfig(batch_norm=BatchNormConfig(), committed_rate=1.0),
     "semi_amortized": SemiAmortizedPosteriorConfig(),
+    "inverse_autoregressive": InverseAutoregressivePosteriorConfig(hidden_dim=8, context_dim=3),
+    "inverse_autoregressive-deep": InverseAutoregressivePosteriorConfig(
+        hidden_dim=6, context_dim=3, steps=3, hidden_layers=2
+    ),
+    "mixture": MixturePosteriorConfig(components=3),
+    "mixture-stratified": MixturePosteriorConfig(components=3, estimator="stratified"),
+    "mixture-score": MixturePosteriorConfig(components=3, estimator="score"),
+    "zero_mean": ZeroMeanPosteriorConfig(),
+    "zero_mean-variance": ZeroMeanPosteriorConfig(head="variance"),
 }
-IMPLICIT = {"von_mises_fisher-learned", "power_spherical-learned"}
+IMPLICIT = {"von_mises_fisher-learned", "power_spherical-learned"} | {
+    name for name in POSTERIORS if name.startswith("mixture")
+}
 """Posteriors whose sample is no smooth function of noise and parameters (a sampler that rejects, and gradients that are
 implicit): finite differences under common noise measure something else. Their own tests hold the quantile instead."""
 
 PRIORS: dict[str, PriorConfig] = {
     "hyperspherical_uniform": HypersphericalUniformPriorConfig(),
     "standard_normal": StandardNormalPriorConfig(),
+    "autoregressive_flow": AutoregressiveFlowPriorConfig(hidden_dim=8),
+    "conditional": ConditionalPriorConfig(num_labels=3),
+    "mixture": MixturePriorConfig(components=3),
+    "vamp": VampPriorConfig(components=4),
 }
+
+PAIRS = [(q, p) for q in POSTERIORS for p in PRIORS if support_of(POSTERIORS[q]) == support_of(PRIORS[p])]
+"""Posterior and prior of the same space."""
+
+
+def prior_beside(posterior: str) -> str:
+    """The plain prior of a posterior's space."""
+    return "hyperspherical_uniform" if support_of(POSTERIORS[posterior]) == "sphere" else "standard_normal"
+
+
+def posterior_beside(prior: str) -> str:
+    """The plain posterior of a prior's space."""
+    return "von_mises_fisher-learned" if support_of(PRIORS[prior]) == "sphere" else "gaussian"
+
 
 REGULARIZERS: dict[str, RegularizerConfig] = {
     "bag_of_words": BagOfWordsConfig(),
     "bag_of_words-hidden": BagOfWordsConfig(weight=0.3, hidden_dim=4),
 }
+
+
+def composed_prior(
+    config: PriorConfig, latent_dim: int, feature_dim: int = 6, dtype: torch.dtype = torch.float32
+) -> Prior:
+    """A prior as a model composes it, beside a Gaussian posterior."""
+    prior = config.build(latent_dim=latent_dim)
+    posterior = GaussianPosteriorConfig().build(feature_dim=feature_dim, latent_dim=latent_dim)
+    prior.compose(posterior.to(dtype), feature_dim=feature_dim)
+    return prior.to(dtype)
 
 
 def random_batch(

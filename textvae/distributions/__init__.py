@@ -1,16 +1,27 @@
 """Probability only: distributions over latent vectors. Imports torch and nothing of ours."""
 
+from textvae.distributions.autoregressive_network import AutoregressiveNetwork
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
+from textvae.distributions.equal_mixture import EqualMixture
+from textvae.distributions.gaussian_mixture import Estimator, GaussianMixture
 from textvae.distributions.hyperspherical_uniform import HypersphericalUniform
+from textvae.distributions.inverse_autoregressive import InverseAutoregressive
 from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.masked_autoregressive_flow import MaskedAutoregressiveFlow
 from textvae.distributions.power_spherical import PowerSpherical
 from textvae.distributions.rotationally_symmetric import RotationallySymmetric
 from textvae.distributions.von_mises_fisher import VonMisesFisher
 
 __all__ = [
+    "AutoregressiveNetwork",
     "DiagonalGaussian",
+    "EqualMixture",
+    "Estimator",
+    "GaussianMixture",
     "HypersphericalUniform",
+    "InverseAutoregressive",
     "LatentDistribution",
+    "MaskedAutoregressiveFlow",
     "PowerSpherical",
     "RotationallySymmetric",
     "VonMisesFisher",

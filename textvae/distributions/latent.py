@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -41,6 +42,17 @@ class LatentDistribution(Distribution):
         """
         z = self.rsample(torch.Size(sample_shape))
         return z, self.log_prob(z)
+
+    def weighted_samples(self, num_samples: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Samples for an objective, and how much each one counts.
+
+        Returns:
+            z [S, *batch, D], log q(z) [S, *batch] and the logarithm of each sample's weight [S, *batch], whose
+            exponentials sum to one over S. Here S = num_samples and all weights are equal; a stratified mixture gives S
+            = num_samples * K, samples outermost, with weights that carry a gradient.
+        """
+        z, log_q = self.rsample_and_log_prob((num_samples,))
+        return z, log_q, torch.full_like(log_q, -math.log(num_samples)).detach()
 
     def detached(self) -> LatentDistribution:
         """The same distribution with its parameters cut from the graph."""

@@ -89,6 +89,12 @@ class SemiSupervisedTextVAE(TextModel):
         self.classifier = nn.Sequential(nn.Dropout(config.classifier_dropout), nn.Linear(features, labels))
         self.posterior = config.posterior.build(feature_dim=features, latent_dim=config.latent_dim, num_labels=labels)
         self.prior = config.prior.build(latent_dim=config.latent_dim)
+        self.prior.compose(self.posterior, feature_dim=features, num_labels=labels)
+        if self.prior.num_labels or self.prior.vector_dim:
+            raise ConfigError(
+                f"the semi_supervised model tries every label itself, and its prior is that of any sentence; got "
+                f"prior.kind = {config.prior.kind!r}, use one that is not conditioned, such as 'mixture'."
+            )
         self.decoder = config.decoder.build(
             vocab_size=vocab_size, latent_dim=config.latent_dim, num_labels=labels, max_tokens=max_tokens
         )
@@ -119,7 +125,10 @@ class SemiSupervisedTextVAE(TextModel):
         return seeing_target(self.posterior, start, self.decoder, self.prior(), tokens_BT, context)
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        """S = num_samples * C: every label of every sentence, weighted by q(y|x) or by the label that is known."""
+        """S = num_samples * C: every label of every sentence, weighted by q(y|x) or by the label that is known.
+
+        A stratified posterior draws more than num_samples; its own weights multiply those of the labels.
+        """
         features_BH = self.encoder(batch.tokens_BT, batch.lengths_B)
         log_q_BC = self._classify(features_BH)
         sentences, labels = log_q_BC.shape
@@ -133,11 +142,12 @@ class SemiSupervisedTextVAE(TextModel):
         found = self._posterior(*repeated, label_CB.reshape(-1))
         by_label_CB = torch.arange(labels * sentences, device=given_B.device).view(labels, sentences)
         posterior = found.posterior.rows(by_label_CB)
-        z_SCBD, log_q_z_SCB = posterior.rsample_and_log_prob((num_samples,))
+        z_SCBD, log_q_z_SCB, log_weight_SCB = posterior.weighted_samples(num_samples)
+        drawn = len(z_SCBD)
         prior = self.prior()
 
         def over_samples(x_CB: Tensor) -> Tensor:
-            return x_CB.expand(num_samples, labels, sentences).reshape(num_samples * labels, sentences)
+            return x_CB.expand(drawn, labels, sentences).reshape(drawn * labels, sentences)
 
         # A known label has weight one and is no random choice: log q(y) = 0 there. Other labels of that sentence
         # have weight zero; their log q is put at 0 as well, so that no infinity is ever multiplied by that zero.
@@ -175,7 +185,7 @@ class SemiSupervisedTextVAE(TextModel):
         )
         return LatentTerms(
             log_px_z_SB=log_px_z_SB,
-            log_weight_SB=over_samples(log_weight_BC.T) - math.log(num_samples),
+            log_weight_SB=over_samples(log_weight_BC.T) + log_weight_SCB.flatten(0, 1),
             tokens_B=batch.lengths_B - 1,
             latents=(z_group, label_group),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -18,15 +17,16 @@ from textvae.config import Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
+from textvae.errors import ConfigError
 from textvae.generation import inference
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import LogJoint, seeing_target
 from textvae.models.support import require_same_support, support_of
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
-from textvae.priors import PriorConfig, StandardNormalPriorConfig
+from textvae.priors import Prior, PriorConfig, StandardNormalPriorConfig
 from textvae.text.batching import encode_texts
-from textvae.types import Batch, LatentGroup, LatentTerms
+from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
 
 class TextVAEConfig(Component):
@@ -45,7 +45,7 @@ class TextVAEConfig(Component):
         return self
 
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextVAE:
-        return TextVAE(self, vocab_size, max_tokens)
+        return TextVAE(self, vocab_size, max_tokens, label_names)
 
 
 class TextVAE(TextModel):
@@ -55,6 +55,10 @@ class TextVAE(TextModel):
         config: its parts.
         vocab_size: V.
         max_tokens: longest sentence, EOS not counted.
+        label_names: the corpus's classes; only a prior conditioned on labels needs them.
+
+    Raises:
+        ConfigError: the prior is conditioned on what the corpus does not have.
 
     Attributes:
         support: where codes live, "euclidean" or "sphere".
@@ -68,12 +72,17 @@ class TextVAE(TextModel):
     (torch.Size([7, 1]), torch.Size([7, 1, 3]))
     """
 
-    def __init__(self, config: TextVAEConfig, vocab_size: int, max_tokens: int) -> None:
-        super().__init__(config, vocab_size, max_tokens)
+    def __init__(
+        self, config: TextVAEConfig, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()
+    ) -> None:
+        needs_labels = getattr(config.prior, "num_labels", 0) > 0
+        super().__init__(config, vocab_size, max_tokens, label_names if needs_labels else ())
         self.support = support_of(config.posterior)
         self.encoder = config.encoder.build(vocab_size=vocab_size, max_tokens=max_tokens)
         self.posterior = config.posterior.build(feature_dim=self.encoder.feature_dim, latent_dim=config.latent_dim)
         self.prior = config.prior.build(latent_dim=config.latent_dim)
+        self.prior.compose(self.posterior, feature_dim=self.encoder.feature_dim)
+        _require_condition(self.prior, self.label_names)
         self.decoder = config.decoder.build(vocab_size=vocab_size, latent_dim=config.latent_dim, max_tokens=max_tokens)
 
     def posterior_of(self, batch: Batch) -> LatentDistribution:
@@ -82,27 +91,35 @@ class TextVAE(TextModel):
 
     def _posterior(self, batch: Batch) -> Refined:
         start = self.posterior(self.encoder(batch.tokens_BT, batch.lengths_B))
-        return seeing_target(self.posterior, start, self.decoder, self.prior(), batch.tokens_BT)
+        return seeing_target(self.posterior, start, self.decoder, self.prior_of(batch), batch.tokens_BT)
 
     def log_joint(self, batch: Batch) -> LogJoint:
         """log p(x, z) of these sentences as a function of z, with its gradient."""
-        return LogJoint(self.decoder, self.prior(), batch.tokens_BT)
+        return LogJoint(self.decoder, self.prior_of(batch), batch.tokens_BT)
+
+    def prior_of(self, batch: Batch) -> LatentDistribution:
+        """p(z), batch shape [], or [B] where the prior is conditioned on something of the sentence."""
+        return self.prior(Context(label_B=batch.label_B, example_id_B=batch.example_id_B))
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
+        """S = num_samples, or more where the posterior is stratified."""
         found = self._posterior(batch)
-        group = latent_group("z", found.posterior, self.prior(), num_samples)
-        log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, group.z_SUD)
+        z_SBD, log_q_SB, log_weight_SB = found.posterior.weighted_samples(num_samples)
+        group = scored_group("z", found.posterior, self.prior_of(batch), z_SBD, log_q_SB)
+        log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, z_SBD)
         if found.surrogate_B is not None:
             log_px_z_SB = log_px_z_SB + found.surrogate_B
         return LatentTerms(
             log_px_z_SB=log_px_z_SB,
-            log_weight_SB=torch.full_like(log_px_z_SB, -math.log(num_samples)).detach(),
+            log_weight_SB=log_weight_SB,
             tokens_B=batch.lengths_B - 1,
             latents=(group,),
         )
 
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
-        """Text to latent: the posterior mean of each sentence; on a sphere its mean direction.
+        """Text to latent: the posterior mean of each sentence, or what stands for it (`LatentDistribution.center`).
+
+        On a sphere that is the mean direction, of a flow the image of its base's mean.
 
         Raises:
             DataError: for an empty sentence, or one longer than the model was trained for.
@@ -122,8 +139,14 @@ class TextVAE(TextModel):
 
 
 def latent_group(name: str, posterior: LatentDistribution, prior: LatentDistribution, num_samples: int) -> LatentGroup:
-    """Draw and score samples; give the KL in closed form where torch knows one."""
-    z_SUD, log_q_SU = posterior.rsample_and_log_prob((num_samples,))
+    """Draw and score samples; see `scored_group`."""
+    return scored_group(name, posterior, prior, *posterior.rsample_and_log_prob((num_samples,)))
+
+
+def scored_group(
+    name: str, posterior: LatentDistribution, prior: LatentDistribution, z_SUD: Tensor, log_q_SU: Tensor
+) -> LatentGroup:
+    """A latent variable with these samples of its posterior; its KL in closed form where torch knows one."""
     per_dim_UD = posterior.kl_per_dim(prior)
     return LatentGroup(
         name=name,
@@ -140,6 +163,19 @@ def latent_group(name: str, posterior: LatentDistribution, prior: LatentDistribu
 def closed_form_kl(posterior: LatentDistribution, prior: LatentDistribution) -> Tensor | None:
     """KL(posterior || prior), nats, of the posterior's batch shape; None where only Monte Carlo can tell."""
     return kl_divergence(posterior, prior) if (type(posterior), type(prior)) in _KL_REGISTRY else None
+
+
+def _require_condition(prior: Prior, label_names: Sequence[str]) -> None:
+    if prior.num_labels and prior.num_labels != len(label_names):
+        raise ConfigError(
+            f"the prior is conditioned on {prior.num_labels} labels, and the corpus has {len(label_names)}; set "
+            "prior.num_labels to its number of classes, or name a label_column in the corpus card."
+        )
+    if prior.vector_dim:
+        raise ConfigError(
+            f"the prior is conditioned on a vector of {prior.vector_dim} numbers, and sentences of a text_vae come "
+            "with none; condition it on labels (prior.num_labels)."
+        )
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

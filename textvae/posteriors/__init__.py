@@ -6,15 +6,24 @@ from pydantic import Field
 
 from textvae.posteriors.base import JointDensity, NeedsJoint, Posterior, Refined
 from textvae.posteriors.gaussian import BatchNormConfig, GaussianPosterior, GaussianPosteriorConfig
+from textvae.posteriors.inverse_autoregressive import (
+    InverseAutoregressivePosterior,
+    InverseAutoregressivePosteriorConfig,
+)
+from textvae.posteriors.mixture import MixturePosterior, MixturePosteriorConfig
 from textvae.posteriors.power_spherical import PowerSphericalPosterior, PowerSphericalPosteriorConfig
 from textvae.posteriors.semi_amortized import SemiAmortizedPosterior, SemiAmortizedPosteriorConfig
 from textvae.posteriors.von_mises_fisher import VonMisesFisherPosterior, VonMisesFisherPosteriorConfig
+from textvae.posteriors.zero_mean import ZeroMeanPosterior, ZeroMeanPosteriorConfig
 
 PosteriorConfig = Annotated[
     GaussianPosteriorConfig
+    | InverseAutoregressivePosteriorConfig
+    | MixturePosteriorConfig
     | PowerSphericalPosteriorConfig
     | SemiAmortizedPosteriorConfig
-    | VonMisesFisherPosteriorConfig,
+    | VonMisesFisherPosteriorConfig
+    | ZeroMeanPosteriorConfig,
     Field(discriminator="kind"),
 ]  # fmt: skip
 
@@ -22,7 +31,11 @@ __all__ = [
     "BatchNormConfig",
     "GaussianPosterior",
     "GaussianPosteriorConfig",
+    "InverseAutoregressivePosterior",
+    "InverseAutoregressivePosteriorConfig",
     "JointDensity",
+    "MixturePosterior",
+    "MixturePosteriorConfig",
     "NeedsJoint",
     "Posterior",
     "PosteriorConfig",
@@ -33,4 +46,6 @@ __all__ = [
     "SemiAmortizedPosteriorConfig",
     "VonMisesFisherPosterior",
     "VonMisesFisherPosteriorConfig",
+    "ZeroMeanPosterior",
+    "ZeroMeanPosteriorConfig",
 ]

@@ -4,21 +4,37 @@ from typing import Annotated
 
 from pydantic import Field
 
+from textvae.priors.autoregressive_flow import AutoregressiveFlowPrior, AutoregressiveFlowPriorConfig
 from textvae.priors.base import Prior
+from textvae.priors.conditional import ConditionalPrior, ConditionalPriorConfig
 from textvae.priors.hyperspherical_uniform import HypersphericalUniformPrior, HypersphericalUniformPriorConfig
+from textvae.priors.mixture import MixturePrior, MixturePriorConfig
 from textvae.priors.standard_normal import StandardNormalPrior, StandardNormalPriorConfig
+from textvae.priors.vamp import VampPrior, VampPriorConfig
 
 PriorConfig = Annotated[
-    HypersphericalUniformPriorConfig
-    | StandardNormalPriorConfig,
+    AutoregressiveFlowPriorConfig
+    | ConditionalPriorConfig
+    | HypersphericalUniformPriorConfig
+    | MixturePriorConfig
+    | StandardNormalPriorConfig
+    | VampPriorConfig,
     Field(discriminator="kind"),
 ]  # fmt: skip
 
 __all__ = [
+    "AutoregressiveFlowPrior",
+    "AutoregressiveFlowPriorConfig",
+    "ConditionalPrior",
+    "ConditionalPriorConfig",
     "HypersphericalUniformPrior",
     "HypersphericalUniformPriorConfig",
+    "MixturePrior",
+    "MixturePriorConfig",
     "Prior",
     "PriorConfig",
     "StandardNormalPrior",
     "StandardNormalPriorConfig",
+    "VampPrior",
+    "VampPriorConfig",
 ]

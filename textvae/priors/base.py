@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import nn
 
 from textvae.distributions import LatentDistribution
@@ -9,7 +12,25 @@ from textvae.types import Context
 
 
 class Prior(nn.Module):
-    """-> p(z), batch shape [] or [B], event shape [D]."""
+    """-> p(z), batch shape [] or [B], event shape [D].
+
+    Attributes:
+        num_labels: C where p(z|y) is conditioned on the label in the context, else 0.
+        vector_dim: H where p(z|v) is conditioned on the vector in the context, else 0.
+    """
+
+    num_labels: int = 0
+    vector_dim: int = 0
 
     def forward(self, context: Context | None = None) -> LatentDistribution:
+        """Without a context, the prior of a sentence of which nothing is known."""
         raise NotImplementedError
+
+    def compose(self, posterior: Callable[..., Any], *, feature_dim: int, num_labels: int = 0) -> None:
+        """Called once by the model that owns both: hands over the posterior, which most priors do not need.
+
+        Args:
+            posterior: features [B, H], context -> q(z|x).
+            feature_dim: H.
+            num_labels: C where the posterior is conditioned on a label.
+        """

@@ -68,11 +68,13 @@ def batch_of(rows: Sequence[Sequence[int]], device: torch.device) -> Batch:
 
 
 def mode_of(distribution: Any) -> Tensor:
-    """The mode of a latent distribution; its mean where it does not know its mode."""
-    try:
-        return distribution.mode
-    except NotImplementedError:
-        return distribution.mean
+    """The mode of a latent distribution; its mean, or what stands for it, where it does not know its mode."""
+    for name in ("mode", "mean"):
+        try:
+            return getattr(distribution, name)
+        except NotImplementedError:
+            continue
+    return distribution.center
 
 
 def chunks(count: int, size: int = SENTENCES_AT_ONCE) -> Iterator[slice]:

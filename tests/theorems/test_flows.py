@@ -1,0 +1,151 @@
+"""Flows: oracle O10 (the Jacobian), densities that integrate to one, and the gap of O1 that a flow closes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.autograd.functional import jacobian
+
+from tests.components import POSTERIORS, PRIORS, composed_prior, posterior_beside, scramble
+from tests.oracles import linear_gaussian as oracle
+from textvae.distributions import InverseAutoregressive, LatentDistribution
+from textvae.posteriors import InverseAutoregressivePosteriorConfig
+
+FLOWS = [name for name in POSTERIORS if name.startswith("inverse_autoregressive")]
+DENSITIES = [*FLOWS, "mixture", "zero_mean-variance"]
+
+
+def posterior_at(name: str, dims: int, scale: float = 0.3) -> LatentDistribution:
+    """q of one sentence, batch shape [], float64."""
+    posterior = scramble(POSTERIORS[name].build(feature_dim=6, latent_dim=dims), scale=scale).double()
+    with torch.no_grad():
+        return posterior(torch.randn(1, 6, dtype=torch.float64)).rows(0)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_log_determinant_is_that_of_the_numeric_jacobian(steps: int) -> None:
+    """O10: error below 1e-8; one step's Jacobian is triangular and its determinant the product of the gates."""
+    config = InverseAutoregressivePosteriorConfig(steps=steps, hidden_dim=9, context_dim=3)
+    posterior = scramble(config.build(feature_dim=6, latent_dim=5)).double()
+    q = posterior(torch.randn(1, 6, dtype=torch.float64)).rows(0)
+    assert isinstance(q, InverseAutoregressive)
+    for _ in range(3):
+        z_0 = q.base.rsample().detach()
+        matrix = jacobian(lambda x: q._forward(x)[0], z_0)
+        _, log_det = q._forward(z_0)
+        assert abs(torch.linalg.slogdet(matrix)[1] - log_det) < 1e-8
+        if steps == 1:
+            assert matrix.triu(1).abs().max() == 0
+            assert abs(matrix.diagonal().log().sum() - log_det) < 1e-8
+        again, log_det_back = q._inverse(q._forward(z_0)[0])
+        torch.testing.assert_close(again, z_0, rtol=0, atol=1e-8)
+        torch.testing.assert_close(log_det_back, log_det, rtol=0, atol=1e-8)
+
+
+def integral(p: LatentDistribution, dims: int) -> float:
+    """The sum of p over a grid that holds all of its mass, times the grid's cell: exact to many digits for smooth p."""
+    sample = p.sample((4000,))
+    low, high = sample.amin(0) - 3 * sample.std(0), sample.amax(0) + 3 * sample.std(0)
+    points = 4001 if dims == 1 else 500
+    axes = [torch.linspace(float(low[d]), float(high[d]), points, dtype=torch.float64) for d in range(dims)]
+    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, dims)
+    cell = math.prod(float(axis[1] - axis[0]) for axis in axes)
+    with torch.no_grad():
+        return float(p.log_prob(grid).exp().sum()) * cell
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+@pytest.mark.parametrize("name", DENSITIES)
+def test_posterior_densities_integrate_to_one(name: str, dims: int) -> None:
+    assert integral(posterior_at(name, dims), dims) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+@pytest.mark.parametrize("name", [name for name in PRIORS if posterior_beside(name) == "gaussian"])
+def test_prior_densities_integrate_to_one(name: str, dims: int) -> None:
+    p = scramble(composed_prior(PRIORS[name], dims, dtype=torch.float64), scale=0.3)()
+    assert integral(p, dims) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_points_far_away_have_no_density_and_no_nan() -> None:
+    """What mutual information asks, in float32: the density of every sentence's code under every sentence.
+
+    Even where large weights make the way back so steep that float32 loses it, nothing becomes NaN.
+    """
+    for scale in (0.2, 0.5):
+        posterior = scramble(POSTERIORS["inverse_autoregressive-deep"].build(feature_dim=6, latent_dim=8), scale=scale)
+        q = posterior(torch.randn(50, 6))
+        with torch.no_grad():
+            z, log_q = q.rsample_and_log_prob(())
+            pairs, far = q.pairwise_log_prob(z), q.log_prob(torch.full((50, 8), 1e3))
+        assert not pairs.isnan().any() and not far.isnan().any()
+        assert (far < -1000).all()
+        if scale == 0.2:
+            torch.testing.assert_close(pairs.diagonal(), log_q, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_stopped_flow_has_the_gradient_in_z_and_no_other(name: str) -> None:
+    posterior = scramble(POSTERIORS[name].build(feature_dim=6, latent_dim=3), scale=0.2).double()
+    q = posterior(torch.randn(2, 6, dtype=torch.float64))
+    z = q.sample().requires_grad_()
+    (moving,) = torch.autograd.grad(q.log_prob(z).sum(), z)
+    (stopped,) = torch.autograd.grad(q.detached().log_prob(z).sum(), z)
+    torch.testing.assert_close(stopped, moving)
+    assert not q.detached().log_prob(z.detach()).requires_grad
+
+
+class FlowPosterior(torch.nn.Module):
+    """A flow with a single feature, which is always one: on O1 there is one observation."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        config = InverseAutoregressivePosteriorConfig(steps=steps, hidden_dim=8, context_dim=2)
+        self.flow = config.build(feature_dim=1, latent_dim=2).double()
+
+    def forward(self, x_BX: torch.Tensor) -> LatentDistribution:
+        return self.flow(torch.ones(len(x_BX), 1, dtype=torch.float64))
+
+
+def gap(model: oracle.LinearGaussianModel, samples: int) -> tuple[float, float]:
+    """log p - ELBO, nats, and its standard error."""
+    with torch.no_grad():
+        group = model.terms(model.batch(), samples)
+        log_w = group.log_px_z_SB + group.latents[0].log_p_SU - group.latents[0].log_q_SU  # type: ignore[operator]
+    return oracle.LOG_P - float(log_w.mean()), float(log_w.std()) / samples**0.5
+
+
+def test_a_flow_closes_the_gap_of_the_best_diagonal_gaussian() -> None:
+    """O1: the exact posterior is a full Gaussian, which a shift linear in the one before makes of a diagonal one.
+
+    The gradient is the path derivative, by the stopped density (Roeder et al. 2017), which dies out as the gap closes:
+    250 steps of Adam, 32 samples each, bring the gap from 0.00941 below 0.0003, at a standard error below 0.0001.
+    """
+    model = oracle.LinearGaussianModel()
+    torch.manual_seed(0)
+    model.posterior = FlowPosterior(steps=2)
+    optimizer = torch.optim.Adam(model.posterior.parameters(), lr=0.02)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 250)
+    for _ in range(250):
+        terms = model.terms(model.batch(), 32)
+        group = terms.latents[0]
+        assert isinstance(group.posterior, InverseAutoregressive)
+        log_q_SU = group.posterior.detached().log_prob(group.z_SUD)
+        loss = -(terms.log_px_z_SB + group.log_p_SU - log_q_SU).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    found, error = gap(model, 40_000)
+    assert error < 1e-4
+    assert -3 * error < found < 3e-4 < oracle.BEST_DIAGONAL_GAP / 30
+
+
+def test_the_gap_of_the_best_diagonal_gaussian_is_seen() -> None:
+    """The same measure on the diagonal posterior finds 0.00941: the test above can fail."""
+    model = oracle.LinearGaussianModel()
+    model.posterior = oracle.BestDiagonalPosterior(model)
+    found, error = gap(model, 20_000)
+    assert found == pytest.approx(oracle.BEST_DIAGONAL_GAP, abs=3 * error) and error < 2e-3

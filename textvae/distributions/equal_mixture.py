@@ -1,0 +1,61 @@
+"""The mixture, in equal parts, of a batch of distributions: an aggregated posterior."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+
+from textvae.distributions.latent import LatentDistribution
+
+
+class EqualMixture(LatentDistribution):
+    """p(z) = (1 / K) sum_k p_k(z), the p_k being any distributions with densities.
+
+    The weights are fixed, so drawing a component and reparameterising within it is unbiased for every parameter.
+
+    Args:
+        components: batch shape [K].
+
+    >>> from textvae.distributions.diagonal_gaussian import DiagonalGaussian
+    >>> p = EqualMixture(DiagonalGaussian(torch.randn(4, 2), torch.ones(4, 2)))
+    >>> p.batch_shape, p.rsample((5,)).shape
+    (torch.Size([]), torch.Size([5, 2]))
+    """
+
+    arg_constraints = {}  # noqa: RUF012 (torch's convention)
+    support = constraints.real_vector
+    has_rsample = True
+
+    def __init__(self, components: LatentDistribution, batch_shape: tuple[int, ...] = ()) -> None:
+        self.components = components
+        super().__init__(torch.Size(batch_shape), components.event_shape, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        pairwise_MK = self.components.pairwise_log_prob(value.reshape(-1, value.shape[-1]))
+        found = (pairwise_MK.logsumexp(1) - math.log(pairwise_MK.shape[1])).to(value.dtype).view(value.shape[:-1])
+        return found.expand(torch.broadcast_shapes(found.shape, self.batch_shape))
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        shape = self._extended_shape(torch.Size(sample_shape))
+        count = shape[:-1].numel()
+        z_KD = self.components.rsample(())
+        chosen_M = torch.randint(len(z_KD), (count,), device=z_KD.device)
+        return self.components.rows(chosen_M).rsample(()).view(shape)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.components.mean.mean(0).expand(*self.batch_shape, -1)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> EqualMixture:
+        return EqualMixture(self.components, tuple(batch_shape))
+
+    def detached(self) -> EqualMixture:
+        return EqualMixture(self.components.detached(), self.batch_shape)
+
+    def rows(self, index: Any) -> EqualMixture:
+        device = index.device if isinstance(index, Tensor) else "cpu"
+        return EqualMixture(self.components, torch.empty(self.batch_shape, device=device)[index].shape)

@@ -1,0 +1,56 @@
+"""A linear layer whose weights are noise of learned size: all it can say, it says by a variance."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+_TINY = 1e-16
+"""Added to the variance, whose square root has no slope at zero."""
+
+
+class VarianceLinear(nn.Module):
+    """out = b + sum_i W_i x_i with W_ij ~ N(0, s_ij^2): Neklyudov et al. 2019 (arXiv 1803.03764), section 3.
+
+    Weights are not drawn but their sums are, anew for each row and output (local reparameterisation): out_j is normal
+    with mean b_j and variance sum_i x_i^2 s_ij^2. The mean says nothing of x, so a single pass at mean weights is
+    constant; predictions are averages over passes.
+
+    Args:
+        inputs: H.
+        outputs: D.
+        bias: whether there is b.
+
+    >>> layer = VarianceLinear(3, 2)
+    >>> layer(torch.ones(4, 3)).shape, layer.scale(torch.ones(4, 3)).shape
+    (torch.Size([4, 2]), torch.Size([4, 2]))
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
+        super().__init__()
+        # softplus of this is 1 / sqrt(inputs): features of size one give outputs of variance one.
+        start = torch.tensor(inputs**-0.5, dtype=torch.float64)
+        raw = torch.log(torch.expm1(start)).float()
+        self.raw_scale = nn.Parameter(raw + 0.1 * torch.randn(outputs, inputs))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+
+    @property
+    def weight_scale(self) -> Tensor:
+        """s, [D, H]."""
+        return softplus(self.raw_scale)
+
+    def scale(self, x: Float[Tensor, "... H"]) -> Float[Tensor, "... D"]:
+        """The standard deviation of each output."""
+        return (x.square() @ self.weight_scale.square().T + _TINY).sqrt()
+
+    def mean(self, x: Float[Tensor, "... H"]) -> Float[Tensor, "... D"]:
+        """The mean of each output: the bias, whatever x is."""
+        scale = self.scale(x)
+        return torch.zeros_like(scale) if self.bias is None else self.bias.expand_as(scale)
+
+    def forward(self, x: Float[Tensor, "... H"]) -> Float[Tensor, "... D"]:
+        """One draw of the outputs of each row."""
+        scale = self.scale(x)
+        return self.mean(x) + scale * torch.randn_like(scale)

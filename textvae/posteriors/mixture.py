@@ -1,0 +1,76 @@
+"""The posterior that is a mixture of diagonal Gaussians."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from textvae.config import Component
+from textvae.distributions import Estimator, GaussianMixture
+from textvae.layers import at_least_float32
+from textvae.posteriors.base import Posterior
+from textvae.types import Context
+
+
+class MixturePosteriorConfig(Component):
+    """Settings of a mixture posterior."""
+
+    kind: Literal["mixture"] = "mixture"
+    components: int = Field(4, ge=1)
+    estimator: Estimator = Field(
+        "pathwise",
+        description="how weights learn: pathwise (a gradient through z), stratified (every component decoded, exact in "
+        "the weights, K times the cost) or score (REINFORCE, noisy; for the ELBO only)",
+    )
+    min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
+
+    def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> MixturePosterior:
+        return MixturePosterior(self, feature_dim, latent_dim, num_labels)
+
+
+class MixturePosterior(Posterior):
+    """q(z|x) = sum_k pi_k(x) N(mu_k(x), diag(s_k(x)^2)), everything linear in the features.
+
+    Graves 2016 (arXiv 1607.05690) for the gradient; see `GaussianMixture` for the estimators. No closed-form KL.
+
+    Args:
+        config: its settings.
+        feature_dim: H.
+        latent_dim: D.
+        num_labels: C; with labels, logits, means and log-scales get an embedding of y added.
+
+    >>> import torch
+    >>> q = MixturePosteriorConfig(components=3).build(feature_dim=6, latent_dim=2)(torch.zeros(5, 6))
+    >>> q.loc.shape
+    torch.Size([5, 3, 2])
+    """
+
+    def __init__(self, config: MixturePosteriorConfig, feature_dim: int, latent_dim: int, num_labels: int = 0) -> None:
+        super().__init__()
+        self.min_log_scale, self.estimator = math.log(config.min_scale), config.estimator
+        self.components, self.latent_dim = config.components, latent_dim
+        sizes = config.components * (1 + 2 * latent_dim)
+        self.parameters_of = nn.Linear(feature_dim, sizes)
+        with torch.no_grad():
+            # Components that start as one stay one for long: their means start apart.
+            spread = self.parameters_of.bias[config.components :].view(config.components, 2, latent_dim)
+            spread[:, 0] += 0.5 * torch.randn(config.components, latent_dim)
+        self.label = None
+        if num_labels:
+            # At zero for the reason given in `GaussianPosterior`.
+            self.label = nn.Embedding(num_labels, sizes)
+            nn.init.zeros_(self.label.weight)
+
+    def forward(self, features_BH: Float[Tensor, "B H"], context: Context | None = None) -> GaussianMixture:
+        parameters = at_least_float32(self.parameters_of(features_BH))
+        if self.label is not None:
+            assert context is not None and context.label_B is not None
+            parameters = parameters + self.label(context.label_B)
+        logits, vectors = parameters.tensor_split((self.components,), -1)
+        loc, log_scale = vectors.unflatten(-1, (self.components, 2, self.latent_dim)).unbind(-2)
+        return GaussianMixture(logits, loc, torch.exp(log_scale.clamp_min(self.min_log_scale)), self.estimator)

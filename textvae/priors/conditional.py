@@ -1,0 +1,116 @@
+"""The Gaussian prior that depends on a label or on a vector."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from textvae.config import Component
+from textvae.distributions import DiagonalGaussian, GaussianMixture, LatentDistribution
+from textvae.errors import ConfigError
+from textvae.layers import at_least_float32
+from textvae.priors.base import Prior
+from textvae.types import Context
+
+
+class ConditionalPriorConfig(Component):
+    """Settings of a conditional prior: what it is conditioned on."""
+
+    kind: Literal["conditional"] = "conditional"
+    num_labels: int = Field(0, ge=0, description="classes of the corpus, for p(z|label)")
+    vector_dim: int = Field(0, ge=0, description="size of the vector, for p(z|vector)")
+    hidden_dim: int = Field(64, gt=0, description="hidden units between vector and parameters")
+    min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> ConditionalPriorConfig:
+        if (self.num_labels > 0) == (self.vector_dim > 0):
+            raise ValueError(
+                f"a conditional prior needs either num_labels or vector_dim above 0, got num_labels = "
+                f"{self.num_labels} and vector_dim = {self.vector_dim}"
+            )
+        return self
+
+    def build(self, *, latent_dim: int) -> ConditionalPrior:
+        return ConditionalPrior(self, latent_dim)
+
+
+class ConditionalPrior(Prior):
+    """p(z|c) = N(mu(c), diag(s(c)^2)), which starts as N(0, I) for every c.
+
+    The conditional VAE (Sohn et al. 2015; Doersch 2016, arXiv 1606.05908, section 4) with a learned prior:
+    log p(x|c) >= E_q log p(x|z) - KL(q(z|x) || p(z|c)). The posterior sees c in x only. A label has a row of
+    parameters, a vector a network of one hidden layer.
+
+    Sentences whose label is not known get p(z) = sum_y p(y) p(z|y), a mixture: the label summed out exactly, as the
+    decoder sees it through z alone. A bound on sentences with hidden labels (evaluation hides them) is then one on
+    p(x), and generating needs no label; where labels are shown (training and its validation) it is one on p(x|y).
+    p(y) is uniform until `set_label_prior` is told otherwise.
+
+    Args:
+        config: its settings.
+        latent_dim: D.
+
+    >>> prior = ConditionalPriorConfig(num_labels=3).build(latent_dim=2)
+    >>> prior(Context(label_B=torch.tensor([0, 2]))).batch_shape, type(prior()).__name__
+    (torch.Size([2]), 'GaussianMixture')
+    """
+
+    log_prior_C: Tensor
+
+    def __init__(self, config: ConditionalPriorConfig, latent_dim: int) -> None:
+        super().__init__()
+        self.num_labels, self.vector_dim = config.num_labels, config.vector_dim
+        self.min_log_scale = math.log(config.min_scale)
+        self.label = self.network = None
+        if self.num_labels:
+            self.label = nn.Embedding(self.num_labels, 2 * latent_dim)
+            nn.init.zeros_(self.label.weight)
+            self.register_buffer("log_prior_C", torch.full((self.num_labels,), -math.log(self.num_labels)))
+        else:
+            last = nn.Linear(config.hidden_dim, 2 * latent_dim)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.network = nn.Sequential(nn.Linear(self.vector_dim, config.hidden_dim), nn.Tanh(), last)
+
+    def set_label_prior(self, counts_C: Tensor) -> None:
+        """p(y) from how often each label was seen, with one added to each count."""
+        self.log_prior_C.copy_(((counts_C + 1.0) / (counts_C + 1.0).sum()).log())
+
+    def forward(self, context: Context | None = None) -> LatentDistribution:
+        """
+        Raises:
+            ConfigError: the prior is conditioned on a vector and the context has none.
+        """
+        if self.network is not None:
+            if context is None or context.vector_BH is None:
+                raise ConfigError(
+                    f"this prior is conditioned on a vector of {self.vector_dim} numbers, and the context holds none; "
+                    "give Context(vector_BH=...)."
+                )
+            return self._gaussian(at_least_float32(self.network(context.vector_BH)))
+        assert self.label is not None
+        label_B = None if context is None else context.label_B
+        if label_B is None:
+            return self._over_labels(self.log_prior_C)
+        known_B = label_B >= 0
+        if bool(known_B.all()):
+            return self._gaussian(self.label(label_B))
+        one_hot_BC = label_B.unsqueeze(-1) == torch.arange(self.num_labels, device=label_B.device)
+        certain_BC = torch.zeros_like(self.log_prior_C).expand(one_hot_BC.shape).masked_fill(~one_hot_BC, -torch.inf)
+        return self._over_labels(torch.where(known_B.unsqueeze(-1), certain_BC, self.log_prior_C))
+
+    def _gaussian(self, parameters: Tensor) -> DiagonalGaussian:
+        loc, log_scale = parameters.chunk(2, -1)
+        return DiagonalGaussian(loc, torch.exp(log_scale.clamp_min(self.min_log_scale)), validate_args=False)
+
+    def _over_labels(self, log_weight_C: Tensor) -> GaussianMixture:
+        """The mixture over labels, with weights [C] or [B, C]."""
+        assert self.label is not None
+        each = self._gaussian(self.label.weight)
+        shape = (*log_weight_C.shape, each.event_shape[0])
+        return GaussianMixture(log_weight_C, each.loc.expand(shape), each.scale.expand(shape))

@@ -1,0 +1,75 @@
+"""The prior that is the posterior of a few learned sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from textvae.config import Component
+from textvae.distributions import EqualMixture
+from textvae.errors import ConfigError
+from textvae.priors.base import Prior
+from textvae.types import Context
+
+
+class VampPriorConfig(Component):
+    """Settings of a Vamp prior."""
+
+    kind: Literal["vamp"] = "vamp"
+    components: int = Field(50, ge=1, description="pseudo-inputs")
+    spread: float = Field(0.5, gt=0, description="standard deviation of the pseudo-inputs' features before training")
+
+    def build(self, *, latent_dim: int) -> VampPrior:
+        return VampPrior(self, latent_dim)
+
+
+class VampPrior(Prior):
+    """p(z) = (1 / K) sum_k q(z|u_k), q being the model's own posterior.
+
+    Tomczak & Welling 2018 (arXiv 1705.07120), eq. 9. Sentences are discrete, so pseudo-inputs u_k are learned where the
+    posterior reads them: in the encoder's features. Any posterior with a density will do; one that is slow to score
+    given codes (a flow) makes this prior slow. Where q is conditioned on a label, pseudo-input k has the label
+    k mod C.
+
+    Args:
+        config: its settings.
+        latent_dim: D.
+
+    >>> from textvae.distributions import DiagonalGaussian
+    >>> prior = VampPriorConfig(components=3).build(latent_dim=2)
+    >>> prior.compose(lambda features, context: DiagonalGaussian(features[:, :2], torch.ones(2)), feature_dim=4)
+    >>> prior().log_prob(torch.zeros(5, 2)).shape
+    torch.Size([5])
+    """
+
+    pseudo_KH: nn.Parameter
+
+    def __init__(self, config: VampPriorConfig, latent_dim: int) -> None:
+        super().__init__()
+        self.config = config
+        # In a tuple, so that torch does not take the posterior for a part of this module and save it twice.
+        self._posterior: tuple[Callable[..., Any], ...] = ()
+        self._labels = 0
+
+    def compose(self, posterior: Callable[..., Any], *, feature_dim: int, num_labels: int = 0) -> None:
+        self._posterior, self._labels = (posterior,), num_labels
+        self.pseudo_KH = nn.Parameter(self.config.spread * torch.randn(self.config.components, feature_dim))
+
+    def forward(self, context: Context | None = None) -> EqualMixture:
+        """
+        Raises:
+            ConfigError: the prior was used outside a model.
+        """
+        if not self._posterior:
+            raise ConfigError("a vamp prior was given no posterior; call compose(posterior, feature_dim=...) first.")
+        return EqualMixture(self._posterior[0](self.pseudo_KH, self._label_context()))
+
+    def _label_context(self) -> Context | None:
+        if not self._labels:
+            return None
+        label_K: Tensor = torch.arange(len(self.pseudo_KH), device=self.pseudo_KH.device) % self._labels
+        return Context(label_B=label_K)
