@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from textvae.evaluation.noise import own_randomness
-from textvae.generation import Decoding, generate
+from textvae.generation import Decoding, generate, word_generator
 from textvae.types import UNK_ID, Context
 
 _ROWS = 256
@@ -22,7 +22,7 @@ def prior_samples(
     made: list[list[int]] = []
     with own_randomness(model, device):
         torch.manual_seed(seed)
-        generator = torch.Generator(device).manual_seed(seed)
+        generator = word_generator(seed, device)
         for start in range(0, count, _ROWS):
             rows = min(_ROWS, count - start)
             if model.latent_dim:

@@ -16,6 +16,7 @@ from textvae.generation.base import Decoding, Generated, SteppingDecoder, infere
 from textvae.generation.beam import BeamConfig, Hypothesis, beam_search
 from textvae.generation.constrained_beam import Blank, Filling, Slot, constrained_beam
 from textvae.generation.greedy import GreedyConfig
+from textvae.generation.randomness import word_generator
 from textvae.generation.sampling import SamplingConfig
 from textvae.types import Context
 
@@ -38,6 +39,7 @@ __all__ = [
     "constrained_beam",
     "generate",
     "inference",
+    "word_generator",
 ]
 
 

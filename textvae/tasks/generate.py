@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from textvae.errors import ConfigError
-from textvae.generation import Decoding, generate, inference
-from textvae.tasks.sentences import chunks, device_of, generator_for, require_unlabeled, seeded, tokenizer_of
+from textvae.generation import Decoding, generate, inference, word_generator
+from textvae.tasks.sentences import chunks, device_of, require_unlabeled, seeded, tokenizer_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def generate_sentences(model: Any, count: int, *, decoding: Decoding | None = No
         raise ConfigError(f"got {count} sentences to generate; give a number of at least 0.")
     require_unlabeled(model, "generate without one")
     tokenizer, device = tokenizer_of(model), device_of(model)
-    decoding, generator = model.limited(decoding), generator_for(seed, device)
+    decoding, generator = model.limited(decoding), word_generator(seed, device)
     made: list[NewSentence] = []
     with inference(model), seeded(seed, device):
         for part in chunks(count):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from textvae.errors import ConfigError
-from textvae.generation import Decoding, generate, inference
-from textvae.tasks.sentences import device_of, generator_for, require_latent, tokenizer_of
+from textvae.generation import Decoding, generate, inference, word_generator
+from textvae.tasks.sentences import device_of, require_latent, tokenizer_of
 
 Kind = Literal["linear", "spherical"]
 
@@ -87,7 +87,7 @@ def interpolate(
         a_D, b_D = model.encode([start, end])
         at_N = torch.linspace(0.0, 1.0, steps, dtype=a_D.dtype, device=a_D.device)
         z_ND = linear(a_D, b_D, at_N) if kind == "linear" else spherical(a_D, b_D, at_N)
-        found = generate(model.decoder, z_ND, model.limited(decoding), generator=generator_for(seed, device))
+        found = generate(model.decoder, z_ND, model.limited(decoding), generator=word_generator(seed, device))
     texts = tuple(tokenizer.decode_batch(found.tokens))
     edits, distance = [], 0.0
     for one, other in zip(found.tokens, found.tokens[1:], strict=False):

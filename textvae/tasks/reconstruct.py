@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from textvae.generation import Decoding, generate, inference
+from textvae.generation import Decoding, generate, inference, word_generator
 from textvae.tasks.sentences import (
     chunks,
     device_of,
-    generator_for,
     require_latent,
     seeded,
     tokenizer_of,
@@ -54,7 +53,7 @@ def reconstruct(
     """
     require_latent(model, "reconstruct")
     tokenizer, device = tokenizer_of(model), device_of(model)
-    decoding, generator = model.limited(decoding), generator_for(seed, device)
+    decoding, generator = model.limited(decoding), word_generator(seed, device)
     whole = encode_texts(texts, tokenizer, model.max_tokens)
     made: list[Reconstruction] = []
     with inference(model), seeded(seed, device):

@@ -84,13 +84,11 @@ def chunks(count: int, size: int = SENTENCES_AT_ONCE) -> Iterator[slice]:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """A seed for draws that take no generator; torch's own state is restored afterwards."""
+    """A seed for draws that take no generator; torch's own state is restored afterwards.
+
+    Words drawn beside them need a stream of their own: `textvae.generation.word_generator`.
+    """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
-
-
-def generator_for(seed: int, device: torch.device) -> torch.Generator:
-    """A generator with a seed of its own."""
-    return torch.Generator(device=device).manual_seed(seed)

@@ -41,7 +41,9 @@ def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer |
     source = load_model(inside if inside.is_dir() else config.run)
     if tokenizer is not None and source.tokenizer is not None and _words(tokenizer) != _words(source.tokenizer):
         raise ModelError(f"train.start_from: {config.run} has another tokenizer; tokenize as that run did.")
-    given, wanted = source.state_dict(), model.state_dict()
+    # A posterior that refines a Gaussian one holds it under a name of its own.
+    given = {_plain(name): value for name, value in source.state_dict().items()}
+    wanted = {_plain(name): value for name, value in model.state_dict().items()}
     whole = config.parts == "all"
     copied = set()
     for name, value in wanted.items():
@@ -77,6 +79,15 @@ def _fitting(given: Tensor, wanted: Tensor, widen: bool) -> Tensor | None:
         return wanted
     wider = given.dim() == 2 and given.shape[0] == wanted.shape[0] and given.shape[1] < wanted.shape[1]
     return wanted[:, : given.shape[1]] if widen and wider else None
+
+
+def _plain(name: str) -> str:
+    """A parameter's name, whether its posterior is refined or not.
+
+    >>> _plain("posterior.amortized.parameters_of.weight")
+    'posterior.parameters_of.weight'
+    """
+    return name.replace("posterior.amortized.", "posterior.", 1)
 
 
 def _words(tokenizer: Tokenizer) -> list[str]:
