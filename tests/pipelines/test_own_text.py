@@ -236,3 +236,13 @@ def test_several_processes_share_a_run(folder: Path, tmp_path: Path) -> None:
     alone = json.loads((folder / "run" / "report.json").read_text())["train"]
     both = json.loads((tmp_path / "run" / "report.json").read_text())["train"]
     assert both["steps"] == alone["steps"]
+
+
+def test_the_baseline_without_z_runs_from_the_same_recipe(folder: Path) -> None:
+    recipe, out = str(folder / "tiny.toml"), folder / "baseline"
+    code, _, err = run("run", recipe, "--set", "train.model.kind=language_model", "--out", str(out))
+    assert code == 0, err
+    report = json.loads((out / "report.json").read_text())
+    assert report["run"]["recipe"] == "tiny_lm" and "classify" not in report and report["impute"]["sentences"] == 20
+    assert report["evaluate"]["iw_nll"] == report["evaluate"]["elbo_nll"] and report["evaluate"]["kl"] == 0
+    assert "without z" in (out / "report.html").read_text()
