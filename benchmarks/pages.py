@@ -133,10 +133,12 @@ def _is_probe(key: str) -> bool:
 
 def _likelihood_cells(row: dict[str, Any], baseline: float | None) -> list[str]:
     exact = row["kl"] == 0 and "active_units" not in row
-    bound = "exact" if exact else f"IW-{row['iw_samples']}"
+    nll = f"{row['iw_nll']:.2f} (exact)"
+    if not exact:
+        nll = f"{row['iw_nll']:.2f} ± {row['iw_nll_se']:.2f} (IW-{row['iw_samples']})"
     return [
         f"`{row['name']}`",
-        f"{row['iw_nll']:.2f} ± {row['iw_nll_se']:.2f} ({bound})",
+        nll,
         "" if baseline is None or exact else f"{row['iw_nll'] - baseline:+.2f}",
         f"{row['elbo_nll']:.2f}",
         f"{row['kl']:.2f}",
