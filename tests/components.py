@@ -9,6 +9,14 @@ import torch
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
 from textvae.models.support import support_of
+from textvae.objectives import (
+    ELBOConfig,
+    InfoVAEConfig,
+    IWAEConfig,
+    ObjectiveConfig,
+    RenyiConfig,
+    UnregularizedConfig,
+)
 from textvae.posteriors import (
     BatchNormConfig,
     GaussianPosteriorConfig,
@@ -112,6 +120,17 @@ def posterior_beside(prior: str) -> str:
     """The plain posterior of a prior's space."""
     return "von_mises_fisher-learned" if support_of(PRIORS[prior]) == "sphere" else "gaussian"
 
+
+OBJECTIVES: dict[str, ObjectiveConfig] = {
+    "elbo": ELBOConfig(),
+    "info_vae": InfoVAEConfig(scale=10.0),
+    "info_vae-kl": InfoVAEConfig(alpha=0.5, scale=3.0),
+    "iwae-plain": IWAEConfig(samples=3, gradient="plain"),
+    "iwae-sticking_the_landing": IWAEConfig(samples=1, gradient="sticking_the_landing"),
+    "iwae-doubly_reparameterized": IWAEConfig(samples=3),
+    "renyi": RenyiConfig(samples=3),
+    "unregularized": UnregularizedConfig(),
+}
 
 REGULARIZERS: dict[str, RegularizerConfig] = {
     "bag_of_words": BagOfWordsConfig(),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.components import DECODERS, PRIORS, random_batch, scramble
+from tests.components import DECODERS, PRIORS, composed_prior, random_batch, scramble
 from tests.oracles import linear_gaussian, markov_mixture
 from textvae.decoders import Decoder, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.distributions import DiagonalGaussian
@@ -164,7 +164,7 @@ def test_labels_and_priors_of_a_sentence_follow_their_rows(name: str) -> None:
 @pytest.mark.parametrize("name", PRIORS)
 def test_every_prior(name: str) -> None:
     """float64, against finite differences."""
-    prior = scramble(PRIORS[name].build(latent_dim=D)).double()()
+    prior = scramble(composed_prior(PRIORS[name], D, dtype=torch.float64))()
     log_joint = LogJoint(decoder_of("gru-both"), prior, random_batch().tokens_BT)
     z, direction = codes(), codes(seed=7)
     slope = (log_joint.value_and_grad(z)[1] * direction).sum(-1)

@@ -12,6 +12,10 @@ from textvae.objectives.free_bits import (
     RateFreeBitsConfig,
     TargetFreeBitsConfig,
 )
+from textvae.objectives.importance_weights import log_importance_weights
+from textvae.objectives.info_vae import InfoVAE, InfoVAEConfig, mmd_squared
+from textvae.objectives.iwae import IWAE, IWAEConfig
+from textvae.objectives.renyi import Renyi, RenyiConfig
 from textvae.objectives.schedules import (
     ConstantScheduleConfig,
     CyclicalScheduleConfig,
@@ -20,24 +24,42 @@ from textvae.objectives.schedules import (
     ScheduleConfig,
     SigmoidScheduleConfig,
 )
+from textvae.objectives.unregularized import Unregularized, UnregularizedConfig
 
-ObjectiveConfig = Annotated[ELBOConfig, Field()]
+ObjectiveConfig = Annotated[
+    ELBOConfig
+    | InfoVAEConfig
+    | IWAEConfig
+    | RenyiConfig
+    | UnregularizedConfig,
+    Field(discriminator="kind"),
+]  # fmt: skip
 
 __all__ = [
     "ELBO",
+    "IWAE",
     "BatchMeanFreeBitsConfig",
     "ConstantScheduleConfig",
     "CyclicalScheduleConfig",
     "ELBOConfig",
     "FreeBitsConfig",
+    "IWAEConfig",
+    "InfoVAE",
+    "InfoVAEConfig",
     "LinearScheduleConfig",
     "ObjectiveConfig",
     "PerSentenceFreeBitsConfig",
     "RateFreeBitsConfig",
+    "Renyi",
+    "RenyiConfig",
     "Schedule",
     "ScheduleConfig",
     "SigmoidScheduleConfig",
     "TargetFreeBitsConfig",
+    "Unregularized",
+    "UnregularizedConfig",
     "kl_by_sentence",
     "local_mean",
+    "log_importance_weights",
+    "mmd_squared",
 ]

@@ -66,6 +66,11 @@ class TrainConfig(Config):
                 raise ValueError(f"encoder_updates need a text_vae, and the model is a {self.model.kind}; remove them")
             if self.guard_sentences == 0:
                 raise ValueError("encoder_updates end when the guard's mutual information falls; set guard_sentences")
+        if getattr(self.objective, "gradient", "") == "doubly_reparameterized" and self.regularizers:
+            raise ValueError(
+                "doubly reparameterized gradients would scale those of the regularizers too; set objective.gradient = "
+                '"plain", or remove the regularizers'
+            )
         if self.fresh_decoder is not None and self.fresh_decoder >= self.epochs:
             raise ValueError(f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}")
         return self

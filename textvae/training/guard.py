@@ -128,7 +128,7 @@ def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple
         # The encoder says something and the decoder does not listen: more KL would not help.
         yield decoder.word_dropout == 0.0, "train.model.decoder.word_dropout = 0.3, so that the decoder needs z"
     yield (
-        getattr(objective, "free_bits", None) is None,
+        objective.kind == "elbo" and objective.free_bits is None,
         ('train.objective.free_bits = { kind = "batch_mean", nats = 6.0 }'),
     )
     yield getattr(encoder, "pooling", "max") == "last", 'train.model.encoder.pooling = "max"'

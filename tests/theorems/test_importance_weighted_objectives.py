@@ -1,0 +1,189 @@
+"""Objectives beyond the ELBO, on models whose bounds and posteriors are known exactly (oracle O1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.components import OBJECTIVES
+from tests.oracles import linear_gaussian as oracle
+from tests.unit.training.helpers import LABELS, MODEL, config, training_lines, write_corpora
+from textvae.config import parse
+from textvae.errors import ConfigError
+from textvae.objectives import ELBOConfig, InfoVAEConfig, IWAEConfig, RenyiConfig, UnregularizedConfig, mmd_squared
+from textvae.training import TrainConfig, train
+
+BUILD = {"steps_per_epoch": 1, "total_steps": 1}
+GRADIENTS = ["plain", "sticking_the_landing", "doubly_reparameterized"]
+
+
+def observed(rows: int) -> oracle.LinearGaussianModel:
+    """The same observation many times: as many independent estimates."""
+    return oracle.LinearGaussianModel(torch.tensor([oracle.X] * rows, dtype=torch.float64))
+
+
+def losses(model: Any, objective: Any, seed: int = 0) -> Tensor:
+    torch.manual_seed(seed)
+    return objective(model.terms(model.batch(), getattr(objective, "num_samples", 1)), 0).loss_B
+
+
+def encoder_gradients(model: Any, objective: Any, repeats: int) -> Tensor:
+    """Independent estimates of the gradient in q's mean, [repeats, 2]."""
+    found = []
+    for seed in range(repeats):
+        (grad,) = torch.autograd.grad(losses(model, objective, seed).mean(), model.posterior.loc)
+        found.append(grad)
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_bounds_are_ordered_and_have_the_values_of_the_card(gradient: str) -> None:
+    """4000 estimates of each, seed 0, within 3 standard errors (and the card's own 0.002)."""
+    model, mean, error = observed(4000), {}, {}
+    for k in (1, 5, 50):
+        bound = -losses(model, IWAEConfig(samples=k, gradient=gradient).build(**BUILD)).detach()
+        mean[k], error[k] = float(bound.mean()), float(bound.std()) / len(bound) ** 0.5
+    assert mean[1] == pytest.approx(oracle.ELBO, abs=3 * error[1])
+    for k, expected in oracle.IWAE.items():
+        assert mean[k] == pytest.approx(expected, abs=3 * error[k] + 0.002)
+    assert mean[1] < mean[5] < mean[50] < oracle.LOG_P + 3 * error[50]
+
+
+@pytest.mark.parametrize("k", [1, 8])
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_at_the_exact_posterior_the_bound_is_the_likelihood(gradient: str, k: int) -> None:
+    """Every weight is p(x); the path gradients are zero sample by sample, the plain one only on average."""
+    model = oracle.LinearGaussianModel()
+    exact = model.exact_posterior()
+    mean = exact.mean.detach().clone().requires_grad_()
+    covariance = exact.covariance_matrix.detach()
+
+    class Movable(torch.nn.Module):
+        def forward(self, x_BX: Tensor) -> oracle.FullGaussian:
+            return oracle.FullGaussian(mean, covariance)
+
+    model.posterior = Movable()
+    loss_B = losses(model, IWAEConfig(samples=k, gradient=gradient).build(**BUILD))
+    assert loss_B.item() == pytest.approx(-oracle.LOG_P, abs=1e-8)
+    (grad,) = torch.autograd.grad(loss_B.sum(), mean)
+    if gradient == "plain":
+        assert grad.abs().max() > 1e-3
+    else:
+        assert grad.abs().max() < 1e-10
+
+
+def test_doubly_reparameterized_gradients_are_unbiased_and_quieter() -> None:
+    """k = 8: equal means within 3 standard errors of the difference, and a third of the noise at most."""
+    model = observed(50)
+    plain = encoder_gradients(model, IWAEConfig(samples=8, gradient="plain").build(**BUILD), 200)
+    double = encoder_gradients(model, IWAEConfig(samples=8, gradient="doubly_reparameterized").build(**BUILD), 200)
+    landing = encoder_gradients(model, IWAEConfig(samples=8, gradient="sticking_the_landing").build(**BUILD), 200)
+    error = ((plain.var(0) + double.var(0)) / 200).sqrt()
+    assert ((plain.mean(0) - double.mean(0)).abs() < 3 * error).all()
+    assert (double.std(0) < plain.std(0) / 3).all()
+    bias = ((plain.var(0) + landing.var(0)) / 200).sqrt()
+    assert ((plain.mean(0) - landing.mean(0)).abs() > 3 * bias).any(), "sticking the landing is biased at k > 1"
+
+
+def test_the_decoders_gradient_is_the_same_whatever_the_encoders_is() -> None:
+    model = observed(20)
+    found = []
+    for gradient in GRADIENTS:
+        loss = losses(model, IWAEConfig(samples=4, gradient=gradient).build(**BUILD)).sum()
+        found.append(torch.autograd.grad(loss, model.decoder.weight)[0])
+    torch.testing.assert_close(found[1], found[0])
+    torch.testing.assert_close(found[2], found[0])
+
+
+def test_renyi_runs_from_the_importance_weighted_bound_to_the_elbo() -> None:
+    model = observed(500)
+    iwae = losses(model, IWAEConfig(samples=6, gradient="plain").build(**BUILD))
+    torch.testing.assert_close(losses(model, RenyiConfig(alpha=0.0, samples=6).build(**BUILD)), iwae)
+    orders = [-1.0, 0.0, 0.5, 0.9, 0.999, 2.0]
+    bounds = torch.stack([-losses(model, RenyiConfig(alpha=a, samples=6).build(**BUILD)) for a in orders])
+    assert (bounds.diff(dim=0) < 0).all(), "on the same samples it falls as alpha rises, sentence by sentence"
+    torch.manual_seed(0)
+    terms = model.terms(model.batch(), 6)
+    group = terms.latents[0]
+    by_samples = (terms.log_px_z_SB + group.log_p_SU - group.log_q_SU).mean(0)
+    torch.testing.assert_close(bounds[4], by_samples, atol=5e-3, rtol=0)
+    with pytest.raises(ConfigError, match="use the objective elbo"):
+        parse(RenyiConfig, {"alpha": 1.0}, "test")
+
+
+def test_info_vae_without_its_extras_is_the_elbo() -> None:
+    model = observed(30)
+    elbo = losses(model, ELBOConfig().build(**BUILD))
+    torch.testing.assert_close(losses(model, InfoVAEConfig(alpha=0.0, scale=1.0).build(**BUILD)), elbo)
+    bare = losses(model, InfoVAEConfig(alpha=1.0, scale=0.0).build(**BUILD))
+    torch.testing.assert_close(bare, losses(model, UnregularizedConfig().build(**BUILD)))
+    torch.manual_seed(0)
+    terms = model.terms(model.batch(), 1)
+    torch.testing.assert_close(bare, -terms.log_px_z_SB[0])
+
+
+def test_mmd_is_zero_in_expectation_between_equals() -> None:
+    """MMD of two samples of one distribution is zero within 3 standard errors, of two distributions it is not."""
+    generator = torch.Generator().manual_seed(0)
+    found = [
+        float(mmd_squared(torch.randn(60, 4, generator=generator), torch.randn(60, 4, generator=generator)))
+        for _ in range(300)
+    ]
+    assert abs(np.mean(found)) < 3 * np.std(found) / 300**0.5
+    apart = float(mmd_squared(torch.randn(60, 4, generator=generator), 1.0 + torch.randn(60, 4, generator=generator)))
+    assert apart > 5 * np.std(found)
+
+
+def test_mmd_is_the_u_statistic() -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 3, dtype=torch.float64)
+
+    def kernel(a: Tensor, b: Tensor) -> float:
+        return float(np.mean([np.exp(-float((a - b).square().sum()) / (2 * h)) for h in (1.5, 3.0, 6.0)]))
+
+    within = sum(kernel(s[i], s[j]) for s in (x, y) for i in range(5) for j in range(5) if i != j) / 20
+    between = sum(kernel(a, b) for a in x for b in y) / 25
+    assert float(mmd_squared(x, y)) == pytest.approx(within - 2 * between, abs=1e-12)
+    assert float(mmd_squared(x[:1], y[:1])) == 0.0
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_trains_text(name: str, tmp_path: Path) -> None:
+    """Raw KL and NLL are logged under their names whatever is trained on, and the loss falls."""
+    train_corpus, valid_corpus, tokenizer = write_corpora(tmp_path)
+    settings = config(
+        objective=OBJECTIVES[name].model_dump(mode="json"),
+        model={**MODEL, "decoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 9}},
+        epochs=6,
+        optimizer={"kind": "adam", "lr": 0.02},
+        guard_sentences=0,
+    )
+    result = train(
+        settings, train_corpus, valid_corpus, tmp_path / "out", seed=0, tokenizer=tokenizer, label_names=LABELS
+    )
+    lines = training_lines(tmp_path / "out")
+    assert np.mean([line["loss"] for line in lines[-6:]]) < np.mean([line["loss"] for line in lines[:6]])
+    assert all(np.isfinite([line["nll"], line["kl"], line["kl_penalty"]]).all() for line in lines)
+    assert result.valid_elbo_nll is not None and np.isfinite(result.valid_elbo_nll)
+
+
+def test_objectives_that_cannot_be_are_refused() -> None:
+    model = oracle.LinearGaussianModel()
+    terms = model.terms(model.batch(), 2)
+    implicit = replace(terms, latents=(replace(terms.latents[0], log_q_SU=None),))
+    with pytest.raises(ConfigError, match="no density"):
+        IWAEConfig(samples=2).build(**BUILD)(implicit, 0)
+    shared = replace(terms, latents=(replace(terms.latents[0], unit_B=torch.zeros(1, dtype=torch.int64)),))
+    with pytest.raises(ConfigError, match="share"):
+        RenyiConfig(samples=2).build(**BUILD)(shared, 0)
+    label = replace(terms, latents=(replace(terms.latents[0], z_SUD=torch.zeros(2, 1, dtype=torch.int64)),))
+    with pytest.raises(ConfigError, match="compares vectors"):
+        InfoVAEConfig().build(**BUILD)(label, 0)
+    with pytest.raises(ConfigError, match="would scale"):
+        parse(TrainConfig, {"objective": {"kind": "iwae"}, "regularizers": [{"kind": "bag_of_words"}]}, "test")

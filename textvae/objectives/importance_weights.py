@@ -1,0 +1,51 @@
+"""log w = log p(x, z) - log q(z|x): what every bound but the plain ELBO is made from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from textvae.errors import ConfigError
+from textvae.objectives.elbo import kl_by_sentence
+from textvae.types import LatentTerms, ObjectiveOutput
+
+
+def log_importance_weights(terms: LatentTerms, kl_weight: float = 1.0, stop_posterior: bool = False) -> Tensor:
+    """log p(x|z) + kl_weight * (log p(z) - log q(z|x)) of each sample, nats, [S, B].
+
+    Args:
+        terms: of a batch.
+        kl_weight: below 1 while the KL is annealed; the result is an importance weight at 1 only.
+        stop_posterior: take log q with its parameters cut from the graph: only the samples then lead to the encoder
+            (Roeder et al. 2017, arXiv 1703.09194).
+
+    Raises:
+        ConfigError: a latent variable has no density, or belongs to several sentences.
+    """
+    log_w_SB = terms.log_px_z_SB
+    for group in terms.latents:
+        if group.log_q_SU is None:
+            raise ConfigError(
+                f"'{group.name}' has no density, so it has no importance weights; use another objective or posterior."
+            )
+        if group.unit_B is not None:
+            raise ConfigError(
+                f"several sentences share '{group.name}', so a sentence alone has no importance weight; use the "
+                "objective elbo."
+            )
+        log_q_SU = group.log_q_SU
+        if stop_posterior and group.z_SUD.is_floating_point():
+            log_q_SU = group.posterior.detached().log_prob(group.z_SUD)  # type: ignore[attr-defined]
+        log_w_SB = log_w_SB + kl_weight * (group.log_p_SU - log_q_SU)
+    return log_w_SB
+
+
+def output(terms: LatentTerms, loss_B: Tensor, kl_weight: float) -> ObjectiveOutput:
+    """A loss with the numbers every objective reports: what it charges beyond `nll` is its `kl_penalty`."""
+    with torch.no_grad():
+        nll_B = -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0)
+        kl_B = torch.zeros_like(nll_B)
+        for group in terms.latents:
+            kl_B = kl_B + kl_by_sentence(group, terms)
+    metrics = {"nll": nll_B, "kl": kl_B, "kl_penalty": loss_B.detach() - nll_B}
+    return ObjectiveOutput(loss_B, metrics, kl_weight)

@@ -1,0 +1,78 @@
+"""The importance-weighted bound with several samples, and three gradients of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from textvae.config import Component
+from textvae.objectives.elbo import BatchMean, local_mean
+from textvae.objectives.importance_weights import log_importance_weights, output
+from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig
+from textvae.types import LatentTerms, ObjectiveOutput
+
+Gradient = Literal["plain", "sticking_the_landing", "doubly_reparameterized"]
+
+
+class IWAEConfig(Component):
+    """Settings of the importance-weighted objective."""
+
+    kind: Literal["iwae"] = "iwae"
+    samples: int = Field(5, ge=1, description="k; a step costs as many decoder passes")
+    gradient: Gradient = Field("doubly_reparameterized", description="of the encoder; see IWAE")
+    kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
+
+    def build(self, *, steps_per_epoch: int, total_steps: int) -> IWAE:
+        schedule = self.kl_weight.build(steps_per_epoch=steps_per_epoch, total_steps=total_steps)
+        return IWAE(self.samples, self.gradient, schedule)
+
+
+class IWAE:
+    """loss(x) = -log sum_s weight_s w_s, with w = p(x, z) / q(z|x) and weights 1/k.
+
+    Burda et al. 2016 (arXiv 1509.00519), eq. 8.
+
+    At KL weight 1 minus the loss bounds log p(x) from below, the closer the larger k; at k = 1 it is the ELBO with a
+    Monte Carlo KL. The gradients:
+
+    - plain: that of the formula. Its encoder part drowns in noise as k grows (Rainforth et al. 2018, arXiv 1802.04537).
+    - sticking_the_landing: without the score of q (Roeder et al. 2017, arXiv 1703.09194). Unbiased at k = 1; biased
+      for the encoder at larger k.
+    - doubly_reparameterized: unbiased at any k, and free of noise where q is exact (Tucker et al. 2018, arXiv
+      1810.04152, eq. 8). The gradient that reaches the encoder through a sample is scaled by that sample's normalized
+      weight once more; so is that of a regularizer that reads the samples.
+
+    Args:
+        samples: k.
+        gradient: one of the three.
+        schedule: the weight of log p(z) - log q(z|x) by step.
+    """
+
+    def __init__(self, samples: int, gradient: Gradient, schedule: Schedule) -> None:
+        self.num_samples, self.gradient, self.schedule = samples, gradient, schedule
+
+    @property
+    def first_final_step(self) -> int:
+        return self.schedule.first_final_step
+
+    def __call__(self, terms: LatentTerms, step: int, batch_mean: BatchMean = local_mean) -> ObjectiveOutput:
+        weight = self.schedule(step)
+        log_w_SB = log_importance_weights(terms, weight, stop_posterior=self.gradient != "plain")
+        log_w_SB = terms.log_weight_SB + log_w_SB
+        bound_B = log_w_SB.logsumexp(0)
+        if self.gradient == "doubly_reparameterized":
+            share_SB = log_w_SB.detach().softmax(0)
+            for group in terms.latents:
+                _scale_gradient(group.z_SUD, share_SB)
+            surrogate_B = (share_SB * log_w_SB).sum(0)
+            bound_B = bound_B.detach() + surrogate_B - surrogate_B.detach()
+        return output(terms, -bound_B, weight)
+
+
+def _scale_gradient(z_SBD: Tensor, share_SB: Tensor) -> None:
+    """Whatever comes back to a sample is multiplied by its share."""
+    if z_SBD.requires_grad:
+        z_SBD.register_hook(lambda grad_SBD: grad_SBD * torch.unsqueeze(share_SB, -1))

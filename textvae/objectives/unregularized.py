@@ -1,0 +1,34 @@
+"""Reconstruction alone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from textvae.config import Component
+from textvae.objectives.elbo import BatchMean, local_mean
+from textvae.objectives.importance_weights import output
+from textvae.types import LatentTerms, ObjectiveOutput
+
+
+class UnregularizedConfig(Component):
+    """The unregularized criterion has no settings."""
+
+    kind: Literal["unregularized"] = "unregularized"
+
+    def build(self, *, steps_per_epoch: int, total_steps: int) -> Unregularized:
+        return Unregularized()
+
+
+class Unregularized:
+    """loss(x) = -E_q log p(x|z): an autoencoder with a stochastic code.
+
+    Zhao et al. 2017 (arXiv 1702.08658, section 4): with a decoder that can be any distribution it is maximal where z is
+    as informative as can be, whereas the ELBO asks for no information at all. Nothing pulls q(z) to the prior, so codes
+    drawn from the prior are none that the decoder knows: draw sentences by the Markov chain x -> z ~ q(z|x) -> x ~
+    p(x|z) (`textvae.tasks.markov_chain`), whose stationary law is that of the data at the optimum.
+    """
+
+    first_final_step = 0
+
+    def __call__(self, terms: LatentTerms, step: int, batch_mean: BatchMean = local_mean) -> ObjectiveOutput:
+        return output(terms, -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0), 0.0)
