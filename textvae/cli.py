@@ -140,6 +140,14 @@ def evaluate_command(
 def generate_command(
     run: Run,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many sentences.")] = 10,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--start",
+            metavar="TEXT",
+            help="Walk from this sentence to codes and back; words are sampled.",
+        ),
+    ] = None,
     decoding: DecodingKind = "greedy",
     temperature: Temperature = None,
     top_k: TopK = None,
@@ -149,9 +157,17 @@ def generate_command(
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
-    """New sentences: z is drawn from the prior and decoded."""
-    from textvae.pipeline.commands import decoding_of, generate_run
+    """New sentences: z is drawn from the prior and decoded, or by a walk from a sentence to a code and back."""
+    from textvae.pipeline.commands import decoding_of, generate_run, walk_run
 
+    if start is not None:
+        # A walk is true to the model only where words are drawn.
+        drawn = decoding_of(
+            "sample" if decoding == "greedy" else decoding, temperature, top_k, top_p, beam, length_penalty
+        )
+        made = walk_run(run, start, count, decoding=drawn, seed=seed)
+        _print(made, as_json, lambda made: [one["text"] for one in made])
+        return
     how = decoding_of(decoding, temperature, top_k, top_p, beam, length_penalty)
     _print(generate_run(run, count, decoding=how, seed=seed), as_json, lambda made: [one["text"] for one in made])
 

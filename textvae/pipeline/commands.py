@@ -137,6 +137,20 @@ def generate_run(run: str | Path, count: int, *, decoding: Any, seed: int = 0) -
     return [asdict(made) for made in generate_sentences(load(run), count, decoding=decoding, seed=seed)]
 
 
+def walk_run(
+    run: str | Path, texts: Sequence[str], count: int, *, decoding: Any, seed: int = 0
+) -> list[dict[str, Any]]:
+    """New sentences by walking from given ones to codes and back."""
+    from textvae.tasks.markov_chain import markov_chain
+
+    chains = markov_chain(load(run), list(texts), count, decoding=decoding, seed=seed)
+    return [
+        {"start": start, "step": step, "text": text}
+        for start, chain in zip(texts, chains, strict=True)
+        for step, text in enumerate(chain, start=1)
+    ]
+
+
 def reconstruct_run(run: str | Path, texts: Sequence[str], *, decoding: Any, seed: int = 0) -> list[dict[str, Any]]:
     """Sentences through z and back."""
     from textvae.tasks.reconstruct import reconstruct

@@ -3,6 +3,7 @@
 from textvae.tasks.generate import NewSentence, generate_sentences
 from textvae.tasks.impute import Answer, HiddenWord, Imputation, ImputationAccuracy, impute, impute_accuracy
 from textvae.tasks.interpolate import Interpolation, interpolate
+from textvae.tasks.markov_chain import markov_chain
 from textvae.tasks.reconstruct import Reconstruction, reconstruct
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "impute",
     "impute_accuracy",
     "interpolate",
+    "markov_chain",
     "reconstruct",
 ]

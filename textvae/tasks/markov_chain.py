@@ -1,0 +1,82 @@
+"""New sentences by walking from sentence to code and back, where codes of the prior are not to be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from textvae.errors import ConfigError
+from textvae.generation import Decoding, SamplingConfig, generate, inference, word_generator
+from textvae.tasks.sentences import chunks, device_of, require_latent, seeded, tokenizer_of
+from textvae.text.batching import encode_texts, gather_batch
+from textvae.types import Batch
+
+
+def markov_chain(
+    model: Any, texts: Sequence[str], steps: int, *, decoding: Decoding | None = None, seed: int = 0
+) -> list[list[str]]:
+    """x -> z ~ q(z|x) -> x ~ p(x|z), again and again, from each of some sentences.
+
+    Where p(x|z) q(z|x) fits the data the chain's stationary law is theirs, whatever q(z) is (Zhao et al. 2017, arXiv
+    1702.08658, section 4.2): the way to draw from a model trained by the unregularized criterion.
+
+    Args:
+        model: a TextVAE with its tokenizer.
+        texts: where the chains begin.
+        steps: how far they go.
+        decoding: sampling from the whole distribution when None. Any other choice changes the law.
+        seed: the same seed gives the same sentences.
+
+    Returns:
+        The sentences after each step, for each chain.
+
+    Raises:
+        DataError: an empty sentence, or one longer than the model was trained for.
+        ModelError: the model has no z.
+        ConfigError: steps below 1.
+    """
+    require_latent(model, "walk between sentences and codes")
+    tokenizer = tokenizer_of(model)
+    start = encode_texts(texts, tokenizer, model.max_tokens)
+    rows = [row[1 : length - 1] for row, length in zip(start.tokens_BT.tolist(), start.lengths_B.tolist(), strict=True)]
+    return [tokenizer.decode_batch(chain) for chain in walk(model, rows, steps, decoding=decoding, seed=seed)]
+
+
+def walk(
+    model: Any, rows: Sequence[Sequence[int]], steps: int, *, decoding: Decoding | None = None, seed: int = 0
+) -> list[list[list[int]]]:
+    """The same on ids, without BOS and EOS.
+
+    Args:
+        model: a TextVAE.
+        rows: where the chains begin.
+        steps: how far they go.
+        decoding: see `markov_chain`.
+        seed: of all draws.
+    """
+    if steps < 1:
+        raise ConfigError(f"steps is {steps}; a chain goes at least one step.")
+    device = device_of(model)
+    decoding = model.limited(SamplingConfig(allow_unk=True) if decoding is None else decoding)
+    generator = word_generator(seed, device)
+    chains: list[list[list[int]]] = []
+    with inference(model), seeded(seed, device):
+        for part in chunks(len(rows)):
+            here = [list(row) for row in rows[part]]
+            visited = []
+            for _ in range(steps):
+                batch = _batch(here)
+                posterior = model.posterior_of(Batch(batch.tokens_BT.to(device), batch.lengths_B.to(device)))
+                z_BD, _ = posterior.rsample_and_log_prob(())
+                here = generate(model.decoder, z_BD, decoding, generator=generator).tokens
+                visited.append(here)
+            chains += [list(chain) for chain in zip(*visited, strict=True)]
+    return chains
+
+
+def _batch(rows: Sequence[Sequence[int]]) -> Batch:
+    counts = np.array([len(row) for row in rows], dtype=np.int64)
+    flat = np.array([token for row in rows for token in row], dtype=np.int64)
+    return gather_batch(flat, np.cumsum(counts) - counts, counts, None, np.arange(len(rows)))
