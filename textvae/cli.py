@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -293,7 +294,13 @@ def _answers(found: list[dict[str, Any]]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its code: 0, 2 for the user's errors, 1 for the machine's, 130 for Ctrl-C."""
+    warnings.showwarning = warn
     sys.exit(_run(arguments))
+
+
+def warn(message: Warning | str, *where: Any, **more: Any) -> None:
+    """A warning as a user of the command reads it: one line, without the line of code that gave it."""
+    print(f"textvae: warning: {message}", file=sys.stderr, flush=True)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -225,3 +225,8 @@ def test_new_never_overwrites(tmp_path: Path) -> None:
     assert "mine.toml exists" in refused(run("new", "mine.csv", cwd=tmp_path))
     assert run("new", "mine.csv", "--force", cwd=tmp_path).returncode == 0
     assert "does not exist" in refused(run("new", "none.csv", cwd=tmp_path))
+
+
+def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.warn(UserWarning("z is not used."), UserWarning, "somewhere.py", 7)
+    assert capsys.readouterr().err == "textvae: warning: z is not used.\n"
