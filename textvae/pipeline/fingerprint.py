@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _ABSENT = object()
+_LONGEST = 60
+"""Characters of a value that are shown."""
 
 
 def canonical(value: Any) -> str:
@@ -46,6 +48,9 @@ def changes(old: Any, new: Any, prefix: str) -> list[str]:
 
     >>> changes({"epochs": 3, "model": {"kind": "lstm"}}, {"epochs": 5, "model": {"kind": "lstm"}}, "train")
     ['`train.epochs` 3 -> 5']
+    >>> texts = ["a sentence that is long", "and another one", "of which there are many"]
+    >>> changes({"texts": [*texts, "the end"]}, {"texts": [*texts, "not yet the end"]}, "")
+    ['`texts` ...e many", "the end"] -> ...e many", "not yet the end"]']
     """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         found = []
@@ -55,11 +60,18 @@ def changes(old: Any, new: Any, prefix: str) -> list[str]:
     # Compared as JSON, since a tuple comes back from a file as a list.
     if old is not _ABSENT and new is not _ABSENT and canonical(old) == canonical(new):
         return []
-    return [f"`{prefix}` {_shown(old)} -> {_shown(new)}"]
+    before, after = _text(old), _text(new)
+    # Long values are shown from shortly before where they part.
+    differing = (place for place, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1])
+    alike = next(differing, min(len(before), len(after)))
+    start = max(0, alike - 12) if max(len(before), len(after)) > _LONGEST else 0
+    return [f"`{prefix}` {_from(before, start)} -> {_from(after, start)}"]
 
 
-def _shown(value: Any) -> str:
-    if value is _ABSENT:
-        return "absent"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _text(value: Any) -> str:
+    return "absent" if value is _ABSENT else json.dumps(value, ensure_ascii=False)
+
+
+def _from(text: str, start: int) -> str:
+    end = start + _LONGEST
+    return ("..." if start else "") + text[start:end] + ("..." if end < len(text) else "")

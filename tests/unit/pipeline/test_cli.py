@@ -22,7 +22,7 @@ OPTIONS = {
     "run": {"--set", "--out", "--only", "--force", "--dry-run"},
     "new": {"--name", "--minutes", "--out", "--force"},
     "evaluate": {"--split", "--samples", "--file", "--ais", "--json", "--seed"},
-    "generate": {"--count", "-n", "--json", "--seed", *DECODING},
+    "generate": {"--count", "-n", "--json", "--seed", "--start", *DECODING},
     "reconstruct": {"--json", "--seed", *DECODING},
     "interpolate": {"--steps", "--kind", "--json", "--seed", *DECODING},
     "impute": {"--answers", "-n", "--json", "--seed"},
