@@ -10,13 +10,18 @@ from torch import Tensor, nn
 
 from textvae.layers.matrix_product import matrix_product
 from textvae.layers.precision import at_least_float32
-from textvae.types import BOS_ID, PAD_ID
+from textvae.types import BOS_ID, EOS_ID, PAD_ID
 
 _CHUNK_ELEMENTS = 2**22
 """Logits computed at a time: 16 MB in float32, about what a processor's last cache holds."""
 
 _KEEP_ELEMENTS = 2**27
 """Probabilities kept for the backward pass, 512 MB in float32; beyond, they are computed again."""
+
+
+_ROW_MULTIPLE = 64
+"""Rows are filled up to a multiple of this on a CPU: oneDNN keeps a prepared product, of megabytes, for every number of
+rows it meets, and batches of sentences have as many numbers of words as there are batches."""
 
 
 class VocabularyProjection(nn.Module):
@@ -56,7 +61,14 @@ class VocabularyProjection(nn.Module):
         if torch.is_autocast_enabled(hidden_NH.device.type):
             dtype = torch.get_autocast_dtype(hidden_NH.device.type)
             hidden_NH, weight_VH = hidden_NH.to(dtype), weight_VH.to(dtype)
-        return _TargetLogProb.apply(hidden_NH, weight_VH, bias_V, target_N)
+        rows, missing = len(target_N), 0
+        if rows > _ROW_MULTIPLE and hidden_NH.device.type == "cpu" and not torch.compiler.is_compiling():
+            missing = -rows % _ROW_MULTIPLE
+        if missing:
+            hidden_NH = nn.functional.pad(hidden_NH, (0, 0, 0, missing))
+            target_N = nn.functional.pad(target_N, (0, missing), value=EOS_ID)
+        log_prob_N = _TargetLogProb.apply(hidden_NH, weight_VH, bias_V, target_N)
+        return log_prob_N[:rows]
 
 
 def _chunks(rows: int, vocab_size: int) -> list[slice]:

@@ -17,14 +17,15 @@ def plain(projection: VocabularyProjection, hidden: torch.Tensor, target: torch.
 
 @pytest.mark.parametrize("keep", [0, 2**27])
 @pytest.mark.parametrize("chunk", [1, 4 * V, 2**22])
-def test_values_and_gradients(monkeypatch: pytest.MonkeyPatch, keep: int, chunk: int) -> None:
-    """float64, 1e-10, whether probabilities are kept or computed again, whole or in chunks."""
+@pytest.mark.parametrize("rows", [N, 64, 150])
+def test_values_and_gradients(monkeypatch: pytest.MonkeyPatch, keep: int, chunk: int, rows: int) -> None:
+    """float64, 1e-10, whether probabilities are kept or computed again, whole or in chunks, rows filled up or not."""
     monkeypatch.setattr(vocabulary, "_KEEP_ELEMENTS", keep)
     monkeypatch.setattr(vocabulary, "_CHUNK_ELEMENTS", chunk)
     projection = VocabularyProjection(H, V).double()
-    hidden = torch.randn(N, H, dtype=torch.float64, requires_grad=True)
-    target = torch.randint(2, V, (N,))
-    upstream = torch.randn(N, dtype=torch.float64)
+    hidden = torch.randn(rows, H, dtype=torch.float64, requires_grad=True)
+    target = torch.randint(2, V, (rows,))
+    upstream = torch.randn(rows, dtype=torch.float64)
     inputs = [hidden, projection.weight, projection.bias]
     fused = projection.target_log_prob(hidden, target)
     reference = plain(projection, hidden, target)
