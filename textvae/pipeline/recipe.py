@@ -141,11 +141,7 @@ def _read_tables(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     if above in (path, *heirs):
         raise ConfigError(f"recipe {path} extends itself, by way of {parent}; break that circle.")
     merged = _laid_over(_read_tables(above, (path, *heirs)), tables)
-    written = tables.get("train", {})
-    model = written.get("model", {}) if isinstance(written, dict) else {}
-    if isinstance(model, dict) and model.get("kind") == "language_model":
-        return _baseline(merged, name=str(tables.get("name", "")))
-    return merged
+    return _baseline(merged, name=str(tables.get("name", ""))) if _asks_for_baseline(tables) else merged
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,10 +164,16 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
 def _with_settings(tables: Mapping[str, Any], settings: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
     settings = settings if isinstance(settings, Mapping) else list(settings)
     changed = apply_settings(tables, settings)
-    written = apply_settings({}, settings).get("train", {})
-    if isinstance(written, dict) and written.get("model", {}).get("kind") == "language_model":
+    if _asks_for_baseline(apply_settings({}, settings)):
         return _baseline(changed, name=f"{tables.get('name', '')}_lm")
     return changed
+
+
+def _asks_for_baseline(laid_over: Mapping[str, Any]) -> bool:
+    """Whether what is laid over a recipe makes its model a language model."""
+    train = laid_over.get("train")
+    model = train.get("model") if isinstance(train, Mapping) else None
+    return isinstance(model, Mapping) and model.get("kind") == "language_model"
 
 
 def _baseline(tables: dict[str, Any], name: str) -> dict[str, Any]:
@@ -193,7 +195,7 @@ def _baseline(tables: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _from_tables(tables: dict[str, Any], folder: Path, source: str) -> Recipe:
-    known = [*RecipeHeader.model_fields, "extends", "corpus", *STAGE_NAMES]
+    known = [*RecipeHeader.model_fields, "corpus", *STAGE_NAMES]
     for name in tables:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)

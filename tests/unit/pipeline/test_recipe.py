@@ -132,3 +132,9 @@ def test_broken_inheritance_is_explained(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('extends = "nowhere.toml"\n')
     with pytest.raises(ConfigError, match="a recipe file beside it"):
         read_recipe(tmp_path / "c.toml")
+
+
+def test_tables_without_a_file_extend_nothing() -> None:
+    """There is no folder to look in, and a setting that is read is applied."""
+    with pytest.raises(ConfigError, match="unknown setting 'extends'"):
+        read_recipe({"name": "a", "corpus": "bible", "extends": "penn_treebank.toml"})
