@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import results_file
+from benchmarks.family_pages import families_block, families_page
+from benchmarks.markdown import shown, source, table
 
 BUDGETS = {
     "converged": "trained until validation stops improving",
@@ -19,27 +21,6 @@ BUDGETS = {
 """How a table's budgets are called on its page, best first."""
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-
-
-def table(header: list[str], rows: list[list[str]]) -> list[str]:
-    return [
-        "| " + " | ".join(header) + " |",
-        "|" + "---|" * len(header),
-        *("| " + " | ".join(row) + " |" for row in rows),
-    ]
-
-
-def shown(row: dict[str, Any], name: str, form: str = "{:.2f}") -> str:
-    """A number of a row; an empty cell where it was not measured."""
-    return form.format(row[name]) if name in row else ""
-
-
-def source(content: dict[str, Any], name: str) -> list[str]:
-    return [
-        f"From `benchmarks/results/{name}.json`: `{content['command']}`, commit {content['commit']}, "
-        f"{content['date']}, {content['hardware']}, torch {content['torch']}.",
-        "",
-    ]
 
 
 def results_page(contents: dict[str, dict[str, Any]]) -> str:
@@ -273,20 +254,34 @@ def speed_page(contents: dict[str, dict[str, Any]]) -> str:
 PAGES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], str]]] = {
     "results.md": (("ptb", "yelp_short", "recipes"), results_page),
     "speed.md": (("speed",), speed_page),
+    "families.md": (("families",), families_page),
 }
 """Page -> the results files it is made from, and what makes it."""
+
+BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], str]]] = {
+    "choosing.md": (("families",), families_block),
+}
+"""Page that is written by hand but for one table, between the lines `<!-- made by benchmarks.pages -->`."""
+
+_MARK = "<!-- made by benchmarks.pages -->"
 
 
 def rendered(page: str) -> str:
     """A page as its files want it; files that are not there yet are left out."""
-    names, make = PAGES[page]
+    names, make = (PAGES | BLOCKS)[page]
     paths = {name: results_file.RESULTS / f"{name}.json" for name in names}
-    return make({name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()})
+    made = make({name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()})
+    if page in PAGES:
+        return made
+    before, _, after = (DOCS / page).read_text(encoding="utf-8").split(_MARK)
+    return f"{before}{_MARK}\n{made}\n{_MARK}{after}"
 
 
 def write_all() -> None:
-    for page in PAGES:
-        (DOCS / page).write_text(rendered(page), encoding="utf-8")
+    for page in PAGES | BLOCKS:
+        names, _ = (PAGES | BLOCKS)[page]
+        if page in BLOCKS or any((results_file.RESULTS / f"{name}.json").exists() for name in names):
+            (DOCS / page).write_text(rendered(page), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,24 @@ def commit(before: str | None = None) -> str:
     return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
 
 
+def note_start(run: Path) -> None:
+    """Write beside a run, when it is first started, at which commit that was."""
+    note = _note(run)
+    if not note.exists():
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps({"commit": commit()}) + "\n", encoding="utf-8")
+
+
+def noted_start(run: Path) -> dict[str, str]:
+    """`commit`, where it was noted."""
+    note = _note(run)
+    return json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+
+
+def _note(run: Path) -> Path:
+    return run.with_name(f"{run.name}.started.json")
+
+
 def write(name: str, rows: list[dict[str, Any]], device: str = "cpu") -> Path:
     """Write `benchmarks/results/NAME.json`."""
     command = "python -m " + (

@@ -67,9 +67,6 @@ STARTS_FROM = {
 }
 """Rows that begin with the weights of another row, and with which of them."""
 
-STARTED = "started.json"
-"""Beside a run: the commit it was started at."""
-
 
 def folder_of(out: Path, table: str, budget: str, row: str) -> Path:
     return out / f"{table}_{budget}_{row}"
@@ -78,10 +75,7 @@ def folder_of(out: Path, table: str, budget: str, row: str) -> Path:
 def train_row(table: str, row: str, budget: str, out: Path, settings: list[str]) -> None:
     """Run a row's recipe, or go on with it."""
     folder = folder_of(out, table, budget, row)
-    note = folder.with_name(f"{folder.name}.{STARTED}")
-    if not note.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps({"commit": results_file.commit()}) + "\n", encoding="utf-8")
+    results_file.note_start(folder)
     overlay = dict(BUDGETS[budget].get(row, {}))
     if (budget, row) in STARTS_FROM:
         source, parts = STARTS_FROM[budget, row]
@@ -98,8 +92,6 @@ def collect(table: str, budget: str, row: str, out: Path) -> dict[str, Any] | No
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     if "evaluate" not in report:
         return None
-    note = folder.with_name(f"{folder.name}.{STARTED}")
-    started = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
     found = row_of(report)
     settings = report["run"]["settings"]["train"]
     for point in json.loads((folder / "evaluate" / "details.json").read_text(encoding="utf-8")).get("curve", []):
@@ -109,7 +101,7 @@ def collect(table: str, budget: str, row: str, out: Path) -> dict[str, Any] | No
     extra = {"recipe": found.pop("name"), "precision": settings.get("precision", "float32")}
     if (budget, row) in STARTS_FROM:
         extra["starts_from"] = STARTS_FROM[budget, row][0]
-    return {"name": row, "budget": budget, **found, **extra, **started}
+    return {"name": row, "budget": budget, **found, **extra, **results_file.noted_start(folder)}
 
 
 def main() -> None:

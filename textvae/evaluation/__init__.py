@@ -2,7 +2,7 @@
 
 from textvae.evaluation.annealed import AISConfig, Annealed, AnnealingPath, annealed_likelihood
 from textvae.evaluation.bidirectional import Sandwich, Simulated, bidirectional, simulate
-from textvae.evaluation.evaluate import EvaluateConfig, Evaluation, Example, evaluate
+from textvae.evaluation.evaluate import EvaluateConfig, Evaluation, Example, chosen_sentences, evaluate
 from textvae.evaluation.information import Information, active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, log_importance_weights
 from textvae.evaluation.perplexity import perplexities
@@ -32,6 +32,7 @@ __all__ = [
     "annealed_likelihood",
     "bidirectional",
     "bleu",
+    "chosen_sentences",
     "distinct",
     "evaluate",
     "information",

@@ -125,9 +125,7 @@ def evaluate(
     device = torch.device(device if device is not None else model.device)
     model.to(device)
     tokenizer = tokenizer or getattr(model, "tokenizer", None)
-    indices = np.arange(len(corpus))
-    if config.max_sentences is not None and config.max_sentences < len(indices):
-        indices = np.sort(np.random.default_rng([seed, 1]).choice(indices, config.max_sentences, replace=False))
+    indices = chosen_sentences(len(corpus), config.max_sentences, seed)
     result = Evaluation(indices)
     where: dict[str, Any] = {"batch_tokens": config.batch_tokens, "device": device, "progress": progress}
 
@@ -168,6 +166,17 @@ def evaluate(
     # What does it write?
     _put_samples(result, model, corpus, config, tokenizer, training_corpus, seed, device)
     return result
+
+
+def chosen_sentences(count: int, most: int | None, seed: int) -> np.ndarray:
+    """Which of `count` sentences are measured: all, or `most` of them drawn by the seed, in their order.
+
+    >>> chosen_sentences(100, 4, seed=0)
+    array([50, 55, 87, 98])
+    """
+    if most is None or most >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng([seed, 1]).choice(np.arange(count), most, replace=False))
 
 
 def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:

@@ -181,6 +181,8 @@ def test_limits_and_filters(tmp_path):
     assert len(texts) == 10 and texts == [text for text, _ in read(corpus)]
     assert any(text > "word 5" for text in texts)  # drawn from the whole file
     assert len(read(corpus.model_copy(update={"limit": {}}))) == 98
+    whole = read(corpus.model_copy(update={"limit": {}}))
+    assert read(corpus.model_copy(update={"keep": "first"})) == whole[:10] != read(corpus)
 
 
 def test_split_into_sentences(tmp_path):

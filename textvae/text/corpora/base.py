@@ -7,7 +7,7 @@ import json
 import os
 import random
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -64,7 +64,8 @@ class CorpusCard(Component):
         split_fractions: how one set of examples is cut, such as ``{train = 0.9, valid = 0.05, test = 0.05}``. It
             is cut by a hash of the normalized text, so that duplicates never straddle splits.
         seed: changes that cut, and the choice that `limit` makes.
-        limit: at most so many examples of a split, drawn at random, in the order of the file.
+        limit: at most so many examples of a split, in the order of the file.
+        keep: which of them: drawn at random, since many published files are sorted by label, or the first.
         split_sentences: cut each text into sentences first, with Punkt trained on the corpus itself.
         min_words: leave out texts of fewer words (white space counts words).
         max_words: leave out texts of more words.
@@ -78,6 +79,7 @@ class CorpusCard(Component):
     split_fractions: dict[Split, float] = Field(default_factory=dict)
     seed: int = 0
     limit: dict[Split, int] = Field(default_factory=dict)
+    keep: Literal["random", "first"] = "random"
     split_sentences: bool = False
     min_words: int | None = Field(default=None, ge=1)
     max_words: int | None = Field(default=None, ge=1)
@@ -163,15 +165,16 @@ class CorpusCard(Component):
         content = json.dumps([settings, self.source_fingerprint()], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
-    def _chosen(self, split: Split) -> set[int] | None:
-        """Positions that `limit` keeps, from one pass that counts; None keeps all."""
+    def _chosen(self, split: Split) -> Container[int] | None:
+        """Positions that `limit` keeps, drawn from one pass that counts; None keeps all."""
         limit = self.limit.get(split)
         if limit is None:
             return None
+        if self.keep == "first":
+            return range(limit)
         total = sum(1 for _ in self._filtered(split, ReadReport()))
         if total <= limit:
             return None
-        # A random choice, since many published files are sorted by label.
         return set(random.Random(f"{self.seed} {split}").sample(range(total), limit))
 
     def _filtered(self, split: Split, counts: ReadReport) -> Iterator[Example]:

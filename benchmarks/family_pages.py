@@ -1,0 +1,139 @@
+"""What the families of posteriors, priors and objectives reached: a page of its own, and the table of `choosing.md`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.markdown import shown, source, table
+
+FAMILIES = {
+    "language_model": "the decoder without z: what every other row has to stand beside",
+    "gaussian": "the default; closed KL by dimension, every remedy against collapse works with it",
+    "zero_mean": "a diagnosis: can z be used through its variances alone? No active units by construction",
+    "von_mises_fisher": "codes on a sphere at a rate that is fixed by design; needs the prior `hyperspherical_uniform`",
+    "power_spherical": "as von Mises-Fisher, with a sampler that never rejects",
+    "inverse_autoregressive": "correlated posteriors; no closed KL, and its mutual information is slow to measure",
+    "mixture": "posteriors with several modes; every component is decoded in each step",
+    "semi_amortized": "a smaller gap between bound and likelihood; starts from a trained run",
+    "hamiltonian": "posteriors moved by the model's own gradients: a bound, but no KL; starts from a trained run",
+    "stein": "particles without a density: no bound, a likelihood by annealing only; starts from a trained run",
+    "hierarchical": "several levels of codes, coarse to fine, with their own rates",
+    "mixture_prior": "an aggregated posterior that no single Gaussian fits",
+    "vamp_prior": "the same, made of the posterior itself",
+    "flow_prior": "the same, with the most flexible density",
+    "conditional_prior": "a corpus with labels: sentences drawn for a label",
+    "nearest_neighbors": "a rate given a similar sentence; draws by walking from sentence to sentence",
+    "iwae": "a tighter bound to train on; k decoder passes a step",
+    "renyi": "between the ELBO and the importance-weighted bound",
+    "info_vae": "much information in z, and an aggregated posterior that is still the prior",
+    "unregularized": "reconstruction above all; sentences are drawn by its Markov chain (`textvae generate --start`)",
+}
+"""Family -> what it is for."""
+
+_DECODERS, UNIGRAM = ("lstm", "transformer"), "unigram"
+
+
+def families_page(contents: dict[str, dict[str, Any]]) -> str:
+    content = contents["families"]
+    lines = [
+        "# Families",
+        "",
+        *source(content, "families"),
+        "Every posterior, prior and objective under one budget: at most 15 minutes of a core for each training, which",
+        "ends before when validation stops improving. The first 20 000 sentences of `yelp_short`, sizes 128/128/16,",
+        "one seed, 500 test sentences. The recipe of a row is `pipelines/family_ROW.toml`; each changes one slot of",
+        "the row `gaussian`. Nats are per sentence. Annealing (AIS) is measured on 50 sentences; how far the",
+        "importance-weighted bound of the same 50 is above it stands beside. The sandwich is of 50 sentences that the",
+        "model wrote itself: the truth is between its two sides. What each family is for: [choosing.md](choosing.md).",
+        "",
+    ]
+    for decoder in (UNIGRAM, *_DECODERS):
+        rows = [row for row in content["rows"] if row["decoder"] == decoder]
+        if not rows:
+            continue
+        if decoder == UNIGRAM:
+            (row,) = rows
+            lines += [
+                f"The frequencies of words alone cost {row['iw_nll']:.2f} nats on these sentences "
+                f"(perplexity {row['ppl']:.1f} over {row['tokens']} tokens).",
+                "",
+            ]
+            continue
+        lines += [f"## Decoder `{decoder}`", ""]
+        lines += table(
+            [
+                *("family", "IW NLL", "ELBO NLL", "KL", "MI", "active units", "permuted z costs", "collapsed"),
+                *("AIS NLL", "IW minus AIS", "sandwich", "its gap"),
+            ],
+            [_family_cells(row) for row in rows],
+        )
+        lines += ["", "What they cost:", ""]
+        lines += table(
+            [
+                *("family", "starts from", "parameters", "training, minutes of a core", "epochs"),
+                *("seconds of a core per 1000 sentences", "commit", "on"),
+            ],
+            [
+                [
+                    f"`{row['name']}`",
+                    row.get("starts_from", ""),
+                    f"{row['parameters']:,}",
+                    f"{row['train_cpu_seconds'] / 60:.1f}",
+                    f"{row['epochs']:g}",
+                    f"{row['seconds_per_1000']:.2f}",
+                    row["commit"],
+                    row["made_on"],
+                ]
+                for row in rows
+            ],
+        )
+        lines += [""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _family_cells(row: dict[str, Any]) -> list[str]:
+    def with_error(name: str, form: str = "{:.2f}") -> str:
+        return f"{form.format(row[name])} ± {row[f'{name}_se']:.2f}" if name in row else ""
+
+    sandwich = ""
+    if "simulated_nll_lower" in row:
+        sandwich = f"{row['simulated_nll_lower']:.2f} to {row['simulated_nll_upper']:.2f}"
+    nll = with_error("iw_nll")
+    return [
+        f"`{row['name']}`",
+        f"{row['iw_nll']:.2f} (exact)" if row.get("iw_nll_se") == 0 else nll,
+        shown(row, "elbo_nll"),
+        shown(row, "kl"),
+        shown(row, "mi"),
+        f"{row['active_units']} of {row['latent_dim']}" if "active_units" in row else "",
+        shown(row, "permuted_rise"),
+        {True: "yes", False: "no"}[row["collapsed"]] if "collapsed" in row else "",
+        with_error("ais_nll"),
+        with_error("ais_gain", "{:+.2f}"),
+        sandwich,
+        with_error("simulated_gap"),
+    ]
+
+
+def families_block(contents: dict[str, dict[str, Any]]) -> str:
+    """The table of `choosing.md`: what a family is for, what it costs and what it reached."""
+    rows = {(row["name"], row["decoder"]): row for row in contents.get("families", {"rows": []})["rows"]}
+
+    def cells(family: str, what: str) -> list[str]:
+        found = [rows.get((family, decoder), {}) for decoder in _DECODERS]
+        lstm = found[0]
+        likelihoods = [
+            shown(row, "iw_nll") or (f"{row['ais_nll']:.2f} (AIS)" if "ais_nll" in row else "") for row in found
+        ]
+        return [
+            f"`{family}`",
+            what,
+            shown(lstm, "seconds_per_1000"),
+            *likelihoods,
+            shown(lstm, "kl"),
+            shown(lstm, "mi"),
+        ]
+
+    listed = [cells(family, what) for family, what in FAMILIES.items()]
+    header = ["family", "what it is for", "seconds per 1000", *(f"NLL, {name}" for name in _DECODERS), "KL", "MI"]
+    return "\n".join(table(header, listed))

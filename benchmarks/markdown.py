@@ -1,0 +1,26 @@
+"""Tables of pages, and where their numbers come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def table(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(header) + " |",
+        "|" + "---|" * len(header),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+def shown(row: dict[str, Any], name: str, form: str = "{:.2f}") -> str:
+    """A number of a row; an empty cell where it was not measured."""
+    return form.format(row[name]) if name in row else ""
+
+
+def source(content: dict[str, Any], name: str) -> list[str]:
+    return [
+        f"From `benchmarks/results/{name}.json`: `{content['command']}`, commit {content['commit']}, "
+        f"{content['date']}, {content['hardware']}, torch {content['torch']}.",
+        "",
+    ]
