@@ -10,7 +10,18 @@ from torch import Tensor
 
 from tests.oracles import linear_gaussian as oracle
 from textvae.models import LogJoint
-from textvae.samplers import Density, Point, adapted, density_of, hmc, leapfrog, stein_direction, svgd, transition
+from textvae.samplers import (
+    UNIT_SPHERE,
+    Density,
+    Point,
+    adapted,
+    density_of,
+    hmc,
+    leapfrog,
+    stein_direction,
+    svgd,
+    transition,
+)
 from textvae.samplers.hmc import path_length
 
 
@@ -76,6 +87,50 @@ def test_leapfrog_energy_error_is_of_second_order() -> None:
         change = point.value - density(start).value - 0.5 * (moved.square() - momentum.square()).sum(-1)
         errors.append(change.abs().mean().item())
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.1) and errors[1] / errors[2] == pytest.approx(4, rel=0.1)
+
+
+def on_sphere(x: Tensor) -> Tensor:
+    """On the sphere: up along the first axis, and a ridge across."""
+    return 1.5 * x[..., 0] + 2.0 * x[..., 0] ** 2
+
+
+def test_leapfrog_on_a_sphere() -> None:
+    """It stays there, its momentum along it; it is reversible; its energy error is of second order."""
+    density = density_of(on_sphere)
+    start, momentum = torch.randn(2, 200, 4, dtype=torch.float64)
+    start = start / start.norm(dim=-1, keepdim=True)
+    momentum = UNIT_SPHERE.tangent(start, momentum)
+    there, moved = leapfrog(density, density(start), momentum, 0.1, 15, UNIT_SPHERE)
+    torch.testing.assert_close(there.position.norm(dim=-1), torch.ones(200).double())
+    assert (there.position * moved).sum(-1).abs().max() < 1e-12
+    assert (there.position - start).norm(dim=-1).max() > 1
+    back, returned = leapfrog(density, there, -moved, 0.1, 15, UNIT_SPHERE)
+    torch.testing.assert_close(back.position, start, rtol=0, atol=1e-9)
+    torch.testing.assert_close(returned, -momentum, rtol=0, atol=1e-9)
+    errors = []
+    for steps in (40, 80):
+        point, moved = leapfrog(density, density(start), momentum, 1.0 / steps, steps, UNIT_SPHERE)
+        change = point.value - density(start).value - 0.5 * (moved.square() - momentum.square()).sum(-1)
+        errors.append(change.abs().mean().item())
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.1)
+
+
+def test_hmc_on_a_sphere_finds_moments() -> None:
+    """On S^3 the first coordinate w has a density proportional to exp(f(w)) sqrt(1 - w^2).
+
+    Its first two moments are found within 4 standard errors of 400 chains.
+    """
+    torch.manual_seed(0)
+    start = torch.randn(400, 4, dtype=torch.float64)
+    start = start / start.norm(dim=-1, keepdim=True)
+    chains = hmc(density_of(on_sphere), start, draws=30, burn_in=30, steps=5, step_size=0.3, space=UNIT_SPHERE)
+    w = torch.linspace(-1, 1, 20_001, dtype=torch.float64)[1:-1]
+    weight = (1.5 * w + 2 * w**2).exp() * (1 - w**2).sqrt()
+    for power in (1, 2):
+        expected = (w**power * weight).sum() / weight.sum()
+        means = (chains.positions[..., 0] ** power).mean(0)
+        assert abs(means.mean() - expected) < 4 * means.std() / 400**0.5
+    assert 0.6 < chains.acceptance.mean() < 0.95
 
 
 @pytest.mark.parametrize("size", [0.5, 1.3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,7 +19,19 @@ from textvae.evaluation.noise import draw, own_randomness, sentence_seeds
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, plain_group, probe, unlabelled
 from textvae.layers import derived_keys, keyed_normal, keyed_uniform
 from textvae.models import LogJoint
-from textvae.samplers import Density, Point, adapted, density_of, jittered, path_length, transition
+from textvae.models.support import SPHERE
+from textvae.samplers import (
+    EUCLIDEAN,
+    UNIT_SPHERE,
+    Density,
+    Point,
+    Space,
+    adapted,
+    density_of,
+    jittered,
+    path_length,
+    transition,
+)
 from textvae.text.batching import sequential_batches
 
 JointPoint = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -66,9 +79,10 @@ class AnnealingPath:
     leaves f_t invariant. Then E[weight] = p(x), whatever the transitions. Backward, from an exact draw of p(z|x), the
     mean of 1 / weight is 1 / p(x) (bidirectional Monte Carlo; Grosse et al. 2015, arXiv 1511.02543).
 
-    Moves are Hamiltonian, with step sizes in units of r's standard deviations, varied by 30 % for each chain, and path
-    lengths that vary too: equal paths are periodic on posteriors that are nearly Gaussian. Step sizes that adapted to
-    the chain they move would bias its weight, so they come from a pilot run of `tune` and then stay.
+    Moves are Hamiltonian, on a sphere along its great circles. Step sizes, in units of r's standard deviations, vary by
+    30 % for each chain, and path lengths vary too: equal paths are periodic on posteriors that are nearly Gaussian.
+    Step sizes that adapted to the chain they move would bias its weight, so they come from a pilot run of `tune` and
+    then stay.
 
     Every random number is a function of a sentence's key, so none depends on the other sentences.
 
@@ -78,17 +92,26 @@ class AnnealingPath:
         key_B: a number for each sentence, int64.
         steps: T.
         leapfrog: gradients of a move, on average.
+        space: in which codes move.
     """
 
     def __init__(
-        self, log_joint: JointPoint, start: LatentDistribution, key_B: Tensor, *, steps: int, leapfrog: int
+        self,
+        log_joint: JointPoint,
+        start: LatentDistribution,
+        key_B: Tensor,
+        *,
+        steps: int,
+        leapfrog: int,
+        space: Space = EUCLIDEAN,
     ) -> None:
-        self.log_joint, self.key_B, self.steps, self.leapfrog = log_joint, key_B, steps, leapfrog
+        self.log_joint, self.key_B, self.steps, self.leapfrog, self.space = log_joint, key_B, steps, leapfrog, space
         self.start = density_of(start.detached().log_prob)
-        try:
-            self.scale: Tensor | float = start.stddev.detach()
-        except NotImplementedError:
-            self.scale = 1.0
+        self.scale: Tensor | float = 1.0
+        if space is EUCLIDEAN:
+            # Elsewhere no dimension is longer than another.
+            with suppress(NotImplementedError):
+                self.scale = start.stddev.detach()
         self.weights = schedule(steps)
 
     def at(self, z_SBD: Tensor) -> Point:
@@ -130,7 +153,7 @@ class AnnealingPath:
         # One path length for all, for they move together, and the same one forward and backward.
         length = path_length(self.leapfrog, float(np.random.default_rng([self.steps, t]).random()))
         size = jittered(size_1B, spread).unsqueeze(-1) * self.scale
-        moved = transition(self.density(t), self.between(point, t), momentum, uniform, size, length)
+        moved = transition(self.density(t), self.between(point, t), momentum, uniform, size, length, self.space)
         return moved.point, moved.probability
 
     def tune(self, z_SBD: Tensor) -> list[Tensor]:
@@ -196,7 +219,7 @@ def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, se
     """The path of some sentences, after its pilot run; inside of `own_randomness`.
 
     Raises:
-        ConfigError: the model has no single latent vector a sentence, or one that cannot be moved through R^D.
+        ConfigError: the model has no single latent vector a sentence.
     """
     device, batch_tokens = where
     batch = unlabelled(corpus, rows, device)
@@ -214,13 +237,18 @@ def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, se
     start: LatentDistribution = model.posterior_of(batch) if config.start == "posterior" else prior
     log_joint = LogJoint(model.decoder, prior, batch.tokens_BT, row_tokens=batch_tokens)
     key_B = torch.from_numpy(sentence_seeds(seed, rows, _START_STREAM).astype(np.int64)).to(device)
-    path = AnnealingPath(log_joint.value_and_grad, start, key_B, steps=config.steps, leapfrog=config.leapfrog)
+    path = AnnealingPath(
+        log_joint.value_and_grad,
+        start,
+        key_B,
+        steps=config.steps,
+        leapfrog=config.leapfrog,
+        space=UNIT_SPHERE if getattr(model, "support", "") == SPHERE else EUCLIDEAN,
+    )
     if not start.batch_shape:
         start = _Everyone(start)
     pilot_SBD, _ = draw(start, rows, seed, _PILOT_CHAINS, stream=_PILOT_STREAM, device=device)
     z_SBD, _ = draw(start, rows, seed, config.chains, stream=_START_STREAM, device=device)
-    if not _anywhere(prior, z_SBD):
-        raise ConfigError("annealed importance sampling moves codes through R^D; this model's live on a surface in it.")
     return Sentences(path, path.tune(pilot_SBD), z_SBD)
 
 
@@ -235,14 +263,6 @@ class _Everyone(LatentDistribution):
 
     def rows(self, index: Any) -> LatentDistribution:
         return self.prior
-
-
-def _anywhere(prior: LatentDistribution, z_SBD: Tensor) -> bool:
-    """Whether codes may be anywhere: those of a sphere may not be twice as long."""
-    try:
-        return bool(prior.support.check(2.0 * z_SBD).all())  # type: ignore[union-attr]
-    except NotImplementedError:
-        return True
 
 
 def annealed_likelihood(

@@ -2,12 +2,16 @@
 
 from textvae.samplers.hmc import Chains, Transition, adapted, hmc, jittered, path_length, transition
 from textvae.samplers.leapfrog import Density, Point, density_of, leapfrog
+from textvae.samplers.space import EUCLIDEAN, UNIT_SPHERE, Space
 from textvae.samplers.svgd import stein_direction, svgd
 
 __all__ = [
+    "EUCLIDEAN",
+    "UNIT_SPHERE",
     "Chains",
     "Density",
     "Point",
+    "Space",
     "Transition",
     "adapted",
     "density_of",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from textvae.samplers.leapfrog import Density, Point, leapfrog
+from textvae.samplers.space import EUCLIDEAN, Space
 
 TARGET_ACCEPTANCE = 0.8
 """Between the 0.65 that is best for far steps in many dimensions and the 0.9 that wastes none (Neal 2011; Beskos et
@@ -32,7 +33,13 @@ class Transition:
 
 
 def transition(
-    density: Density, point: Point, momentum: Tensor, uniform: Tensor, step_size: Tensor | float, steps: int
+    density: Density,
+    point: Point,
+    momentum: Tensor,
+    uniform: Tensor,
+    step_size: Tensor | float,
+    steps: int,
+    space: Space = EUCLIDEAN,
 ) -> Transition:
     """A leapfrog path, accepted or not: leaves the density invariant, and is reversible under it.
 
@@ -42,12 +49,14 @@ def transition(
     Args:
         density: to leave invariant.
         point: of the chains, under that density.
-        momentum: standard normal, [..., D].
+        momentum: standard normal, [..., D]; the part of it that points along the space is used.
         uniform: in (0, 1), [...].
         step_size: broadcastable to [..., D].
         steps: gradients.
+        space: in which chains move.
     """
-    there, moved = leapfrog(density, point, momentum, step_size, steps)
+    momentum = space.tangent(point.position, momentum)
+    there, moved = leapfrog(density, point, momentum, step_size, steps, space)
     change = there.value - point.value + 0.5 * (momentum.square() - moved.square()).sum(-1)
     # A path that went where numbers end is rejected like one into a region without probability.
     change = torch.where(change.isfinite() & there.gradient.isfinite().all(-1), change, -torch.inf)
@@ -103,6 +112,7 @@ def hmc(
     steps: int = 10,
     target: float = TARGET_ACCEPTANCE,
     generator: torch.Generator | None = None,
+    space: Space = EUCLIDEAN,
 ) -> Chains:
     """Draws from a density, many chains at once.
 
@@ -118,6 +128,7 @@ def hmc(
         steps: gradients of a path, on average.
         target: acceptance.
         generator: of the randomness; the global one when None.
+        space: in which chains move.
 
     >>> from textvae.samplers.leapfrog import density_of
     >>> chains = hmc(density_of(lambda x: -0.5 * x.square().sum(-1)), torch.zeros(50, 2), draws=20)
@@ -131,7 +142,7 @@ def hmc(
         momentum = torch.randn(start.shape, **like)  # type: ignore[call-overload]
         uniform, spread = torch.rand(2, *start.shape[:-1], **like)  # type: ignore[call-overload]
         count = path_length(steps, float(torch.rand((), **like)))  # type: ignore[call-overload]
-        step = transition(density, point, momentum, uniform, jittered(size, spread).unsqueeze(-1), count)
+        step = transition(density, point, momentum, uniform, jittered(size, spread).unsqueeze(-1), count, space)
         point = step.point
         if number < burn_in:
             # Large changes first, then smaller ones.

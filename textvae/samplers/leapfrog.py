@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from textvae.samplers.space import EUCLIDEAN, Space
+
 
 @dataclass(frozen=True)
 class Point:
@@ -55,33 +57,43 @@ def density_of(log_density: Callable[[Tensor], Tensor]) -> Density:
         with torch.enable_grad():
             position = position.detach().requires_grad_()
             value = log_density(position)
-            (gradient,) = torch.autograd.grad(value.sum(), position)
+            # A uniform density is no function of the position.
+            flat = not value.requires_grad
+            gradient = torch.zeros_like(position) if flat else torch.autograd.grad(value.sum(), position)[0]
         return Point(position.detach(), value.detach(), gradient)
 
     return density
 
 
 def leapfrog(
-    density: Density, point: Point, momentum: Tensor, step_size: Tensor | float, steps: int
+    density: Density,
+    point: Point,
+    momentum: Tensor,
+    step_size: Tensor | float,
+    steps: int,
+    space: Space = EUCLIDEAN,
 ) -> tuple[Point, Tensor]:
     """Half a kick, then drifts and kicks in turn, the last kick a half one (Neal 2011, arXiv 1206.1901, section 2.3).
 
-    Each part shears the space, so volume is preserved; the same steps after the momentum has been turned around lead
+    Each part preserves volume; the same steps after the momentum has been turned around lead
     back; the energy's error is of the order of `step_size` squared. One gradient a step.
 
     Args:
         density: its gradient is the force.
         point: where to start.
-        momentum: [..., D], of unit mass.
-        step_size: broadcastable to [..., D]; one for each dimension stands for a diagonal mass.
+        momentum: [..., D], of unit mass, along the space.
+        step_size: broadcastable to [..., D]; one for each dimension stands for a diagonal mass, in Euclidean space.
         steps: how many.
+        space: in which positions move.
 
     Returns:
         the last point, and the momentum there.
     """
-    momentum = momentum + 0.5 * step_size * point.gradient
+    momentum = momentum + 0.5 * step_size * space.tangent(point.position, point.gradient)
     for step in range(steps):
-        point = density(point.position + step_size * momentum)
+        position, momentum = space.drift(point.position, momentum, step_size)
+        point = density(position)
         # Two half kicks in one, but for the last.
-        momentum = momentum + (step_size if step < steps - 1 else 0.5 * step_size) * point.gradient
+        kick = step_size if step < steps - 1 else 0.5 * step_size
+        momentum = momentum + kick * space.tangent(point.position, point.gradient)
     return point, momentum
