@@ -23,7 +23,8 @@ class Pushforward(LatentDistribution):
     differs from call to call. There is no density: whoever needs one asks `proxy` for a Gaussian, and says so.
 
     Args:
-        transport: f: noise [..., *batch, X] and the conditions -> z [..., *batch, D].
+        transport: f: noise [..., *batch, X], or with ones in place of the batch, and the conditions to z
+            [..., *batch, D].
         conditions: what f knows of each row, each [*batch, its own last axis].
         noise_MX: the draws by which moments are told.
         dim: D.
@@ -77,7 +78,8 @@ class Pushforward(LatentDistribution):
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         lead = (len(self.noise_MX), *(1 for _ in self.batch_shape), -1)
-        z = self._moved(self.noise_MX.view(lead).expand(-1, *self.batch_shape, -1))
+        # All rows share these draws, so that f need not repeat what depends on noise alone.
+        z = self._moved(self.noise_MX.view(lead))
         return z.mean(0), z.var(0, correction=0)
 
     @property
