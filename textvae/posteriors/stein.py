@@ -62,12 +62,16 @@ class SteinPosterior(NeedsJoint):
     A training step draws M codes of each sentence and asks for the direction phi in which Stein variational gradient
     descent moves them toward p(z|x) (Liu & Wang 2016, arXiv 1608.04471, eq. 8):
 
-        phi(z_j) = (1/M) sum_i [k(z_i, z_j) grad log p(x, z_i) + grad_{z_i} k(z_i, z_j)].
+        phi(z_j) = mean_i [k(z_i, z_j) grad log p(x, z_i) + grad_{z_i} k(z_i, z_j)].
 
     The encoder and g take a gradient step on sum_j |f(x, xi_j) - stop(z_j + step_size * phi_j)|^2 / 2, and learn in no
     other way: the codes that the decoder reads are cut from the graph. With one particle the gradient is that of
-    log p(x, z), and the codes end in its mode. Few particles in many dimensions repel one another too weakly, so
-    that the codes are closer together than those of p(z|x) (Zhuo et al. 2018, arXiv 1711.04425).
+    log p(x, z), and the codes end in its mode.
+
+    The mean is over i != j, so that codes which are draws of p(z|x) stay that in expectation. As published it is over
+    all i (`own_gradient`): right for particles that move on together, but fresh draws are pulled together by it, the
+    more so the more dimensions there are. The bandwidth is told by the same particles; 3 or 4 misjudge it, and their
+    codes end too far apart.
 
     There is no KL, no ELBO and no mutual information of such a q; see the objective `stein` for what is trained, and
     `[evaluate.ais]` for a bound. A step costs M gradients of the decoder in z; where no gradient is taken, as in an
