@@ -8,13 +8,14 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
-from textvae.models.support import support_of
+from textvae.models.support import has_density, support_of
 from textvae.objectives import (
     ELBOConfig,
     InfoVAEConfig,
     IWAEConfig,
     ObjectiveConfig,
     RenyiConfig,
+    SteinConfig,
     UnregularizedConfig,
 )
 from textvae.posteriors import (
@@ -25,6 +26,7 @@ from textvae.posteriors import (
     PosteriorConfig,
     PowerSphericalPosteriorConfig,
     SemiAmortizedPosteriorConfig,
+    SteinPosteriorConfig,
     VonMisesFisherPosteriorConfig,
     ZeroMeanPosteriorConfig,
 )
@@ -82,6 +84,7 @@ POSTERIORS: dict[str, PosteriorConfig] = {
     "gaussian-committed": GaussianPosteriorConfig(committed_rate=2.0),
     "gaussian-batch-norm-committed": GaussianPosteriorConfig(batch_norm=BatchNormConfig(), committed_rate=1.0),
     "semi_amortized": SemiAmortizedPosteriorConfig(),
+    "stein": SteinPosteriorConfig(hidden_dim=8),
     "inverse_autoregressive": InverseAutoregressivePosteriorConfig(hidden_dim=8, context_dim=3),
     "inverse_autoregressive-deep": InverseAutoregressivePosteriorConfig(
         hidden_dim=6, context_dim=3, steps=3, hidden_layers=2
@@ -98,6 +101,9 @@ IMPLICIT = {"von_mises_fisher-learned", "power_spherical-learned"} | {
 """Posteriors whose sample is no smooth function of noise and parameters (a sampler that rejects, and gradients that are
 implicit): finite differences under common noise measure something else. Their own tests hold the quantile instead."""
 
+WITHOUT_DENSITY = {name for name, config in POSTERIORS.items() if not has_density(config)}
+"""Posteriors with samples and no density: what is said of log q, of a KL or of the ELBO cannot be said of them."""
+
 PRIORS: dict[str, PriorConfig] = {
     "hyperspherical_uniform": HypersphericalUniformPriorConfig(),
     "standard_normal": StandardNormalPriorConfig(),
@@ -107,8 +113,13 @@ PRIORS: dict[str, PriorConfig] = {
     "vamp": VampPriorConfig(components=4),
 }
 
-PAIRS = [(q, p) for q in POSTERIORS for p in PRIORS if support_of(POSTERIORS[q]) == support_of(PRIORS[p])]
-"""Posterior and prior of the same space."""
+PAIRS = [
+    (q, p)
+    for q in POSTERIORS
+    for p in PRIORS
+    if support_of(POSTERIORS[q]) == support_of(PRIORS[p]) and not (q in WITHOUT_DENSITY and p == "vamp")
+]
+"""Posterior and prior of the same space; a Vamp prior is made of the posterior's density."""
 
 
 def prior_beside(posterior: str) -> str:
@@ -119,6 +130,11 @@ def prior_beside(posterior: str) -> str:
 def posterior_beside(prior: str) -> str:
     """The plain posterior of a prior's space."""
     return "von_mises_fisher-learned" if support_of(PRIORS[prior]) == "sphere" else "gaussian"
+
+
+def objective_beside(posterior: str) -> ObjectiveConfig:
+    """The plain objective of a posterior."""
+    return SteinConfig() if posterior in WITHOUT_DENSITY else ELBOConfig()
 
 
 OBJECTIVES: dict[str, ObjectiveConfig] = {

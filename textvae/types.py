@@ -119,8 +119,8 @@ class ObjectiveOutput:
     Attributes:
         loss_B: the loss of each sentence, nats. The trainer divides its sum by the sentences of the
             global batch, so that several processes equal one.
-        metrics_B: named numbers per sentence, detached; always the raw `kl` and the `kl_penalty`
-            actually trained on, under these two names, and `nll` (minus log p(x|z)).
+        metrics_B: named numbers per sentence, detached; always `nll` (minus log p(x|z)), and the raw `kl` and the
+            `kl_penalty` actually trained on, under these two names, unless a posterior has no density.
         kl_weight: the schedule's value at this step.
     """
 

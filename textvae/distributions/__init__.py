@@ -9,6 +9,7 @@ from textvae.distributions.inverse_autoregressive import InverseAutoregressive
 from textvae.distributions.latent import LatentDistribution
 from textvae.distributions.masked_autoregressive_flow import MaskedAutoregressiveFlow
 from textvae.distributions.power_spherical import PowerSpherical
+from textvae.distributions.pushforward import Pushforward
 from textvae.distributions.rotationally_symmetric import RotationallySymmetric
 from textvae.distributions.von_mises_fisher import VonMisesFisher
 
@@ -23,6 +24,7 @@ __all__ = [
     "LatentDistribution",
     "MaskedAutoregressiveFlow",
     "PowerSpherical",
+    "Pushforward",
     "RotationallySymmetric",
     "VonMisesFisher",
 ]

@@ -127,7 +127,7 @@ class GaussianMixture(LatentDistribution):
             moved = torch.linalg.solve_triangular(jacobian_DD, change_D.unsqueeze(-1), upper=False, unitriangular=True)
             return z - moved.squeeze(-1)
 
-    def weighted_samples(self, num_samples: int) -> tuple[Tensor, Tensor, Tensor]:
+    def weighted_samples(self, num_samples: int) -> tuple[Tensor, Tensor | None, Tensor]:
         if self.estimator == "stratified":
             noise = torch.randn((num_samples, *self.loc.shape), dtype=self.loc.dtype, device=self.loc.device)
             z = (self.loc + self.scale * noise).movedim(-2, 1).flatten(0, 1)

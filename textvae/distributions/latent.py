@@ -43,13 +43,14 @@ class LatentDistribution(Distribution):
         z = self.rsample(torch.Size(sample_shape))
         return z, self.log_prob(z)
 
-    def weighted_samples(self, num_samples: int) -> tuple[Tensor, Tensor, Tensor]:
+    def weighted_samples(self, num_samples: int) -> tuple[Tensor, Tensor | None, Tensor]:
         """Samples for an objective, and how much each one counts.
 
         Returns:
             z [S, *batch, D], log q(z) [S, *batch] and the logarithm of each sample's weight [S, *batch], whose
             exponentials sum to one over S. Here S = num_samples and all weights are equal; a stratified mixture gives S
-            = num_samples * K, samples outermost, with weights that carry a gradient.
+            = num_samples * K, samples outermost, with weights that carry a gradient. An implicit distribution has
+            samples and no density: None.
         """
         z, log_q = self.rsample_and_log_prob((num_samples,))
         return z, log_q, torch.full_like(log_q, -math.log(num_samples)).detach()
@@ -57,6 +58,10 @@ class LatentDistribution(Distribution):
     def detached(self) -> LatentDistribution:
         """The same distribution with its parameters cut from the graph."""
         raise NotImplementedError
+
+    def proxy(self) -> LatentDistribution:
+        """A distribution near this one that has a density: itself, unless it is implicit."""
+        return self
 
     def rows(self, index: Any) -> LatentDistribution:
         """The distributions of some rows of the batch; `index` is anything that indexes a tensor's first axis."""

@@ -16,7 +16,7 @@ from textvae.config import Config
 from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError
 from textvae.evaluation.noise import draw, own_randomness, sentence_seeds
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, plain_group, probe, unlabelled
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, plain_group, probe, unlabelled
 from textvae.layers import derived_keys, keyed_normal, keyed_uniform
 from textvae.models import LogJoint
 from textvae.models.support import SPHERE
@@ -51,7 +51,9 @@ class AISConfig(Config):
     chains: int = Field(4, ge=1, description="of each sentence; their weights are averaged")
     steps: int = Field(100, ge=1, description="distributions on the way; ten times as many for a last word")
     leapfrog: int = Field(5, ge=1, description="gradients of a move from one to the next, on average")
-    start: Literal["posterior", "prior"] = Field("posterior", description="where chains begin")
+    start: Literal["posterior", "prior"] = Field(
+        "posterior", description="where chains begin; a posterior without a density lends its moments"
+    )
     simulated: int = Field(
         20, ge=0, description="sentences of the model's own, of which bounds from both sides are had"
     )
@@ -229,12 +231,12 @@ def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, se
             f"annealed importance sampling got a model with {len(terms.latents)} latent variables, expected one vector "
             "a sentence; leave evaluate.ais out."
         )
-    if config.start == "posterior" and plain_group(terms) is None:
+    if config.start == "posterior" and plain_group(terms) is None and not is_implicit(terms):
         raise ConfigError(
             "q(z|x) of this model has no plain density to start from; set start = 'prior' in evaluate.ais."
         )
     prior = model.prior()
-    start: LatentDistribution = model.posterior_of(batch) if config.start == "posterior" else prior
+    start: LatentDistribution = model.posterior_of(batch).proxy() if config.start == "posterior" else prior
     log_joint = LogJoint(model.decoder, prior, batch.tokens_BT, row_tokens=batch_tokens)
     key_B = torch.from_numpy(sentence_seeds(seed, rows, _START_STREAM).astype(np.int64)).to(device)
     path = AnnealingPath(

@@ -85,23 +85,20 @@ class Sandwich:
     Attributes:
         upper: by annealing forward: in expectation not below the truth.
         lower: by annealing backward from the code each sentence was written from: in expectation not above it.
-        iw: the importance-weighted bound, which is to be judged.
+        iw: the importance-weighted bound, which is to be judged; None for a q without a density.
     """
 
     upper: np.ndarray
     lower: np.ndarray
-    iw: np.ndarray
+    iw: np.ndarray | None
 
     def metrics(self) -> dict[str, Any]:
         """Means over sentences under the names of `report.json`, differences by sentence with their own errors."""
         found: dict[str, Any] = {"simulated_sentences": len(self.upper)}
-        for name, values_N in (
-            ("nll_upper", self.upper),
-            ("nll_lower", self.lower),
-            ("gap", self.upper - self.lower),
-            ("iw_nll", self.iw),
-            ("iw_distance", self.iw - self.lower),
-        ):
+        columns = {"nll_upper": self.upper, "nll_lower": self.lower, "gap": self.upper - self.lower}
+        if self.iw is not None:
+            columns |= {"iw_nll": self.iw, "iw_distance": self.iw - self.lower}
+        for name, values_N in columns.items():
             mean, error = mean_and_error(values_N)
             found |= {f"simulated_{name}": mean, f"simulated_{name}_se": error}
         return found
@@ -151,5 +148,4 @@ def bidirectional(
             if progress is not None:
                 progress("annealing the model's own sentences", done, len(corpus))
     bounds = likelihood(model, corpus, num_samples=iw_samples, batch_tokens=batch_tokens, seed=seed, device=device)
-    assert bounds.iw_nll is not None
     return Sandwich(upper, lower, bounds.iw_nll)

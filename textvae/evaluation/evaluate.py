@@ -10,6 +10,7 @@ import torch
 from pydantic import Field, model_validator
 
 from textvae.config import Config
+from textvae.errors import ConfigError
 from textvae.evaluation.annealed import AISConfig, annealed_likelihood
 from textvae.evaluation.bidirectional import bidirectional
 from textvae.evaluation.information import ACTIVE_VARIANCE, active_units, information
@@ -21,6 +22,7 @@ from textvae.evaluation.reconstruction import permuted_codes, reconstruct
 from textvae.evaluation.text_quality import prior_samples, text_quality
 from textvae.evaluation.verdict import judge
 from textvae.generation import DecodingConfig, GreedyConfig, SamplingConfig
+from textvae.models.support import has_density
 from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
@@ -51,6 +53,20 @@ class EvaluateConfig(Config):
         if self.probe_labels and self.split == "train":
             raise ValueError("expected another split than train: probes would be measured on sentences they learn from")
         return self
+
+
+def require_bound(model: Any, config: EvaluateConfig) -> None:
+    """Refuse to weigh codes that have no density.
+
+    Raises:
+        ConfigError: and names what to use.
+    """
+    posterior = getattr(getattr(model, "config", None), "posterior", None)
+    if config.ais is None and not has_density(posterior):
+        raise ConfigError(
+            f"a {posterior.kind} posterior has no density, so neither ELBO nor importance weighting bounds the "  # type: ignore[union-attr]
+            "likelihood; add [evaluate.ais] to the recipe, or --ais to the command."
+        )
 
 
 @dataclass(frozen=True)
@@ -117,9 +133,11 @@ def evaluate(
         progress: called with what is being measured, sentences done, sentences in all.
 
     Raises:
-        ConfigError: a probe needs more labels than a class has, or scikit-learn, which is missing.
+        ConfigError: a probe needs more labels than a class has, or scikit-learn, which is missing; a posterior without
+            a density needs `config.ais`.
     """
     config = config or EvaluateConfig()
+    require_bound(model, config)
     # Before anything is measured, so that hours of work do not end in an error.
     shown = _probed_sentences(corpus, training_corpus, config, seed)
     device = torch.device(device if device is not None else model.device)
@@ -216,7 +234,11 @@ def _put_annealed(
     mean, error = mean_and_error(found.nll)
     result.put(ais_nll=mean, ais_nll_se=error, ais_acceptance=found.acceptance)
     result.put(ais_sentences=len(rows), ais_chains=ais.chains, ais_steps=ais.steps)
-    if bounds.iw_nll is not None:
+    if bounds.iw_nll is None:
+        # The only bound there is, so the only perplexity: of these sentences.
+        tokens = int(bounds.tokens[rows].sum())
+        result.put(ais_ppl=perplexities(found.nll, None, bounds.tokens[rows])["ppl"], ais_tokens=tokens)
+    else:
         gain, gain_error = mean_and_error(bounds.iw_nll[rows] - found.nll)
         result.put(ais_gain=gain, ais_gain_se=gain_error)
     if ais.simulated:

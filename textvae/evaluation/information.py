@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from textvae.evaluation.likelihood import mean_and_error
-from textvae.evaluation.noise import draw, own_randomness
+from textvae.evaluation.noise import draw, draw_codes, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled
 from textvae.text.batching import sequential_batches
 
@@ -87,9 +87,12 @@ def information(
                 has_density = group.log_q_SU is not None and not group.extended
                 prior, unit_variance = group.prior, getattr(group.posterior, "unit_variance", 1.0)
             posterior = model.posterior_of(batch)
-            z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM, device=device)
+            if has_density:
+                z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM, device=device)
+                log_q[rows] = cpu64(log_q_SB[0])
+            else:
+                z_SBD = draw_codes(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM, device=device)
             codes.append(z_SBD[0])
-            log_q[rows] = cpu64(log_q_SB[0])
             means = _append_mean(means, posterior)
             keep = np.flatnonzero(rows < used)
             if len(keep):

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from textvae.evaluation.noise import SAMPLE_BLOCK, draw, own_randomness, sentence_seeds
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, plain_group, probe, unlabelled
+from textvae.evaluation.noise import SAMPLE_BLOCK, draw, draw_codes, own_randomness, sentence_seeds
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, plain_group, probe, unlabelled
 from textvae.evaluation.streaming import LogMeanExp, ladder
 from textvae.text.batching import sequential_batches
 from textvae.types import Batch, LatentTerms
@@ -27,8 +27,9 @@ class Likelihood:
     """Bounds of every sentence, float64 [N], nats, in the order of the indices asked for.
 
     Attributes:
-        elbo_nll: minus the ELBO (the KL in closed form where there is one).
-        iw_nll: minus the importance-weighted bound with `num_samples` samples; the exact NLL where `exact`.
+        elbo_nll: minus the ELBO (the KL in closed form where there is one); None for a q without a density.
+        iw_nll: minus the importance-weighted bound with `num_samples` samples; the exact NLL where `exact`; None for a
+            q without a density.
         rec_nll: -E_q[log p(x|z)].
         kl: KL(q(z|x) || p(z)), over all latent variables; None where the densities are no plain ones.
         tokens: predicted tokens, EOS counted, BOS not.
@@ -135,6 +136,8 @@ def _measure(
             {"elbo_nll": -log_px_B, "rec_nll": -log_px_B, "kl": torch.zeros_like(log_px_B)}, {1: log_px_B}, True
         )
     at_once = max(1, batch_tokens // batch.tokens_BT.numel())
+    if is_implicit(kinds):
+        return _implicit(model, batch, example_ids, num_samples, at_once, seed)
     if plain_group(kinds) is not None:
         return _plain(model, batch, example_ids, num_samples, at_once, seed)
     return _general(model, kinds, batch, example_ids, num_samples, at_once, seed)
@@ -161,6 +164,20 @@ def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, 
     rec_nll_B = -log_px_B / num_samples
     values = {"elbo_nll": rec_nll_B + kl_B, "rec_nll": rec_nll_B, "kl": kl_B}
     return _Measured(values, {k: stream.value() for k, stream in streams.items()})
+
+
+def _implicit(
+    model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, at_once: int, seed: int
+) -> _Measured:
+    """One latent vector a sentence whose q has no density: no bound, only what the decoder says of its codes."""
+    posterior = model.posterior_of(batch)
+    log_px_B = torch.zeros(len(example_ids), dtype=torch.float64, device=batch.tokens_BT.device)
+    for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
+        count = min(SAMPLE_BLOCK, num_samples - start)
+        z_SBD = draw_codes(posterior, example_ids, seed, count, stream=block, device=batch.tokens_BT.device)
+        for chunk_SBD in z_SBD.split(at_once):
+            log_px_B = log_px_B + model.decoder.log_prob(batch.tokens_BT, chunk_SBD).double().sum(0)
+    return _Measured({"rec_nll": -log_px_B / num_samples}, {})
 
 
 def _general(

@@ -67,12 +67,33 @@ def draw(
     Returns:
         z [S, B, D] and log q(z|x) [S, B] in nats. The global generator is left in another state; see `own_randomness`.
     """
-    drawn = []
+    drawn = [
+        row.rsample_and_log_prob((num_samples,)) for row in _seeded_rows(posterior, example_ids, seed, stream, device)
+    ]
+    return torch.stack([z for z, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1)
+
+
+def draw_codes(
+    posterior: LatentDistribution,
+    example_ids: np.ndarray,
+    seed: int,
+    num_samples: int,
+    stream: int = 0,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """The samples of `draw`, z [S, B, D], without their log-densities, which an implicit posterior does not have."""
+    rows = _seeded_rows(posterior, example_ids, seed, stream, device)
+    return torch.stack([row.rsample((num_samples,)) for row in rows], 1)
+
+
+def _seeded_rows(
+    posterior: LatentDistribution, example_ids: np.ndarray, seed: int, stream: int, device: torch.device | str
+) -> Iterator[LatentDistribution]:
+    """Each sentence's q(z|x), as the global generator is given that sentence's seed."""
     generator = _default_generator(torch.device(device))
     for row, sentence_seed in enumerate(sentence_seeds(seed, example_ids, stream).tolist()):
         generator.manual_seed(sentence_seed)
-        drawn.append(posterior.rows(row).rsample_and_log_prob((num_samples,)))
-    return torch.stack([z for z, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1)
+        yield posterior.rows(row)
 
 
 def _default_generator(device: torch.device) -> torch.Generator:

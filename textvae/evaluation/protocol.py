@@ -67,6 +67,11 @@ def plain_group(terms: LatentTerms) -> LatentGroup | None:
     return group if plain and len(group.posterior.batch_shape) == 1 else None
 
 
+def is_implicit(terms: LatentTerms) -> bool:
+    """Whether the one latent variable is a vector a sentence whose posterior has no density."""
+    return len(terms.latents) == 1 and terms.latents[0].log_q_SU is None and terms.latents[0].unit_B is None
+
+
 def likely_label(model: Any, batch: Batch) -> Context | None:
     """The decoder's context: the likeliest label of each sentence, for a model that has labels."""
     if getattr(model.decoder, "num_labels", 0) == 0:

@@ -23,7 +23,7 @@ from textvae.layers import at_least_float32
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import seeing_target
-from textvae.models.support import require_same_support
+from textvae.models.support import has_density, require_same_support
 from textvae.models.text_vae import closed_form_kl, to_device
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
@@ -45,6 +45,11 @@ class SemiSupervisedConfig(Component):
     @model_validator(mode="after")
     def _codes_share_a_space(self) -> SemiSupervisedConfig:
         require_same_support(self.posterior, self.prior, self.latent_dim)
+        if not has_density(self.posterior):
+            raise ValueError(
+                f"labels are summed out by densities, and a {self.posterior.kind} posterior has none; use the "
+                "posterior gaussian"
+            )
         return self
 
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> SemiSupervisedTextVAE:
@@ -143,6 +148,7 @@ class SemiSupervisedTextVAE(TextModel):
         by_label_CB = torch.arange(labels * sentences, device=given_B.device).view(labels, sentences)
         posterior = found.posterior.rows(by_label_CB)
         z_SCBD, log_q_z_SCB, log_weight_SCB = posterior.weighted_samples(num_samples)
+        assert log_q_z_SCB is not None
         drawn = len(z_SCBD)
         prior = self.prior()
 

@@ -38,5 +38,28 @@ def require_same_support(posterior: Component, prior: Component, latent_dim: int
         raise ValueError(f"latent_dim is {latent_dim}, but a sphere needs at least 2; use 2 or more")
 
 
+def has_density(posterior: Component | None) -> bool:
+    """Whether codes of a posterior can be scored; a model without one has nothing to score.
+
+    >>> from textvae.posteriors import GaussianPosteriorConfig, SteinPosteriorConfig
+    >>> has_density(GaussianPosteriorConfig()), has_density(SteinPosteriorConfig())
+    (True, False)
+    """
+    return getattr(type(posterior), "has_density", True)
+
+
+def require_density(posterior: Component, prior: Component) -> None:
+    """Refuse a prior that is made of the posterior's density, where that has none.
+
+    Raises:
+        ValueError: for pydantic to report, as this is called while a config is checked.
+    """
+    if not has_density(posterior) and getattr(type(prior), "scores_posterior", False):
+        raise ValueError(
+            f"a {prior.kind} prior is made of the posterior's density, and a {posterior.kind} posterior has none; use "
+            "another prior, such as mixture"
+        )
+
+
 def _where(support: str) -> str:
     return "on the sphere" if support == SPHERE else "on all of space"

@@ -22,7 +22,7 @@ from textvae.generation import inference
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import LogJoint, seeing_target
-from textvae.models.support import require_same_support, support_of
+from textvae.models.support import require_density, require_same_support, support_of
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
 from textvae.priors import Prior, PriorConfig, StandardNormalPriorConfig
 from textvae.text.batching import encode_texts
@@ -42,6 +42,7 @@ class TextVAEConfig(Component):
     @model_validator(mode="after")
     def _codes_share_a_space(self) -> TextVAEConfig:
         require_same_support(self.posterior, self.prior, self.latent_dim)
+        require_density(self.posterior, self.prior)
         return self
 
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextVAE:
@@ -103,7 +104,13 @@ class TextVAE(TextModel):
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
         """S = num_samples, or more where the posterior is stratified."""
-        found = self._posterior(batch)
+        return self._terms(batch, self._posterior(batch), num_samples)
+
+    def proxy_terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
+        """The terms with q(z|x) replaced by its `proxy()`: a bound for a model whose posterior has no density."""
+        return self._terms(batch, Refined(self.posterior_of(batch).proxy()), num_samples)
+
+    def _terms(self, batch: Batch, found: Refined, num_samples: int) -> LatentTerms:
         z_SBD, log_q_SB, log_weight_SB = found.posterior.weighted_samples(num_samples)
         group = scored_group("z", found.posterior, self.prior_of(batch), z_SBD, log_q_SB)
         log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, z_SBD)
@@ -144,7 +151,7 @@ def latent_group(name: str, posterior: LatentDistribution, prior: LatentDistribu
 
 
 def scored_group(
-    name: str, posterior: LatentDistribution, prior: LatentDistribution, z_SUD: Tensor, log_q_SU: Tensor
+    name: str, posterior: LatentDistribution, prior: LatentDistribution, z_SUD: Tensor, log_q_SU: Tensor | None
 ) -> LatentGroup:
     """A latent variable with these samples of its posterior; its KL in closed form where torch knows one."""
     per_dim_UD = posterior.kl_per_dim(prior)

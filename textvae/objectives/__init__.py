@@ -24,6 +24,7 @@ from textvae.objectives.schedules import (
     ScheduleConfig,
     SigmoidScheduleConfig,
 )
+from textvae.objectives.stein import Stein, SteinConfig
 from textvae.objectives.unregularized import Unregularized, UnregularizedConfig
 
 ObjectiveConfig = Annotated[
@@ -31,6 +32,7 @@ ObjectiveConfig = Annotated[
     | InfoVAEConfig
     | IWAEConfig
     | RenyiConfig
+    | SteinConfig
     | UnregularizedConfig,
     Field(discriminator="kind"),
 ]  # fmt: skip
@@ -55,6 +57,8 @@ __all__ = [
     "Schedule",
     "ScheduleConfig",
     "SigmoidScheduleConfig",
+    "Stein",
+    "SteinConfig",
     "TargetFreeBitsConfig",
     "Unregularized",
     "UnregularizedConfig",

@@ -96,5 +96,5 @@ def kl_by_sentence(group: LatentGroup, terms: LatentTerms) -> Tensor:
     if group.kl_U is not None:
         return group.kl_U
     if group.log_q_SU is None:
-        raise ConfigError(f"'{group.name}' has no density, so it has no KL; use an objective that needs none.")
+        raise ConfigError(f"'{group.name}' has no density, so it has no KL; use the objective stein, which needs none.")
     return (terms.log_weight_SB.exp() * (group.log_q_SU - group.log_p_SU)).sum(0)

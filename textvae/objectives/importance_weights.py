@@ -26,7 +26,8 @@ def log_importance_weights(terms: LatentTerms, kl_weight: float = 1.0, stop_post
     for group in terms.latents:
         if group.log_q_SU is None:
             raise ConfigError(
-                f"'{group.name}' has no density, so it has no importance weights; use another objective or posterior."
+                f"'{group.name}' has no density, so it has no importance weights; use the objective stein, or another "
+                "posterior."
             )
         if group.unit_B is not None:
             raise ConfigError(

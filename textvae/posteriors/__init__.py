@@ -13,6 +13,7 @@ from textvae.posteriors.inverse_autoregressive import (
 from textvae.posteriors.mixture import MixturePosterior, MixturePosteriorConfig
 from textvae.posteriors.power_spherical import PowerSphericalPosterior, PowerSphericalPosteriorConfig
 from textvae.posteriors.semi_amortized import SemiAmortizedPosterior, SemiAmortizedPosteriorConfig
+from textvae.posteriors.stein import SteinPosterior, SteinPosteriorConfig
 from textvae.posteriors.von_mises_fisher import VonMisesFisherPosterior, VonMisesFisherPosteriorConfig
 from textvae.posteriors.zero_mean import ZeroMeanPosterior, ZeroMeanPosteriorConfig
 
@@ -22,6 +23,7 @@ PosteriorConfig = Annotated[
     | MixturePosteriorConfig
     | PowerSphericalPosteriorConfig
     | SemiAmortizedPosteriorConfig
+    | SteinPosteriorConfig
     | VonMisesFisherPosteriorConfig
     | ZeroMeanPosteriorConfig,
     Field(discriminator="kind"),
@@ -44,6 +46,8 @@ __all__ = [
     "Refined",
     "SemiAmortizedPosterior",
     "SemiAmortizedPosteriorConfig",
+    "SteinPosterior",
+    "SteinPosteriorConfig",
     "VonMisesFisherPosterior",
     "VonMisesFisherPosteriorConfig",
     "ZeroMeanPosterior",

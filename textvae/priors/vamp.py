@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -20,6 +20,7 @@ class VampPriorConfig(Component):
     """Settings of a Vamp prior."""
 
     kind: Literal["vamp"] = "vamp"
+    scores_posterior: ClassVar[bool] = True
     components: int = Field(50, ge=1, description="pseudo-inputs")
     spread: float = Field(0.5, gt=0, description="standard deviation of the pseudo-inputs' features before training")
 

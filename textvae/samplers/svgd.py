@@ -10,16 +10,23 @@ from torch import Tensor
 from textvae.samplers.leapfrog import Density
 
 
-def stein_direction(position: Tensor, gradient: Tensor, bandwidth: Tensor | float | None = None) -> Tensor:
+def stein_direction(
+    position: Tensor, gradient: Tensor, bandwidth: Tensor | float | None = None, own_gradient: bool = True
+) -> Tensor:
     """The direction that lowers KL(particles || density) fastest in a kernel's function space.
 
     phi(z_j) = (1/M) sum_i [k(z_i, z_j) grad log p(z_i) + grad_{z_i} k(z_i, z_j)] with k(a, b) = exp(-|a - b|^2 / h)
     (Liu & Wang 2016, arXiv 1608.04471, eq. 8). One particle climbs to the mode.
 
+    For particles that are independent draws of some q, rather than ones that move on together, that mean is off: each
+    particle is its own neighbor, at the kernel's full height, and feels its own gradient without any repulsion. The
+    mean over i != j is the direction of q itself in expectation, and zero where q is the density (Stein's identity).
+
     Args:
         position: particles, [M, ..., D]; along further axes are sets of their own.
         gradient: of log p at the particles, of the same shape.
         bandwidth: h, broadcastable to [...]; the squared median of the set's distances over log(M + 1) when None.
+        own_gradient: whether the mean is over all i; over i != j otherwise, except for a single particle.
 
     >>> stein_direction(torch.zeros(1, 2), torch.tensor([[3.0, -1.0]])).tolist()
     [[3.0, -1.0]]
@@ -33,7 +40,8 @@ def stein_direction(position: Tensor, gradient: Tensor, bandwidth: Tensor | floa
     h = torch.as_tensor(bandwidth, dtype=z.dtype, device=z.device).unsqueeze(-1).unsqueeze(-1)
     kernel = torch.exp(-square / h)
     repulsion = (2.0 / h) * (z * kernel.sum(-1, keepdim=True) - kernel @ z)
-    return ((kernel @ gradient.movedim(0, -2) + repulsion) / particles).movedim(-2, 0)
+    total = (kernel @ gradient.movedim(0, -2) + repulsion).movedim(-2, 0)
+    return total / particles if own_gradient or particles == 1 else (total - gradient) / (particles - 1)
 
 
 def median_bandwidth(square: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def walk(
             for _ in range(steps):
                 batch = _batch(here)
                 posterior = model.posterior_of(Batch(batch.tokens_BT.to(device), batch.lengths_B.to(device)))
-                z_BD, _ = posterior.rsample_and_log_prob(())
+                z_BD = posterior.rsample()
                 here = generate(model.decoder, z_BD, decoding, generator=generator).tokens
                 visited.append(here)
             chains += [list(chain) for chain in zip(*visited, strict=True)]

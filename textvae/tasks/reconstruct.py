@@ -60,7 +60,7 @@ def reconstruct(
         for part in chunks(len(texts)):
             batch = Batch(whole.tokens_BT[part].to(device), whole.lengths_B[part].to(device))
             posterior = model.posterior_of(batch)
-            z_BD = posterior.rsample_and_log_prob(())[0] if sample else posterior.center
+            z_BD = posterior.rsample() if sample else posterior.center
             found = generate(model.decoder, z_BD, decoding, generator=generator)
             rows = batch.tokens_BT.tolist()
             made += [

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from textvae.config import Config
 from textvae.models import ModelConfig, TextVAEConfig
+from textvae.models.support import has_density
 from textvae.objectives import ELBOConfig, ObjectiveConfig
 from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
@@ -66,6 +67,7 @@ class TrainConfig(Config):
                 raise ValueError(f"encoder_updates need a text_vae, and the model is a {self.model.kind}; remove them")
             if self.guard_sentences == 0:
                 raise ValueError("encoder_updates end when the guard's mutual information falls; set guard_sentences")
+        self._density_where_it_is_needed()
         if getattr(self.objective, "gradient", "") == "doubly_reparameterized" and self.regularizers:
             raise ValueError(
                 "doubly reparameterized gradients would scale those of the regularizers too; set objective.gradient = "
@@ -74,6 +76,34 @@ class TrainConfig(Config):
         if self.fresh_decoder is not None and self.fresh_decoder >= self.epochs:
             raise ValueError(f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}")
         return self
+
+    def _density_where_it_is_needed(self) -> None:
+        """An implicit posterior has an objective of its own, and nothing else reaches it or is told of it."""
+        posterior = getattr(self.model, "posterior", None)
+        own = getattr(type(self.objective), "for_implicit", False)
+        if has_density(posterior):
+            if own and posterior is not None:
+                raise ValueError(
+                    f"the objective {self.objective.kind} leaves out an entropy that is known for a {posterior.kind} "
+                    "posterior; use the objective elbo, or the posterior stein"
+                )
+            return
+        kind = posterior.kind  # type: ignore[union-attr]
+        if not own:
+            raise ValueError(
+                f"a {kind} posterior has no density, and the objective {self.objective.kind} needs one; use "
+                '[train.objective] kind = "stein"'
+            )
+        if self.regularizers:
+            raise ValueError(
+                f"a {kind} posterior learns from Stein's gradient alone, and its codes take no other from "
+                "regularizers; remove them"
+            )
+        if self.encoder_updates is not None:
+            raise ValueError(
+                f"encoder_updates end when mutual information falls, and that of a {kind} posterior is unknown; remove "
+                "them"
+            )
 
     @field_validator("regularizers")
     @classmethod

@@ -20,6 +20,9 @@ class StartFromConfig(Config):
 
     With `parts = "decoder"` a language model becomes the decoder of a VAE (as the language model pre-training of Xu et
     al. 2017, arXiv 1603.02514): what reads z beside the words keeps its fresh weights.
+
+    A posterior that begins as a Gaussian one (`semi_amortized`, `stein`) takes over that of a Gaussian run; what it has
+    beyond it keeps its fresh weights too.
     """
 
     run: str = Field(description="a finished run, a model folder, or a model's name on the hub")
@@ -45,6 +48,8 @@ def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer |
     given = {_plain(name): value for name, value in source.state_dict().items()}
     wanted = {_plain(name): value for name, value in model.state_dict().items()}
     whole = config.parts == "all"
+    posterior = getattr(model, "posterior", None)
+    fresh = tuple(f"posterior.{part}" for part in getattr(posterior, "beyond_gaussian", ()))
     copied = set()
     for name, value in wanted.items():
         if not (whole or name.startswith("decoder.")):
@@ -53,7 +58,7 @@ def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer |
             with torch.no_grad():
                 there.copy_(given[name])
             copied.add(name)
-        elif whole or name in given:
+        elif name in given or (whole and not name.startswith(fresh)):
             shape = list(given[name].shape) if name in given else "nothing"
             raise ModelError(
                 f"train.start_from: for '{name}' {config.run} has {shape}, and this model needs {list(value.shape)}; "

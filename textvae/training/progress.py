@@ -15,6 +15,7 @@ _SHOWN = (
     ("active_units", "active", ".0f"),
     ("tokens_per_second", "tok/s", ",.0f"),
     ("valid_elbo_nll", "valid", ".1f"),
+    ("valid_proxy_elbo_nll", "valid proxy", ".1f"),
 )
 
 

@@ -274,7 +274,9 @@ class _Training:
                 clock = self._count_time(clock)
                 numbers["tokens_per_second"] = self.window.tokens / max(self.window.seconds, 1e-9)
                 self.window = Window()
-                self._write({**numbers, "kl_weight": kl_weight, "lr": rate}, self.epoch + 1, bar)
+                # Where q has no density there is no KL, and so no weight of one.
+                weights = {"kl_weight": kl_weight} if "kl" in numbers else {}
+                self._write({**numbers, **weights, "lr": rate}, self.epoch + 1, bar)
 
             # Keep. Several processes must agree, so they ask one another only where they meet anyway.
             if at_log or processes.count == 1:
@@ -420,7 +422,8 @@ class _Training:
             raise KeyboardInterrupt
         self.epoch += 1
         self.position = 0
-        self.last_bound, self.last_metric = measured["valid_elbo_nll"], measured.get("valid_metric")
+        self.last_bound = measured[self.validation.bound_of(self.model)]
+        self.last_metric = measured.get("valid_metric")
 
         # Is z used?
         if self.model.latent_dim and len(self.guard.indices) > 1:
@@ -554,6 +557,7 @@ class _Training:
                 stacklevel=2,
             )
         competed = selection.epoch > 0
+        bound = {self.validation.bound_of(self.model): selection.bound if competed else self.last_bound}
         result = TrainResult(
             steps=self.step,
             epochs=round(self.step / self.plan.steps_per_epoch, 6),
@@ -565,10 +569,10 @@ class _Training:
             peak_memory_mb=max(self.peak_memory, peak_memory_mb()),
             parameters=sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad),
             best_epoch=selection.epoch if competed else self.epoch,
-            valid_elbo_nll=selection.bound if competed else self.last_bound,
             valid_metric=selection.metric if competed else self.last_metric,
             stopped_early=self.stopped_early,
             peak_gpu_memory_mb=peak_gpu_memory_mb(processes.device),
+            **bound,
         )
         if processes.is_main:
             # Model, then result, then checkpoints: whatever a crash leaves of this, the next call finishes it.
@@ -576,8 +580,8 @@ class _Training:
             if best is not None:
                 load_weights(self.model, best)
             self.model.eval()
-            reached = {"steps": result.steps, "epoch": result.best_epoch, "valid_elbo_nll": result.valid_elbo_nll}
-            self.model.save_pretrained(self.out / MODEL_FOLDER, {**card, **reached})
+            reached = {"steps": result.steps, "epoch": result.best_epoch}
+            self.model.save_pretrained(self.out / MODEL_FOLDER, {**card, **reached, **bound})
             self._write_result(result)
             self.checkpoints.remove()
         processes.wait()

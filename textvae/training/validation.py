@@ -8,12 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from textvae.models import TextModel, to_device
+from textvae.objectives import ELBOConfig
 from textvae.text.batching import sequential_batches
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.training.processes import Processes
 from textvae.training.step import active_units, sums_of_means
+from textvae.types import Batch
+
+BOUND, PROXY_BOUND = "valid_elbo_nll", "valid_proxy_elbo_nll"
+"""Minus the weight-1 bound of q(z|x), or of the Gaussians with its moments where it has no density."""
 
 _NOISE_SEED = 20_160_101
 """The noise of a validation is the same each time, so that epochs are compared on equal draws."""
@@ -42,6 +48,7 @@ class Validation:
         processes: Processes,
     ) -> None:
         self.corpus, self.objective, self.processes = corpus, objective, processes
+        self.bound = ELBOConfig().build(steps_per_epoch=1, total_steps=1)
         chosen = np.arange(len(corpus))
         if limit is not None and limit < len(corpus):
             chosen = np.sort(np.random.default_rng([seed, 1]).permutation(len(corpus))[:limit])
@@ -64,8 +71,11 @@ class Validation:
         Returns:
             valid_elbo_nll (minus the weight-1 bound: raw KL, no free bits; exact for a language model), valid_nll and
             valid_kl in nats per sentence, total / count over all sentences; valid_active_units where there are
-            latents; valid_metric where a metric is given. None when interrupted.
+            latents; valid_metric where a metric is given. None when interrupted. Where q(z|x) has no density there is
+            neither its bound nor its KL but valid_proxy_elbo_nll, minus the weight-1 bound of the diagonal Gaussians
+            with its moments.
         """
+        implicit = self.bound_of(model) == PROXY_BOUND
         processes, was_training = self.processes, model.training
         dtype = processes.sum_dtype
         totals = torch.zeros(2, dtype=dtype, device=processes.device)
@@ -78,11 +88,12 @@ class Validation:
                     if interrupted():
                         return None
                     torch.manual_seed(_NOISE_SEED + number)
-                    terms = model.terms(
-                        to_device(self.corpus.batch(self.batches[number]), processes.device), num_samples
-                    )
+                    batch = to_device(self.corpus.batch(self.batches[number]), processes.device)
+                    terms = model.terms(batch, num_samples)
                     numbers = self.objective(terms, step).metrics_B
-                    totals += torch.stack([numbers["nll"], numbers["kl"]]).sum(-1, dtype=dtype)
+                    # What the bound charges beyond the NLL.
+                    beyond_B = self._beyond_of_proxy(model, batch, numbers["nll"]) if implicit else numbers["kl"]
+                    totals += torch.stack([numbers["nll"], beyond_B]).sum(-1, dtype=dtype)
                     sums = sums_of_means(terms, dtype)
                     units = sums if units is None else units + sums
                 value = None if metric is None else float(metric(model))
@@ -91,14 +102,25 @@ class Validation:
         # Every process holds the same latents, but one without a batch does not know how many dimensions they have.
         width = max(processes.gather(0 if units is None else units.shape[1]))
         units = torch.zeros((2, width), dtype=dtype, device=processes.device) if units is None else units
-        nll, kl = (processes.sum(totals) / self.sentences).tolist()
-        measured: dict[str, float] = {"valid_elbo_nll": nll + kl, "valid_nll": nll, "valid_kl": kl}
+        nll, beyond = (processes.sum(totals) / self.sentences).tolist()
+        measured: dict[str, float] = {self.bound_of(model): nll + beyond, "valid_nll": nll}
+        if not implicit:
+            measured["valid_kl"] = beyond
         if width:
             measured["valid_active_units"] = active_units(processes.sum(units), self.sentences)
         if value is not None:
             # Processes must not disagree on which epoch is best.
             measured["valid_metric"] = processes.gather(value)[0]
         return measured
+
+    def _beyond_of_proxy(self, model: Any, batch: Batch, nll_B: Tensor) -> Tensor:
+        terms = model.proxy_terms(batch, getattr(self.objective, "num_samples", 1))
+        return self.bound(terms, 0).loss_B - nll_B
+
+    def bound_of(self, model: TextModel) -> str:
+        """The name of the number by which epochs of a model compete."""
+        implicit = getattr(self.objective, "for_implicit", False) and model.latent_dim > 0
+        return PROXY_BOUND if implicit else BOUND
 
 
 @contextmanager

@@ -28,6 +28,8 @@ METRICS: tuple[Metric, ...] = (
            "between bounds from both sides, on sentences the model wrote itself: the truth is within it"),
     Metric("evaluate.simulated_iw_distance", "Importance-weighted bound from the truth", "nats per sentence",
            "at most, on sentences the model wrote itself"),
+    Metric("evaluate.ais_ppl", "Perplexity, annealed", "per token",
+           "from the annealed bound on its sentences, where q(z|x) has no density and so no other bound"),
     Metric("evaluate.ppl", "Perplexity", "per token",
            "exp(total NLL / total tokens), from the tightest bound; end of sentence counts as a token; "
            "compare only between models with the same tokens"),
@@ -82,6 +84,8 @@ def metric_rows(report: dict[str, Any]) -> list[dict[str, str]]:
             unit += f", IW-{report[group]['iw_samples']}"
         if metric.key == "evaluate.ais_nll" and report[group].get("ais_steps"):
             unit += f", AIS-{report[group]['ais_steps']}, {report[group]['ais_sentences']} sentences"
+        if metric.key == "evaluate.ais_ppl" and report[group].get("ais_tokens"):
+            unit += f", over {report[group]['ais_tokens']:,} tokens"
         if metric.key == "evaluate.ppl" and report[group].get("tokens"):
             unit += f", over {report[group]['tokens']:,} tokens"
         rows.append({"key": metric.key, "title": metric.title, "value": shown, "unit": unit, "meaning": metric.meaning})

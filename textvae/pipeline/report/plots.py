@@ -64,14 +64,19 @@ def _svg(figure: Any) -> str:
 def training_curves(rows: Sequence[dict[str, Any]]) -> str:
     """Loss, NLL and validation bound; raw KL and its penalty; the KL weight, by step.
 
+    Where q(z|x) has no density there is no KL: then only the first, and how the prior likes the codes.
+
     Args:
         rows: lines of `metrics.jsonl`.
     """
     with _styled():
-        figure, (left, middle, right) = _figure(10.5, 3.1, 3)
+        implicit = any("prior_nll" in row for row in rows)
+        figure, panels = _figure(7.0, 3.1, 2) if implicit else _figure(10.5, 3.1, 3)
+        left, middle, right = panels[0], panels[1], panels[-1]
         series = [
             (left, "loss", "loss", GRAY, "-"),
             (left, "nll", "NLL given z", BLUE, "-"),
+            (middle, "prior_nll", "-log p(z)", ORANGE, "-"),
             (middle, "kl_penalty", "trained on (free bits)", GRAY, "--"),
             (middle, "kl", "raw KL", ORANGE, "-"),
             (right, "kl_weight", "weight", GREEN, "-"),
@@ -80,13 +85,20 @@ def training_curves(rows: Sequence[dict[str, Any]]) -> str:
             points = [(row["step"], row[name]) for row in rows if name in row and "step" in row]
             if points:
                 axes.plot(*zip(*points, strict=True), style, color=color, label=label)
-        bound = [(row["step"], row["valid_elbo_nll"]) for row in rows if "valid_elbo_nll" in row and "step" in row]
-        if bound:
-            left.plot(*zip(*bound, strict=True), "o", color="#b0413e", markersize=4.5, label="validation bound")
+        for name, label in (
+            ("valid_elbo_nll", "validation bound"),
+            ("valid_proxy_elbo_nll", "validation bound of proxy"),
+        ):
+            bound = [(row["step"], row[name]) for row in rows if name in row and "step" in row]
+            if bound:
+                left.plot(*zip(*bound, strict=True), "o", color="#b0413e", markersize=4.5, label=label)
         left.set(title="Nats per sentence", xlabel="step")
-        middle.set(title="KL, nats per sentence", xlabel="step")
-        right.set(title="Weight of the KL", xlabel="step")
-        right.set_ylim(bottom=-0.03)
+        if implicit:
+            middle.set(title="Codes under the prior, nats", xlabel="step")
+        else:
+            middle.set(title="KL, nats per sentence", xlabel="step")
+            right.set(title="Weight of the KL", xlabel="step")
+            right.set_ylim(bottom=-0.03)
         for axes in (left, middle):
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(fontsize=8.5)

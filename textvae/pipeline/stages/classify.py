@@ -9,7 +9,7 @@ from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import DETAILS, Stage, Work
-from textvae.pipeline.stages.evaluate import SHOWN, best_device, split_file
+from textvae.pipeline.stages.evaluate import SHOWN, best_device, implicit_posterior, split_file
 from textvae.pipeline.stages.train import model_card
 
 
@@ -30,6 +30,12 @@ class ClassifyStage(Stage):
             raise ConfigError(
                 f"{recipe.source} has a [classify] table, but corpus '{recipe.corpus.name}' has no labels; "
                 "remove the table, or name the corpus' label_column in its card."
+            )
+        kind = implicit_posterior(recipe)
+        if kind and "model" not in recipe.tables[self.name]:
+            raise ConfigError(
+                f"{recipe.source}: [classify] takes over the parts of the model, whose {kind} posterior has no density "
+                "to sum labels out by; give it a [classify.model] of its own, or remove it."
             )
 
     def run(self, work: Work) -> dict[str, Any]:

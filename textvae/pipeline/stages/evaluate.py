@@ -10,9 +10,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from textvae.errors import ConfigError
 from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
+from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import DETAILS, Stage, Work
+
+WITHOUT_DENSITY = ("stein",)
+"""Kinds of posteriors that cannot be scored: known here by name, for a recipe is looked at before torch is there."""
 
 SHOWN, PLOTTED = 12, 2000
 """Sentences shown in the report, and points of its picture of the latent space."""
@@ -28,6 +33,14 @@ class EvaluateStage(Stage):
         from textvae.evaluation import EvaluateConfig
 
         return EvaluateConfig
+
+    def check(self, recipe: Recipe) -> None:
+        kind = implicit_posterior(recipe)
+        if kind and "ais" not in recipe.tables[self.name]:
+            raise ConfigError(
+                f"{recipe.source}: a {kind} posterior has no density, so neither ELBO nor importance weighting bounds "
+                "the likelihood; add [evaluate.ais], or remove [evaluate]."
+            )
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.evaluation import evaluate
@@ -54,6 +67,14 @@ class EvaluateStage(Stage):
         return {**as_json(dict(measured)), "split": split.stem}
 
 
+def implicit_posterior(recipe: Recipe) -> str:
+    """The kind of the model's posterior as the recipe has it, where it is one without a density; else empty."""
+    table: Any = recipe.tables.get("train", {})
+    for name in ("model", "posterior", "kind"):
+        table = table.get(name) if isinstance(table, dict) else None
+    return table if table in WITHOUT_DENSITY else ""
+
+
 def spread_out(items: Sequence[Any], count: int = SHOWN) -> list[Any]:
     """At most `count` of some items, evenly spread over them."""
     return [items[i * len(items) // count] for i in range(count)] if len(items) > count else list(items)
@@ -78,8 +99,6 @@ def split_file(tokenized: Path, split: str) -> Path:
     Raises:
         ConfigError: the corpus has no such split.
     """
-    from textvae.errors import ConfigError
-
     path = tokenized / f"{split}.arrow"
     if not path.exists() and split == "test":
         path = tokenized / "valid.arrow"
