@@ -6,6 +6,7 @@ from pydantic import Field
 
 from textvae.posteriors.base import JointDensity, NeedsJoint, Posterior, Refined
 from textvae.posteriors.gaussian import BatchNormConfig, GaussianPosterior, GaussianPosteriorConfig
+from textvae.posteriors.hierarchical import HierarchicalPosterior, HierarchicalPosteriorConfig
 from textvae.posteriors.inverse_autoregressive import (
     InverseAutoregressivePosterior,
     InverseAutoregressivePosteriorConfig,
@@ -18,6 +19,7 @@ from textvae.posteriors.zero_mean import ZeroMeanPosterior, ZeroMeanPosteriorCon
 
 PosteriorConfig = Annotated[
     GaussianPosteriorConfig
+    | HierarchicalPosteriorConfig
     | InverseAutoregressivePosteriorConfig
     | MixturePosteriorConfig
     | PowerSphericalPosteriorConfig
@@ -31,6 +33,8 @@ __all__ = [
     "BatchNormConfig",
     "GaussianPosterior",
     "GaussianPosteriorConfig",
+    "HierarchicalPosterior",
+    "HierarchicalPosteriorConfig",
     "InverseAutoregressivePosterior",
     "InverseAutoregressivePosteriorConfig",
     "JointDensity",
