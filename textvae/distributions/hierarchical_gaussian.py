@@ -13,7 +13,7 @@ from torch.distributions import constraints
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
 from textvae.distributions.latent import LatentDistribution
 
-_PAIRS_AT_ONCE = 2**14
+_PAIRS_AT_ONCE = 2**12
 """Samples times distributions scored together in `pairwise_log_prob`: few enough for a cache."""
 
 _MEAN_PAIRS = 16
