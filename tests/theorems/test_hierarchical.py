@@ -74,14 +74,14 @@ class TestExactChain:
         torch.testing.assert_close(model.prior().log_prob(z), model.joint_prior().log_prob(z))
 
     def test_bounds_are_in_order(self) -> None:
-        """ELBO <= IWAE-5 <= IWAE-50 <= log p, each by more than 3 standard errors of its mean over 400 observations."""
+        """ELBO < IWAE-5 < IWAE-50 by more than 10 standard errors of the mean over 400 observations, log p by -3."""
         model = oracle.observed(400, off=0.6)
         found = likelihood(model, sentences_of(model), num_samples=50)
         log_p = model.exact_log_p().detach().numpy()
         chain = [-found.elbo_nll, -found.curve[5], -found.curve[50], log_p]  # type: ignore[operator]
-        for below, above in pairwise(chain):
+        for (below, above), errors in zip(pairwise(chain), (10, 10, -3), strict=True):
             gain = above - below
-            assert gain.mean() > 3 * gain.std() / 20
+            assert gain.mean() > errors * gain.std() / 20
 
     def test_annealing_reaches_log_p(self) -> None:
         """The mean over 40 observations is within 0.05 nats, of which the standard error is less than a third."""
@@ -306,6 +306,8 @@ class TestLossyCodes:
         assert last["rate"] + last["distortion"] == pytest.approx(found["elbo_nll"], rel=1e-5)
         assert last["token_accuracy"] == found["token_accuracy"]
         assert found["active_units"] <= 4 and 0 < found["mi"] <= found["mi_cap"] and "verdict" in found
+        short = evaluate(model, corpus, settings.model_copy(update={"rate_distortion_samples": 0}))
+        assert not short.rate_distortion and short["kl_z_1"] == found["kl_z_1"]
         plain = evaluate(text_model("gaussian", "standard_normal"), corpus, settings)
         assert not plain.rate_distortion and "kl_z_1" not in plain
 

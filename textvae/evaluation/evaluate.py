@@ -39,7 +39,7 @@ class EvaluateConfig(Config):
     reconstruct_sentences: int | None = Field(None, ge=1, description="reconstruct so many; all when absent")
     reconstruct_decoding: DecodingConfig = Field(default_factory=GreedyConfig, description="from posterior means")
     rate_distortion_samples: int = Field(
-        10, ge=1, description="codes of a sentence, for the curve over the levels of a hierarchical model"
+        10, ge=0, description="codes of a sentence, for what each level of a hierarchical model tells; 0 leaves it out"
     )
     samples: int = Field(20, ge=0, description="sentences from the prior to show")
     quality_samples: int = Field(500, ge=0, description="sentences from the prior to measure; 0 leaves that out")
@@ -213,6 +213,8 @@ def _put_levels(
     for name, values_N in bounds.level_kl.items():
         mean, error = mean_and_error(values_N)
         result.put(**{name: mean, f"{name}_se": error})
+    if not config.rate_distortion_samples:
+        return
     found = rate_distortion(
         model, corpus, result.indices, num_samples=config.rate_distortion_samples, seed=seed, **where
     )
