@@ -21,6 +21,7 @@ from textvae.objectives import (
 from textvae.posteriors import (
     BatchNormConfig,
     GaussianPosteriorConfig,
+    HierarchicalPosteriorConfig,
     InverseAutoregressivePosteriorConfig,
     MixturePosteriorConfig,
     PosteriorConfig,
@@ -33,6 +34,7 @@ from textvae.posteriors import (
 from textvae.priors import (
     AutoregressiveFlowPriorConfig,
     ConditionalPriorConfig,
+    HierarchicalPriorConfig,
     HypersphericalUniformPriorConfig,
     MixturePriorConfig,
     Prior,
@@ -85,6 +87,7 @@ POSTERIORS: dict[str, PosteriorConfig] = {
     "gaussian-batch-norm-committed": GaussianPosteriorConfig(batch_norm=BatchNormConfig(), committed_rate=1.0),
     "semi_amortized": SemiAmortizedPosteriorConfig(),
     "stein": SteinPosteriorConfig(hidden_dim=8),
+    "hierarchical": HierarchicalPosteriorConfig(levels=2, hidden_dim=5),
     "inverse_autoregressive": InverseAutoregressivePosteriorConfig(hidden_dim=8, context_dim=3),
     "inverse_autoregressive-deep": InverseAutoregressivePosteriorConfig(
         hidden_dim=6, context_dim=3, steps=3, hidden_layers=2
@@ -109,6 +112,7 @@ PRIORS: dict[str, PriorConfig] = {
     "standard_normal": StandardNormalPriorConfig(),
     "autoregressive_flow": AutoregressiveFlowPriorConfig(hidden_dim=8),
     "conditional": ConditionalPriorConfig(num_labels=3),
+    "hierarchical": HierarchicalPriorConfig(levels=2, hidden_dim=5),
     "mixture": MixturePriorConfig(components=3),
     "vamp": VampPriorConfig(components=4),
 }

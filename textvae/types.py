@@ -77,8 +77,10 @@ class LatentGroup:
         z_SUD: samples of q.
         log_q_SU: log q(z), nats; None for an implicit posterior.
         log_p_SU: log p(z), nats.
-        kl_U: KL(q || p) in closed form, nats per unit; None where only Monte Carlo can tell.
-        kl_per_dim_UD: the same by dimension, where both distributions factorise.
+        kl_U: KL(q || p) in closed form, nats per unit; None where only Monte Carlo can tell. Of levels, that of each
+            level given the samples of those above, in closed form, averaged over samples: without bias.
+        kl_per_dim_UD: the same by dimension, where both distributions factorise (given the levels above).
+        levels: equal parts of z, each conditioned on those before it; the KL of each is a sum in kl_per_dim_UD.
         unit_B: which unit each sentence belongs to; None means unit b is sentence b.
         extended: True where the densities carry auxiliary variables, so that their difference is not a KL.
     """
@@ -93,6 +95,7 @@ class LatentGroup:
     kl_per_dim_UD: Tensor | None = None
     unit_B: Tensor | None = None
     extended: bool = False
+    levels: int = 1
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,13 @@ DECODERS: dict[str, DecoderConfig] = {
     "transformer": TransformerDecoderConfig(**TINY_T),
 }
 LABELS = ("a", "b", "c")
+D = 4
 OBJECTIVE = ELBOConfig().build(steps_per_epoch=1, total_steps=1)
 
 
 def built(posterior: str = "gaussian", prior: str = "standard_normal", decoder: str = "lstm") -> TextVAE:
     config = TextVAEConfig(
-        latent_dim=3,
+        latent_dim=D,
         encoder=LSTMEncoderConfig(**SMALL),
         posterior=POSTERIORS[posterior],
         prior=PRIORS[prior],
@@ -122,7 +123,7 @@ def test_tasks_have_a_code_for_every_sentence(posterior: str) -> None:
     texts = ["one two three", "four five"]
     model.tokenizer = WordConfig(vocab_size=11).train(["one two three four five six seven"])
     codes = model.encode(texts)
-    assert codes.shape == (2, 3) and codes.isfinite().all()
+    assert codes.shape == (2, D) and codes.isfinite().all()
     torch.testing.assert_close(model.encode(texts), codes, rtol=0, atol=0)
     assert reconstruct(model, texts)[0].text == texts[0]
     assert len(interpolate(model, *texts, steps=3).texts) == 3
@@ -134,7 +135,7 @@ def test_a_folder_brings_the_prior_back(prior: str, tmp_path: Path) -> None:
     model = built(posterior_beside(prior), prior)
     scramble(model).eval().save_pretrained(tmp_path / "model")  # type: ignore[operator]
     again = load_model(tmp_path / "model")
-    z = torch.randn(7, 3)
+    z = torch.randn(7, D)
     torch.testing.assert_close(again.prior().log_prob(z), model.prior().log_prob(z), rtol=0, atol=0)  # type: ignore[operator]
 
 
@@ -144,7 +145,7 @@ def test_a_folder_brings_the_prior_back(prior: str, tmp_path: Path) -> None:
 )
 def test_every_crossing_is_semi_supervised_too(posterior: str, prior: str) -> None:
     config = SemiSupervisedConfig(
-        latent_dim=3,
+        latent_dim=D,
         encoder=LSTMEncoderConfig(**SMALL),
         posterior=POSTERIORS[posterior],
         prior=PRIORS[prior],
@@ -164,7 +165,7 @@ class TestVamp:
     def test_density_is_the_mean_of_the_posterior_at_the_pseudo_inputs(self) -> None:
         model = scramble(built("mixture", "vamp"))
         assert isinstance(model, TextVAE) and isinstance(model.prior, VampPrior)
-        z = torch.randn(6, 5, 3)
+        z = torch.randn(6, 5, D)
         q = model.posterior(model.prior.pseudo_KH)
         expected = torch.stack([q.rows(k).log_prob(z) for k in range(4)]).logsumexp(0) - torch.log(torch.tensor(4.0))
         torch.testing.assert_close(model.prior().log_prob(z), expected, rtol=1e-4, atol=1e-4)
@@ -177,14 +178,14 @@ class TestVamp:
     def test_a_copy_has_a_prior_of_its_own(self) -> None:
         model = built("gaussian", "vamp")
         other = copy.deepcopy(model)
-        before = model.prior().log_prob(torch.zeros(3))
+        before = model.prior().log_prob(torch.zeros(D))
         scramble(other.posterior)
-        torch.testing.assert_close(model.prior().log_prob(torch.zeros(3)), before, rtol=0, atol=0)
-        assert (other.prior().log_prob(torch.zeros(3)) - before).abs() > 1e-3
+        torch.testing.assert_close(model.prior().log_prob(torch.zeros(D)), before, rtol=0, atol=0)
+        assert (other.prior().log_prob(torch.zeros(D)) - before).abs() > 1e-3
 
     def test_outside_a_model_it_says_what_is_missing(self) -> None:
         with pytest.raises(ConfigError, match="no posterior"):
-            PRIORS["vamp"].build(latent_dim=3)()
+            PRIORS["vamp"].build(latent_dim=D)()
 
 
 class TestZeroMean:
@@ -296,5 +297,5 @@ def test_kinds_are_told_apart_and_survive_json() -> None:
 
 def test_a_prior_needs_nothing_it_does_not_ask_for() -> None:
     for name in PRIORS:
-        prior = composed_prior(PRIORS[name], 3)
-        assert prior(Context(example_id_B=torch.arange(2))).event_shape == (3,)
+        prior = composed_prior(PRIORS[name], D)
+        assert prior(Context(example_id_B=torch.arange(2))).event_shape == (D,)

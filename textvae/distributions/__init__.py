@@ -4,6 +4,7 @@ from textvae.distributions.autoregressive_network import AutoregressiveNetwork
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
 from textvae.distributions.equal_mixture import EqualMixture
 from textvae.distributions.gaussian_mixture import Estimator, GaussianMixture
+from textvae.distributions.hierarchical_gaussian import HierarchicalGaussian, LevelNetwork
 from textvae.distributions.hyperspherical_uniform import HypersphericalUniform
 from textvae.distributions.inverse_autoregressive import InverseAutoregressive
 from textvae.distributions.latent import LatentDistribution
@@ -19,9 +20,11 @@ __all__ = [
     "EqualMixture",
     "Estimator",
     "GaussianMixture",
+    "HierarchicalGaussian",
     "HypersphericalUniform",
     "InverseAutoregressive",
     "LatentDistribution",
+    "LevelNetwork",
     "MaskedAutoregressiveFlow",
     "PowerSpherical",
     "Pushforward",

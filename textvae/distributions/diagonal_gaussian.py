@@ -86,6 +86,9 @@ class DiagonalGaussian(LatentDistribution):
         constant_U = (loc_UD.square() * precision_UD + _LOG_2PI).sum(-1) + 2.0 * self.scale.double().log().sum(-1)
         return -0.5 * (quadratic_MU + constant_U)
 
+    def given(self, z: Tensor) -> DiagonalGaussian:
+        return self
+
     def kl_per_dim(self, prior: Distribution) -> Tensor | None:
         """Closed form (Kingma & Welling 2014, appendix B, for any diagonal Gaussian prior)."""
         if not isinstance(prior, DiagonalGaussian):

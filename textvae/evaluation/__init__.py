@@ -7,6 +7,7 @@ from textvae.evaluation.information import Information, active_units, informatio
 from textvae.evaluation.likelihood import Likelihood, likelihood, log_importance_weights
 from textvae.evaluation.perplexity import perplexities
 from textvae.evaluation.probe import Probe, linear_probe, posterior_means
+from textvae.evaluation.rate_distortion import RateDistortion, lossy_codes, rate_distortion
 from textvae.evaluation.reconstruction import PermutedCodes, Reconstruction, bleu, permuted_codes, reconstruct
 from textvae.evaluation.streaming import LogMeanExp
 from textvae.evaluation.text_quality import distinct, prior_samples, text_quality
@@ -24,6 +25,7 @@ __all__ = [
     "LogMeanExp",
     "PermutedCodes",
     "Probe",
+    "RateDistortion",
     "Reconstruction",
     "Sandwich",
     "Simulated",
@@ -40,10 +42,12 @@ __all__ = [
     "likelihood",
     "linear_probe",
     "log_importance_weights",
+    "lossy_codes",
     "permuted_codes",
     "perplexities",
     "posterior_means",
     "prior_samples",
+    "rate_distortion",
     "reconstruct",
     "simulate",
     "text_quality",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from textvae.evaluation.likelihood import Likelihood, likelihood, mean_and_error
 from textvae.evaluation.perplexity import perplexities
 from textvae.evaluation.probe import linear_probe, posterior_means, require_scikit_learn
 from textvae.evaluation.protocol import Progress, TextCorpus
+from textvae.evaluation.rate_distortion import lossy_codes, rate_distortion
 from textvae.evaluation.reconstruction import permuted_codes, reconstruct
 from textvae.evaluation.text_quality import prior_samples, text_quality
 from textvae.evaluation.verdict import judge
@@ -38,6 +40,9 @@ class EvaluateConfig(Config):
     batch_tokens: int = Field(16_384, ge=1, description="tokens of a decoder call; memory, never a result")
     reconstruct_sentences: int | None = Field(None, ge=1, description="reconstruct so many; all when absent")
     reconstruct_decoding: DecodingConfig = Field(default_factory=GreedyConfig, description="from posterior means")
+    rate_distortion_samples: int = Field(
+        10, ge=0, description="codes of a sentence, for what each level of a hierarchical model tells; 0 leaves it out"
+    )
     samples: int = Field(20, ge=0, description="sentences from the prior to show")
     quality_samples: int = Field(500, ge=0, description="sentences from the prior to measure; 0 leaves that out")
     decoding: DecodingConfig = Field(default_factory=SamplingConfig, description="of sentences from the prior")
@@ -82,6 +87,8 @@ class Evaluation(dict[str, Any]):
 
     Attributes:
         curve: rows `{"iw_samples", "iw_nll", "iw_nll_se"}`, the bound by its number of samples.
+        rate_distortion: of a code in levels, what its first k levels cost and tell; see `textvae.evaluation.
+            rate_distortion` for the rows. Empty for other models.
         latent_means: posterior means, float32 [N, D], or None.
         labels: class of each of these sentences, int64 [N], -1 for none.
         indices: their places in the corpus, [N].
@@ -90,6 +97,7 @@ class Evaluation(dict[str, Any]):
     """
 
     curve: list[dict[str, Any]]
+    rate_distortion: list[dict[str, Any]]
     latent_means: np.ndarray | None
     labels: np.ndarray | None
     indices: np.ndarray
@@ -99,7 +107,7 @@ class Evaluation(dict[str, Any]):
     def __init__(self, indices: np.ndarray) -> None:
         super().__init__()
         self.curve, self.latent_means, self.labels, self.indices = [], None, None, indices
-        self.reconstructions, self.samples = [], []
+        self.rate_distortion, self.reconstructions, self.samples = [], [], []
 
     def put(self, **values: Any) -> None:
         """Add what was measured; None stays absent."""
@@ -158,6 +166,10 @@ def evaluate(
     if config.ais is not None and not bounds.exact:
         _put_annealed(result, model, corpus, config, config.ais, bounds, seed, where)
 
+    # What does each level of z cost, and what does it tell?
+    if bounds.level_kl:
+        _put_levels(result, model, corpus, config, tokenizer, bounds, seed, where)
+
     # Is z used?
     rise = None
     if model.latent_dim:
@@ -213,6 +225,41 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
         mean, error = mean_and_error(values_N)
         row = {"iw_samples": k, "iw_nll": mean, "iw_nll_se": 0.0 if bounds.exact else error}
         result.curve.append({name: value for name, value in row.items() if value is not None})
+
+
+def _put_levels(
+    result: Evaluation,
+    model: Any,
+    corpus: TextCorpus,
+    config: EvaluateConfig,
+    tokenizer: Tokenizer | None,
+    bounds: Likelihood,
+    seed: int,
+    where: dict[str, Any],
+) -> None:
+    for name, values_N in bounds.level_kl.items():
+        mean, error = mean_and_error(values_N)
+        result.put(**{name: mean, f"{name}_se": error})
+    if not config.rate_distortion_samples:
+        return
+    found = rate_distortion(
+        model, corpus, result.indices, num_samples=config.rate_distortion_samples, seed=seed, **where
+    )
+    if found is None:
+        return
+    chosen = _spread(result.indices, config.reconstruct_sentences)
+    for row in found.rows():
+        restored = reconstruct(
+            model,
+            corpus,
+            chosen,
+            decoding=config.reconstruct_decoding,
+            tokenizer=tokenizer,
+            codes_of=partial(lossy_codes, model, row["levels"]),
+            **where,
+        )
+        told = {name: value for name, value in restored.metrics.items() if name != "bleu_signature"}
+        result.rate_distortion.append({**row, **told})
 
 
 def _put_annealed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from torch.distributions import kl_divergence
 from textvae.evaluation.noise import SAMPLE_BLOCK, draw, draw_codes, own_randomness, sentence_seeds
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, plain_group, probe, unlabelled
 from textvae.evaluation.streaming import LogMeanExp, ladder
+from textvae.models.text_vae import levels_of
+from textvae.objectives import kl_by_level
 from textvae.text.batching import sequential_batches
 from textvae.types import Batch, LatentTerms
 
@@ -36,6 +38,7 @@ class Likelihood:
         num_samples: k.
         exact: True for a model without latent variables.
         curve: minus the bound with k samples, by k, from these same samples: {k: [N]}.
+        level_kl: of a code in levels, the KL of each given the levels above, which sum to `kl`: `kl_z_1` (the top) ...
     """
 
     elbo_nll: np.ndarray | None
@@ -46,6 +49,7 @@ class Likelihood:
     num_samples: int
     exact: bool
     curve: dict[int, np.ndarray]
+    level_kl: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def likelihood(
@@ -111,6 +115,7 @@ def likelihood(
         num_samples=used,
         exact=exact,
         curve=curves,
+        level_kl={name: values for name, values in columns.items() if name.startswith("kl_")},
     )
 
 
@@ -147,6 +152,7 @@ def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, 
     """One latent vector a sentence: encode once, then only the decoder runs."""
     posterior, prior = model.posterior_of(batch), model.prior()
     streams = {k: LogMeanExp(k) for k in ladder(num_samples)}
+    kl_B, kl_BD = closed_kl(posterior, prior), None
     log_px_B = log_ratio_B = torch.zeros(len(example_ids), dtype=torch.float64, device=batch.tokens_BT.device)
     for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
         count, device = min(SAMPLE_BLOCK, num_samples - start), batch.tokens_BT.device
@@ -159,10 +165,16 @@ def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, 
             for stream in streams.values():
                 stream.update(log_px_SB + log_ratio_SB[chunk])
         log_ratio_B = log_ratio_B + log_ratio_SB.sum(0)
-    kl_B = closed_kl(posterior, prior)
+        given_SBD = posterior.kl_per_dim_given(prior, z_SBD) if kl_B is None else None
+        if given_SBD is not None:
+            given_BD = given_SBD.double().sum(0) / num_samples
+            kl_BD = given_BD if kl_BD is None else kl_BD + given_BD
+    if kl_BD is not None:
+        kl_B = kl_BD.sum(-1)
     kl_B = -log_ratio_B / num_samples if kl_B is None else kl_B.double()
     rec_nll_B = -log_px_B / num_samples
     values = {"elbo_nll": rec_nll_B + kl_B, "rec_nll": rec_nll_B, "kl": kl_B}
+    values |= kl_by_level("z", levels_of(posterior, prior), kl_BD)
     return _Measured(values, {k: stream.value() for k, stream in streams.items()})
 
 
@@ -243,6 +255,9 @@ def _averages(terms: LatentTerms) -> dict[str, Tensor]:
     found["elbo"] = -found["rec_nll"] - kl_B
     if not any(group.extended for group in terms.latents):
         found["kl"] = kl_B
+        for group in terms.latents:
+            by_level = kl_by_level(group.name, group.levels, group.kl_per_dim_UD)
+            found |= {name: level_kl_B.double() for name, level_kl_B in by_level.items()}
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,11 +41,13 @@ def reconstruct(
     *,
     decoding: Decoding | None = None,
     tokenizer: Tokenizer | None = None,
+    codes_of: Callable[[Batch], torch.Tensor] | None = None,
     batch_tokens: int = 16384,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> Reconstruction:
-    """Decode each sentence from the mean of its posterior, greedily by default, and compare.
+    """Decode each sentence from the mean of its posterior (or from what `codes_of` says), greedily by default, and
+    compare.
 
     On a sphere the mean direction is decoded; the mean itself lies inside.
 
@@ -61,7 +64,8 @@ def reconstruct(
     with own_randomness(model, device):
         for rows in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
             batch = unlabelled(corpus, indices[rows], device)
-            z_BD, context = model.posterior_of(batch).center, likely_label(model, batch)
+            z_BD = model.posterior_of(batch).center if codes_of is None else codes_of(batch)
+            context = likely_label(model, batch)
             made = generate(model.decoder, z_BD, decoding or GreedyConfig(), context=context).tokens
             forced += _teacher_forced_hits(model.decoder, batch, z_BD, context)
             tokens = batch.tokens_BT.tolist()

@@ -8,6 +8,7 @@ from textvae.layers.matrix_product import matrix_product
 from textvae.layers.pooling import Pooling, pool, valid_positions
 from textvae.layers.precision import at_least_float32
 from textvae.layers.recurrent_stack import Cell, RecurrentStack
+from textvae.layers.top_down import TopDown
 from textvae.layers.transformer import Cache, TransformerBlock
 from textvae.layers.variance_linear import VarianceLinear
 from textvae.layers.vocabulary import VocabularyProjection
@@ -22,6 +23,7 @@ __all__ = [
     "MaskedAutoregressive",
     "Pooling",
     "RecurrentStack",
+    "TopDown",
     "TransformerBlock",
     "VarianceLinear",
     "VocabularyProjection",

@@ -24,7 +24,7 @@ from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import seeing_target
 from textvae.models.support import has_density, require_same_support
-from textvae.models.text_vae import closed_form_kl, to_device
+from textvae.models.text_vae import kl_at, levels_of, to_device
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
 from textvae.text.batching import encode_texts
@@ -167,8 +167,7 @@ class SemiSupervisedTextVAE(TextModel):
         log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, z_SBD, Context(label_B=label_SB))
         if found.surrogate_B is not None:
             log_px_z_SB = log_px_z_SB + over_samples(found.surrogate_B.view(labels, sentences))
-        per_dim_CBD = posterior.kl_per_dim(prior)
-        kl_CB = closed_form_kl(posterior, prior) if per_dim_CBD is None else per_dim_CBD.sum(-1)
+        kl_CB, per_dim_CBD = kl_at(posterior, prior, z_SCBD)
         per_dim_BD = None if per_dim_CBD is None else (weight_BC.T.unsqueeze(-1) * per_dim_CBD).sum(0)
         z_group = LatentGroup(
             name="z",
@@ -179,6 +178,7 @@ class SemiSupervisedTextVAE(TextModel):
             log_p_SU=prior.log_prob(z_SBD),
             kl_U=None if kl_CB is None else (weight_BC.T * kl_CB).sum(0),
             kl_per_dim_UD=per_dim_BD,
+            levels=levels_of(posterior, prior),
         )
         label_group = LatentGroup(
             name="label",

@@ -23,7 +23,7 @@ def support_of(config: Component) -> str:
 
 
 def require_same_support(posterior: Component, prior: Component, latent_dim: int) -> None:
-    """Refuse a pair between which no KL is finite, and a sphere without room.
+    """Refuse a pair between which no KL is finite, a sphere without room, and levels that do not fit.
 
     Raises:
         ValueError: for pydantic to report, as this is called while a config is checked.
@@ -36,6 +36,20 @@ def require_same_support(posterior: Component, prior: Component, latent_dim: int
         )
     if ours == SPHERE and latent_dim < 2:
         raise ValueError(f"latent_dim is {latent_dim}, but a sphere needs at least 2; use 2 or more")
+    _require_whole_levels(posterior, prior, latent_dim)
+
+
+def _require_whole_levels(posterior: Component, prior: Component, latent_dim: int) -> None:
+    found: list[int] = [getattr(part, "levels", 1) for part in (posterior, prior)]
+    levels = [number for number in found if number > 1]
+    if len(set(levels)) > 1:
+        raise ValueError(
+            f"the posterior has {levels[0]} levels and the prior {levels[1]}; give both the same number of levels"
+        )
+    if levels and latent_dim % levels[0]:
+        raise ValueError(
+            f"latent_dim is {latent_dim}, which {levels[0]} levels cannot share equally; use a multiple of {levels[0]}"
+        )
 
 
 def has_density(posterior: Component | None) -> bool:

@@ -153,8 +153,8 @@ def latent_group(name: str, posterior: LatentDistribution, prior: LatentDistribu
 def scored_group(
     name: str, posterior: LatentDistribution, prior: LatentDistribution, z_SUD: Tensor, log_q_SU: Tensor | None
 ) -> LatentGroup:
-    """A latent variable with these samples of its posterior; its KL in closed form where torch knows one."""
-    per_dim_UD = posterior.kl_per_dim(prior)
+    """A latent variable with these samples of its posterior; its KL in closed form where there is one."""
+    kl_U, per_dim_UD = kl_at(posterior, prior, z_SUD)
     return LatentGroup(
         name=name,
         posterior=posterior,
@@ -162,9 +162,32 @@ def scored_group(
         z_SUD=z_SUD,
         log_q_SU=log_q_SU,
         log_p_SU=prior.log_prob(z_SUD),
-        kl_U=closed_form_kl(posterior, prior) if per_dim_UD is None else per_dim_UD.sum(-1),
+        kl_U=kl_U,
         kl_per_dim_UD=per_dim_UD,
+        levels=levels_of(posterior, prior),
     )
+
+
+def kl_at(
+    posterior: LatentDistribution, prior: LatentDistribution, z_SUD: Tensor
+) -> tuple[Tensor | None, Tensor | None]:
+    """KL(posterior || prior), nats, of the posterior's batch shape, and by dimension: `LatentGroup` says when None.
+
+    Args:
+        posterior: q.
+        prior: p.
+        z_SUD: samples of q, which stand for the levels above where the distributions come in levels.
+    """
+    per_dim_UD = posterior.kl_per_dim(prior)
+    if per_dim_UD is None:
+        per_dim_SUD = posterior.kl_per_dim_given(prior, z_SUD)
+        per_dim_UD = None if per_dim_SUD is None else per_dim_SUD.mean(0)
+    return closed_form_kl(posterior, prior) if per_dim_UD is None else per_dim_UD.sum(-1), per_dim_UD
+
+
+def levels_of(posterior: LatentDistribution, prior: LatentDistribution) -> int:
+    """Parts of z whose KLs can be told one by one, given those above."""
+    return max(getattr(posterior, "levels", 1), getattr(prior, "levels", 1))
 
 
 def closed_form_kl(posterior: LatentDistribution, prior: LatentDistribution) -> Tensor | None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from textvae.objectives.elbo import ELBO, ELBOConfig, kl_by_sentence, local_mean
+from textvae.objectives.elbo import ELBO, ELBOConfig, kl_by_level, kl_by_sentence, local_mean
 from textvae.objectives.free_bits import (
     BatchMeanFreeBitsConfig,
     FreeBitsConfig,
@@ -62,6 +62,7 @@ __all__ = [
     "TargetFreeBitsConfig",
     "Unregularized",
     "UnregularizedConfig",
+    "kl_by_level",
     "kl_by_sentence",
     "local_mean",
     "log_importance_weights",

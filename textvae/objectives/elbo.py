@@ -71,6 +71,8 @@ class ELBO:
             kl_B = kl_B + group_kl_B
             penalty_B = penalty_B + self._penalty(group, group_kl_B, batch_mean)
         metrics = {"nll": nll_B.detach(), "kl": kl_B.detach(), "kl_penalty": penalty_B.detach()}
+        for group in terms.latents:
+            metrics |= kl_by_level(group.name, group.levels, group.kl_per_dim_UD)
         return ObjectiveOutput(nll_B + weight * penalty_B, metrics, weight)
 
     def _penalty(self, group: LatentGroup, kl_B: Tensor, batch_mean: BatchMean) -> Tensor:
@@ -98,3 +100,18 @@ def kl_by_sentence(group: LatentGroup, terms: LatentTerms) -> Tensor:
     if group.log_q_SU is None:
         raise ConfigError(f"'{group.name}' has no density, so it has no KL; use the objective stein, which needs none.")
     return (terms.log_weight_SB.exp() * (group.log_q_SU - group.log_p_SU)).sum(0)
+
+
+@torch.no_grad()
+def kl_by_level(name: str, levels: int, kl_per_dim_UD: Tensor | None) -> dict[str, Tensor]:
+    """KL of each level given the levels above, [U] nats, as `kl_NAME_1` (the top) and on.
+
+    Nothing for a code of one piece, or where only Monte Carlo can tell; arguments as in `LatentGroup`.
+
+    >>> {name: kl_U.tolist() for name, kl_U in kl_by_level("z", 2, torch.tensor([[1.0, 2.0, 4.0, 8.0]])).items()}
+    {'kl_z_1': [3.0], 'kl_z_2': [12.0]}
+    """
+    if levels == 1 or kl_per_dim_UD is None:
+        return {}
+    kl_UL = kl_per_dim_UD.unflatten(-1, (levels, -1)).sum(-1)
+    return {f"kl_{name}_{level}": kl_U for level, kl_U in enumerate(kl_UL.unbind(-1), start=1)}

@@ -12,7 +12,8 @@ target       abs(mean_b R_b - F): the total is pulled to F from both sides
 ============ ==========================================================================
 
 At F = 0 each is the plain KL. Where the mean over the batch decides, it is that of the global batch. A model of
-several latent vectors applies it to each of them.
+several latent vectors applies it to each of them. A code in levels is one vector: its dimensions' KLs are those given
+the levels above, so the first two set a floor under every level, the others under all levels together.
 """
 
 from __future__ import annotations

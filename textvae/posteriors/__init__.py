@@ -6,6 +6,7 @@ from pydantic import Field
 
 from textvae.posteriors.base import JointDensity, NeedsJoint, Posterior, Refined
 from textvae.posteriors.gaussian import BatchNormConfig, GaussianPosterior, GaussianPosteriorConfig
+from textvae.posteriors.hierarchical import HierarchicalPosterior, HierarchicalPosteriorConfig
 from textvae.posteriors.inverse_autoregressive import (
     InverseAutoregressivePosterior,
     InverseAutoregressivePosteriorConfig,
@@ -19,6 +20,7 @@ from textvae.posteriors.zero_mean import ZeroMeanPosterior, ZeroMeanPosteriorCon
 
 PosteriorConfig = Annotated[
     GaussianPosteriorConfig
+    | HierarchicalPosteriorConfig
     | InverseAutoregressivePosteriorConfig
     | MixturePosteriorConfig
     | PowerSphericalPosteriorConfig
@@ -33,6 +35,8 @@ __all__ = [
     "BatchNormConfig",
     "GaussianPosterior",
     "GaussianPosteriorConfig",
+    "HierarchicalPosterior",
+    "HierarchicalPosteriorConfig",
     "InverseAutoregressivePosterior",
     "InverseAutoregressivePosteriorConfig",
     "JointDensity",

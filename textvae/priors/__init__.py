@@ -7,6 +7,7 @@ from pydantic import Field
 from textvae.priors.autoregressive_flow import AutoregressiveFlowPrior, AutoregressiveFlowPriorConfig
 from textvae.priors.base import Prior
 from textvae.priors.conditional import ConditionalPrior, ConditionalPriorConfig
+from textvae.priors.hierarchical import HierarchicalPrior, HierarchicalPriorConfig
 from textvae.priors.hyperspherical_uniform import HypersphericalUniformPrior, HypersphericalUniformPriorConfig
 from textvae.priors.mixture import MixturePrior, MixturePriorConfig
 from textvae.priors.standard_normal import StandardNormalPrior, StandardNormalPriorConfig
@@ -15,6 +16,7 @@ from textvae.priors.vamp import VampPrior, VampPriorConfig
 PriorConfig = Annotated[
     AutoregressiveFlowPriorConfig
     | ConditionalPriorConfig
+    | HierarchicalPriorConfig
     | HypersphericalUniformPriorConfig
     | MixturePriorConfig
     | StandardNormalPriorConfig
@@ -27,6 +29,8 @@ __all__ = [
     "AutoregressiveFlowPriorConfig",
     "ConditionalPrior",
     "ConditionalPriorConfig",
+    "HierarchicalPrior",
+    "HierarchicalPriorConfig",
     "HypersphericalUniformPrior",
     "HypersphericalUniformPriorConfig",
     "MixturePrior",

@@ -55,6 +55,8 @@ class EvaluateStage(Stage):
             model, corpus, work.config, seed=work.seed, training_corpus=training, progress=spoken(work.say)
         )
         details: dict[str, Any] = {"curve": measured.curve}
+        if measured.rate_distortion:
+            details["rate_distortion"] = measured.rate_distortion
         details["samples"] = {"sampled": measured.samples[:SHOWN]}
         details["reconstructions"] = [asdict(made) for made in spread_out(measured.reconstructions)]
         if model.latent_dim and not getattr(model.decoder, "num_labels", 0):

@@ -1,0 +1,162 @@
+"""Lossy codes: what the first levels of a hierarchical code cost, and what they tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from textvae.distributions import DiagonalGaussian
+from textvae.evaluation.likelihood import mean_and_error
+from textvae.evaluation.noise import SAMPLE_BLOCK, draw, own_randomness
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, plain_group, probe, unlabelled
+from textvae.models.text_vae import levels_of
+from textvae.text.batching import sequential_batches
+from textvae.types import Batch
+
+_REST_STREAM = 2**34
+"""What fills in for levels that were not sent is no sample of the posterior."""
+
+_SAMPLES_BESIDE = 16
+"""As in the likelihood: how many samples of a sentence share a decoder call, about."""
+
+
+@dataclass(frozen=True)
+class RateDistortion:
+    """Of N sentences and L levels, by the number k = 0 .. L of levels sent; float64 [N, L + 1], nats per sentence.
+
+    Attributes:
+        rate: sum of the first k levels' KLs, each given the levels above.
+        distortion: -E log p(x|z), the first k levels from q(z|x) and the others from the prior given these.
+    """
+
+    rate: np.ndarray
+    distortion: np.ndarray
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each k: `levels`, `rate`, `rate_se`, `distortion`, `distortion_se`; one sentence has no errors."""
+        rows = []
+        for k in range(self.rate.shape[1]):
+            (rate, rate_se), (distortion, distortion_se) = (
+                mean_and_error(values[:, k]) for values in (self.rate, self.distortion)
+            )
+            row = {"rate": rate, "rate_se": rate_se, "distortion": distortion, "distortion_se": distortion_se}
+            rows.append({"levels": k, **{name: value for name, value in row.items() if value is not None}})
+        return rows
+
+
+def rate_distortion(
+    model: Any,
+    corpus: Corpus,
+    indices: np.ndarray | None = None,
+    *,
+    num_samples: int,
+    batch_tokens: int = 16384,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> RateDistortion | None:
+    """The trade of a code sent level by level from the top (Gregor et al. 2016, arXiv 1604.08772, section 4).
+
+    The rate of k levels is what a bits-back coder pays for them, and never falls with k; all L levels' rate and
+    distortion sum to minus the ELBO, with the same codes as `likelihood` to the last digit. The distortion falls with
+    every level that tells something of the sentence beyond those above, given a decoder that listens. The prior's draws
+    are the same for every k.
+
+    Args:
+        model: with `posterior_of`, `prior()` and `decoder`.
+        corpus: tokenized sentences.
+        indices: which of them; all when None.
+        num_samples: codes of a sentence; each is decoded L + 1 times.
+        batch_tokens: rows times tokens of a decoder call, at most.
+        seed: of the draws.
+        device: where the model is.
+        progress: called after every batch.
+
+    Returns:
+        None for a model whose codes come in one piece, in pieces that are no Gaussians given those above, or beside
+        other latent variables.
+    """
+    device = torch.device(device)
+    indices = np.arange(len(corpus)) if indices is None else np.asarray(indices)
+    lengths = np.asarray(corpus.lengths)[indices]
+    budget = max(int(lengths.max(initial=1)), batch_tokens // min(num_samples, _SAMPLES_BESIDE))
+    rate_NK: np.ndarray | None = None
+    distortion_NK = np.zeros((0, 0))
+    done = 0
+    with own_randomness(model, device):
+        for rows in sequential_batches(lengths, budget):
+            batch = unlabelled(corpus, indices[rows], device)
+            if rate_NK is None:
+                levels = _levels(model, batch)
+                if levels == 1:
+                    return None
+                rate_NK, distortion_NK = np.zeros((2, len(indices), levels + 1))
+            rate_BK, distortion_BK = _measure(model, batch, indices[rows], levels, num_samples, batch_tokens, seed)
+            rate_NK[rows], distortion_NK[rows] = cpu64(rate_BK), cpu64(distortion_BK)
+            done += len(rows)
+            if progress is not None:
+                progress("levels", done, len(indices))
+    return None if rate_NK is None else RateDistortion(rate_NK, distortion_NK)
+
+
+def _levels(model: Any, batch: Batch) -> int:
+    """Levels of the model's code; 1 where there is no telling what each costs."""
+    group = plain_group(probe(model, batch))
+    return 1 if group is None or group.kl_per_dim_UD is None else group.levels
+
+
+def _measure(
+    model: Any, batch: Batch, example_ids: np.ndarray, levels: int, num_samples: int, batch_tokens: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Rate and distortion of each sentence, float64 [B, L + 1]."""
+    posterior, prior, device = model.posterior_of(batch), model.prior(), batch.tokens_BT.device
+    at_once = max(1, batch_tokens // batch.tokens_BT.numel())
+    zeros_BD = torch.zeros_like(posterior.center)
+    noise_of = DiagonalGaussian(zeros_BD, torch.ones_like(zeros_BD), validate_args=False)
+    rate_BK, distortion_BK = torch.zeros(2, len(example_ids), levels + 1, dtype=torch.float64, device=device)
+    for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
+        count = min(SAMPLE_BLOCK, num_samples - start)
+        z_SBD, _ = draw(posterior, example_ids, seed, count, stream=block, device=device)
+        noise_SBD, _ = draw(noise_of, example_ids, seed, count, stream=_REST_STREAM + block, device=device)
+        kl_BL = posterior.kl_per_dim_given(prior, z_SBD).double().sum(0).unflatten(-1, (levels, -1)).sum(-1)
+        rate_BK[:, 1:] += kl_BL.cumsum(-1)
+        for k in range(levels + 1):
+            sent_SBD = completed(prior, z_SBD, k, levels, noise_SBD)
+            for some_SBD in sent_SBD.split(at_once):
+                distortion_BK[:, k] -= model.decoder.log_prob(batch.tokens_BT, some_SBD).double().sum(0)
+    return rate_BK / num_samples, distortion_BK / num_samples
+
+
+def completed(prior: Any, z: Tensor, sent: int, levels: int, noise: Tensor) -> Tensor:
+    """A code with its first levels kept and the others drawn from the prior, each given those above.
+
+    Args:
+        prior: with `given`.
+        z: codes, [..., D].
+        sent: levels to keep.
+        levels: L.
+        noise: standard normal, [..., D]; zeros give the prior's means.
+    """
+    parts, noises = list(z.split(z.shape[-1] // levels, -1)), noise.split(z.shape[-1] // levels, -1)
+    for level in range(sent, levels):
+        given = prior.given(torch.cat(parts, -1))
+        loc, scale = (x.unflatten(-1, (levels, -1))[..., level, :] for x in (given.loc, given.scale))
+        parts[level] = loc + scale * noises[level]
+    return torch.cat(parts, -1)
+
+
+def lossy_codes(model: Any, sent: int, batch: Batch) -> Tensor:
+    """The center of each sentence's posterior in the first levels, below them the prior's means given these, [B, D].
+
+    Args:
+        model: with `posterior_of` and `prior()`.
+        sent: levels to keep; all of them give the center.
+        batch: sentences.
+    """
+    posterior, prior = model.posterior_of(batch), model.prior()
+    center_BD = posterior.center
+    return completed(prior, center_BD, sent, levels_of(posterior, prior), torch.zeros_like(center_BD))
