@@ -23,7 +23,7 @@ from textvae.layers import at_least_float32
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import seeing_target
-from textvae.models.support import require_same_support
+from textvae.models.support import require_same_support, sees_codes
 from textvae.models.text_vae import closed_form_kl, to_device
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
@@ -45,6 +45,11 @@ class SemiSupervisedConfig(Component):
     @model_validator(mode="after")
     def _codes_share_a_space(self) -> SemiSupervisedConfig:
         require_same_support(self.posterior, self.prior, self.latent_dim)
+        if sees_codes(self.prior):
+            raise ValueError(
+                f"a semi_supervised model has a code for each label of a sentence, so it cannot have a "
+                f"{self.prior.kind} prior, which asks for one code of each; use 'mixture' or 'vamp'"
+            )
         return self
 
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> SemiSupervisedTextVAE:

@@ -9,6 +9,7 @@ from textvae.priors.base import Prior
 from textvae.priors.conditional import ConditionalPrior, ConditionalPriorConfig
 from textvae.priors.hyperspherical_uniform import HypersphericalUniformPrior, HypersphericalUniformPriorConfig
 from textvae.priors.mixture import MixturePrior, MixturePriorConfig
+from textvae.priors.nearest_neighbors import NearestNeighborsPrior, NearestNeighborsPriorConfig
 from textvae.priors.standard_normal import StandardNormalPrior, StandardNormalPriorConfig
 from textvae.priors.vamp import VampPrior, VampPriorConfig
 
@@ -17,6 +18,7 @@ PriorConfig = Annotated[
     | ConditionalPriorConfig
     | HypersphericalUniformPriorConfig
     | MixturePriorConfig
+    | NearestNeighborsPriorConfig
     | StandardNormalPriorConfig
     | VampPriorConfig,
     Field(discriminator="kind"),
@@ -31,6 +33,8 @@ __all__ = [
     "HypersphericalUniformPriorConfig",
     "MixturePrior",
     "MixturePriorConfig",
+    "NearestNeighborsPrior",
+    "NearestNeighborsPriorConfig",
     "Prior",
     "PriorConfig",
     "StandardNormalPrior",

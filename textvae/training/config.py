@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from textvae.config import Config
 from textvae.models import ModelConfig, TextVAEConfig
+from textvae.models.support import sees_codes
 from textvae.objectives import ELBOConfig, ObjectiveConfig
 from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
@@ -66,6 +67,13 @@ class TrainConfig(Config):
                 raise ValueError(f"encoder_updates need a text_vae, and the model is a {self.model.kind}; remove them")
             if self.guard_sentences == 0:
                 raise ValueError("encoder_updates end when the guard's mutual information falls; set guard_sentences")
+        free_bits = getattr(self.objective, "free_bits", None)
+        prior = getattr(self.model, "prior", None)
+        if prior is not None and sees_codes(prior) and free_bits is not None and free_bits.by_dimension:
+            raise ValueError(
+                f"outside of training a {prior.kind} prior is a mixture, and the KL to it has no dimensions; set "
+                f"objective.free_bits.kind = 'rate' or 'target' instead of '{free_bits.kind}'"
+            )
         if getattr(self.objective, "gradient", "") == "doubly_reparameterized" and self.regularizers:
             raise ValueError(
                 "doubly reparameterized gradients would scale those of the regularizers too; set objective.gradient = "
