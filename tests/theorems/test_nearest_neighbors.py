@@ -18,9 +18,10 @@ from textvae.config import parse
 from textvae.decoders import LSTMDecoderConfig
 from textvae.distributions import DiagonalGaussian, EqualMixture, LatentDistribution, equal_mixture
 from textvae.encoders import LSTMEncoderConfig
-from textvae.errors import ConfigError
+from textvae.errors import ConfigError, ModelError
 from textvae.evaluation import EvaluateConfig, evaluate, likelihood
 from textvae.evaluation.nearest import nearest_kl
+from textvae.generation import GreedyConfig, generate
 from textvae.models import ModelConfig, TextVAE, TextVAEConfig
 from textvae.models.support import require_codes
 from textvae.objectives import ELBOConfig
@@ -32,6 +33,7 @@ from textvae.priors import (
     StandardNormalPriorConfig,
     nearest_neighbors,
 )
+from textvae.tasks.markov_chain import walk
 from textvae.training import TrainConfig
 from textvae.types import Batch, Context
 
@@ -293,19 +295,25 @@ def test_bounds_under_the_mixture_stay_below_the_exact_likelihood() -> None:
     assert -found.elbo_nll.mean() < -found.iw_nll.mean() < exact + 3 * found.iw_nll.std() / 600**0.5
 
 
+def with_memory(neighbors: int) -> TextVAE:
+    """The autoencoder with a prior, of random weights, that remembers its sentences."""
+    model, batch = autoencoder()
+    with torch.no_grad():
+        prior = scramble(prior_of(model.code_of(batch), neighbors=neighbors), scale=0.1)
+    config = {**dict(model.config), "prior": NearestNeighborsPriorConfig(neighbors=neighbors)}
+    ours = TextVAEConfig(**config).build(vocab_size=14, max_tokens=6)
+    ours.load_state_dict({**model.state_dict(), **{f"prior.{k}": v for k, v in prior.state_dict().items()}})
+    return ours.eval()
+
+
 def test_the_rate_to_neighbors_is_no_bound_until_they_are_named() -> None:
     """Exact in expectation, for each sentence: KL(q || mixture) <= mean KL to the K nearest + log(N / K)."""
     model, batch = autoencoder()
     corpus = ListCorpus([row[1:5].tolist() for row in batch.tokens_BT])
-    torch.manual_seed(0)
-    with torch.no_grad():
-        codes = model.code_of(batch)
     for neighbors in (1, 5):
-        prior = scramble(prior_of(codes, neighbors=neighbors), scale=0.1)
-        ours = TextVAEConfig(**{**dict(model.config), "prior": NearestNeighborsPriorConfig(neighbors=neighbors)}).build(
-            vocab_size=14, max_tokens=6
-        )
-        ours.load_state_dict({**model.state_dict(), **{f"prior.{k}": v for k, v in prior.state_dict().items()}})
+        ours = with_memory(neighbors)
+        prior, codes = ours.prior, ours.prior.codes_ND
+        assert isinstance(prior, NearestNeighborsPrior)
         nearest_N = nearest_kl(ours, corpus, np.arange(SENTENCES))
         kl_N = likelihood(ours, corpus, num_samples=400).kl
         # By 400 samples of a log-ratio that varies by less than 4 nats: 0.2 is a standard error.
@@ -317,6 +325,29 @@ def test_the_rate_to_neighbors_is_no_bound_until_they_are_named() -> None:
             q = model.posterior_of(batch)
             each = [q.kl_per_dim(prior.conditional(codes[order[:, k]])).sum(-1) for k in range(neighbors)]  # type: ignore[operator, union-attr]
         np.testing.assert_allclose(nearest_N, torch.stack(each).mean(0), rtol=1e-4)
+
+
+def test_a_walk_goes_to_what_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where p(z|c) is all but c itself: a greedy step from a sentence ends at that of one of its two nearest codes."""
+    _, batch = autoencoder()
+    model, greedy = with_memory(neighbors=2), GreedyConfig()
+    prior = model.prior
+    assert isinstance(prior, NearestNeighborsPrior)
+    monkeypatch.setattr(prior, "conditional", lambda c: DiagonalGaussian(c, torch.full_like(c, 1e-4)))
+    rows = [row[1:5].tolist() for row in batch.tokens_BT]
+    with torch.no_grad():
+        index_N2 = prior.neighbors(model.code_of(batch))[0]
+        said = [generate(model.decoder, prior.codes_ND[index_N2[:, k]], model.limited(greedy)).tokens for k in (0, 1)]
+    chains = [walk(model, rows, 1, neighbors=True, decoding=greedy, seed=seed) for seed in (0, 1)]
+    landed = [
+        [(chain[0] == near, chain[0] == next_) for chain, near, next_ in zip(c, *said, strict=True)] for c in chains
+    ]
+    assert all(any(where) for where in landed[0] + landed[1])
+    # Both ways are gone: of 64 fair throws 32, give or take 4 standard deviations of 4.
+    assert 16 <= sum(near for near, _ in landed[0]) <= 52 and landed[0] != landed[1]
+    assert walk(model, rows, 1, neighbors=True, decoding=greedy, seed=0) == chains[0]
+    with pytest.raises(ModelError, match="nearest_neighbors"):
+        walk(vae(StandardNormalPriorConfig()), rows, 1, neighbors=True)
 
 
 class TestEvaluation:
