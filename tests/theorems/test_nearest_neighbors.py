@@ -178,7 +178,8 @@ def learned_rate(copies: int, exclude_self: bool = True) -> tuple[float, float]:
     ids = torch.arange(copies * SENTENCES)
     q = q.rows(ids % SENTENCES)
     prior = prior_of(q.center, neighbors=1, hidden_dim=64)
-    prior._exclude_self = exclude_self
+    if not exclude_self:
+        prior._exclude_self = False
     optimizer = torch.optim.Adam(prior.parameters(), lr=0.01)
     found = []
     for _ in range(STEPS):
@@ -393,6 +394,8 @@ def test_training_mode_sees_neighbors_and_validation_the_mixture(decoder: str) -
     assert noticed is not None and noticed[0].tolist() == list(range(5)) and not noticed[1].requires_grad
     torch.testing.assert_close(noticed[1], group.posterior.mean)  # type: ignore[arg-type]
     group = model.eval().terms(batch).latents[0]
+    own = Context(vector_BH=torch.zeros(5, 3), example_id_B=torch.arange(5))
+    assert isinstance(model.prior(own), EqualMixture) and model.prior.take_noticed() is None
     assert isinstance(group.prior, EqualMixture) and group.prior.batch_shape == () and group.kl_U is None
 
 
