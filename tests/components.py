@@ -8,7 +8,7 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
-from textvae.models.support import has_density, support_of
+from textvae.models.support import has_density, require_codes, require_density, support_of
 from textvae.objectives import (
     ELBOConfig,
     InfoVAEConfig,
@@ -37,6 +37,8 @@ from textvae.priors import (
     HierarchicalPriorConfig,
     HypersphericalUniformPriorConfig,
     MixturePriorConfig,
+    NearestNeighborsPrior,
+    NearestNeighborsPriorConfig,
     Prior,
     PriorConfig,
     StandardNormalPriorConfig,
@@ -114,16 +116,25 @@ PRIORS: dict[str, PriorConfig] = {
     "conditional": ConditionalPriorConfig(num_labels=3),
     "hierarchical": HierarchicalPriorConfig(levels=2, hidden_dim=5),
     "mixture": MixturePriorConfig(components=3),
+    "nearest_neighbors": NearestNeighborsPriorConfig(neighbors=2, hidden_dim=8),
+    "nearest_neighbors-mixtures": NearestNeighborsPriorConfig(neighbors=2, hidden_dim=8, components=2, mixture_codes=4),
     "vamp": VampPriorConfig(components=4),
 }
 
-PAIRS = [
-    (q, p)
-    for q in POSTERIORS
-    for p in PRIORS
-    if support_of(POSTERIORS[q]) == support_of(PRIORS[p]) and not (q in WITHOUT_DENSITY and p == "vamp")
-]
-"""Posterior and prior of the same space; a Vamp prior is made of the posterior's density."""
+
+def fit(posterior: PosteriorConfig, prior: PriorConfig) -> bool:
+    """Whether a model may have both."""
+    try:
+        require_codes(posterior, prior)
+        require_density(posterior, prior)
+    except ValueError:
+        return False
+    return support_of(posterior) == support_of(prior)
+
+
+PAIRS = [(q, p) for q in POSTERIORS for p in PRIORS if fit(POSTERIORS[q], PRIORS[p])]
+"""Posterior and prior of the same space, with codes to compare where the prior compares them, and a density where the
+prior is made of it."""
 
 
 def prior_beside(posterior: str) -> str:
@@ -165,7 +176,16 @@ def composed_prior(
     prior = config.build(latent_dim=latent_dim)
     posterior = GaussianPosteriorConfig().build(feature_dim=feature_dim, latent_dim=latent_dim)
     prior.compose(posterior.to(dtype), feature_dim=feature_dim)
-    return prior.to(dtype)
+    return remembering(prior.to(dtype))
+
+
+def remembering(prior: Prior, sentences: int = 7, seed: int = 0) -> Prior:
+    """Any prior; one with a memory of codes has some random ones in it."""
+    if isinstance(prior, NearestNeighborsPrior):
+        generator = torch.Generator().manual_seed(seed)
+        prior.begin(sentences)
+        prior.store(torch.arange(sentences), torch.randn(sentences, prior.latent_dim, generator=generator))
+    return prior
 
 
 def random_batch(

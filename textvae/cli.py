@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from textvae import __version__
-from textvae.errors import DataError, TextVAEError
+from textvae.errors import ConfigError, DataError, TextVAEError
 
 app = typer.Typer(
     name="textvae",
@@ -149,6 +149,10 @@ def generate_command(
             help="Walk from this sentence to codes and back; words are sampled.",
         ),
     ] = None,
+    walk: Annotated[
+        bool,
+        typer.Option("--walk", help="From --start, by codes of near training sentences (prior nearest_neighbors)."),
+    ] = False,
     decoding: DecodingKind = "greedy",
     temperature: Temperature = None,
     top_k: TopK = None,
@@ -161,12 +165,14 @@ def generate_command(
     """New sentences: z is drawn from the prior and decoded, or by a walk from a sentence to a code and back."""
     from textvae.pipeline.commands import decoding_of, generate_run, walk_run
 
+    if walk and start is None:
+        raise ConfigError("--walk goes from a sentence to others near it, and got none; give --start TEXT.")
     if start is not None:
         # A walk is true to the model only where words are drawn.
         drawn = decoding_of(
             "sample" if decoding == "greedy" else decoding, temperature, top_k, top_p, beam, length_penalty
         )
-        made = walk_run(run, start, count, decoding=drawn, seed=seed)
+        made = walk_run(run, start, count, neighbors=walk, decoding=drawn, seed=seed)
         _print(made, as_json, lambda made: [one["text"] for one in made])
         return
     how = decoding_of(decoding, temperature, top_k, top_p, beam, length_penalty)

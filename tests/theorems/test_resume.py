@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from tests.unit.training.helpers import MODEL, lines, without_times
 
@@ -45,6 +46,17 @@ def test_sigkill_with_what_is_kept_outside_the_models_parameters(tmp_path: Path)
     """A regularizer's own parameters, and the running statistics of a batch norm."""
     model = {**MODEL, "posterior": {"kind": "gaussian", "batch_norm": {}}}
     killed_and_whole(tmp_path, least_kills=3, model=model, regularizers=[{"kind": "bag_of_words", "hidden_dim": 5}])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("memory", ["batch", "epoch"])
+def test_sigkill_with_a_memory_of_codes(memory: str, tmp_path: Path) -> None:
+    """Codes stored after each step or each epoch, and which of them the mixture is made of."""
+    prior = {"kind": "nearest_neighbors", "memory": memory, "neighbors": 3, "hidden_dim": 5, "mixture_codes": 20}
+    killed_and_whole(tmp_path, least_kills=2, model={**MODEL, "prior": prior})
+    weights = load_file(tmp_path / "killed" / "model" / "model.safetensors")
+    assert weights["prior.filled_N"].all() and weights["prior.codes_ND"].std(0).min() > 0
 
 
 @pytest.mark.slow

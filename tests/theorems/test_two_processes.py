@@ -24,6 +24,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "objective": {"kind": "elbo", "free_bits": {"kind": "target", "nats": 0.15}},
         "regularizers": [{"kind": "bag_of_words", "hidden_dim": 5}],
     },
+    # The nearest one alone: which of several is drawn is noise.
+    "memory_of_codes": {"parts": {"prior": {"kind": "nearest_neighbors", "neighbors": 1, "hidden_dim": 5}}},
 }
 
 

@@ -8,14 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.distributions import constraints
+from torch.utils.checkpoint import checkpoint
 
 from textvae.distributions.latent import LatentDistribution
+
+_PAIRS = 2**22
+"""Densities of a value under a component that are held at once: memory, never a result."""
 
 
 class EqualMixture(LatentDistribution):
     """p(z) = (1 / K) sum_k p_k(z), the p_k being any distributions with densities.
 
     The weights are fixed, so drawing a component and reparameterising within it is unbiased for every parameter.
+    Many values under many components are scored a block of values at a time; where there is a gradient each block is
+    computed again for it, so that memory stays that of one block.
 
     Args:
         components: batch shape [K].
@@ -35,9 +41,21 @@ class EqualMixture(LatentDistribution):
         super().__init__(torch.Size(batch_shape), components.event_shape, validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        pairwise_MK = self.components.pairwise_log_prob(value.reshape(-1, value.shape[-1]))
-        found = (pairwise_MK.logsumexp(1) - math.log(pairwise_MK.shape[1])).to(value.dtype).view(value.shape[:-1])
+        value_MD = value.reshape(-1, value.shape[-1])
+        rows = max(1, _PAIRS // self.components.batch_shape.numel())
+        if len(value_MD) <= rows:
+            found = self._log_prob(value_MD)
+        elif torch.is_grad_enabled():
+            blocks = [checkpoint(self._log_prob, block_MD, use_reentrant=False) for block_MD in value_MD.split(rows)]
+            found = torch.cat(blocks)
+        else:
+            found = torch.cat([self._log_prob(block_MD) for block_MD in value_MD.split(rows)])
+        found = found.view(value.shape[:-1])
         return found.expand(torch.broadcast_shapes(found.shape, self.batch_shape))
+
+    def _log_prob(self, value_MD: Tensor) -> Tensor:
+        pairwise_MK = self.components.pairwise_log_prob(value_MD)
+        return (pairwise_MK.logsumexp(1) - math.log(pairwise_MK.shape[1])).to(value_MD.dtype)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))

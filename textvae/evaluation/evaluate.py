@@ -16,6 +16,7 @@ from textvae.evaluation.annealed import AISConfig, annealed_likelihood
 from textvae.evaluation.bidirectional import bidirectional
 from textvae.evaluation.information import ACTIVE_VARIANCE, active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, mean_and_error
+from textvae.evaluation.nearest import has_memory, naming_cost, nearest_kl
 from textvae.evaluation.perplexity import perplexities
 from textvae.evaluation.probe import linear_probe, posterior_means, require_scikit_learn
 from textvae.evaluation.protocol import Progress, TextCorpus
@@ -158,6 +159,9 @@ def evaluate(
     # How likely is the text?
     bounds = likelihood(model, corpus, indices, num_samples=config.iw_samples, seed=seed, **where)
     _put_bounds(result, bounds)
+    if has_memory(model) and config.split != "train":
+        rate, rate_se = mean_and_error(nearest_kl(model, corpus, indices, seed=seed, **where))
+        result.put(kl_nearest=rate, kl_nearest_se=rate_se, kl_nearest_naming=naming_cost(model))
     texts = _text_sizes(corpus, indices)
     splits_words = tokenizer is not None and tokenizer.splits_words
     result.put(**perplexities(bounds.iw_nll, bounds.elbo_nll, bounds.tokens, splits_words=splits_words, **texts))

@@ -23,7 +23,7 @@ from textvae.layers import at_least_float32
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import seeing_target
-from textvae.models.support import has_density, require_same_support
+from textvae.models.support import has_density, require_same_support, sees_codes
 from textvae.models.text_vae import kl_at, levels_of, to_device
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
@@ -49,6 +49,11 @@ class SemiSupervisedConfig(Component):
             raise ValueError(
                 f"labels are summed out by densities, and a {self.posterior.kind} posterior has none; use the "
                 "posterior gaussian"
+            )
+        if sees_codes(self.prior):
+            raise ValueError(
+                f"a semi_supervised model has a code for each label of a sentence, so it cannot have a "
+                f"{self.prior.kind} prior, which asks for one code of each; use 'mixture' or 'vamp'"
             )
         return self
 

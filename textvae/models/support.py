@@ -75,5 +75,31 @@ def require_density(posterior: Component, prior: Component) -> None:
         )
 
 
+_WITHOUT_CODE = {
+    "zero_mean": "whose center is the origin for every sentence",
+    "stein": "which has no density",
+    "hamiltonian": "whose density is that of codes and momenta together",
+}
+"""Posteriors that do not give a sentence the one code, with a density, by which others could be found near it."""
+
+
+def sees_codes(prior: Component) -> bool:
+    """Whether a prior is conditioned, in training, on codes of other sentences near a sentence's own."""
+    return getattr(type(prior), "sees_codes", False)
+
+
+def require_codes(posterior: Component, prior: Component) -> None:
+    """Refuse a prior that compares codes beside a posterior without codes to compare.
+
+    Raises:
+        ValueError: for pydantic to report, as this is called while a config is checked.
+    """
+    if sees_codes(prior) and posterior.kind in _WITHOUT_CODE:
+        raise ValueError(
+            f"a {posterior.kind} posterior ({_WITHOUT_CODE[posterior.kind]}) cannot have a {prior.kind} prior, which "
+            "compares the codes of sentences; use the posterior 'gaussian', or the prior 'standard_normal' or 'vamp'"
+        )
+
+
 def _where(support: str) -> str:
     return "on the sphere" if support == SPHERE else "on all of space"

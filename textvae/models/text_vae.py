@@ -22,8 +22,8 @@ from textvae.generation import inference
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import LogJoint, seeing_target
-from textvae.models.support import require_density, require_same_support, support_of
-from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
+from textvae.models.support import require_codes, require_density, require_same_support, support_of
+from textvae.posteriors import GaussianPosteriorConfig, NeedsJoint, PosteriorConfig, Refined
 from textvae.priors import Prior, PriorConfig, StandardNormalPriorConfig
 from textvae.text.batching import encode_texts
 from textvae.types import Batch, Context, LatentGroup, LatentTerms
@@ -43,6 +43,7 @@ class TextVAEConfig(Component):
     def _codes_share_a_space(self) -> TextVAEConfig:
         require_same_support(self.posterior, self.prior, self.latent_dim)
         require_density(self.posterior, self.prior)
+        require_codes(self.posterior, self.prior)
         return self
 
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextVAE:
@@ -88,31 +89,51 @@ class TextVAE(TextModel):
 
     def posterior_of(self, batch: Batch) -> LatentDistribution:
         """q(z|x), batch shape [B]."""
-        return self._posterior(batch).posterior
+        start = self._amortized(batch)
+        if not isinstance(self.posterior, NeedsJoint):
+            return start
+        prior = self.prior_of(batch, start)
+        return seeing_target(self.posterior, start, self.decoder, prior, batch.tokens_BT).posterior
 
-    def _posterior(self, batch: Batch) -> Refined:
-        start = self.posterior(self.encoder(batch.tokens_BT, batch.lengths_B))
-        return seeing_target(self.posterior, start, self.decoder, self.prior_of(batch), batch.tokens_BT)
+    def _amortized(self, batch: Batch) -> LatentDistribution:
+        """What the posterior says of the features, before it saw its target."""
+        return self.posterior(self.encoder(batch.tokens_BT, batch.lengths_B))
+
+    def code_of(self, batch: Batch) -> Float[Tensor, "B D"]:
+        """By what a prior's memory knows a sentence: the center of the posterior before any refinement, no gradient."""
+        return self._amortized(batch).center.detach()
 
     def log_joint(self, batch: Batch) -> LogJoint:
         """log p(x, z) of these sentences as a function of z, with its gradient."""
         return LogJoint(self.decoder, self.prior_of(batch), batch.tokens_BT)
 
-    def prior_of(self, batch: Batch) -> LatentDistribution:
-        """p(z), batch shape [], or [B] where the prior is conditioned on something of the sentence."""
-        return self.prior(Context(label_B=batch.label_B, example_id_B=batch.example_id_B))
+    def prior_of(self, batch: Batch, posterior: LatentDistribution | None = None) -> LatentDistribution:
+        """p(z), batch shape [], or [B] where the prior is conditioned on something of the sentence.
+
+        Args:
+            batch: sentences.
+            posterior: their q(z|x) before any refinement, for a prior that sees codes in training; without it such a
+                prior is that of any sentence.
+        """
+        code_BD = None
+        if posterior is not None and self.training and self.prior.sees_codes:
+            code_BD = posterior.center.detach()
+        return self.prior(Context(label_B=batch.label_B, vector_BH=code_BD, example_id_B=batch.example_id_B))
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
         """S = num_samples, or more where the posterior is stratified."""
-        return self._terms(batch, self._posterior(batch), num_samples)
+        start = self._amortized(batch)
+        prior = self.prior_of(batch, start)
+        found = seeing_target(self.posterior, start, self.decoder, prior, batch.tokens_BT)
+        return self._terms(batch, found, prior, num_samples)
 
     def proxy_terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
         """The terms with q(z|x) replaced by its `proxy()`: a bound for a model whose posterior has no density."""
-        return self._terms(batch, Refined(self.posterior_of(batch).proxy()), num_samples)
+        return self._terms(batch, Refined(self.posterior_of(batch).proxy()), self.prior_of(batch), num_samples)
 
-    def _terms(self, batch: Batch, found: Refined, num_samples: int) -> LatentTerms:
+    def _terms(self, batch: Batch, found: Refined, prior: LatentDistribution, num_samples: int) -> LatentTerms:
         z_SBD, log_q_SB, log_weight_SB = found.posterior.weighted_samples(num_samples)
-        group = scored_group("z", found.posterior, self.prior_of(batch), z_SBD, log_q_SB)
+        group = scored_group("z", found.posterior, prior, z_SBD, log_q_SB)
         log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, z_SBD)
         if found.surrogate_B is not None:
             log_px_z_SB = log_px_z_SB + found.surrogate_B

@@ -138,12 +138,12 @@ def generate_run(run: str | Path, count: int, *, decoding: Any, seed: int = 0) -
 
 
 def walk_run(
-    run: str | Path, texts: Sequence[str], count: int, *, decoding: Any, seed: int = 0
+    run: str | Path, texts: Sequence[str], count: int, *, neighbors: bool = False, decoding: Any, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """New sentences by walking from given ones to codes and back."""
+    """New sentences by walking from given ones to codes and back, or to codes of neighbors and back."""
     from textvae.tasks.markov_chain import markov_chain
 
-    chains = markov_chain(load(run), list(texts), count, decoding=decoding, seed=seed)
+    chains = markov_chain(load(run), list(texts), count, neighbors=neighbors, decoding=decoding, seed=seed)
     return [
         {"start": start, "step": step, "text": text}
         for start, chain in zip(texts, chains, strict=True)

@@ -10,6 +10,7 @@ from textvae.priors.conditional import ConditionalPrior, ConditionalPriorConfig
 from textvae.priors.hierarchical import HierarchicalPrior, HierarchicalPriorConfig
 from textvae.priors.hyperspherical_uniform import HypersphericalUniformPrior, HypersphericalUniformPriorConfig
 from textvae.priors.mixture import MixturePrior, MixturePriorConfig
+from textvae.priors.nearest_neighbors import NearestNeighborsPrior, NearestNeighborsPriorConfig
 from textvae.priors.standard_normal import StandardNormalPrior, StandardNormalPriorConfig
 from textvae.priors.vamp import VampPrior, VampPriorConfig
 
@@ -19,6 +20,7 @@ PriorConfig = Annotated[
     | HierarchicalPriorConfig
     | HypersphericalUniformPriorConfig
     | MixturePriorConfig
+    | NearestNeighborsPriorConfig
     | StandardNormalPriorConfig
     | VampPriorConfig,
     Field(discriminator="kind"),
@@ -35,6 +37,8 @@ __all__ = [
     "HypersphericalUniformPriorConfig",
     "MixturePrior",
     "MixturePriorConfig",
+    "NearestNeighborsPrior",
+    "NearestNeighborsPriorConfig",
     "Prior",
     "PriorConfig",
     "StandardNormalPrior",

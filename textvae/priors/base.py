@@ -17,10 +17,16 @@ class Prior(nn.Module):
     Attributes:
         num_labels: C where p(z|y) is conditioned on the label in the context, else 0.
         vector_dim: H where p(z|v) is conditioned on the vector in the context, else 0.
+        sees_codes: whether in training p(z) depends on the sentence's own code, which the model then puts into the
+            context as `vector_BH` beside `example_id_B`. Such a prior has a memory of training codes: `begin(N, seed)`,
+            `store(ids, codes)` and `take_noticed()`, which the trainer calls.
+        memory_names: buffers that hold the memory, as long as the training corpus.
     """
 
     num_labels: int = 0
     vector_dim: int = 0
+    sees_codes: bool = False
+    memory_names: tuple[str, ...] = ()
 
     def forward(self, context: Context | None = None) -> LatentDistribution:
         """Without a context, the prior of a sentence of which nothing is known."""

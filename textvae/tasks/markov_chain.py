@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from textvae.errors import ConfigError
+from textvae.errors import ConfigError, ModelError
 from textvae.generation import Decoding, SamplingConfig, generate, inference, word_generator
 from textvae.tasks.sentences import chunks, device_of, require_latent, seeded, tokenizer_of
 from textvae.text.batching import encode_texts, gather_batch
@@ -15,17 +15,28 @@ from textvae.types import Batch
 
 
 def markov_chain(
-    model: Any, texts: Sequence[str], steps: int, *, decoding: Decoding | None = None, seed: int = 0
+    model: Any,
+    texts: Sequence[str],
+    steps: int,
+    *,
+    neighbors: bool = False,
+    decoding: Decoding | None = None,
+    seed: int = 0,
 ) -> list[list[str]]:
     """x -> z ~ q(z|x) -> x ~ p(x|z), again and again, from each of some sentences.
 
     Where p(x|z) q(z|x) fits the data the chain's stationary law is theirs, whatever q(z) is (Zhao et al. 2017, arXiv
     1702.08658, section 4.2): the way to draw from a model trained by the unregularized criterion.
 
+    With `neighbors` the walk goes by association: x -> c, the code of a training sentence near x -> z ~ p(z|c) ->
+    x ~ p(x|z) (Graves et al. 2018, arXiv 1804.02476). Nothing is promised of its law.
+
     Args:
         model: a TextVAE with its tokenizer.
         texts: where the chains begin.
         steps: how far they go.
+        neighbors: whether codes are drawn beside those of training sentences, which a prior of the kind
+            nearest_neighbors remembers.
         decoding: sampling from the whole distribution when None. Any other choice changes the law.
         seed: the same seed gives the same sentences.
 
@@ -34,18 +45,25 @@ def markov_chain(
 
     Raises:
         DataError: an empty sentence, or one longer than the model was trained for.
-        ModelError: the model has no z.
+        ModelError: the model has no z, or no memory of training sentences.
         ConfigError: steps below 1.
     """
     require_latent(model, "walk between sentences and codes")
     tokenizer = tokenizer_of(model)
     start = encode_texts(texts, tokenizer, model.max_tokens)
     rows = [row[1 : length - 1] for row, length in zip(start.tokens_BT.tolist(), start.lengths_B.tolist(), strict=True)]
-    return [tokenizer.decode_batch(chain) for chain in walk(model, rows, steps, decoding=decoding, seed=seed)]
+    chains = walk(model, rows, steps, neighbors=neighbors, decoding=decoding, seed=seed)
+    return [tokenizer.decode_batch(chain) for chain in chains]
 
 
 def walk(
-    model: Any, rows: Sequence[Sequence[int]], steps: int, *, decoding: Decoding | None = None, seed: int = 0
+    model: Any,
+    rows: Sequence[Sequence[int]],
+    steps: int,
+    *,
+    neighbors: bool = False,
+    decoding: Decoding | None = None,
+    seed: int = 0,
 ) -> list[list[list[int]]]:
     """The same on ids, without BOS and EOS.
 
@@ -53,11 +71,17 @@ def walk(
         model: a TextVAE.
         rows: where the chains begin.
         steps: how far they go.
+        neighbors: see `markov_chain`.
         decoding: see `markov_chain`.
         seed: of all draws.
     """
     if steps < 1:
         raise ConfigError(f"steps is {steps}; a chain goes at least one step.")
+    if neighbors and not getattr(getattr(model, "prior", None), "sees_codes", False):
+        raise ModelError(
+            "a walk by neighbors needs a prior that remembers training sentences, which this model's does not; train "
+            "it with prior.kind = 'nearest_neighbors', or walk through its posterior (without --walk)."
+        )
     device = device_of(model)
     decoding = model.limited(SamplingConfig(allow_unk=True) if decoding is None else decoding)
     generator = word_generator(seed, device)
@@ -68,8 +92,9 @@ def walk(
             visited = []
             for _ in range(steps):
                 batch = _batch(here)
-                posterior = model.posterior_of(Batch(batch.tokens_BT.to(device), batch.lengths_B.to(device)))
-                z_BD = posterior.rsample()
+                batch = Batch(batch.tokens_BT.to(device), batch.lengths_B.to(device))
+                law = model.prior.near(model.code_of(batch)) if neighbors else model.posterior_of(batch)
+                z_BD = law.rsample()
                 here = generate(model.decoder, z_BD, decoding, generator=generator).tokens
                 visited.append(here)
             chains += [list(chain) for chain in zip(*visited, strict=True)]

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from textvae.config import Config
 from textvae.models import ModelConfig, TextVAEConfig
-from textvae.models.support import has_density
+from textvae.models.support import has_density, sees_codes
 from textvae.objectives import ELBOConfig, ObjectiveConfig
 from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
@@ -68,6 +68,13 @@ class TrainConfig(Config):
             if self.guard_sentences == 0:
                 raise ValueError("encoder_updates end when the guard's mutual information falls; set guard_sentences")
         self._density_where_it_is_needed()
+        free_bits = getattr(self.objective, "free_bits", None)
+        prior = getattr(self.model, "prior", None)
+        if prior is not None and sees_codes(prior) and free_bits is not None and free_bits.by_dimension:
+            raise ValueError(
+                f"outside of training a {prior.kind} prior is a mixture, and the KL to it has no dimensions; set "
+                f"objective.free_bits.kind = 'rate' or 'target' instead of '{free_bits.kind}'"
+            )
         if getattr(self.objective, "gradient", "") == "doubly_reparameterized" and self.regularizers:
             raise ValueError(
                 "doubly reparameterized gradients would scale those of the regularizers too; set objective.gradient = "

@@ -127,9 +127,11 @@ def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple
     if measured.get("guard_kl", 0.0) > 1.0 and measured.get("guard_permuted_rise", math.inf) < 1.0:
         # The encoder says something and the decoder does not listen: more KL would not help.
         yield decoder.word_dropout == 0.0, "train.model.decoder.word_dropout = 0.3, so that the decoder needs z"
+    # Free bits of each dimension need a KL that has dimensions in validation too.
+    kind = "rate" if getattr(type(getattr(model, "prior", None)), "sees_codes", False) else "batch_mean"
     yield (
         objective.kind == "elbo" and objective.free_bits is None,
-        ('train.objective.free_bits = { kind = "batch_mean", nats = 6.0 }'),
+        f'train.objective.free_bits = {{ kind = "{kind}", nats = 6.0 }}',
     )
     yield getattr(encoder, "pooling", "max") == "last", 'train.model.encoder.pooling = "max"'
     weight = getattr(objective, "kl_weight", None)

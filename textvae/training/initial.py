@@ -47,6 +47,10 @@ def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer |
     # A posterior that refines a Gaussian one holds it under a name of its own.
     given = {_plain(name): value for name, value in source.state_dict().items()}
     wanted = {_plain(name): value for name, value in model.state_dict().items()}
+    # A memory of codes is of the other run's corpus; the trainer makes this one's.
+    for name in getattr(getattr(model, "prior", None), "memory_names", ()):
+        given.pop(f"prior.{name}", None)
+        wanted.pop(f"prior.{name}", None)
     whole = config.parts == "all"
     posterior = getattr(model, "posterior", None)
     fresh = tuple(f"posterior.{part}" for part in getattr(posterior, "beyond_gaussian", ()))

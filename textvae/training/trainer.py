@@ -26,6 +26,7 @@ from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.training.aggressive import AggressiveRule, InnerLoop
 from textvae.training.checkpoint import Checkpoint, Checkpoints, disk_errors, flush, load_weights
+from textvae.training.code_memory import CodeMemory
 from textvae.training.config import TrainConfig
 from textvae.training.guard import CollapseGuard, CollapseWarning
 from textvae.training.initial import start_from
@@ -194,6 +195,9 @@ class _Training:
     def __call__(self, model: Any, fresh: Callable[[], Any], card: dict[str, Any]) -> TrainResult:
         config, processes = self.config, self.processes
         self.model, self.fresh = model, fresh
+        self.memory = CodeMemory(
+            model, self.corpus, batch_tokens=config.batch_tokens, seed=self.seed, processes=processes
+        )
         self.identity["weights"] = {name: list(value.shape) for name, value in model.state_dict().items()}
         self.checkpoints = Checkpoints(self.out / CHECKPOINT_FOLDER, self.identity, self._environment())
         # Like the model they begin alike in all processes: the random state is still that of the seed.
@@ -214,6 +218,8 @@ class _Training:
         torch.manual_seed(self.seed + 7919 * processes.index)
         if saved is not None:
             self._resume(saved)
+        else:
+            self.memory.fill()
         if processes.is_main:
             self.checkpoints.clean()
             self.log: MetricsLog | None = MetricsLog(self.out / METRICS_FILE, self.metrics_bytes)
@@ -255,6 +261,7 @@ class _Training:
                 loss, totals_K, units_2D, grad_norm, kl_weight, rate = self._one_step(indices)
             self._stop_before_a_non_finite_update(indices, loss, grad_norm)
             self.optimizer.step()
+            self.memory.after_step(indices)
             self.step += 1
             self.position += 1
 
@@ -411,6 +418,7 @@ class _Training:
         """Validate, judge, keep."""
         processes = self.processes
         self._check_flag()
+        self.memory.after_epoch()
         measured = self.validation(
             self.model,
             step=self.step,

@@ -22,7 +22,7 @@ OPTIONS = {
     "run": {"--set", "--out", "--only", "--force", "--dry-run"},
     "new": {"--name", "--minutes", "--out", "--force"},
     "evaluate": {"--split", "--samples", "--file", "--ais", "--json", "--seed"},
-    "generate": {"--count", "-n", "--json", "--seed", "--start", *DECODING},
+    "generate": {"--count", "-n", "--json", "--seed", "--start", "--walk", *DECODING},
     "reconstruct": {"--json", "--seed", *DECODING},
     "interpolate": {"--steps", "--kind", "--json", "--seed", *DECODING},
     "impute": {"--answers", "-n", "--json", "--seed"},
@@ -82,6 +82,10 @@ def test_usage_errors_leave_with_2() -> None:
         result = run(*arguments)
         assert result.returncode == 2
         assert "Traceback" not in result.stderr
+
+
+def test_a_walk_needs_a_start() -> None:
+    assert "give --start TEXT" in refused(run("generate", "x", "--walk"))
 
 
 @pytest.mark.parametrize(

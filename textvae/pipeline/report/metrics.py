@@ -38,6 +38,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("evaluate.nll_per_char", "NLL per character", "nats", "for comparing across tokenizers, in any script", 3),
     Metric("evaluate.kl", "KL(q(z|x) || p(z))", "nats per sentence",
            "how much the code of a sentence differs from the prior: what the model pays to use z"),
+    Metric("evaluate.kl_nearest", "... to the nearest training codes", "nats per sentence",
+           "given which training sentences are near: no part of a bound, as that choice is not paid for"),
     Metric("evaluate.mi", "Mutual information of x and z", "nats",
            "how much of a sentence its code tells; 0 in a collapsed model, and at most the log of the sentences used"),
     Metric("evaluate.active_units", "Active units", "dimensions",

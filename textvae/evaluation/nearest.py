@@ -1,0 +1,85 @@
+"""The rate to the training sentences nearby, for models whose prior remembers them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from textvae.evaluation.likelihood import closed_kl
+from textvae.evaluation.noise import SAMPLE_BLOCK, draw, own_randomness
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, unlabelled
+from textvae.text.batching import sequential_batches
+
+_NEAREST_STREAM = 2**33
+"""These samples are not those of the likelihood."""
+
+
+def has_memory(model: Any) -> bool:
+    """Whether a model's prior remembers codes of training sentences, and there are some."""
+    prior = getattr(model, "prior", None)
+    return bool(getattr(prior, "sees_codes", False)) and bool(prior.filled_N.any())  # type: ignore[union-attr]
+
+
+def nearest_kl(
+    model: Any,
+    corpus: Corpus,
+    indices: np.ndarray,
+    *,
+    batch_tokens: int = 16384,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """KL(q(z|x) || p(z|c)), averaged over the K stored codes c nearest to the sentence's own; float64 [N], nats.
+
+    What training pays on the average, for sentences that are not of the training corpus: nobody is left out, so on
+    training sentences it would be the rate to a sentence itself. Which codes are near was read from x, hence no bound
+    on log p(x) follows from it alone; with log(N / K) nats for saying which, it is at least the KL to the mixture over
+    the N codes.
+
+    Args:
+        model: a TextVAE whose prior remembers (`has_memory`).
+        corpus: tokenized sentences.
+        indices: which of them.
+        batch_tokens: budget of a batch.
+        seed: of samples, where a KL has no closed form; so many as a block of the likelihood's.
+        device: where the model is.
+        progress: called after every batch.
+    """
+    device, indices = torch.device(device), np.asarray(indices)
+    lengths = np.asarray(corpus.lengths)[indices]
+    found, done = np.zeros(len(indices)), 0
+    with own_randomness(model, device):
+        for rows in sequential_batches(lengths, max(batch_tokens, int(lengths.max(initial=1)))):
+            batch = unlabelled(corpus, indices[rows], device)
+            posterior = model.posterior_of(batch)
+            index_BK, count_B = model.prior.neighbors(model.code_of(batch))
+            samples: tuple[Tensor, Tensor] | None = None
+            total_B = torch.zeros(len(rows), dtype=torch.float64, device=device)
+            for k in range(index_BK.shape[1]):
+                prior = model.prior.conditional(model.prior.codes_ND[index_BK[:, k]])
+                kl_B = closed_kl(posterior, prior)
+                if kl_B is None:
+                    if samples is None:
+                        samples = draw(
+                            posterior, indices[rows], seed, SAMPLE_BLOCK, stream=_NEAREST_STREAM, device=device
+                        )
+                    z_SBD, log_q_SB = samples
+                    kl_B = (log_q_SB - prior.log_prob(z_SBD)).double().mean(0)
+                total_B = total_B + torch.where(k < count_B, kl_B.double(), 0.0)
+            found[rows] = cpu64(total_B / count_B)
+            done += len(rows)
+            if progress is not None:
+                progress("nearest", done, len(indices))
+    return found
+
+
+def naming_cost(model: Any) -> float:
+    """log(N / K): nats that say which of N codes is meant when any of K will do."""
+    prior = model.prior
+    stored = int(prior.filled_N.sum())
+    return math.log(stored / min(prior.config.neighbors, stored))

@@ -1,0 +1,82 @@
+"""Keeping a prior's memory of training codes: one update a step, the same in all processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from textvae.models import to_device
+from textvae.text.batching import sequential_batches
+from textvae.text.tokenized import TokenizedCorpus
+from textvae.training.processes import Processes
+from textvae.training.validation import isolated_randomness
+
+
+class CodeMemory:
+    """The memory of a prior that sees codes; for every other prior, and without one, nothing happens.
+
+    Codes are in the model, as buffers, so that checkpoints and model folders hold them. Before the first step all
+    training sentences are encoded; then codes are stored after each step (of the decoder, where the encoder has
+    more of them), those of the whole global batch in every process, or at the end of each epoch all anew.
+
+    Args:
+        model: whose prior it is.
+        corpus: the training sentences.
+        batch_tokens: budget of a batch when all are encoded.
+        seed: of what the prior draws from the corpus.
+        processes: whole batches are dealt out to them.
+    """
+
+    def __init__(
+        self, model: Any, corpus: TokenizedCorpus, *, batch_tokens: int, seed: int, processes: Processes
+    ) -> None:
+        self.model, self.corpus, self.processes = model, corpus, processes
+        self.batch_tokens = max(batch_tokens, int(np.max(corpus.lengths)))
+        prior = getattr(model, "prior", None)
+        self.prior: Any = prior if getattr(prior, "sees_codes", False) else None
+        if self.prior is not None:
+            # It has its length before weights are loaded, and before wrappers look for the model's buffers.
+            self.prior.begin(len(corpus), seed)
+
+    def fill(self) -> None:
+        """Encode and store every training sentence; the model's mode and the random state stay as they were."""
+        if self.prior is None:
+            return
+        processes, was_training = self.processes, self.model.training
+        batches = sequential_batches(np.asarray(self.corpus.lengths), self.batch_tokens)
+        codes_ND = torch.zeros(len(self.corpus), self.model.latent_dim, device=processes.device)
+        self.model.eval()
+        try:
+            with isolated_randomness(processes.device), torch.no_grad(), processes.accelerator.autocast():
+                for rows in batches[processes.index :: processes.count]:
+                    found_BD = self.model.code_of(to_device(self.corpus.batch(rows), processes.device))
+                    codes_ND[torch.as_tensor(rows, device=processes.device)] = found_BD.float()
+        finally:
+            self.model.train(was_training)
+        self.prior.store(torch.arange(len(codes_ND), device=processes.device), processes.sum(codes_ND))
+
+    def after_step(self, indices: np.ndarray) -> None:
+        """Store the codes that passed in a step.
+
+        Args:
+            indices: the sentences of the global batch.
+        """
+        if self.prior is None:
+            return
+        noticed = self.prior.take_noticed()
+        if self.prior.config.memory != "batch":
+            return
+        processes = self.processes
+        codes_ND = torch.zeros(len(indices), self.model.latent_dim, device=processes.device)
+        mine, counts = processes.share(np.arange(len(indices)))
+        if counts:
+            _, code_BD = noticed
+            codes_ND[torch.as_tensor(mine, device=processes.device)] = code_BD.float()
+        self.prior.store(torch.as_tensor(indices, device=processes.device), processes.sum(codes_ND))
+
+    def after_epoch(self) -> None:
+        """Store all codes anew, where that is how the memory is kept. Doing it twice changes nothing."""
+        if self.prior is not None and self.prior.config.memory == "epoch":
+            self.fill()
