@@ -8,7 +8,7 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
-from textvae.models.support import support_of
+from textvae.models.support import is_extended, support_of
 from textvae.objectives import (
     ELBOConfig,
     InfoVAEConfig,
@@ -19,7 +19,9 @@ from textvae.objectives import (
 )
 from textvae.posteriors import (
     BatchNormConfig,
+    FreeTemperingConfig,
     GaussianPosteriorConfig,
+    HamiltonianPosteriorConfig,
     InverseAutoregressivePosteriorConfig,
     MixturePosteriorConfig,
     PosteriorConfig,
@@ -82,6 +84,8 @@ POSTERIORS: dict[str, PosteriorConfig] = {
     "gaussian-committed": GaussianPosteriorConfig(committed_rate=2.0),
     "gaussian-batch-norm-committed": GaussianPosteriorConfig(batch_norm=BatchNormConfig(), committed_rate=1.0),
     "semi_amortized": SemiAmortizedPosteriorConfig(),
+    "hamiltonian": HamiltonianPosteriorConfig(steps=2),
+    "hamiltonian-free": HamiltonianPosteriorConfig(steps=3, tempering=FreeTemperingConfig(), every_step=True),
     "inverse_autoregressive": InverseAutoregressivePosteriorConfig(hidden_dim=8, context_dim=3),
     "inverse_autoregressive-deep": InverseAutoregressivePosteriorConfig(
         hidden_dim=6, context_dim=3, steps=3, hidden_layers=2
@@ -97,6 +101,9 @@ IMPLICIT = {"von_mises_fisher-learned", "power_spherical-learned"} | {
 }
 """Posteriors whose sample is no smooth function of noise and parameters (a sampler that rejects, and gradients that are
 implicit): finite differences under common noise measure something else. Their own tests hold the quantile instead."""
+EXTENDED = {name for name in POSTERIORS if is_extended(POSTERIORS[name])}
+"""Posteriors that move what `forward` gives, and whose densities carry auxiliary variables: a code alone has none, and
+`forward` knows nothing of how it moves. Their own theorems are in tests/theorems/test_hamiltonian.py."""
 
 PRIORS: dict[str, PriorConfig] = {
     "hyperspherical_uniform": HypersphericalUniformPriorConfig(),

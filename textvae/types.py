@@ -80,7 +80,8 @@ class LatentGroup:
         kl_U: KL(q || p) in closed form, nats per unit; None where only Monte Carlo can tell.
         kl_per_dim_UD: the same by dimension, where both distributions factorise.
         unit_B: which unit each sentence belongs to; None means unit b is sentence b.
-        extended: True where the densities carry auxiliary variables, so that their difference is not a KL.
+        extended: True where the densities carry auxiliary variables, so that their difference is not a KL but lies, on
+            average, above it: it is called `extended_rate`.
     """
 
     name: str
@@ -120,7 +121,8 @@ class ObjectiveOutput:
         loss_B: the loss of each sentence, nats. The trainer divides its sum by the sentences of the
             global batch, so that several processes equal one.
         metrics_B: named numbers per sentence, detached; always the raw `kl` and the `kl_penalty`
-            actually trained on, under these two names, and `nll` (minus log p(x|z)).
+            actually trained on, under these two names, and `nll` (minus log p(x|z)). Where a latent variable is
+            extended there is an `extended_rate` in place of `kl`.
         kl_weight: the schedule's value at this step.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +16,13 @@ class LatentDistribution(Distribution):
     Beside torch's contract it draws and scores in one pass, which a flow needs (its inverse is
     expensive), gives its mode, and hands out a copy of itself with stopped parameters, which the
     path-derivative gradients need (Roeder et al. 2017, arXiv 1703.09194).
+
+    Attributes:
+        extended: whether its log-densities carry auxiliary variables: with the prior's they make importance weights
+            without bias, and yet they are no densities of the code alone, which are not known.
     """
+
+    extended: ClassVar[bool] = False
 
     @property
     def center(self) -> Tensor:
@@ -42,6 +48,28 @@ class LatentDistribution(Distribution):
         """
         z = self.rsample(torch.Size(sample_shape))
         return z, self.log_prob(z)
+
+    @property
+    def source(self) -> LatentDistribution:
+        """What random numbers are drawn from, to be `carried` to a sample; the distribution itself, mostly.
+
+        Draws of single rows, each under a seed of its own, are carried all at once.
+        """
+        return self
+
+    def carried(self, drawn: Tensor, log_density: Tensor) -> tuple[Tensor, Tensor]:
+        """What `rsample_and_log_prob` makes of draws of the source.
+
+        Args:
+            drawn: of the source, [*sample_shape, *batch, E].
+            log_density: theirs under it, nats, [*sample_shape, *batch].
+        """
+        return drawn, log_density
+
+    @property
+    def proposal(self) -> LatentDistribution:
+        """Where a sampler may begin that must know the density of any code: here, if that is known, or nearby."""
+        return self
 
     def weighted_samples(self, num_samples: int) -> tuple[Tensor, Tensor, Tensor]:
         """Samples for an objective, and how much each one counts.

@@ -15,7 +15,7 @@ from textvae.config import Config
 from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError
 from textvae.evaluation.noise import draw, own_randomness, sentence_seeds
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, plain_group, probe, unlabelled
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled, vector_group
 from textvae.layers import derived_keys, keyed_normal, keyed_uniform
 from textvae.models import LogJoint
 from textvae.samplers import Density, Point, adapted, density_of, jittered, path_length, transition
@@ -206,12 +206,13 @@ def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, se
             f"annealed importance sampling got a model with {len(terms.latents)} latent variables, expected one vector "
             "a sentence; leave evaluate.ais out."
         )
-    if config.start == "posterior" and plain_group(terms) is None:
+    if config.start == "posterior" and vector_group(terms) is None:
         raise ConfigError(
             "q(z|x) of this model has no plain density to start from; set start = 'prior' in evaluate.ais."
         )
     prior = model.prior()
-    start: LatentDistribution = model.posterior_of(batch) if config.start == "posterior" else prior
+    # A code that was moved has no known density; what it was moved from has.
+    start: LatentDistribution = model.posterior_of(batch).proposal if config.start == "posterior" else prior
     log_joint = LogJoint(model.decoder, prior, batch.tokens_BT, row_tokens=batch_tokens)
     key_B = torch.from_numpy(sentence_seeds(seed, rows, _START_STREAM).astype(np.int64)).to(device)
     path = AnnealingPath(log_joint.value_and_grad, start, key_B, steps=config.steps, leapfrog=config.leapfrog)

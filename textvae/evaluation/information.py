@@ -92,7 +92,7 @@ def information(
             log_q[rows] = cpu64(log_q_SB[0])
             means = _append_mean(means, posterior)
             keep = np.flatnonzero(rows < used)
-            if len(keep):
+            if has_density and len(keep):
                 posteriors.append(posterior.rows(torch.as_tensor(keep, device=device)))
             places.append(rows)
             done += len(rows)

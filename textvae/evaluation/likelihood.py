@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from textvae.evaluation.noise import SAMPLE_BLOCK, draw, own_randomness, sentence_seeds
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, plain_group, probe, unlabelled
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled, vector_group
 from textvae.evaluation.streaming import LogMeanExp, ladder
 from textvae.text.batching import sequential_batches
 from textvae.types import Batch, LatentTerms
@@ -135,7 +135,7 @@ def _measure(
             {"elbo_nll": -log_px_B, "rec_nll": -log_px_B, "kl": torch.zeros_like(log_px_B)}, {1: log_px_B}, True
         )
     at_once = max(1, batch_tokens // batch.tokens_BT.numel())
-    if plain_group(kinds) is not None:
+    if vector_group(kinds) is not None:
         return _plain(model, batch, example_ids, num_samples, at_once, seed)
     return _general(model, kinds, batch, example_ids, num_samples, at_once, seed)
 
@@ -159,7 +159,9 @@ def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, 
     kl_B = closed_kl(posterior, prior)
     kl_B = -log_ratio_B / num_samples if kl_B is None else kl_B.double()
     rec_nll_B = -log_px_B / num_samples
-    values = {"elbo_nll": rec_nll_B + kl_B, "rec_nll": rec_nll_B, "kl": kl_B}
+    values = {"elbo_nll": rec_nll_B + kl_B, "rec_nll": rec_nll_B}
+    if not posterior.extended:
+        values["kl"] = kl_B
     return _Measured(values, {k: stream.value() for k, stream in streams.items()})
 
 

@@ -67,12 +67,13 @@ def draw(
     Returns:
         z [S, B, D] and log q(z|x) [S, B] in nats. The global generator is left in another state; see `own_randomness`.
     """
-    drawn = []
+    drawn, source = [], posterior.source
     generator = _default_generator(torch.device(device))
     for row, sentence_seed in enumerate(sentence_seeds(seed, example_ids, stream).tolist()):
         generator.manual_seed(sentence_seed)
-        drawn.append(posterior.rows(row).rsample_and_log_prob((num_samples,)))
-    return torch.stack([z for z, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1)
+        drawn.append(source.rows(row).rsample_and_log_prob((num_samples,)))
+    # Moving what was drawn may take gradients of the decoder, which are had for all sentences at once.
+    return posterior.carried(torch.stack([x for x, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1))
 
 
 def _default_generator(device: torch.device) -> torch.Generator:

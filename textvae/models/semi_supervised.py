@@ -173,6 +173,7 @@ class SemiSupervisedTextVAE(TextModel):
             log_p_SU=prior.log_prob(z_SBD),
             kl_U=None if kl_CB is None else (weight_BC.T * kl_CB).sum(0),
             kl_per_dim_UD=per_dim_BD,
+            extended=posterior.extended,
         )
         label_group = LatentGroup(
             name="label",

@@ -1,4 +1,4 @@
-"""Which posteriors go with which priors: those whose codes live in the same space."""
+"""What settings tell of a posterior: where its codes live, hence which priors it can have, and of its density."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def support_of(config: Component) -> str:
     ('euclidean', 'sphere')
     """
     return getattr(type(config), "support", EUCLIDEAN)
+
+
+def is_extended(posterior: Component) -> bool:
+    """Whether the densities of a posterior with these settings carry auxiliary variables (`LatentGroup.extended`)."""
+    return getattr(type(posterior), "extended", False)
 
 
 def require_same_support(posterior: Component, prior: Component, latent_dim: int) -> None:

@@ -119,7 +119,7 @@ class TextVAE(TextModel):
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
         """Text to latent: the posterior mean of each sentence, or what stands for it (`LatentDistribution.center`).
 
-        On a sphere that is the mean direction, of a flow the image of its base's mean.
+        On a sphere that is the mean direction, of a flow, or of a code that was moved, the image of its base's mean.
 
         Raises:
             DataError: for an empty sentence, or one longer than the model was trained for.
@@ -157,6 +157,7 @@ def scored_group(
         log_p_SU=prior.log_prob(z_SUD),
         kl_U=closed_form_kl(posterior, prior) if per_dim_UD is None else per_dim_UD.sum(-1),
         kl_per_dim_UD=per_dim_UD,
+        extended=posterior.extended,
     )
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from textvae.posteriors.base import JointDensity, NeedsJoint, Posterior, Refined
 from textvae.posteriors.gaussian import BatchNormConfig, GaussianPosterior, GaussianPosteriorConfig
+from textvae.posteriors.hamiltonian import Hamiltonian, HamiltonianPosterior, HamiltonianPosteriorConfig
 from textvae.posteriors.inverse_autoregressive import (
     InverseAutoregressivePosterior,
     InverseAutoregressivePosteriorConfig,
@@ -13,11 +14,18 @@ from textvae.posteriors.inverse_autoregressive import (
 from textvae.posteriors.mixture import MixturePosterior, MixturePosteriorConfig
 from textvae.posteriors.power_spherical import PowerSphericalPosterior, PowerSphericalPosteriorConfig
 from textvae.posteriors.semi_amortized import SemiAmortizedPosterior, SemiAmortizedPosteriorConfig
+from textvae.posteriors.tempering import (
+    FixedTemperingConfig,
+    FreeTemperingConfig,
+    NoTemperingConfig,
+    TemperingConfig,
+)
 from textvae.posteriors.von_mises_fisher import VonMisesFisherPosterior, VonMisesFisherPosteriorConfig
 from textvae.posteriors.zero_mean import ZeroMeanPosterior, ZeroMeanPosteriorConfig
 
 PosteriorConfig = Annotated[
     GaussianPosteriorConfig
+    | HamiltonianPosteriorConfig
     | InverseAutoregressivePosteriorConfig
     | MixturePosteriorConfig
     | PowerSphericalPosteriorConfig
@@ -29,14 +37,20 @@ PosteriorConfig = Annotated[
 
 __all__ = [
     "BatchNormConfig",
+    "FixedTemperingConfig",
+    "FreeTemperingConfig",
     "GaussianPosterior",
     "GaussianPosteriorConfig",
+    "Hamiltonian",
+    "HamiltonianPosterior",
+    "HamiltonianPosteriorConfig",
     "InverseAutoregressivePosterior",
     "InverseAutoregressivePosteriorConfig",
     "JointDensity",
     "MixturePosterior",
     "MixturePosteriorConfig",
     "NeedsJoint",
+    "NoTemperingConfig",
     "Posterior",
     "PosteriorConfig",
     "PowerSphericalPosterior",
@@ -44,6 +58,7 @@ __all__ = [
     "Refined",
     "SemiAmortizedPosterior",
     "SemiAmortizedPosteriorConfig",
+    "TemperingConfig",
     "VonMisesFisherPosterior",
     "VonMisesFisherPosteriorConfig",
     "ZeroMeanPosterior",

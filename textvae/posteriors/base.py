@@ -31,6 +31,8 @@ class JointDensity(Protocol):
 
     def value_and_grad(self, z_SBD: Tensor, create_graph: bool = False) -> tuple[Tensor, Tensor]: ...
 
+    def rows(self, index_N: Tensor) -> JointDensity: ...
+
 
 @dataclass(frozen=True)
 class Refined:

@@ -13,6 +13,7 @@ from textvae.evaluation.information import active_units, information
 from textvae.evaluation.reconstruction import permuted_codes
 from textvae.evaluation.verdict import Verdict, judge
 from textvae.models import TextModel
+from textvae.models.support import is_extended
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.training.config import TrainConfig
 
@@ -127,9 +128,11 @@ def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple
     if measured.get("guard_kl", 0.0) > 1.0 and measured.get("guard_permuted_rise", math.inf) < 1.0:
         # The encoder says something and the decoder does not listen: more KL would not help.
         yield decoder.word_dropout == 0.0, "train.model.decoder.word_dropout = 0.3, so that the decoder needs z"
+    extended = is_extended(getattr(model, "posterior", model))
+    kind = "rate" if extended else "batch_mean"
     yield (
         objective.kind == "elbo" and objective.free_bits is None,
-        ('train.objective.free_bits = { kind = "batch_mean", nats = 6.0 }'),
+        f'train.objective.free_bits = {{ kind = "{kind}", nats = 6.0 }}',
     )
     yield getattr(encoder, "pooling", "max") == "last", 'train.model.encoder.pooling = "max"'
     weight = getattr(objective, "kl_weight", None)

@@ -18,6 +18,9 @@ from textvae.text.tokenizers import Tokenizer
 class StartFromConfig(Config):
     """Whose weights a training begins with.
 
+    With `parts = "all"` every weight of the run is used. A model whose posterior refines a Gaussian one may begin with
+    a run of that Gaussian: what the refinement itself learns, such as step sizes, keeps its fresh values.
+
     With `parts = "decoder"` a language model becomes the decoder of a VAE (as the language model pre-training of Xu et
     al. 2017, arXiv 1603.02514): what reads z beside the words keeps its fresh weights.
     """
@@ -45,6 +48,7 @@ def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer |
     given = {_plain(name): value for name, value in source.state_dict().items()}
     wanted = {_plain(name): value for name, value in model.state_dict().items()}
     whole = config.parts == "all"
+    fresh = _of_refinement(model) - _of_refinement(source)
     copied = set()
     for name, value in wanted.items():
         if not (whole or name.startswith("decoder.")):
@@ -53,7 +57,7 @@ def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer |
             with torch.no_grad():
                 there.copy_(given[name])
             copied.add(name)
-        elif whole or name in given:
+        elif (whole and name not in fresh) or name in given:
             shape = list(given[name].shape) if name in given else "nothing"
             raise ModelError(
                 f"train.start_from: for '{name}' {config.run} has {shape}, and this model needs {list(value.shape)}; "
@@ -64,6 +68,13 @@ def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer |
             f"train.start_from: {config.run} has '{min(left)}', for which this model has no place; "
             "start from a run of the same parts."
         )
+
+
+def _of_refinement(model: TextModel) -> set[str]:
+    """What a posterior that refines a Gaussian one has beside that Gaussian."""
+    names = {name for name in model.state_dict() if name.startswith("posterior.")}
+    amortized = {name for name in names if name.startswith("posterior.amortized.")}
+    return names - amortized if amortized else set()
 
 
 def _fitting(given: Tensor, wanted: Tensor, widen: bool) -> Tensor | None:

@@ -64,12 +64,14 @@ class Validation:
         Returns:
             valid_elbo_nll (minus the weight-1 bound: raw KL, no free bits; exact for a language model), valid_nll and
             valid_kl in nats per sentence, total / count over all sentences; valid_active_units where there are
-            latents; valid_metric where a metric is given. None when interrupted.
+            latents; valid_metric where a metric is given. None when interrupted. With an extended posterior there is
+            valid_extended_rate in place of valid_kl and of the active units, whose codes take gradients: the guard has
+            those.
         """
         processes, was_training = self.processes, model.training
         dtype = processes.sum_dtype
         totals = torch.zeros(2, dtype=dtype, device=processes.device)
-        units = None
+        units, extended = None, False
         num_samples = getattr(self.objective, "num_samples", 1)
         model.eval()
         try:
@@ -82,7 +84,9 @@ class Validation:
                         to_device(self.corpus.batch(self.batches[number]), processes.device), num_samples
                     )
                     numbers = self.objective(terms, step).metrics_B
-                    totals += torch.stack([numbers["nll"], numbers["kl"]]).sum(-1, dtype=dtype)
+                    extended = "extended_rate" in numbers
+                    rate_B = numbers["extended_rate" if extended else "kl"]
+                    totals += torch.stack([numbers["nll"], rate_B]).sum(-1, dtype=dtype)
                     sums = sums_of_means(terms, dtype)
                     units = sums if units is None else units + sums
                 value = None if metric is None else float(metric(model))
@@ -91,8 +95,9 @@ class Validation:
         # Every process holds the same latents, but one without a batch does not know how many dimensions they have.
         width = max(processes.gather(0 if units is None else units.shape[1]))
         units = torch.zeros((2, width), dtype=dtype, device=processes.device) if units is None else units
-        nll, kl = (processes.sum(totals) / self.sentences).tolist()
-        measured: dict[str, float] = {"valid_elbo_nll": nll + kl, "valid_nll": nll, "valid_kl": kl}
+        nll, rate = (processes.sum(totals) / self.sentences).tolist()
+        name = "valid_extended_rate" if any(processes.gather(extended)) else "valid_kl"
+        measured: dict[str, float] = {"valid_elbo_nll": nll + rate, "valid_nll": nll, name: rate}
         if width:
             measured["valid_active_units"] = active_units(processes.sum(units), self.sentences)
         if value is not None:
