@@ -64,7 +64,7 @@ class CollapseGuard:
             # The identity KL = MI + KL(q(z) || p(z)) holds for these estimates, term by term.
             found |= {"guard_kl": known.mi + known.marginal_kl, "guard_mi": known.mi}
         if known.means_ND is not None:
-            found["guard_active_units"] = active_units(known.means_ND)
+            found["guard_active_units"] = float(active_units(known.means_ND))
         permuted = permuted_codes(model, self.corpus, self.indices, known.codes_ND, **where)
         if permuted is not None:
             found["guard_permuted_rise"] = permuted.rise
