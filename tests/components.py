@@ -8,7 +8,7 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
-from textvae.models.support import has_density, require_codes, require_density, support_of
+from textvae.models.support import has_density, is_extended, require_codes, require_density, support_of
 from textvae.objectives import (
     ELBOConfig,
     InfoVAEConfig,
@@ -20,7 +20,9 @@ from textvae.objectives import (
 )
 from textvae.posteriors import (
     BatchNormConfig,
+    FreeTemperingConfig,
     GaussianPosteriorConfig,
+    HamiltonianPosteriorConfig,
     HierarchicalPosteriorConfig,
     InverseAutoregressivePosteriorConfig,
     MixturePosteriorConfig,
@@ -90,6 +92,8 @@ POSTERIORS: dict[str, PosteriorConfig] = {
     "semi_amortized": SemiAmortizedPosteriorConfig(),
     "stein": SteinPosteriorConfig(hidden_dim=8),
     "hierarchical": HierarchicalPosteriorConfig(levels=2, hidden_dim=5),
+    "hamiltonian": HamiltonianPosteriorConfig(steps=2),
+    "hamiltonian-free": HamiltonianPosteriorConfig(steps=3, tempering=FreeTemperingConfig(), every_step=True),
     "inverse_autoregressive": InverseAutoregressivePosteriorConfig(hidden_dim=8, context_dim=3),
     "inverse_autoregressive-deep": InverseAutoregressivePosteriorConfig(
         hidden_dim=6, context_dim=3, steps=3, hidden_layers=2
@@ -105,6 +109,9 @@ IMPLICIT = {"von_mises_fisher-learned", "power_spherical-learned"} | {
 }
 """Posteriors whose sample is no smooth function of noise and parameters (a sampler that rejects, and gradients that are
 implicit): finite differences under common noise measure something else. Their own tests hold the quantile instead."""
+EXTENDED = {name for name in POSTERIORS if is_extended(POSTERIORS[name])}
+"""Posteriors that move what `forward` gives, and whose densities carry auxiliary variables: a code alone has none, and
+`forward` knows nothing of how it moves. Their own theorems are in tests/theorems/test_hamiltonian.py."""
 
 WITHOUT_DENSITY = {name for name, config in POSTERIORS.items() if not has_density(config)}
 """Posteriors with samples and no density: what is said of log q, of a KL or of the ELBO cannot be said of them."""

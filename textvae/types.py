@@ -82,7 +82,8 @@ class LatentGroup:
         kl_per_dim_UD: the same by dimension, where both distributions factorise (given the levels above).
         levels: equal parts of z, each conditioned on those before it; the KL of each is a sum in kl_per_dim_UD.
         unit_B: which unit each sentence belongs to; None means unit b is sentence b.
-        extended: True where the densities carry auxiliary variables, so that their difference is not a KL.
+        extended: True where the densities carry auxiliary variables, so that their difference is not a KL but lies, on
+            average, above it: it is called `extended_rate`.
     """
 
     name: str
@@ -123,7 +124,8 @@ class ObjectiveOutput:
         loss_B: the loss of each sentence, nats. The trainer divides its sum by the sentences of the
             global batch, so that several processes equal one.
         metrics_B: named numbers per sentence, detached; always `nll` (minus log p(x|z)), and the raw `kl` and the
-            `kl_penalty` actually trained on, under these two names, unless a posterior has no density.
+            `kl_penalty` actually trained on, under these two names, unless a posterior has no density. Where a latent
+            variable is extended there is an `extended_rate` in place of `kl`.
         kl_weight: the schedule's value at this step.
     """
 

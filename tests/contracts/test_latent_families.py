@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.components import (
+    EXTENDED,
     PAIRS,
     POSTERIORS,
     PRIORS,
@@ -121,7 +122,8 @@ def test_half_precision_ends_before_the_density(posterior: str) -> None:
         terms.log_px_z_SB.sum().backward()
     assert group.log_q_SU is not None
     assert group.z_SUD.dtype == group.log_q_SU.dtype == group.log_p_SU.dtype == torch.float32
-    torch.testing.assert_close(group.posterior.log_prob(group.z_SUD), group.log_q_SU, rtol=1e-3, atol=1e-3)
+    if posterior not in EXTENDED:
+        torch.testing.assert_close(group.posterior.log_prob(group.z_SUD), group.log_q_SU, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(group.prior.log_prob(group.z_SUD), group.log_p_SU, rtol=0.05, atol=0.05)
 
 

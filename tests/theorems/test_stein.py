@@ -172,7 +172,7 @@ class TestLinearGaussian:
     def test_the_proxy_bounds_the_likelihood(self, linear: tuple[ImplicitModel, list[float]]) -> None:
         """Its ELBO is below log p(x), nearly as near as that of the best diagonal Gaussian, .00941 nats."""
         model = linear[0]
-        q = model.posterior_of(model.batch()).proxy()
+        q = model.posterior_of(model.batch()).proposal
         with torch.no_grad():
             z, log_q = q.rsample_and_log_prob((4000,))
             gap_B = model.exact_log_p() - (model.log_joint(z, model.batch()) - log_q).mean(0)
@@ -301,7 +301,7 @@ def test_training_starts_at_a_gaussian() -> None:
     q, gaussian = posterior(x), posterior.amortized(x)
     torch.testing.assert_close(q.mean, gaussian.loc, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(q.variance, gaussian.variance, rtol=1e-5, atol=0)
-    torch.testing.assert_close(q.proxy().scale, gaussian.scale, rtol=1e-5, atol=0)
+    torch.testing.assert_close(q.proposal.scale, gaussian.scale, rtol=1e-5, atol=0)
 
 
 def test_a_sentences_moments_are_its_own_and_the_same_each_time() -> None:

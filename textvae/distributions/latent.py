@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -19,9 +19,12 @@ class LatentDistribution(Distribution):
 
     Attributes:
         levels: equal parts that a code comes in, each conditioned on those before it; 1 for a code of one piece.
+        extended: whether its log-densities carry auxiliary variables: with the prior's they make importance weights
+            without bias, and yet they are no densities of the code alone, which are not known.
     """
 
     levels: int = 1
+    extended: ClassVar[bool] = False
 
     @property
     def center(self) -> Tensor:
@@ -47,6 +50,28 @@ class LatentDistribution(Distribution):
         """
         z = self.rsample(torch.Size(sample_shape))
         return z, self.log_prob(z)
+
+    @property
+    def source(self) -> LatentDistribution:
+        """What random numbers are drawn from, to be `carried` to a sample; the distribution itself, mostly.
+
+        Draws of single rows, each under a seed of its own, are carried all at once.
+        """
+        return self
+
+    def carried(self, drawn: Tensor, log_density: Tensor) -> tuple[Tensor, Tensor]:
+        """What `rsample_and_log_prob` makes of draws of the source.
+
+        Args:
+            drawn: of the source, [*sample_shape, *batch, E].
+            log_density: theirs under it, nats, [*sample_shape, *batch].
+        """
+        return drawn, log_density
+
+    @property
+    def proposal(self) -> LatentDistribution:
+        """Where a sampler may begin that must know the density of any code: here, if that is known, or nearby."""
+        return self
 
     def weighted_samples(self, num_samples: int) -> tuple[Tensor, Tensor | None, Tensor]:
         """Samples for an objective, and how much each one counts.

@@ -61,7 +61,7 @@ class Pushforward(LatentDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         raise NotImplementedError(
-            "an implicit distribution has samples and no density; use its proxy(), a Gaussian with its moments, and "
+            "an implicit distribution has samples and no density; use its proposal, a Gaussian with its moments, and "
             "call what comes of it by that name."
         )
 
@@ -71,7 +71,8 @@ class Pushforward(LatentDistribution):
         even = torch.full(z.shape[:-1], 1.0 / num_samples, dtype=z.dtype, device=z.device)
         return z, None, even.log()
 
-    def proxy(self) -> DiagonalGaussian:
+    @property
+    def proposal(self) -> DiagonalGaussian:
         """The diagonal Gaussian with the same means and variances, but no scale below 0.02."""
         mean, variance = self._moments()
         return DiagonalGaussian(mean, variance.sqrt().clamp_min(_PROXY_FLOOR), validate_args=False)

@@ -16,7 +16,7 @@ from textvae.config import Config
 from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError
 from textvae.evaluation.noise import draw, own_randomness, sentence_seeds
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, plain_group, probe, unlabelled
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, probe, unlabelled, vector_group
 from textvae.layers import derived_keys, keyed_normal, keyed_uniform
 from textvae.models import LogJoint
 from textvae.models.support import SPHERE
@@ -231,12 +231,13 @@ def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, se
             f"annealed importance sampling got a model with {len(terms.latents)} latent variables, expected one vector "
             "a sentence; leave evaluate.ais out."
         )
-    if config.start == "posterior" and plain_group(terms) is None and not is_implicit(terms):
+    if config.start == "posterior" and vector_group(terms) is None and not is_implicit(terms):
         raise ConfigError(
             "q(z|x) of this model has no plain density to start from; set start = 'prior' in evaluate.ais."
         )
     prior = model.prior()
-    start: LatentDistribution = model.posterior_of(batch).proxy() if config.start == "posterior" else prior
+    # A code that was moved, or made of noise, has no known density; what it was moved from, or a Gaussian near it, has.
+    start: LatentDistribution = model.posterior_of(batch).proposal if config.start == "posterior" else prior
     log_joint = LogJoint(model.decoder, prior, batch.tokens_BT, row_tokens=batch_tokens)
     key_B = torch.from_numpy(sentence_seeds(seed, rows, _START_STREAM).astype(np.int64)).to(device)
     path = AnnealingPath(

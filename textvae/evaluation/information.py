@@ -95,7 +95,7 @@ def information(
             codes.append(z_SBD[0])
             means = _append_mean(means, posterior)
             keep = np.flatnonzero(rows < used)
-            if len(keep):
+            if has_density and len(keep):
                 posteriors.append(posterior.rows(torch.as_tensor(keep, device=device)))
             places.append(rows)
             done += len(rows)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from textvae.evaluation.noise import SAMPLE_BLOCK, draw, draw_codes, own_randomness, sentence_seeds
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, plain_group, probe, unlabelled
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, probe, unlabelled, vector_group
 from textvae.evaluation.streaming import LogMeanExp, ladder
 from textvae.models.text_vae import levels_of
 from textvae.objectives import kl_by_level
@@ -143,7 +143,7 @@ def _measure(
     at_once = max(1, batch_tokens // batch.tokens_BT.numel())
     if is_implicit(kinds):
         return _implicit(model, batch, example_ids, num_samples, at_once, seed)
-    if plain_group(kinds) is not None:
+    if vector_group(kinds) is not None:
         return _plain(model, batch, example_ids, num_samples, at_once, seed)
     return _general(model, kinds, batch, example_ids, num_samples, at_once, seed)
 
@@ -173,8 +173,9 @@ def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, 
         kl_B = kl_BD.sum(-1)
     kl_B = -log_ratio_B / num_samples if kl_B is None else kl_B.double()
     rec_nll_B = -log_px_B / num_samples
-    values = {"elbo_nll": rec_nll_B + kl_B, "rec_nll": rec_nll_B, "kl": kl_B}
-    values |= kl_by_level("z", levels_of(posterior, prior), kl_BD)
+    values = {"elbo_nll": rec_nll_B + kl_B, "rec_nll": rec_nll_B}
+    if not posterior.extended:
+        values |= {"kl": kl_B, **kl_by_level("z", levels_of(posterior, prior), kl_BD)}
     return _Measured(values, {k: stream.value() for k, stream in streams.items()})
 
 

@@ -67,10 +67,10 @@ def draw(
     Returns:
         z [S, B, D] and log q(z|x) [S, B] in nats. The global generator is left in another state; see `own_randomness`.
     """
-    drawn = [
-        row.rsample_and_log_prob((num_samples,)) for row in _seeded_rows(posterior, example_ids, seed, stream, device)
-    ]
-    return torch.stack([z for z, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1)
+    rows = _seeded_rows(posterior.source, example_ids, seed, stream, device)
+    drawn = [row.rsample_and_log_prob((num_samples,)) for row in rows]
+    # Moving what was drawn may take gradients of the decoder, which are had for all sentences at once.
+    return posterior.carried(torch.stack([x for x, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1))
 
 
 def draw_codes(

@@ -58,12 +58,12 @@ def probe(model: Any, batch: Batch) -> LatentTerms:
     return model.terms(first, 1)
 
 
-def plain_group(terms: LatentTerms) -> LatentGroup | None:
-    """The latent variable of an ordinary VAE (one vector a sentence, with a density), or None."""
+def vector_group(terms: LatentTerms) -> LatentGroup | None:
+    """The latent variable of an ordinary VAE (one vector a sentence, with importance weights), or None."""
     if len(terms.latents) != 1:
         return None
     group = terms.latents[0]
-    plain = group.unit_B is None and not group.extended and group.log_q_SU is not None
+    plain = group.unit_B is None and group.log_q_SU is not None
     return group if plain and len(group.posterior.batch_shape) == 1 else None
 
 

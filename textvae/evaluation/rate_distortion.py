@@ -12,7 +12,7 @@ from torch import Tensor
 from textvae.distributions import DiagonalGaussian
 from textvae.evaluation.likelihood import mean_and_error
 from textvae.evaluation.noise import SAMPLE_BLOCK, draw, own_randomness
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, plain_group, probe, unlabelled
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled, vector_group
 from textvae.models.text_vae import levels_of
 from textvae.text.batching import sequential_batches
 from textvae.types import Batch
@@ -105,7 +105,7 @@ def rate_distortion(
 
 def _levels(model: Any, batch: Batch) -> int:
     """Levels of the model's code; 1 where there is no telling what each costs."""
-    group = plain_group(probe(model, batch))
+    group = vector_group(probe(model, batch))
     return 1 if group is None or group.kl_per_dim_UD is None else group.levels
 
 

@@ -71,6 +71,20 @@ class LogJoint:
             found = [self._rows(prior, z_ND, rows, z_SBD.shape[:2]) for z_ND, rows in self._chunks(z_SBD)]
         return torch.cat(found).view(z_SBD.shape[:2])
 
+    def rows(self, index_N: Int[Tensor, " N"]) -> LogJoint:
+        """The joint density of some of the sentences; one may be named several times."""
+        context = self.context
+        if context is not None:
+            context = Context(
+                label_B=None if context.label_B is None else context.label_B[..., index_N],
+                vector_BH=None if context.vector_BH is None else context.vector_BH[index_N],
+                example_id_B=None if context.example_id_B is None else context.example_id_B[index_N],
+            )
+        prior = self.prior.rows(index_N) if self.prior.batch_shape else self.prior
+        some = LogJoint(self.decoder, prior, self.tokens_BT[index_N], context)
+        some.rows_at_once = self.rows_at_once
+        return some
+
     # A gradient inside of what torch.compile translates would have to be traced through.
     @torch.compiler.disable
     def value_and_grad(

@@ -184,6 +184,7 @@ class SemiSupervisedTextVAE(TextModel):
             kl_U=None if kl_CB is None else (weight_BC.T * kl_CB).sum(0),
             kl_per_dim_UD=per_dim_BD,
             levels=levels_of(posterior, prior),
+            extended=posterior.extended,
         )
         label_group = LatentGroup(
             name="label",

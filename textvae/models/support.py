@@ -1,4 +1,4 @@
-"""Which posteriors go with which priors: those whose codes live in the same space."""
+"""What settings tell of a posterior: where its codes live, hence which priors it can have, and of its density."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def support_of(config: Component) -> str:
     ('euclidean', 'sphere')
     """
     return getattr(type(config), "support", EUCLIDEAN)
+
+
+def is_extended(posterior: Component) -> bool:
+    """Whether the densities of a posterior with these settings carry auxiliary variables (`LatentGroup.extended`)."""
+    return getattr(type(posterior), "extended", False)
 
 
 def require_same_support(posterior: Component, prior: Component, latent_dim: int) -> None:
@@ -75,14 +80,6 @@ def require_density(posterior: Component, prior: Component) -> None:
         )
 
 
-_WITHOUT_CODE = {
-    "zero_mean": "whose center is the origin for every sentence",
-    "stein": "which has no density",
-    "hamiltonian": "whose density is that of codes and momenta together",
-}
-"""Posteriors that do not give a sentence the one code, with a density, by which others could be found near it."""
-
-
 def sees_codes(prior: Component) -> bool:
     """Whether a prior is conditioned, in training, on codes of other sentences near a sentence's own."""
     return getattr(type(prior), "sees_codes", False)
@@ -94,9 +91,18 @@ def require_codes(posterior: Component, prior: Component) -> None:
     Raises:
         ValueError: for pydantic to report, as this is called while a config is checked.
     """
-    if sees_codes(prior) and posterior.kind in _WITHOUT_CODE:
+    if not sees_codes(prior):
+        return
+    why = ""
+    if posterior.kind == "zero_mean":
+        why = "whose center is the origin for every sentence"
+    elif not has_density(posterior):
+        why = "which has no density"
+    elif is_extended(posterior):
+        why = "whose density is that of codes and momenta together"
+    if why:
         raise ValueError(
-            f"a {posterior.kind} posterior ({_WITHOUT_CODE[posterior.kind]}) cannot have a {prior.kind} prior, which "
+            f"a {posterior.kind} posterior ({why}) cannot have a {prior.kind} prior, which "
             "compares the codes of sentences; use the posterior 'gaussian', or the prior 'standard_normal' or 'vamp'"
         )
 

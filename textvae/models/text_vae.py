@@ -128,8 +128,8 @@ class TextVAE(TextModel):
         return self._terms(batch, found, prior, num_samples)
 
     def proxy_terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        """The terms with q(z|x) replaced by its `proxy()`: a bound for a model whose posterior has no density."""
-        return self._terms(batch, Refined(self.posterior_of(batch).proxy()), self.prior_of(batch), num_samples)
+        """The terms with q(z|x) replaced by its `proposal`: a bound for a model whose posterior has no density."""
+        return self._terms(batch, Refined(self.posterior_of(batch).proposal), self.prior_of(batch), num_samples)
 
     def _terms(self, batch: Batch, found: Refined, prior: LatentDistribution, num_samples: int) -> LatentTerms:
         z_SBD, log_q_SB, log_weight_SB = found.posterior.weighted_samples(num_samples)
@@ -147,7 +147,7 @@ class TextVAE(TextModel):
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
         """Text to latent: the posterior mean of each sentence, or what stands for it (`LatentDistribution.center`).
 
-        On a sphere that is the mean direction, of a flow the image of its base's mean.
+        On a sphere that is the mean direction, of a flow, or of a code that was moved, the image of its base's mean.
 
         Raises:
             DataError: for an empty sentence, or one longer than the model was trained for.
@@ -186,6 +186,7 @@ def scored_group(
         kl_U=kl_U,
         kl_per_dim_UD=per_dim_UD,
         levels=levels_of(posterior, prior),
+        extended=posterior.extended,
     )
 
 

@@ -70,7 +70,7 @@ class ELBO:
             group_kl_B = kl_by_sentence(group, terms)
             kl_B = kl_B + group_kl_B
             penalty_B = penalty_B + self._penalty(group, group_kl_B, batch_mean)
-        metrics = {"nll": nll_B.detach(), "kl": kl_B.detach(), "kl_penalty": penalty_B.detach()}
+        metrics = {"nll": nll_B.detach(), rate_name(terms): kl_B.detach(), "kl_penalty": penalty_B.detach()}
         for group in terms.latents:
             metrics |= kl_by_level(group.name, group.levels, group.kl_per_dim_UD)
         return ObjectiveOutput(nll_B + weight * penalty_B, metrics, weight)
@@ -93,8 +93,19 @@ def _is_vector(group: LatentGroup) -> bool:
     return group.z_SUD.is_floating_point()
 
 
+def rate_name(terms: LatentTerms) -> str:
+    """What the sum of `kl_by_sentence` over latent variables may be called: `kl`, or `extended_rate` where it is none.
+
+    With auxiliary variables rho it is KL(q(z, rho|x) || p(z) p(rho)), by the chain rule at least KL(q(z|x) || p(z)).
+    """
+    return "extended_rate" if any(group.extended for group in terms.latents) else "kl"
+
+
 def kl_by_sentence(group: LatentGroup, terms: LatentTerms) -> Tensor:
-    """KL(q || p) of each sentence, [B], nats: in closed form, else by Monte Carlo over the samples."""
+    """KL(q || p) of each sentence, [B], nats: in closed form, else by Monte Carlo over the samples.
+
+    Of an extended latent variable it is that of the code and its auxiliary variables together; see `rate_name`.
+    """
     if group.kl_U is not None:
         return group.kl_U
     if group.log_q_SU is None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from textvae.errors import ConfigError
-from textvae.objectives.elbo import kl_by_level, kl_by_sentence
+from textvae.objectives.elbo import kl_by_level, kl_by_sentence, rate_name
 from textvae.types import LatentTerms, ObjectiveOutput
 
 
@@ -48,7 +48,7 @@ def output(terms: LatentTerms, loss_B: Tensor, kl_weight: float) -> ObjectiveOut
         kl_B = torch.zeros_like(nll_B)
         for group in terms.latents:
             kl_B = kl_B + kl_by_sentence(group, terms)
-    metrics = {"nll": nll_B, "kl": kl_B, "kl_penalty": loss_B.detach() - nll_B}
+    metrics = {"nll": nll_B, rate_name(terms): kl_B, "kl_penalty": loss_B.detach() - nll_B}
     for group in terms.latents:
         metrics |= kl_by_level(group.name, group.levels, group.kl_per_dim_UD)
     return ObjectiveOutput(loss_B, metrics, kl_weight)

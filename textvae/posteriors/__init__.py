@@ -6,6 +6,7 @@ from pydantic import Field
 
 from textvae.posteriors.base import JointDensity, NeedsJoint, Posterior, Refined
 from textvae.posteriors.gaussian import BatchNormConfig, GaussianPosterior, GaussianPosteriorConfig
+from textvae.posteriors.hamiltonian import Hamiltonian, HamiltonianPosterior, HamiltonianPosteriorConfig
 from textvae.posteriors.hierarchical import HierarchicalPosterior, HierarchicalPosteriorConfig
 from textvae.posteriors.inverse_autoregressive import (
     InverseAutoregressivePosterior,
@@ -15,11 +16,18 @@ from textvae.posteriors.mixture import MixturePosterior, MixturePosteriorConfig
 from textvae.posteriors.power_spherical import PowerSphericalPosterior, PowerSphericalPosteriorConfig
 from textvae.posteriors.semi_amortized import SemiAmortizedPosterior, SemiAmortizedPosteriorConfig
 from textvae.posteriors.stein import SteinPosterior, SteinPosteriorConfig
+from textvae.posteriors.tempering import (
+    FixedTemperingConfig,
+    FreeTemperingConfig,
+    NoTemperingConfig,
+    TemperingConfig,
+)
 from textvae.posteriors.von_mises_fisher import VonMisesFisherPosterior, VonMisesFisherPosteriorConfig
 from textvae.posteriors.zero_mean import ZeroMeanPosterior, ZeroMeanPosteriorConfig
 
 PosteriorConfig = Annotated[
     GaussianPosteriorConfig
+    | HamiltonianPosteriorConfig
     | HierarchicalPosteriorConfig
     | InverseAutoregressivePosteriorConfig
     | MixturePosteriorConfig
@@ -33,8 +41,13 @@ PosteriorConfig = Annotated[
 
 __all__ = [
     "BatchNormConfig",
+    "FixedTemperingConfig",
+    "FreeTemperingConfig",
     "GaussianPosterior",
     "GaussianPosteriorConfig",
+    "Hamiltonian",
+    "HamiltonianPosterior",
+    "HamiltonianPosteriorConfig",
     "HierarchicalPosterior",
     "HierarchicalPosteriorConfig",
     "InverseAutoregressivePosterior",
@@ -43,6 +56,7 @@ __all__ = [
     "MixturePosterior",
     "MixturePosteriorConfig",
     "NeedsJoint",
+    "NoTemperingConfig",
     "Posterior",
     "PosteriorConfig",
     "PowerSphericalPosterior",
@@ -52,6 +66,7 @@ __all__ = [
     "SemiAmortizedPosteriorConfig",
     "SteinPosterior",
     "SteinPosteriorConfig",
+    "TemperingConfig",
     "VonMisesFisherPosterior",
     "VonMisesFisherPosteriorConfig",
     "ZeroMeanPosterior",

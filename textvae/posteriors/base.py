@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -16,13 +16,7 @@ class Posterior(nn.Module):
     """features -> q(z|x), batch shape [B], event shape [D].
 
     A config whose posterior has no density says `has_density: ClassVar[bool] = False`.
-
-    Attributes:
-        beyond_gaussian: how the names of those parameters begin that a Gaussian posterior does not have: fresh where a
-            training starts from a run with one.
     """
-
-    beyond_gaussian: ClassVar[tuple[str, ...]] = ()
 
     def forward(self, features_BH: Float[Tensor, "B H"], context: Context | None = None) -> LatentDistribution:
         """`context` holds what else q is conditioned on: a label, a vector, example ids."""
@@ -39,6 +33,8 @@ class JointDensity(Protocol):
     def __call__(self, z_SBD: Tensor) -> Tensor: ...
 
     def value_and_grad(self, z_SBD: Tensor, create_graph: bool = False) -> tuple[Tensor, Tensor]: ...
+
+    def rows(self, index_N: Tensor) -> JointDensity: ...
 
 
 @dataclass(frozen=True)

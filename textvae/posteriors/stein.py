@@ -92,7 +92,6 @@ class SteinPosterior(NeedsJoint):
     (torch.Size([3]), torch.Size([5, 3, 2]))
     """
 
-    beyond_gaussian: ClassVar[tuple[str, ...]] = ("by_features.", "by_noise.", "bend.")
     noise_MX: Tensor
 
     def __init__(self, config: SteinPosteriorConfig, feature_dim: int, latent_dim: int, num_labels: int = 0) -> None:

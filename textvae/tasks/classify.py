@@ -15,7 +15,9 @@ from textvae.config import Config
 from textvae.errors import ConfigError, ModelError
 from textvae.generation import inference
 from textvae.models import SemiSupervisedConfig, SemiSupervisedTextVAE, TextModel, TextVAE, to_device
+from textvae.models.support import is_extended
 from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig
+from textvae.posteriors import PosteriorConfig
 from textvae.regularizers import ClassificationLoss
 from textvae.regularizers.classification import labels_seen
 from textvae.text.batching import sequential_batches
@@ -24,6 +26,7 @@ from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig, TrainResult, train
+from textvae.training.config import require_no_density
 
 
 def _default_objective() -> ELBOConfig:
@@ -49,6 +52,15 @@ class ClassifyConfig(Config):
     early_stopping: int | None = Field(None, gt=0, description="epochs of patience on the validation accuracy")
     batch_tokens: int = Field(2048, gt=0)
     clip_norm: float = Field(5.0, gt=0)
+
+
+def require_fitting_objective(objective: ObjectiveConfig, posterior: PosteriorConfig) -> None:
+    """Raise a ConfigError where the classifier's objective needs what its posterior does not have."""
+    if is_extended(posterior):
+        try:
+            require_no_density(objective, posterior.kind)
+        except ValueError as error:
+            raise ConfigError(f"setting 'classify.objective': {error}.") from None
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,7 @@ def train_classifier(
     )
 
     model_config = config.model or _parts_of(vae)
+    require_fitting_objective(config.objective, model_config.posterior)
     torch.manual_seed(seed)
     model = model_config.build(vocab_size=tokenizer.vocab_size, max_tokens=vae.max_tokens, label_names=names)
     model.set_label_prior(labels_seen(corpus, len(names)))

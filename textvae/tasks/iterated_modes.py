@@ -210,7 +210,7 @@ def _marginal(
     with seeded(seed, device):
         for part in chunks(len(bests)):
             # Any density with samples will do; of an implicit posterior it is that of a Gaussian with its moments.
-            posterior = model.posterior_of(batch_of(bests[part], device)).proxy()
+            posterior = model.posterior_of(batch_of(bests[part], device)).proposal
             z_SBD, log_q_SB = posterior.rsample_and_log_prob((samples,))
             z_parts.append(z_SBD)
             weight_parts.append(model.prior().log_prob(z_SBD) - log_q_SB)

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from textvae.config import Config
 from textvae.models import ModelConfig, TextVAEConfig
-from textvae.models.support import has_density, sees_codes
+from textvae.models.support import has_density, is_extended, sees_codes
 from textvae.objectives import ELBOConfig, ObjectiveConfig
 from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
@@ -112,6 +112,18 @@ class TrainConfig(Config):
                 "them"
             )
 
+    @model_validator(mode="after")
+    def _what_needs_a_density(self) -> TrainConfig:
+        posterior = getattr(self.model, "posterior", None)
+        if posterior is not None and is_extended(posterior):
+            require_no_density(self.objective, posterior.kind)
+            if self.encoder_updates is not None:
+                raise ValueError(
+                    f"encoder_updates end by mutual information, which needs the density of codes, and a "
+                    f"{posterior.kind} posterior does not have it; remove them"
+                )
+        return self
+
     @field_validator("regularizers")
     @classmethod
     def _each_kind_once(cls, value: tuple[RegularizerConfig, ...]) -> tuple[RegularizerConfig, ...]:
@@ -119,3 +131,27 @@ class TrainConfig(Config):
         if len(set(kinds)) < len(kinds):
             raise ValueError("expected each kind of regularizer once; add up their weights")
         return value
+
+
+def require_no_density(objective: ObjectiveConfig, posterior: str) -> None:
+    """Refuse an objective that needs the density of any code, or a KL of each dimension.
+
+    Args:
+        objective: the settings.
+        posterior: kind of one that has neither, as its densities carry auxiliary variables.
+
+    Raises:
+        ValueError: for pydantic to report, or whoever checks settings.
+    """
+    gradient = getattr(objective, "gradient", "plain")
+    if gradient != "plain":
+        raise ValueError(
+            f'the gradient "{gradient}" of objective {objective.kind} needs the density of any code, which a '
+            f'{posterior} posterior does not have; set objective.gradient = "plain"'
+        )
+    free_bits = getattr(objective, "free_bits", None)
+    if free_bits is not None and free_bits.by_dimension:
+        raise ValueError(
+            f'free bits of kind "{free_bits.kind}" need the KL of each dimension, which a {posterior} posterior does '
+            'not have; set objective.free_bits.kind = "rate" or "target", which act on the whole'
+        )

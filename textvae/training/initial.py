@@ -18,11 +18,11 @@ from textvae.text.tokenizers import Tokenizer
 class StartFromConfig(Config):
     """Whose weights a training begins with.
 
+    With `parts = "all"` every weight of the run is used. A model whose posterior refines a Gaussian one may begin with
+    a run of that Gaussian: what the refinement itself learns, such as step sizes, keeps its fresh values.
+
     With `parts = "decoder"` a language model becomes the decoder of a VAE (as the language model pre-training of Xu et
     al. 2017, arXiv 1603.02514): what reads z beside the words keeps its fresh weights.
-
-    A posterior that begins as a Gaussian one (`semi_amortized`, `stein`) takes over that of a Gaussian run; what it has
-    beyond it keeps its fresh weights too.
     """
 
     run: str = Field(description="a finished run, a model folder, or a model's name on the hub")
@@ -52,8 +52,7 @@ def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer |
         given.pop(f"prior.{name}", None)
         wanted.pop(f"prior.{name}", None)
     whole = config.parts == "all"
-    posterior = getattr(model, "posterior", None)
-    fresh = tuple(f"posterior.{part}" for part in getattr(posterior, "beyond_gaussian", ()))
+    fresh = _of_refinement(model) - _of_refinement(source)
     copied = set()
     for name, value in wanted.items():
         if not (whole or name.startswith("decoder.")):
@@ -62,7 +61,7 @@ def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer |
             with torch.no_grad():
                 there.copy_(given[name])
             copied.add(name)
-        elif name in given or (whole and not name.startswith(fresh)):
+        elif name in given or (whole and name not in fresh):
             shape = list(given[name].shape) if name in given else "nothing"
             raise ModelError(
                 f"train.start_from: for '{name}' {config.run} has {shape}, and this model needs {list(value.shape)}; "
@@ -73,6 +72,13 @@ def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer |
             f"train.start_from: {config.run} has '{min(left)}', for which this model has no place; "
             "start from a run of the same parts."
         )
+
+
+def _of_refinement(model: TextModel) -> set[str]:
+    """What a posterior that refines a Gaussian one has beside that Gaussian."""
+    names = {name for name in model.state_dict() if name.startswith("posterior.")}
+    amortized = {name for name in names if name.startswith("posterior.amortized.")}
+    return names - amortized if amortized else set()
 
 
 def _fitting(given: Tensor, wanted: Tensor, widen: bool) -> Tensor | None:

@@ -12,6 +12,7 @@ from rich.text import Text
 _SHOWN = (
     ("loss", "loss", ".1f"),
     ("kl", "kl", ".1f"),
+    ("extended_rate", "rate", ".1f"),
     ("active_units", "active", ".0f"),
     ("tokens_per_second", "tok/s", ",.0f"),
     ("valid_elbo_nll", "valid", ".1f"),

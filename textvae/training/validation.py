@@ -73,13 +73,14 @@ class Validation:
             valid_kl in nats per sentence, total / count over all sentences; valid_active_units where there are
             latents; valid_metric where a metric is given. None when interrupted. Where q(z|x) has no density there is
             neither its bound nor its KL but valid_proxy_elbo_nll, minus the weight-1 bound of the diagonal Gaussians
-            with its moments.
+            with its moments. With an extended posterior there is valid_extended_rate in place of valid_kl and of the
+            active units, whose codes take gradients: the guard has those.
         """
         implicit = self.bound_of(model) == PROXY_BOUND
         processes, was_training = self.processes, model.training
         dtype = processes.sum_dtype
         totals = torch.zeros(2, dtype=dtype, device=processes.device)
-        units = None
+        units, extended = None, False
         num_samples = getattr(self.objective, "num_samples", 1)
         model.eval()
         try:
@@ -92,7 +93,11 @@ class Validation:
                     terms = model.terms(batch, num_samples)
                     numbers = self.objective(terms, step).metrics_B
                     # What the bound charges beyond the NLL.
-                    beyond_B = self._beyond_of_proxy(model, batch, numbers["nll"]) if implicit else numbers["kl"]
+                    extended = "extended_rate" in numbers
+                    if implicit:
+                        beyond_B = self._beyond_of_proxy(model, batch, numbers["nll"])
+                    else:
+                        beyond_B = numbers["extended_rate" if extended else "kl"]
                     totals += torch.stack([numbers["nll"], beyond_B]).sum(-1, dtype=dtype)
                     sums = sums_of_means(terms, dtype)
                     units = sums if units is None else units + sums
@@ -105,7 +110,8 @@ class Validation:
         nll, beyond = (processes.sum(totals) / self.sentences).tolist()
         measured: dict[str, float] = {self.bound_of(model): nll + beyond, "valid_nll": nll}
         if not implicit:
-            measured["valid_kl"] = beyond
+            name = "valid_extended_rate" if any(processes.gather(extended)) else "valid_kl"
+            measured[name] = beyond
         if width:
             measured["valid_active_units"] = active_units(processes.sum(units), self.sentences)
         if value is not None:

@@ -79,6 +79,7 @@ def training_curves(rows: Sequence[dict[str, Any]]) -> str:
             (middle, "prior_nll", "-log p(z)", ORANGE, "-"),
             (middle, "kl_penalty", "trained on (free bits)", GRAY, "--"),
             (middle, "kl", "raw KL", ORANGE, "-"),
+            (middle, "extended_rate", "with momenta", ORANGE, "-"),
             (right, "kl_weight", "weight", GREEN, "-"),
         ]
         for axes, name, label, color, style in series:

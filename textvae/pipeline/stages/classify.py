@@ -38,6 +38,14 @@ class ClassifyStage(Stage):
                 "to sum labels out by; give it a [classify.model] of its own, or remove it."
             )
 
+        table = recipe.tables[self.name]
+        kinds = [_kind(one, "model", "posterior") for one in (table, recipe.tables.get("train", {}))]
+        if (kinds[0] or kinds[1]) == "hamiltonian" and "objective" not in table:
+            raise ConfigError(
+                f"{recipe.source}: [classify] has free bits by dimension unless told otherwise, which a hamiltonian "
+                'posterior cannot have; set classify.objective = { kind = "elbo", free_bits = { kind = "rate" } }.'
+            )
+
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.models import SemiSupervisedTextVAE, load_model
         from textvae.tasks.classify import classify, evaluate_classifier, train_classifier
@@ -71,3 +79,10 @@ class ClassifyStage(Stage):
             name: value for name, value in trained.to_dict().items() if name in ("train_seconds", "tokens_per_second")
         }
         return {"labels": work.config.labels, **results, **speed}
+
+
+def _kind(table: Any, *path: str) -> str | None:
+    """The `kind` of what a path of names leads to in nested tables as they were written; None where nothing is."""
+    for name in path:
+        table = table.get(name) if isinstance(table, dict) else None
+    return table.get("kind") if isinstance(table, dict) else None
