@@ -64,7 +64,8 @@ class NearestNeighborsPrior(Prior):
     B * N floats of memory (at most 64 MiB at once). Outside, N passes of the network whenever the prior is asked for,
     and N densities of D dimensions, in double precision, for each z scored; `mixture_codes` caps both.
 
-    The length of the memory is the training corpus's; a saved one brings its own.
+    The length of the memory is the training corpus's; a saved one brings its own. A model folder thus holds a code for
+    each training sentence, from which the decoder may be able to write it: share it as you would share the corpus.
 
     Args:
         config: its settings.
