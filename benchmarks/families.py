@@ -31,8 +31,8 @@ from textvae.text.tokenized import TokenizedCorpus
 
 ROWS = (
     *("language_model", "gaussian", "zero_mean", "von_mises_fisher", "power_spherical", "inverse_autoregressive"),
-    *("mixture", "semi_amortized"),
-    *("mixture_prior", "vamp_prior", "flow_prior", "conditional_prior"),
+    *("mixture", "hierarchical", "semi_amortized", "hamiltonian", "stein"),
+    *("mixture_prior", "vamp_prior", "flow_prior", "conditional_prior", "nearest_neighbors"),
     *("iwae", "renyi", "info_vae", "unregularized"),
 )
 """Every family: the recipe of a row is `pipelines/family_ROW.toml`."""
@@ -55,7 +55,7 @@ DECODERS: dict[str, dict[str, Any]] = {
 }
 """Decoder -> settings laid over a recipe."""
 
-STARTS_FROM_GAUSSIAN = {"semi_amortized": "all"}
+STARTS_FROM_GAUSSIAN = {"semi_amortized": "all", "hamiltonian": "all", "stein": "all"}
 """Rows that begin with the weights of the Gaussian row with the same decoder, and with which of them."""
 
 UNIGRAM = "unigram"
