@@ -249,6 +249,15 @@ class TestLossyCodes:
         assert not found.rate[:, 0].any() and (np.diff(found.rate) >= -1e-6).all()
         np.testing.assert_allclose(sum(bounds.level_kl.values()), bounds.kl, rtol=1e-10)  # type: ignore[arg-type]
 
+    def test_identity_holds_over_blocks_of_samples(self) -> None:
+        """More samples than are drawn at once, in float64: to 1e-10."""
+        model = oracle.observed(5, off=0.2)
+        bounds = likelihood(model, sentences_of(model), num_samples=150)
+        found = rate_distortion(model, sentences_of(model), num_samples=150)
+        assert found is not None and bounds.elbo_nll is not None
+        np.testing.assert_allclose(found.rate[:, -1] + found.distortion[:, -1], bounds.elbo_nll, rtol=1e-10)
+        np.testing.assert_allclose(found.rate[:, 1], bounds.level_kl["kl_z_1"], rtol=1e-10)
+
     def test_nothing_depends_on_the_batches(self) -> None:
         model, corpus = text_model(), text_corpus()
         some, other = (rate_distortion(model, corpus, num_samples=4, batch_tokens=n) for n in (60, 4096))
@@ -327,6 +336,13 @@ def test_rate_is_information_and_a_divergence() -> None:
 
 
 class TestObjectives:
+    def test_kl_is_averaged_over_the_samples(self) -> None:
+        group = text_model().terms(random_batch(), 7).latents[0]
+        given_SBD = group.posterior.kl_per_dim_given(group.prior, group.z_SUD)  # type: ignore[attr-defined]
+        assert group.kl_U is not None and given_SBD.shape == (7, 5, 4) and given_SBD[..., 2:].std(0).min() > 1e-4
+        torch.testing.assert_close(group.kl_per_dim_UD, given_SBD.mean(0))
+        torch.testing.assert_close(group.kl_U, given_SBD.sum(-1).mean(0))
+
     def test_free_bits_act_on_each_level(self) -> None:
         """A level whose dimensions are below their share of the floor pays the share and gets no gradient of the KL."""
         config = HierarchicalPosteriorConfig(levels=2, hidden_dim=5)
