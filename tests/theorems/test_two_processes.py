@@ -24,6 +24,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "objective": {"kind": "elbo", "free_bits": {"kind": "target", "nats": 0.15}},
         "regularizers": [{"kind": "bag_of_words", "hidden_dim": 5}],
     },
+    # Gradients inside of the forward pass must not be counted as those of the backward one.
+    "rate-hamiltonian": {
+        "objective": {"kind": "elbo", "free_bits": {"kind": "rate", "nats": 0.15}},
+        "model": {"posterior": {"kind": "hamiltonian", "steps": 2, "tempering": {"kind": "free"}}},
+    },
 }
 
 
@@ -35,7 +40,9 @@ def run(launcher: list[str], *arguments: str) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.endswith("hamiltonian")) for name in SETTINGS]
+)
 def test_two_gloo_processes_equal_one(name: str, tmp_path: Path) -> None:
     further = json.dumps(SETTINGS[name])
     write_corpora(tmp_path, train=49)
