@@ -25,7 +25,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "regularizers": [{"kind": "bag_of_words", "hidden_dim": 5}],
     },
     # The nearest one alone: which of several is drawn is noise.
-    "memory_of_codes": {"parts": {"prior": {"kind": "nearest_neighbors", "neighbors": 1, "hidden_dim": 5}}},
+    "memory_of_codes": {"model": {"prior": {"kind": "nearest_neighbors", "neighbors": 1, "hidden_dim": 5}}},
+    # Gradients inside of the forward pass must not be counted as those of the backward one.
+    "rate-hamiltonian": {
+        "objective": {"kind": "elbo", "free_bits": {"kind": "rate", "nats": 0.15}},
+        "model": {"posterior": {"kind": "hamiltonian", "steps": 2, "tempering": {"kind": "free"}}},
+    },
 }
 
 
@@ -37,7 +42,9 @@ def run(launcher: list[str], *arguments: str) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.endswith("hamiltonian")) for name in SETTINGS]
+)
 def test_two_gloo_processes_equal_one(name: str, tmp_path: Path) -> None:
     further = json.dumps(SETTINGS[name])
     write_corpora(tmp_path, train=49)

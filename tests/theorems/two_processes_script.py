@@ -1,6 +1,7 @@
 """Trains without noise; started alone and by torchrun.
 
-Arguments: folder of the corpora, folder for results, further settings of the training as JSON (`parts`: of its model).
+Arguments: folder of the corpora, folder for results, further settings of the training as JSON, parts of the model
+among them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def main(corpora: Path, out: Path, further: dict[str, Any]) -> None:
     # Noise belongs to a process's own random stream; what must agree is everything else.
     DiagonalGaussian.rsample = lambda self, shape=(): self.loc.expand(*shape, *self.loc.shape)  # type: ignore[method-assign]
     train_corpus, valid_corpus, tokenizer = write_corpora(corpora)
-    noiseless = {**MODEL, "decoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 9}, **further.pop("parts", {})}
+    noiseless = {**MODEL, "decoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 9}, **further.pop("model", {})}
     settings = config(
         model=noiseless,
         # 49 sentences in threes: the last batch has one sentence, so one of two processes has none.

@@ -16,7 +16,7 @@ from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
 from textvae.posteriors.base import JointDensity, NeedsJoint, Refined
 from textvae.posteriors.gaussian import GaussianPosteriorConfig
-from textvae.posteriors.tempering import FixedTemperingConfig, TemperingConfig
+from textvae.posteriors.tempering import NoTemperingConfig, TemperingConfig
 from textvae.samplers import Point, leapfrog
 from textvae.types import Context
 
@@ -30,7 +30,7 @@ class HamiltonianPosteriorConfig(Component):
     kind: Literal["hamiltonian"] = "hamiltonian"
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation of the start")
     steps: int = Field(5, ge=0, description="leapfrog steps, each a gradient of the decoder; 0 is the Gaussian")
-    tempering: TemperingConfig = Field(default_factory=FixedTemperingConfig, description="of the momenta")
+    tempering: TemperingConfig = Field(default_factory=NoTemperingConfig, description="of the momenta")
     step_size: float = Field(0.2, gt=0, description="of every dimension, before training")
     max_step_size: float = Field(0.5, gt=0, description="what no step size ever passes")
     every_step: bool = Field(False, description="step sizes of its own for each step, instead of the same for all")
@@ -56,6 +56,9 @@ class HamiltonianPosterior(NeedsJoint):
     refused, and step sizes and tempering are trained with everything else. The gradient goes through all steps, hence
     through second derivatives of the decoder. Dropout is off in the moves, which are then a function of z and the
     parameters; the bound is one of log p(x) under whatever noise the decoder has, as for any q.
+
+    There is no tempering by default. A hot start reaches further, but the moves must pay for its width: beside a
+    Gaussian that fits already it lowers the bound, the more the more dimensions there are, until training cools it.
 
     A batch of S samples costs (K + 1) S gradients of the decoder more, in training each with a graph of its own, and
     wherever q(z|x) is drawn from.
@@ -108,6 +111,10 @@ class Hamiltonian(LatentDistribution):
 
     so that log p(x, z_K) minus it is the logarithm of an unbiased importance weight: that of (z_K, rho_K) under the
     target p(x, z) N(rho; 0, I). Leapfrog preserves volume, cooling has the determinant beta_0^(D / 2).
+
+    The paper's bound has the entropies of z_0 and rho_0 in place of their log-densities. The difference is a function
+    of the noise alone, so no gradient changes. It is not used, as it is the noisier form beside a start that fits:
+    log-densities of what is drawn cancel the noise of log p(x, z_K) and of log N(rho_K).
 
     Gradients reach every parameter involved, the joint density's too, where gradients are on; second derivatives are
     taken only there.

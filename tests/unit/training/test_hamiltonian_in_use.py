@@ -37,7 +37,7 @@ from textvae.text.tokenizers import Tokenizer
 from textvae.training import TrainResult, train
 from textvae.training.guard import remedy
 
-HAMILTONIAN = {"kind": "hamiltonian", "steps": 2}
+HAMILTONIAN = {"kind": "hamiltonian", "steps": 2, "tempering": {"kind": "fixed", "temperature": 1.2}}
 TRANSFORMER = {"kind": "transformer", "model_dim": 8, "layers": 1, "heads": 2}
 PARTS = {
     "encoder": {"kind": "lstm", "embedding_dim": 16, "hidden_dim": 16, "pooling": "max"},
