@@ -34,6 +34,7 @@ from textvae.pipeline.commands import evaluate_run
 from textvae.pipeline.report.metrics import metric_rows
 from textvae.posteriors import SemiAmortizedPosteriorConfig
 from textvae.text.tokenizers import WordConfig
+from textvae.types import EOS_ID
 
 ROWS = 400
 F64 = torch.float64
@@ -272,3 +273,14 @@ def test_the_command_anneals_when_asked(tmp_path: Path, monkeypatch: pytest.Monk
     assert asked == [None, AISConfig()]
     (row,) = metric_rows({"evaluate": found})
     assert row["value"] == "3.00 ± 0.50" and row["unit"] == "nats per sentence, AIS-100, 2 sentences"
+
+
+def test_a_model_that_never_ends_keeps_its_other_numbers() -> None:
+    model = vae()
+    with torch.no_grad():
+        model.decoder.vocabulary.bias[EOS_ID] = -50.0  # type: ignore[index, union-attr]
+    config = EvaluateConfig(iw_samples=2, quality_samples=0, samples=0, ais=CHEAP)
+    with pytest.warns(UserWarning, match=r"No bounds from both sides: of .* 0 ended within 9 tokens"):
+        found = evaluate(model, corpus(6), config)
+    assert {"ais_nll", "iw_nll", "mi"} <= found.keys()
+    assert not any(name.startswith("simulated") for name in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from pydantic import Field, model_validator
 
 from textvae.config import Config
-from textvae.errors import ConfigError
+from textvae.errors import ConfigError, ModelError
 from textvae.evaluation.annealed import AISConfig, annealed_likelihood
 from textvae.evaluation.bidirectional import bidirectional
 from textvae.evaluation.information import ACTIVE_VARIANCE, active_units, information
@@ -293,7 +294,11 @@ def _put_annealed(
         gain, gain_error = mean_and_error(bounds.iw_nll[rows] - found.nll)
         result.put(ais_gain=gain, ais_gain_se=gain_error)
     if ais.simulated:
-        result.put(**bidirectional(model, ais, iw_samples=config.iw_samples, seed=seed, **where).metrics())
+        try:
+            result.put(**bidirectional(model, ais, iw_samples=config.iw_samples, seed=seed, **where).metrics())
+        except ModelError as error:
+            # A model that writes without end has all other numbers; they shall not be lost.
+            warnings.warn(f"No bounds from both sides: {error}", stacklevel=2)
 
 
 def _put_reconstructions(
