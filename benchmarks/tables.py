@@ -30,10 +30,15 @@ ROWS = {
     "ptb": (
         *("lm", "vae", "vae_max_pool", "vae_free_bits", "vae_pretrain_free_bits", "vae_word_dropout", "vae_cyclical"),
         *("vae_aggressive", "vae_batch_norm", "vae_transformer", "vae_semi_amortized", "vae_linear", "vae_inputless"),
+        # A control of the converged rows.
+        "lm_continued",
     ),
     "yelp": ("lm", "vae", "vae_free_bits", "vae_pretrain_free_bits"),
 }
 """Table -> its rows in the order of worth; the recipe of a row is `pipelines/TABLE_ROW.toml`."""
+
+CONTROLS = {"lm_continued"}
+"""Rows of the budgets that name them, and of no other."""
 
 RESULTS = {"ptb": "ptb", "yelp": "yelp_short"}
 """Table -> the name of its file in `benchmarks/results/`."""
@@ -57,6 +62,8 @@ BUDGETS: dict[str, dict[str, dict[str, Any]]] = {
             "train.epochs": 12,
             "train.optimizer.lr": 1.5e-3,
         },
+        # What the language model gains by as many epochs more, and by the word dropout of that VAE.
+        "lm_continued": {**_LARGER, "train.epochs": 12},
     },
 }
 """Budget -> row -> settings laid over its recipe; a row that is not named keeps its recipe's."""
@@ -64,6 +71,7 @@ BUDGETS: dict[str, dict[str, dict[str, Any]]] = {
 STARTS_FROM = {
     ("45min", "vae_semi_amortized"): ("vae_free_bits", "all"),
     ("converged", "vae_free_bits"): ("lm", "decoder"),
+    ("converged", "lm_continued"): ("lm", "all"),
 }
 """Rows that begin with the weights of another row, and with which of them."""
 
@@ -113,7 +121,7 @@ def main() -> None:
     parser.add_argument("--collect", action="store_true", help="run nothing")
     parser.add_argument("--set", dest="settings", action="append", default=[], help="a setting, for trying the command")
     args = parser.parse_args()
-    rows = args.rows or list(ROWS[args.table])
+    rows = args.rows or [row for row in ROWS[args.table] if row not in CONTROLS or row in BUDGETS[args.budget]]
     for row in rows:
         if row not in ROWS[args.table]:
             parser.error(f"there is no row {row}; expected some of {', '.join(ROWS[args.table])}")
