@@ -25,7 +25,7 @@ import numpy as np
 
 import textvae
 from benchmarks import pages, results_file
-from benchmarks.recipes import row_of
+from benchmarks.recipes import finished_report, row_of
 from textvae.evaluation import chosen_sentences
 from textvae.text.tokenized import TokenizedCorpus
 
@@ -84,10 +84,8 @@ def train_row(row: str, decoder: str, out: Path) -> None:
 def collect(row: str, decoder: str, out: Path) -> dict[str, Any] | None:
     """The row of a finished run; None when it is not finished."""
     folder = folder_of(out, decoder, row)
-    if not (folder / "report.json").exists():
-        return None
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    if "evaluate" not in report:
+    report = finished_report(folder)
+    if report is None:
         return None
     found = row_of(report)
     train = report["run"]["settings"]["train"]

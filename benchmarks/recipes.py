@@ -35,6 +35,14 @@ TAKEN = {
 """Numbers of each stage that become a row; those of evaluate keep their names, the others bear their stage's."""
 
 
+def finished_report(run: Path) -> dict[str, Any] | None:
+    """The report of a run that was evaluated; None when it is not finished."""
+    if not (run / "report.json").exists():
+        return None
+    report: dict[str, Any] = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    return report if "evaluate" in report else None
+
+
 def row_of(report: dict[str, Any]) -> dict[str, Any]:
     run = report["run"]
     row: dict[str, Any] = {"name": run["recipe"], "seed": run["seed"], "seconds": run["seconds"]}

@@ -23,7 +23,7 @@ from typing import Any
 
 import textvae
 from benchmarks import pages, results_file
-from benchmarks.recipes import row_of
+from benchmarks.recipes import finished_report, row_of
 from textvae.pipeline.settings import parse_assignment
 
 ROWS = {
@@ -95,10 +95,8 @@ def train_row(table: str, row: str, budget: str, out: Path, settings: list[str])
 def collect(table: str, budget: str, row: str, out: Path) -> dict[str, Any] | None:
     """The row of a finished run; None when it is not finished."""
     folder = folder_of(out, table, budget, row)
-    if not (folder / "report.json").exists():
-        return None
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    if "evaluate" not in report:
+    report = finished_report(folder)
+    if report is None:
         return None
     found = row_of(report)
     settings = report["run"]["settings"]["train"]
