@@ -24,6 +24,10 @@ _ROW_MULTIPLE = 64
 rows it meets, and batches of sentences have as many numbers of words as there are batches."""
 
 
+_SAFE_LOGIT = 75.0
+"""Exponentials of logits within this, a million of them, add up without overflow or underflow in float32."""
+
+
 class VocabularyProjection(nn.Module):
     """Linear map to the vocabulary and its log-softmax, never on padding, never all at once.
 
@@ -82,6 +86,18 @@ def _logits(hidden_NH: Tensor, weight_VH: Tensor, bias_V: Tensor) -> Tensor:
     return (hidden_NH @ weight_VH.T).to(bias_V.dtype) + bias_V
 
 
+def _within_reach(hidden_NH: Tensor, weight_VH: Tensor, bias_V: Tensor) -> bool:
+    """Whether no logit can be so large, by Cauchy and Schwarz, that its exponential needs a shift.
+
+    On a GPU the answer would have to be waited for, and the shift is cheap there.
+    """
+    if hidden_NH.device.type != "cpu" or hidden_NH.dtype != bias_V.dtype or torch.compiler.is_compiling():
+        return False
+    largest = torch.linalg.vector_norm(hidden_NH, dim=1).amax() * torch.linalg.vector_norm(weight_VH, dim=1).amax()
+    # PAD and BOS have a bias of minus infinity, and so an exponential of zero.
+    return bool(largest + bias_V.nan_to_num(neginf=0.0).abs().amax() < _SAFE_LOGIT)
+
+
 class _TargetLogProb(torch.autograd.Function):
     """log softmax(h W^T + b)[target] with a backward pass that reads the probabilities once.
 
@@ -96,11 +112,14 @@ class _TargetLogProb(torch.autograd.Function):
         log_prob_N = torch.empty(rows, dtype=bias_V.dtype, device=hidden_NH.device)
         keep = any(ctx.needs_input_grad[:3]) and rows * vocab_size <= _KEEP_ELEMENTS
         probs_NV = torch.empty(rows, vocab_size, dtype=hidden_NH.dtype, device=hidden_NH.device) if keep else None
+        unshifted = probs_NV is None and rows > 0 and _within_reach(hidden_NH, weight_VH, bias_V)
         for chunk in _chunks(rows, vocab_size):
             logits = _logits(hidden_NH[chunk], weight_VH, bias_V)
             target_logit = logits.gather(1, target_N[chunk].unsqueeze(1)).squeeze(1)
             if probs_NV is None:
-                log_prob_N[chunk] = target_logit - logits.logsumexp(-1)
+                # Two passes over the logits instead of the five of a shifted sum.
+                normalizer = logits.exp_().sum(-1).log() if unshifted else logits.logsumexp(-1)
+                log_prob_N[chunk] = target_logit - normalizer
                 continue
             best, where = logits.max(-1, keepdim=True)
             probs = probs_NV[chunk]
@@ -109,8 +128,8 @@ class _TargetLogProb(torch.autograd.Function):
             else:
                 probs.copy_(torch.softmax(logits, -1))
             # The normaliser from the largest entry, whose probability is at least 1 / V: no underflow.
-            normalizer = best - probs.gather(1, where).to(best.dtype).log()
-            log_prob_N[chunk] = target_logit - normalizer.squeeze(1)
+            shift = best - probs.gather(1, where).to(best.dtype).log()
+            log_prob_N[chunk] = target_logit - shift.squeeze(1)
         ctx.save_for_backward(hidden_NH, weight_VH, bias_V, target_N)
         ctx.probs_NV = probs_NV
         return log_prob_N

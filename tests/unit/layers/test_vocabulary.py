@@ -73,3 +73,16 @@ def test_bfloat16_scores_are_near_float32_ones() -> None:
         half = projection.target_log_prob(hidden, target)
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, projection.target_log_prob(hidden, target), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize(("scale", "within"), [(1.0, True), (4.0, True), (200.0, False)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sums_without_a_shift_only_where_nothing_overflows(scale: float, within: bool, dtype: torch.dtype) -> None:
+    projection = VocabularyProjection(H, V).to(dtype)
+    with torch.no_grad():
+        projection.bias.uniform_(-1, 1)
+        hidden = scale * torch.nn.functional.normalize(torch.randn(N, H, dtype=dtype)) * 10
+        target = torch.randint(2, V, (N,))
+        assert vocabulary._within_reach(hidden, projection.weight, projection.bias + projection.forbidden_V) is within
+        found = projection.target_log_prob(hidden, target)
+        torch.testing.assert_close(found, plain(projection, hidden, target), rtol=1e-5, atol=1e-5)
