@@ -28,6 +28,7 @@ from benchmarks import pages, results_file
 from benchmarks.recipes import finished_report, row_of
 from textvae.evaluation import chosen_sentences
 from textvae.text.tokenized import TokenizedCorpus
+from textvae.types import BOS_ID, EOS_ID, PAD_ID
 
 ROWS = (
     *("language_model", "gaussian", "zero_mean", "von_mises_fisher", "power_spherical", "inverse_autoregressive"),
@@ -109,16 +110,21 @@ def unigram(folder: Path) -> dict[str, Any]:
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     settings, seed = report["run"]["settings"]["evaluate"], report["run"]["seed"]
     train, test = (TokenizedCorpus(folder / "tokenize" / f"{split}.arrow") for split in ("train", "test"))
+
+    def predicted(corpus: TokenizedCorpus, i: int) -> np.ndarray:
+        return np.append(corpus.ids(i), EOS_ID)
+
     counts_V = np.ones(report["tokenize"]["vocab_size"])
     for i in range(len(train)):
-        np.add.at(counts_V, train.ids(i)[1:], 1)
+        np.add.at(counts_V, predicted(train, i), 1)
     # Padding and BOS are never predicted.
-    counts_V[:2] = 0
+    counts_V[[PAD_ID, BOS_ID]] = 0
     with np.errstate(divide="ignore"):
         log_p_V = np.log(counts_V / counts_V.sum())
     chosen = chosen_sentences(len(test), settings["max_sentences"], seed)
-    nll_N = np.array([-log_p_V[test.ids(int(i))[1:]].sum() for i in chosen])
-    tokens = int(sum(len(test.ids(int(i))) - 1 for i in chosen))
+    nll_N = np.array([-log_p_V[predicted(test, int(i))].sum() for i in chosen])
+    tokens = sum(len(predicted(test, int(i))) for i in chosen)
+    assert tokens == report["evaluate"]["tokens"], "other sentences than the run's were measured"
     return {
         "name": UNIGRAM,
         "seed": seed,
