@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import kl_divergence
 
 from textvae.evaluation.noise import SAMPLE_BLOCK, draw, draw_codes, own_randomness, sentence_seeds
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, probe, unlabelled, vector_group
 from textvae.evaluation.streaming import LogMeanExp, ladder
-from textvae.models.text_vae import levels_of
+from textvae.models.text_vae import closed_form_kl, levels_of
 from textvae.objectives import kl_by_level
 from textvae.text.batching import sequential_batches
 from textvae.types import Batch, LatentTerms
@@ -152,7 +151,7 @@ def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, 
     """One latent vector a sentence: encode once, then only the decoder runs."""
     posterior, prior = model.posterior_of(batch), model.prior()
     streams = {k: LogMeanExp(k) for k in ladder(num_samples)}
-    kl_B, kl_BD = closed_kl(posterior, prior), None
+    kl_B, kl_BD = closed_form_kl(posterior, prior), None
     log_px_B = log_ratio_B = torch.zeros(len(example_ids), dtype=torch.float64, device=batch.tokens_BT.device)
     for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
         count, device = min(SAMPLE_BLOCK, num_samples - start), batch.tokens_BT.device
@@ -265,17 +264,6 @@ def _averages(terms: LatentTerms) -> dict[str, Tensor]:
 def _expect(weight_SB: Tensor, value_SB: Tensor) -> Tensor:
     # A label that has probability zero counts nothing, whatever its value is.
     return torch.where(weight_SB > 0, weight_SB * value_SB.double(), 0.0).sum(0)
-
-
-def closed_kl(posterior: Any, prior: Any) -> Tensor | None:
-    """KL(q || p) in closed form, [B] nats; None where torch knows none."""
-    per_dim = posterior.kl_per_dim(prior)
-    if per_dim is not None:
-        return per_dim.sum(-1)
-    try:
-        return kl_divergence(posterior, prior)
-    except NotImplementedError:
-        return None
 
 
 def mean_and_error(values_N: np.ndarray) -> tuple[float, float | None]:

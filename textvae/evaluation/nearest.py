@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textvae.evaluation.likelihood import closed_kl
 from textvae.evaluation.noise import SAMPLE_BLOCK, draw, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, unlabelled
+from textvae.models.text_vae import closed_form_kl
 from textvae.text.batching import sequential_batches
 
 _NEAREST_STREAM = 2**33
@@ -62,7 +62,7 @@ def nearest_kl(
             total_B = torch.zeros(len(rows), dtype=torch.float64, device=device)
             for k in range(index_BK.shape[1]):
                 prior = model.prior.conditional(model.prior.codes_ND[index_BK[:, k]])
-                kl_B = closed_kl(posterior, prior)
+                kl_B = closed_form_kl(posterior, prior)
                 if kl_B is None:
                     if samples is None:
                         samples = draw(

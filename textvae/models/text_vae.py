@@ -166,11 +166,6 @@ class TextVAE(TextModel):
         return storage.load_as(cls, TextVAEConfig, folder_or_name)
 
 
-def latent_group(name: str, posterior: LatentDistribution, prior: LatentDistribution, num_samples: int) -> LatentGroup:
-    """Draw and score samples; see `scored_group`."""
-    return scored_group(name, posterior, prior, *posterior.rsample_and_log_prob((num_samples,)))
-
-
 def scored_group(
     name: str, posterior: LatentDistribution, prior: LatentDistribution, z_SUD: Tensor, log_q_SU: Tensor | None
 ) -> LatentGroup:
@@ -214,6 +209,9 @@ def levels_of(posterior: LatentDistribution, prior: LatentDistribution) -> int:
 
 def closed_form_kl(posterior: LatentDistribution, prior: LatentDistribution) -> Tensor | None:
     """KL(posterior || prior), nats, of the posterior's batch shape; None where only Monte Carlo can tell."""
+    per_dim_UD = posterior.kl_per_dim(prior)
+    if per_dim_UD is not None:
+        return per_dim_UD.sum(-1)
     return kl_divergence(posterior, prior) if (type(posterior), type(prior)) in _KL_REGISTRY else None
 
 
