@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny_corpus import write_tiny
 from textvae import cli
-from textvae.pipeline.new import to_toml
 
 SETTINGS = {
     "name": "tiny",
@@ -47,18 +47,8 @@ def run(*arguments: str) -> tuple[int, str, str]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
-    rng = random.Random(0)
-    rows = ["label\ttext"]
-    for _ in range(400):
-        good = rng.random() < 0.5
-        said = rng.choice(["good", "great", "fine"] if good else ["bad", "poor", "sad"])
-        rows.append(f"{'pos' if good else 'neg'}\tthe {rng.choice('abcdefgh')} {rng.choice('ijklmnop')} is {said}")
-    (folder / "text.tsv").write_text("\n".join(rows) + "\n")
-    card = {"kind": "tsv", "licence": "public domain", "text_column": "text", "label_column": "label",
-            "files": {"train": "text.tsv"}, "split_fractions": {"train": 0.8, "valid": 0.1, "test": 0.1}}  # fmt: skip
-    (folder / "card.toml").write_text(to_toml(card, "A card."))
-    (folder / "tiny.toml").write_text(to_toml(SETTINGS, "A recipe."))
-    code, out, err = run("run", str(folder / "tiny.toml"), "--out", str(folder / "run"))
+    recipe = write_tiny(folder, SETTINGS, sentences=400)
+    code, out, err = run("run", str(recipe), "--out", str(folder / "run"))
     assert code == 0, err
     assert out == ""
     return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.components import POSTERIORS, WITHOUT_DENSITY
+from tests.tiny_corpus import write_tiny
 from tests.unit.pipeline.test_cli import refused, run
 from textvae.errors import ConfigError
 from textvae.evaluation import EvaluateConfig, evaluate
@@ -54,17 +54,7 @@ IMPOSSIBLE = ("iw_nll", "iw_samples", "elbo_nll", "kl", "mi", "mi_cap", "margina
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
-    rng = random.Random(0)
-    rows = ["label\ttext"]
-    for _ in range(300):
-        good = rng.random() < 0.5
-        said = rng.choice(["good", "great", "fine"] if good else ["bad", "poor", "sad"])
-        rows.append(f"{'pos' if good else 'neg'}\tthe {rng.choice('abcdefgh')} {rng.choice('ijklmnop')} is {said}")
-    (folder / "text.tsv").write_text("\n".join(rows) + "\n")
-    card = {"kind": "tsv", "licence": "public domain", "text_column": "text", "label_column": "label",
-            "files": {"train": "text.tsv"}, "split_fractions": {"train": 0.8, "valid": 0.1, "test": 0.1}}  # fmt: skip
-    (folder / "card.toml").write_text(to_toml(card, "A card."))
-    (folder / "tiny.toml").write_text(to_toml(SETTINGS, "A recipe."))
+    write_tiny(folder, SETTINGS, sentences=300)
     done = run("run", "tiny.toml", "--out", "run", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
