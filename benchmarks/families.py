@@ -25,17 +25,13 @@ import numpy as np
 
 import textvae
 from benchmarks import pages, results_file
+from benchmarks.family_pages import FAMILIES, UNIGRAM
 from benchmarks.recipes import finished_report, row_of
 from textvae.evaluation import chosen_sentences
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.types import BOS_ID, EOS_ID, PAD_ID
 
-ROWS = (
-    *("language_model", "gaussian", "zero_mean", "von_mises_fisher", "power_spherical", "inverse_autoregressive"),
-    *("mixture", "hierarchical", "semi_amortized", "hamiltonian", "stein"),
-    *("mixture_prior", "vamp_prior", "flow_prior", "conditional_prior", "nearest_neighbors"),
-    *("iwae", "renyi", "info_vae", "unregularized"),
-)
+ROWS = tuple(FAMILIES)
 """Every family: the recipe of a row is `pipelines/family_ROW.toml`."""
 
 DECODERS: dict[str, dict[str, Any]] = {
@@ -58,8 +54,6 @@ DECODERS: dict[str, dict[str, Any]] = {
 
 STARTS_FROM_GAUSSIAN = {"semi_amortized": "all", "hamiltonian": "all", "stein": "all"}
 """Rows that begin with the weights of the Gaussian row with the same decoder, and with which of them."""
-
-UNIGRAM = "unigram"
 
 
 def folder_of(out: Path, decoder: str, row: str) -> Path:

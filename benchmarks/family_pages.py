@@ -28,7 +28,7 @@ FAMILIES = {
     "info_vae": "much information in z, and an aggregated posterior that is still the prior",
     "unregularized": "reconstruction above all; sentences are drawn by its Markov chain (`textvae generate --start`)",
 }
-"""Family -> what it is for."""
+"""Family -> what it is for: the rows of the table, in its order."""
 
 _DECODERS, UNIGRAM = ("lstm", "transformer"), "unigram"
 
