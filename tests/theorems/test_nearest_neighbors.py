@@ -34,7 +34,6 @@ from textvae.priors import (
     nearest_neighbors,
 )
 from textvae.tasks.markov_chain import walk
-from textvae.training import TrainConfig
 from textvae.types import Batch, Context
 
 OBJECTIVE = ELBOConfig().build(steps_per_epoch=1, total_steps=1)
@@ -463,11 +462,3 @@ class TestRefusals:
             with pytest.raises(ValueError, match=f"a {other.kind} posterior .* use the posterior 'gaussian'"):
                 require_codes(other, NearestNeighborsPriorConfig())
             require_codes(other, StandardNormalPriorConfig())
-
-    def test_free_bits_of_each_dimension(self) -> None:
-        def settings(kind: str) -> dict[str, Any]:
-            return {"model": self.written, "objective": {"kind": "elbo", "free_bits": {"kind": kind}}}
-
-        with pytest.raises(ConfigError, match="'rate' or 'target' instead of 'batch_mean'"):
-            parse(TrainConfig, settings("batch_mean"), "recipe")
-        parse(TrainConfig, settings("rate"), "recipe")

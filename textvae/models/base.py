@@ -58,6 +58,9 @@ class TextModel(nn.Module):
         """The same as `terms`: what wrappers for several processes call."""
         return self.terms(batch, num_samples)
 
+    def set_label_prior(self, counts_C: Tensor) -> None:
+        """p(y) from how often each label was seen in training; a model without labels has none to set."""
+
     def require_tokenizer(self) -> Tokenizer:
         if self.tokenizer is None:
             raise ModelError("this model has no tokenizer, so it can take no text; load it with from_pretrained.")

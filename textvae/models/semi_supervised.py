@@ -50,6 +50,11 @@ class SemiSupervisedConfig(Component):
                 f"labels are summed out by densities, and a {self.posterior.kind} posterior has none; use the "
                 "posterior gaussian"
             )
+        if self.prior.kind == "conditional":
+            raise ValueError(
+                "a semi_supervised model tries every label itself, and its prior is that of any sentence; use one that "
+                "is not conditioned, such as 'mixture', instead of 'conditional'"
+            )
         if sees_codes(self.prior):
             raise ValueError(
                 f"a semi_supervised model has a code for each label of a sentence, so it cannot have a "
@@ -100,11 +105,6 @@ class SemiSupervisedTextVAE(TextModel):
         self.posterior = config.posterior.build(feature_dim=features, latent_dim=config.latent_dim, num_labels=labels)
         self.prior = config.prior.build(latent_dim=config.latent_dim)
         self.prior.compose(self.posterior, feature_dim=features, num_labels=labels)
-        if self.prior.num_labels or self.prior.vector_dim:
-            raise ConfigError(
-                f"the semi_supervised model tries every label itself, and its prior is that of any sentence; got "
-                f"prior.kind = {config.prior.kind!r}, use one that is not conditioned, such as 'mixture'."
-            )
         self.decoder = config.decoder.build(
             vocab_size=vocab_size, latent_dim=config.latent_dim, num_labels=labels, max_tokens=max_tokens
         )

@@ -27,6 +27,18 @@ def is_extended(posterior: Component) -> bool:
     return getattr(type(posterior), "extended", False)
 
 
+def kl_has_dimensions(posterior: Component, prior: Component) -> bool:
+    """Whether KL(q(z|x) || p(z)) is a sum of KLs by dimension, for which both must factorise.
+
+    >>> from textvae.posteriors import GaussianPosteriorConfig
+    >>> from textvae.priors import MixturePriorConfig, StandardNormalPriorConfig
+    >>> posterior = GaussianPosteriorConfig()
+    >>> [kl_has_dimensions(posterior, prior) for prior in (StandardNormalPriorConfig(), MixturePriorConfig())]
+    [True, False]
+    """
+    return all(getattr(type(part), "factorizes", False) for part in (posterior, prior))
+
+
 def require_same_support(posterior: Component, prior: Component, latent_dim: int) -> None:
     """Refuse a pair between which no KL is finite, a sphere without room, and levels that do not fit.
 

@@ -87,6 +87,11 @@ class TextVAE(TextModel):
         _require_condition(self.prior, self.label_names)
         self.decoder = config.decoder.build(vocab_size=vocab_size, latent_dim=config.latent_dim, max_tokens=max_tokens)
 
+    def set_label_prior(self, counts_C: Tensor) -> None:
+        """p(y), by which a prior p(z|y) is summed over labels that are not known."""
+        if self.prior.num_labels:
+            self.prior.set_label_prior(counts_C)
+
     def posterior_of(self, batch: Batch) -> LatentDistribution:
         """q(z|x), batch shape [B]."""
         start = self._amortized(batch)

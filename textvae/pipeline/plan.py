@@ -132,6 +132,8 @@ def _configs(
     else:
         return known
     checked = recipe.configs(stages)
+    for stage in asked:
+        stage.check_settings(checked, recipe.source)
     return {
         name: {
             key: value for key, value in as_json(checked[name]).items() if key not in stage.watched_only(checked[name])

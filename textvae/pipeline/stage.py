@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -69,7 +69,18 @@ class Stage(ABC):
         """Write the output into `work.folder` and return its numbers."""
 
     def check(self, recipe: Recipe) -> None:  # noqa: B027
-        """Refuse a recipe that cannot work, before anything runs.
+        """Refuse a recipe that its corpus cannot feed, before anything runs.
+
+        Raises:
+            ConfigError: and says why.
+        """
+
+    def check_settings(self, settings: Mapping[str, Any], source: str) -> None:  # noqa: B027
+        """Refuse a recipe whose stages do not go together, before anything runs.
+
+        Args:
+            settings: of all the recipe's stages by name, with their defaults: those this one needs are there.
+            source: the recipe's name, for messages.
 
         Raises:
             ConfigError: and says why.

@@ -15,7 +15,9 @@ from textvae.types import Context
 class Posterior(nn.Module):
     """features -> q(z|x), batch shape [B], event shape [D].
 
-    A config whose posterior has no density says `has_density: ClassVar[bool] = False`.
+    A config whose posterior has no density says `has_density: ClassVar[bool] = False`; one whose coordinates are
+    independent (given the levels above) says `factorizes: ClassVar[bool] = True`, and then has a KL of each dimension
+    to every prior that says so too.
     """
 
     def forward(self, features_BH: Float[Tensor, "B H"], context: Context | None = None) -> LatentDistribution:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -30,6 +30,7 @@ class GaussianPosteriorConfig(Component):
     """Settings of a diagonal Gaussian posterior."""
 
     kind: Literal["gaussian"] = "gaussian"
+    factorizes: ClassVar[bool] = True
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
     batch_norm: BatchNormConfig | None = Field(None, description="of the means over the sentences of a batch")
     committed_rate: float = Field(0.0, ge=0, description="least KL to a standard normal, nats per sentence; 0 for none")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from jaxtyping import Float
 from pydantic import Field
@@ -20,6 +20,7 @@ class HierarchicalPosteriorConfig(Component):
     """Settings of a hierarchical posterior; its levels divide the model's `latent_dim`."""
 
     kind: Literal["hierarchical"] = "hierarchical"
+    factorizes: ClassVar[bool] = True
     levels: int = Field(2, ge=2, le=16, description="equal parts of z; a hierarchical prior has as many")
     hidden_dim: int = Field(64, gt=0, description="tanh units between the levels above and a level")
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -25,6 +25,7 @@ class SemiAmortizedPosteriorConfig(Component):
     """Settings of a semi-amortised posterior."""
 
     kind: Literal["semi_amortized"] = "semi_amortized"
+    factorizes: ClassVar[bool] = True
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
     steps: int = Field(10, ge=0, description="gradients of each sentence's bound; 0 leaves what the encoder says")
     lr: float = Field(1.0, gt=0, description="of the steps, at most; 1 lands on the optimum of a Gaussian target")

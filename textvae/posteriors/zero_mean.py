@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,7 @@ class ZeroMeanPosteriorConfig(Component):
     """Settings of a zero-mean posterior."""
 
     kind: Literal["zero_mean"] = "zero_mean"
+    factorizes: ClassVar[bool] = True
     head: Literal["linear", "variance"] = Field(
         "linear", description="log-scale linear in the features, or z the output of a variance layer"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from textvae.distributions import LatentDistribution
 from textvae.types import Context
@@ -13,6 +13,8 @@ from textvae.types import Context
 
 class Prior(nn.Module):
     """-> p(z), batch shape [] or [B], event shape [D].
+
+    A config whose coordinates are independent, in evaluation too, says `factorizes: ClassVar[bool] = True`.
 
     Attributes:
         num_labels: C where p(z|y) is conditioned on the label in the context, else 0.
@@ -30,6 +32,10 @@ class Prior(nn.Module):
 
     def forward(self, context: Context | None = None) -> LatentDistribution:
         """Without a context, the prior of a sentence of which nothing is known."""
+        raise NotImplementedError
+
+    def set_label_prior(self, counts_C: Tensor) -> None:
+        """p(y) from how often each label was seen, [C]; called of priors that are conditioned on labels."""
         raise NotImplementedError
 
     def compose(self, posterior: Callable[..., Any], *, feature_dim: int, num_labels: int = 0) -> None:

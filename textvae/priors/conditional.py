@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -21,6 +21,7 @@ class ConditionalPriorConfig(Component):
     """Settings of a conditional prior: what it is conditioned on."""
 
     kind: Literal["conditional"] = "conditional"
+    factorizes: ClassVar[bool] = True
     num_labels: int = Field(0, ge=0, description="classes of the corpus, for p(z|label)")
     vector_dim: int = Field(0, ge=0, description="size of the vector, for p(z|vector)")
     hidden_dim: int = Field(64, gt=0, description="hidden units between vector and parameters")

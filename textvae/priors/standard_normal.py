@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ class StandardNormalPriorConfig(Component):
     """Settings of the standard normal prior: none."""
 
     kind: Literal["standard_normal"] = "standard_normal"
+    factorizes: ClassVar[bool] = True
 
     def build(self, *, latent_dim: int) -> StandardNormalPrior:
         return StandardNormalPrior(latent_dim)

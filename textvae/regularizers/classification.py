@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn.functional import nll_loss
 
@@ -49,9 +48,3 @@ class ClassificationLoss:
         seen = replace(labelled, tokens_BT=drop_words(labelled.tokens_BT, self.word_dropout))
         loss = nll_loss(model.label_log_prob(seen), labelled.label_B)
         return {"classification": (self.weight * loss).expand(batch.tokens_BT.shape[0])}
-
-
-def labels_seen(corpus: TokenizedCorpus, classes: int) -> Tensor:
-    """How many sentences show each label, [C]."""
-    labels = np.asarray(corpus.labels)
-    return torch.from_numpy(np.bincount(labels[labels >= 0], minlength=classes)).float()

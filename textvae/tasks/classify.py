@@ -9,28 +9,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from textvae.config import Config
 from textvae.errors import ConfigError, ModelError
 from textvae.generation import inference
-from textvae.models import SemiSupervisedConfig, SemiSupervisedTextVAE, TextModel, TextVAE, to_device
-from textvae.models.support import is_extended
-from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig
-from textvae.posteriors import PosteriorConfig
+from textvae.models import (
+    LanguageModelConfig,
+    ModelConfig,
+    SemiSupervisedConfig,
+    SemiSupervisedTextVAE,
+    TextModel,
+    to_device,
+)
+from textvae.models.support import kl_has_dimensions
+from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig, RateFreeBitsConfig
 from textvae.regularizers import ClassificationLoss
-from textvae.regularizers.classification import labels_seen
 from textvae.text.batching import sequential_batches
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig, TrainResult, train
-from textvae.training.config import require_no_density
-
-
-def _default_objective() -> ELBOConfig:
-    return ELBOConfig(free_bits=BatchMeanFreeBitsConfig(nats=8.0))
 
 
 class ClassifyConfig(Config):
@@ -43,7 +43,9 @@ class ClassifyConfig(Config):
     unlabelled: int | None = Field(None, ge=0, description="training sentences without label; all the rest when absent")
     model: SemiSupervisedConfig | None = Field(None, description="the trained VAE's own parts when absent")
     warm_start: bool = Field(True, description="begin with the weights of the trained VAE where they fit")
-    objective: ObjectiveConfig = Field(default_factory=_default_objective)
+    objective: ObjectiveConfig | None = Field(
+        None, description="when absent, the ELBO with 8 free nats: by dimension where the KL has dimensions, else whole"
+    )
     optimizer: OptimizerConfig = Field(default_factory=AdamConfig)
     classification_weight: float = Field(20.0, gt=0, description="of the classifier's cross-entropy, in nats per nat")
     label_word_dropout: float = Field(0.3, ge=0, lt=1, description="share of a labelled sentence's words hidden")
@@ -54,13 +56,48 @@ class ClassifyConfig(Config):
     clip_norm: float = Field(5.0, gt=0)
 
 
-def require_fitting_objective(objective: ObjectiveConfig, posterior: PosteriorConfig) -> None:
-    """Raise a ConfigError where the classifier's objective needs what its posterior does not have."""
-    if is_extended(posterior):
+def check_classifier(config: ClassifyConfig, vae: ModelConfig) -> tuple[SemiSupervisedConfig, ObjectiveConfig]:
+    """The model and the objective of a classifier, with what its settings leave open.
+
+    Args:
+        config: its settings.
+        vae: those of the trained model, whose parts it takes over where it has no `model` of its own.
+
+    Raises:
+        ConfigError: parts that no classifier can have, or an objective that does not fit them.
+
+    >>> from textvae.models import TextVAEConfig
+    >>> model, objective = check_classifier(ClassifyConfig(), TextVAEConfig(latent_dim=7))
+    >>> model.latent_dim, objective.free_bits.nats
+    (7, 8.0)
+    """
+    model = config.model
+    if model is None:
+        parts = {} if isinstance(vae, LanguageModelConfig) else vae.model_dump(exclude={"kind"})
         try:
-            require_no_density(objective, posterior.kind)
-        except ValueError as error:
-            raise ConfigError(f"setting 'classify.objective': {error}.") from None
+            model = SemiSupervisedConfig.model_validate(parts)
+        except ValidationError as error:
+            raise ConfigError(
+                "[classify] takes over the parts of the trained model unless it has a [classify.model] of its own, and "
+                f"{_first_problem(error)}."
+            ) from None
+    if config.objective is None:
+        by_dimension = kl_has_dimensions(model.posterior, model.prior)
+        return model, ELBOConfig(free_bits=(BatchMeanFreeBitsConfig if by_dimension else RateFreeBitsConfig)(nats=8.0))
+    if getattr(config.objective, "gradient", "") == "doubly_reparameterized":
+        raise ConfigError(
+            "setting 'classify.objective': doubly reparameterized gradients would scale those of the classifier's "
+            'cross-entropy too; set classify.objective.gradient = "plain".'
+        )
+    try:
+        TrainConfig(model=model, objective=config.objective)
+    except ValidationError as error:
+        raise ConfigError(f"setting 'classify.objective': {_first_problem(error)}.") from None
+    return model, config.objective
+
+
+def _first_problem(error: ValidationError) -> str:
+    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 @dataclass(frozen=True)
@@ -136,16 +173,14 @@ def train_classifier(
         np.random.default_rng([seed, 3]).permutation(len(valid_corpus))[: config.valid_labels or config.labels]
     )
 
-    model_config = config.model or _parts_of(vae)
-    require_fitting_objective(config.objective, model_config.posterior)
+    model_config, objective = check_classifier(config, vae.config)  # type: ignore[arg-type]
     torch.manual_seed(seed)
     model = model_config.build(vocab_size=tokenizer.vocab_size, max_tokens=vae.max_tokens, label_names=names)
-    model.set_label_prior(labels_seen(corpus, len(names)))
     if config.warm_start:
         warm_start(model, vae)
     settings = TrainConfig(
         model=model_config,
-        objective=config.objective,
+        objective=objective,
         optimizer=config.optimizer,
         epochs=config.epochs,
         early_stopping=config.early_stopping,
@@ -180,13 +215,6 @@ def _examples(corpus: TokenizedCorpus, shown: np.ndarray, hidden: np.ndarray) ->
         yield Example(corpus.text(index), corpus.label_names[corpus.labels[index]])
     for index in hidden.tolist():
         yield Example(corpus.text(index), None)
-
-
-def _parts_of(vae: TextModel) -> SemiSupervisedConfig:
-    if not isinstance(vae, TextVAE):
-        return SemiSupervisedConfig()
-    parts = vae.config.model_dump(exclude={"kind"})
-    return SemiSupervisedConfig.model_validate(parts)
 
 
 @torch.no_grad()

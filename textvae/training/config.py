@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from textvae.config import Config
+from textvae.config import Component, Config
 from textvae.models import ModelConfig, TextVAEConfig
-from textvae.models.support import has_density, is_extended, sees_codes
+from textvae.models.support import has_density, is_extended, kl_has_dimensions
 from textvae.objectives import ELBOConfig, ObjectiveConfig
 from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
@@ -68,13 +68,6 @@ class TrainConfig(Config):
             if self.guard_sentences == 0:
                 raise ValueError("encoder_updates end when the guard's mutual information falls; set guard_sentences")
         self._density_where_it_is_needed()
-        free_bits = getattr(self.objective, "free_bits", None)
-        prior = getattr(self.model, "prior", None)
-        if prior is not None and sees_codes(prior) and free_bits is not None and free_bits.by_dimension:
-            raise ValueError(
-                f"outside of training a {prior.kind} prior is a mixture, and the KL to it has no dimensions; set "
-                f"objective.free_bits.kind = 'rate' or 'target' instead of '{free_bits.kind}'"
-            )
         if getattr(self.objective, "gradient", "") == "doubly_reparameterized" and self.regularizers:
             raise ValueError(
                 "doubly reparameterized gradients would scale those of the regularizers too; set objective.gradient = "
@@ -113,11 +106,11 @@ class TrainConfig(Config):
             )
 
     @model_validator(mode="after")
-    def _what_needs_a_density(self) -> TrainConfig:
+    def _what_the_posterior_has(self) -> TrainConfig:
         posterior = getattr(self.model, "posterior", None)
-        if posterior is not None and is_extended(posterior):
-            require_no_density(self.objective, posterior.kind)
-            if self.encoder_updates is not None:
+        if posterior is not None and has_density(posterior):
+            require_fitting_objective(self.objective, posterior, self.model.prior)  # type: ignore[union-attr]
+            if self.encoder_updates is not None and is_extended(posterior):
                 raise ValueError(
                     f"encoder_updates end by mutual information, which needs the density of codes, and a "
                     f"{posterior.kind} posterior does not have it; remove them"
@@ -133,25 +126,22 @@ class TrainConfig(Config):
         return value
 
 
-def require_no_density(objective: ObjectiveConfig, posterior: str) -> None:
-    """Refuse an objective that needs the density of any code, or a KL of each dimension.
-
-    Args:
-        objective: the settings.
-        posterior: kind of one that has neither, as its densities carry auxiliary variables.
+def require_fitting_objective(objective: ObjectiveConfig, posterior: Component, prior: Component) -> None:
+    """Refuse an objective that needs the density of any code, or a KL of each dimension, where there is none.
 
     Raises:
         ValueError: for pydantic to report, or whoever checks settings.
     """
     gradient = getattr(objective, "gradient", "plain")
-    if gradient != "plain":
+    if gradient != "plain" and is_extended(posterior):
         raise ValueError(
             f'the gradient "{gradient}" of objective {objective.kind} needs the density of any code, which a '
-            f'{posterior} posterior does not have; set objective.gradient = "plain"'
+            f'{posterior.kind} posterior does not have; set objective.gradient = "plain"'
         )
     free_bits = getattr(objective, "free_bits", None)
-    if free_bits is not None and free_bits.by_dimension:
+    if free_bits is not None and free_bits.by_dimension and not kl_has_dimensions(posterior, prior):
         raise ValueError(
-            f'free bits of kind "{free_bits.kind}" need the KL of each dimension, which a {posterior} posterior does '
-            'not have; set objective.free_bits.kind = "rate" or "target", which act on the whole'
+            f"free bits of kind '{free_bits.kind}' need the KL of each dimension, which a {posterior.kind} posterior "
+            f"with a {prior.kind} prior does not have; set objective.free_bits.kind = 'rate' or 'target' instead of "
+            f"'{free_bits.kind}'"
         )

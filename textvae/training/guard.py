@@ -13,7 +13,7 @@ from textvae.evaluation.information import active_units, information
 from textvae.evaluation.reconstruction import permuted_codes
 from textvae.evaluation.verdict import Verdict, judge
 from textvae.models import TextModel
-from textvae.models.support import is_extended, sees_codes
+from textvae.models.support import kl_has_dimensions
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.training.config import TrainConfig
 
@@ -128,9 +128,8 @@ def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple
     if measured.get("guard_kl", 0.0) > 1.0 and measured.get("guard_permuted_rise", math.inf) < 1.0:
         # The encoder says something and the decoder does not listen: more KL would not help.
         yield decoder.word_dropout == 0.0, "train.model.decoder.word_dropout = 0.3, so that the decoder needs z"
-    # Free bits of each dimension need a KL that has dimensions, in validation too.
-    whole = is_extended(getattr(model, "posterior", model)) or sees_codes(getattr(model, "prior", model))
-    kind = "rate" if whole else "batch_mean"
+    parts = [getattr(model, name, model) for name in ("posterior", "prior")]
+    kind = "batch_mean" if kl_has_dimensions(*parts) else "rate"
     yield (
         objective.kind == "elbo" and objective.free_bits is None,
         f'train.objective.free_bits = {{ kind = "{kind}", nats = 6.0 }}',

@@ -118,9 +118,17 @@ def train(
         model = build() if initial_model is None else initial_model
         if config.start_from is not None:
             start_from(model, config.start_from, tokenizer)
+        if model.label_names:
+            model.set_label_prior(torch.from_numpy(_label_counts(train_corpus, len(model.label_names))))
         if tokenizer is not None:
             model.tokenizer = tokenizer
         return run(model, build, dict(card or {}))
+
+
+def _label_counts(corpus: TokenizedCorpus, classes: int) -> np.ndarray:
+    """How many sentences show each label, [C]."""
+    labels = np.asarray(corpus.labels)
+    return np.bincount(labels[labels >= 0], minlength=classes)
 
 
 class _Training:

@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.components import POSTERIORS, WITHOUT_DENSITY
 from tests.tiny_corpus import write_tiny
 from tests.unit.pipeline.test_cli import refused, run
 from textvae.errors import ConfigError
 from textvae.evaluation import EvaluateConfig, evaluate
 from textvae.models import load_model
-from textvae.pipeline import stages
 from textvae.pipeline.new import to_toml
 from textvae.text.tokenized import TokenizedCorpus
 
@@ -118,7 +116,3 @@ def test_a_model_without_a_recipe_asks_for_annealing(folder: Path) -> None:
     model, corpus = load_model(folder / "run" / "train" / "model"), TokenizedCorpus(folder / "run/tokenize/test.arrow")
     with pytest.raises(ConfigError, match="--ais to the command"):
         evaluate(model, corpus, EvaluateConfig())
-
-
-def test_a_recipe_knows_these_posteriors_by_name() -> None:
-    assert {POSTERIORS[name].kind for name in WITHOUT_DENSITY} == set(stages.evaluate.WITHOUT_DENSITY)

@@ -554,3 +554,11 @@ def test_seconds_are_added_up_over_sittings(corpora: Corpora, tmp_path: Path) ->
     assert result.seconds < time.perf_counter() - started
     assert result.seconds >= lines(tmp_path)[-1]["seconds"]
     assert trainer_module.RESULT_FILE == "result.json"
+
+
+def test_a_prior_of_labels_is_told_how_often_each_was_seen(corpora: Corpora, tmp_path: Path) -> None:
+    """By the training sentences, with one added to each count; their two labels are not equally frequent."""
+    fit(corpora, tmp_path, model={**MODEL, "prior": {"kind": "conditional", "num_labels": 2}}, epochs=1)
+    seen = torch.tensor(corpora[0].labels.tolist()).bincount(minlength=2) + 1.0
+    assert seen[0] != seen[1]
+    torch.testing.assert_close(weights(tmp_path)["prior.log_prior_C"].exp(), seen / seen.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from textvae.errors import ConfigError
@@ -9,7 +10,7 @@ from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import DETAILS, Stage, Work
-from textvae.pipeline.stages.evaluate import SHOWN, best_device, implicit_posterior, split_file
+from textvae.pipeline.stages.evaluate import SHOWN, best_device, split_file
 from textvae.pipeline.stages.train import model_card
 
 
@@ -31,20 +32,14 @@ class ClassifyStage(Stage):
                 f"{recipe.source} has a [classify] table, but corpus '{recipe.corpus.name}' has no labels; "
                 "remove the table, or name the corpus' label_column in its card."
             )
-        kind = implicit_posterior(recipe)
-        if kind and "model" not in recipe.tables[self.name]:
-            raise ConfigError(
-                f"{recipe.source}: [classify] takes over the parts of the model, whose {kind} posterior has no density "
-                "to sum labels out by; give it a [classify.model] of its own, or remove it."
-            )
 
-        table = recipe.tables[self.name]
-        kinds = [_kind(one, "model", "posterior") for one in (table, recipe.tables.get("train", {}))]
-        if (kinds[0] or kinds[1]) == "hamiltonian" and "objective" not in table:
-            raise ConfigError(
-                f"{recipe.source}: [classify] has free bits by dimension unless told otherwise, which a hamiltonian "
-                'posterior cannot have; set classify.objective = { kind = "elbo", free_bits = { kind = "rate" } }.'
-            )
+    def check_settings(self, settings: Mapping[str, Any], source: str) -> None:
+        from textvae.tasks.classify import check_classifier
+
+        try:
+            check_classifier(settings[self.name], settings["train"].model)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.models import SemiSupervisedTextVAE, load_model
@@ -79,10 +74,3 @@ class ClassifyStage(Stage):
             name: value for name, value in trained.to_dict().items() if name in ("train_seconds", "tokens_per_second")
         }
         return {"labels": work.config.labels, **results, **speed}
-
-
-def _kind(table: Any, *path: str) -> str | None:
-    """The `kind` of what a path of names leads to in nested tables as they were written; None where nothing is."""
-    for name in path:
-        table = table.get(name) if isinstance(table, dict) else None
-    return table.get("kind") if isinstance(table, dict) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,11 +13,7 @@ import numpy as np
 from textvae.errors import ConfigError
 from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
-from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import DETAILS, Stage, Work
-
-WITHOUT_DENSITY = ("stein",)
-"""Kinds of posteriors that cannot be scored: known here by name, for a recipe is looked at before torch is there."""
 
 SHOWN, PLOTTED = 12, 2000
 """Sentences shown in the report, and points of its picture of the latent space."""
@@ -34,12 +30,14 @@ class EvaluateStage(Stage):
 
         return EvaluateConfig
 
-    def check(self, recipe: Recipe) -> None:
-        kind = implicit_posterior(recipe)
-        if kind and "ais" not in recipe.tables[self.name]:
+    def check_settings(self, settings: Mapping[str, Any], source: str) -> None:
+        from textvae.models.support import has_density
+
+        posterior = getattr(settings["train"].model, "posterior", None)
+        if not has_density(posterior) and settings[self.name].ais is None:
             raise ConfigError(
-                f"{recipe.source}: a {kind} posterior has no density, so neither ELBO nor importance weighting bounds "
-                "the likelihood; add [evaluate.ais], or remove [evaluate]."
+                f"{source}: a {posterior.kind} posterior has no density, so neither ELBO nor importance weighting "  # type: ignore[union-attr]
+                "bounds the likelihood; add [evaluate.ais], or remove [evaluate]."
             )
 
     def run(self, work: Work) -> dict[str, Any]:
@@ -67,14 +65,6 @@ class EvaluateStage(Stage):
             details["latent"] = latent_plane(measured.latent_means, measured.labels, corpus.label_names, work.seed)
         write_json(work.folder / DETAILS, as_json(details))
         return {**as_json(dict(measured)), "split": split.stem}
-
-
-def implicit_posterior(recipe: Recipe) -> str:
-    """The kind of the model's posterior as the recipe has it, where it is one without a density; else empty."""
-    table: Any = recipe.tables.get("train", {})
-    for name in ("model", "posterior", "kind"):
-        table = table.get(name) if isinstance(table, dict) else None
-    return table if table in WITHOUT_DENSITY else ""
 
 
 def spread_out(items: Sequence[Any], count: int = SHOWN) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +11,6 @@ from pydantic import Field
 from textvae.config import Config
 from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
-from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import DETAILS, Stage, Work
 from textvae.pipeline.stages.evaluate import best_device, split_file
 from textvae.pipeline.stages.interpolate import require_latent_model
@@ -49,8 +49,8 @@ class ImputeStage(Stage):
     def config_type(self) -> Any:
         return ImputeConfig
 
-    def check(self, recipe: Recipe) -> None:
-        require_latent_model(recipe, self.name, without_latent=True)
+    def check_settings(self, settings: Mapping[str, Any], source: str) -> None:
+        require_latent_model(settings["train"].model, source, self.name, without_latent=True)
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.models import load_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -13,7 +14,6 @@ from textvae.config import Config
 from textvae.errors import ConfigError
 from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
-from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import DETAILS, Stage, Work
 from textvae.pipeline.stages.evaluate import best_device, split_file
 
@@ -56,14 +56,14 @@ class InterpolateStage(Stage):
     def config_type(self) -> Any:
         return _config_type()
 
-    def check(self, recipe: Recipe) -> None:
-        require_latent_model(recipe, self.name)
-        model = recipe.tables.get("train", {}).get("model", {})
-        prior = model.get("prior", {}) if isinstance(model, dict) else {}
-        on_sphere = isinstance(prior, dict) and prior.get("kind") == "hyperspherical_uniform"
-        if on_sphere and recipe.tables[self.name].get("kind") == "linear":
+    def check_settings(self, settings: Mapping[str, Any], source: str) -> None:
+        from textvae.models.support import SPHERE, support_of
+
+        model = settings["train"].model
+        require_latent_model(model, source, self.name)
+        if support_of(model.posterior) == SPHERE and settings[self.name].kind == "linear":
             raise ConfigError(
-                f"{recipe.source}: interpolate.kind is 'linear', but the model's codes live on a sphere, which a line "
+                f"{source}: interpolate.kind is 'linear', but the model's codes live on a sphere, which a line "
                 "leaves; use 'spherical', or leave it out."
             )
 
@@ -97,20 +97,19 @@ class InterpolateStage(Stage):
         }
 
 
-def require_latent_model(recipe: Recipe, stage: str, without_latent: bool = False) -> None:
+def require_latent_model(model: Any, source: str, stage: str, without_latent: bool = False) -> None:
     """Refuse, before anything is trained, a stage that the recipe's model cannot do.
 
     Args:
-        recipe: whose `train.model.kind` is looked at, as it was written.
+        model: its settings.
+        source: the recipe's name.
         stage: which asks.
         without_latent: whether a language model will do.
 
     Raises:
         ConfigError: the model has no z, or needs a label.
     """
-    model = recipe.tables.get("train", {}).get("model", {})
-    kind = model.get("kind", "text_vae") if isinstance(model, dict) else "text_vae"
-    if kind == "semi_supervised" or (kind == "language_model" and not without_latent):
+    if model.kind == "semi_supervised" or (model.kind == "language_model" and not without_latent):
         raise ConfigError(
-            f"{recipe.source}: a model of kind '{kind}' cannot {stage}; remove [{stage}], or train a text_vae."
+            f"{source}: a model of kind '{model.kind}' cannot {stage}; remove [{stage}], or train a text_vae."
         )
