@@ -71,7 +71,7 @@ def test_the_report_says_what_is_known_and_nothing_else(folder: Path) -> None:
     assert report["train"]["valid_proxy_elbo_nll"] > 0 and "valid_elbo_nll" not in report["train"]
     assert report["impute"]["sentences"] == 10 and "smoothness" in report["interpolate"]
     page = (folder / "run" / "report.html").read_text()
-    assert "Perplexity, annealed" in page and "bound of a proxy" in page
+    assert "Perplexity, annealed" in page and "bound of a proxy" in page and "share, from 20 labels" in page
     assert "The raw KL is what z costs" not in page and "Weight of the KL" not in page
 
 

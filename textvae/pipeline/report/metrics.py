@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 
 
 class Metric(NamedTuple):
-    """A row of the table: `group.name` in report.json, a title, a unit, a meaning, digits after the point."""
+    """A row of the table: `group.name` in report.json, a title, a unit, a meaning, digits after the point.
+
+    A `#` in the name stands for a number, which the unit may repeat: there is a row for each.
+    """
 
     key: str
     title: str
@@ -48,6 +51,8 @@ METRICS: tuple[Metric, ...] = (
            "at the same place, from the code of a sentence alone", 3),
     Metric("evaluate.exact_match", "Sentences reconstructed", "share", "exactly, to the last token", 3),
     Metric("evaluate.bleu", "BLEU of reconstructions", "0 to 100", "overlap of words and phrases, by sacrebleu", 1),
+    Metric("evaluate.probe_accuracy_#", "Labels read off codes", "share, from # labels",
+           "of test sentences whose label a linear classifier tells from the posterior's mean alone", 3),
     Metric("classify.accuracy", "Classifier's accuracy", "share", "of test sentences given their right label", 3),
     Metric("classify.majority_accuracy", "Accuracy of the commonest label", "share",
            "what always answering the same would reach", 3),
@@ -73,22 +78,34 @@ def metric_rows(report: dict[str, Any]) -> list[dict[str, str]]:
     """The rows of the table for those numbers the report has."""
     rows = []
     for metric in METRICS:
-        group, name = metric.key.split(".")
-        value = report.get(group, {}).get(name)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            continue
-        shown = f"{value:,.{metric.digits}f}"
-        error = report[group].get(f"{name}_se")
-        if isinstance(error, int | float):
-            shown += f" ± {error:.{metric.digits}f}"
-        unit = metric.unit
-        if metric.key == "evaluate.iw_nll" and report[group].get("iw_samples"):
-            unit += f", IW-{report[group]['iw_samples']}"
-        if metric.key == "evaluate.ais_nll" and report[group].get("ais_steps"):
-            unit += f", AIS-{report[group]['ais_steps']}, {report[group]['ais_sentences']} sentences"
-        if metric.key == "evaluate.ais_ppl" and report[group].get("ais_tokens"):
-            unit += f", over {report[group]['ais_tokens']:,} tokens"
-        if metric.key == "evaluate.ppl" and report[group].get("tokens"):
-            unit += f", over {report[group]['tokens']:,} tokens"
-        rows.append({"key": metric.key, "title": metric.title, "value": shown, "unit": unit, "meaning": metric.meaning})
+        group, pattern = metric.key.split(".")
+        for name, number in _names(pattern, report.get(group, {})):
+            found = report[group]
+            value = found[name]
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                continue
+            shown = f"{value:,.{metric.digits}f}"
+            error = found.get(f"{name}_se")
+            if isinstance(error, int | float):
+                shown += f" ± {error:.{metric.digits}f}"
+            unit = metric.unit.replace("#", number)
+            if metric.key == "evaluate.iw_nll" and found.get("iw_samples"):
+                unit += f", IW-{found['iw_samples']}"
+            if metric.key == "evaluate.ais_nll" and found.get("ais_steps"):
+                unit += f", AIS-{found['ais_steps']}, {found['ais_sentences']} sentences"
+            if metric.key == "evaluate.ais_ppl" and found.get("ais_tokens"):
+                unit += f", over {found['ais_tokens']:,} tokens"
+            if metric.key == "evaluate.ppl" and found.get("tokens"):
+                unit += f", over {found['tokens']:,} tokens"
+            key = f"{group}.{name}"
+            rows.append({"key": key, "title": metric.title, "value": shown, "unit": unit, "meaning": metric.meaning})
     return rows
+
+
+def _names(pattern: str, found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names of a group that a pattern stands for, each with the number in the place of its `#`, lowest first."""
+    before, wild, _ = pattern.partition("#")
+    if not wild:
+        return [(pattern, "")] if pattern in found else []
+    numbers = [name.removeprefix(before) for name in found if name.startswith(before)]
+    return [(before + number, number) for number in sorted(filter(str.isdigit, numbers), key=int)]
