@@ -217,13 +217,13 @@ def test_the_bound_and_its_gradient_do_not_depend_on_the_estimator(estimator: Es
 
 def test_importance_weights_of_a_stratified_posterior_sum_its_components_out() -> None:
     """log (1/S) sum_s sum_k pi_k p(x, z_sk) / q(z_sk): the bound that evaluation forms from the same terms."""
-    from textvae.evaluation.likelihood import log_importance_weights
+    from textvae.evaluation.likelihood import log_weights_by_sample
 
     config = MixturePosteriorConfig(components=3, estimator="stratified")
     model = scramble(TextVAEConfig(latent_dim=2, posterior=config).build(vocab_size=11, max_tokens=9)).eval()
     assert isinstance(model, TextVAE)
     terms = model.terms(random_batch(4), 5)
-    found = log_importance_weights(terms, 5)
+    found = log_weights_by_sample(terms, 5)
     assert found is not None and found.shape == (5, 4)
     group = terms.latents[0]
     assert group.log_q_SU is not None

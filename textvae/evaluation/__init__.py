@@ -4,7 +4,7 @@ from textvae.evaluation.annealed import AISConfig, Annealed, AnnealingPath, anne
 from textvae.evaluation.bidirectional import Sandwich, Simulated, bidirectional, simulate
 from textvae.evaluation.evaluate import EvaluateConfig, Evaluation, Example, chosen_sentences, evaluate
 from textvae.evaluation.information import Information, active_units, information
-from textvae.evaluation.likelihood import Likelihood, likelihood, log_importance_weights
+from textvae.evaluation.likelihood import Likelihood, likelihood, log_weights_by_sample
 from textvae.evaluation.perplexity import perplexities
 from textvae.evaluation.probe import Probe, linear_probe, posterior_means
 from textvae.evaluation.rate_distortion import RateDistortion, lossy_codes, rate_distortion
@@ -41,7 +41,7 @@ __all__ = [
     "judge",
     "likelihood",
     "linear_probe",
-    "log_importance_weights",
+    "log_weights_by_sample",
     "lossy_codes",
     "permuted_codes",
     "perplexities",

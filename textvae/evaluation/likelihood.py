@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from textvae.evaluation.noise import SAMPLE_BLOCK, draw, draw_codes, own_randomn
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, probe, unlabelled, vector_group
 from textvae.evaluation.streaming import LogMeanExp, ladder
 from textvae.models.text_vae import closed_form_kl, levels_of
-from textvae.objectives import kl_by_level
+from textvae.objectives import kl_by_level, log_importance_weights
 from textvae.text.batching import sequential_batches
 from textvae.types import Batch, LatentTerms
 
@@ -212,7 +212,7 @@ def _general(
         terms = model.terms(batch, count)
         for name, value_B in _averages(terms).items():
             sums[name] = sums.get(name, torch.zeros_like(value_B)) + count * value_B
-        log_w_SB = log_importance_weights(terms, count)
+        log_w_SB = log_weights_by_sample(terms, count)
         if log_w_SB is not None:
             for stream in streams.values():
                 stream.update(log_w_SB)
@@ -223,19 +223,14 @@ def _general(
     return _Measured(values, {})
 
 
-def log_importance_weights(terms: LatentTerms, num_samples: int) -> Tensor | None:
+def log_weights_by_sample(terms: LatentTerms, num_samples: int) -> Tensor | None:
     """log p(x, z) - log q(z|x) of each sample, float64 [num_samples, B]; labels that were enumerated are summed out.
 
     Terms list samples outermost: row i * C + c is sample i with label c. None where a latent variable has no density.
     """
-    log_w_SB = terms.log_px_z_SB.double()
-    for group in terms.latents:
-        if group.log_q_SU is None:
-            return None
-        ratio_SU = (group.log_p_SU - group.log_q_SU).double()
-        if group.unit_B is not None:
-            raise NotImplementedError("importance weights of units that several sentences share")
-        log_w_SB = log_w_SB + ratio_SU
+    if any(group.log_q_SU is None for group in terms.latents):
+        return None
+    log_w_SB = log_importance_weights(replace(terms, log_px_z_SB=terms.log_px_z_SB.double()))
     weighted = (log_w_SB + terms.log_weight_SB.double() + math.log(num_samples)).unflatten(0, (num_samples, -1))
     return weighted.logsumexp(1)
 
