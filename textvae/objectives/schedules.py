@@ -132,18 +132,23 @@ class Sigmoid:
 class CyclicalScheduleConfig(Component):
     """`cycles` times: 0 for a share `zero`, a line to `final` for a share `rise`, `final` for the rest.
 
-    Fu et al. 2019 (arXiv 1903.10145). The last cycle's plateau lasts to the end of training.
+    Fu et al. 2019 (arXiv 1903.10145). Cycles share the first `end` of training, and the last one's plateau lasts to
+    its end: where the learning rate decays, leave it time after the last cycle.
 
     >>> config = CyclicalScheduleConfig(cycles=2, zero=0.5, rise=0.25)
     >>> schedule = config.build(steps_per_epoch=10, total_steps=80)
     >>> [schedule(step) for step in (0, 20, 25, 30, 39, 40, 79)], schedule.first_final_step
     ([0.0, 0.0, 0.5, 1.0, 1.0, 0.0, 1.0], 70)
+    >>> schedule = config.model_copy(update={"end": 0.5}).build(steps_per_epoch=10, total_steps=80)
+    >>> [schedule(step) for step in (0, 19, 20, 39, 79)], schedule.first_final_step
+    ([0.0, 1.0, 0.0, 1.0, 1.0], 35)
     """
 
     kind: Literal["cyclical"] = "cyclical"
     cycles: int = Field(4, gt=0)
     zero: float = Field(0.5, ge=0, le=1)
     rise: float = Field(0.25, ge=0, le=1)
+    end: float = Field(1.0, gt=0, le=1, description="share of training that the cycles take")
     final: float = Field(1.0, ge=0)
 
     @model_validator(mode="after")
@@ -153,7 +158,7 @@ class CyclicalScheduleConfig(Component):
         return self
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Cyclical:
-        return Cyclical(total_steps / self.cycles, self.cycles, self.zero, self.rise, self.final)
+        return Cyclical(self.end * total_steps / self.cycles, self.cycles, self.zero, self.rise, self.final)
 
 
 class Cyclical:
