@@ -8,8 +8,9 @@ A row is a recipe `pipelines/family_NAME.toml` with one of two decoders; it runs
 there, and is not run again when it is finished. Rows in the file that are not among those run stay as they are.
 `--collect` runs nothing and takes what is finished in DIR.
 
-Every training has at most 15 minutes of a core, and ends before when validation stops improving. Rows that start from
-the Gaussian one with the same decoder say so in `starts_from`; that is not in their times. The row `unigram` is the
+Every training has about 15 minutes of a core at most: each recipe has as many epochs as fit into them with the LSTM
+(`train_cpu_seconds` says what they took), and ends before when validation stops improving. Rows that start from the
+Gaussian one with the same decoder say so in `starts_from`; that is not in their times. The row `unigram` is the
 likelihood of the same sentences under the frequencies of words, which every model must beat.
 """
 
@@ -28,6 +29,8 @@ from benchmarks import pages, results_file
 from benchmarks.family_pages import FAMILIES, UNIGRAM
 from benchmarks.recipes import finished_report, row_of
 from textvae.evaluation import chosen_sentences
+from textvae.pipeline.manifest import read_manifest
+from textvae.pipeline.recipe import read_recipe
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.types import BOS_ID, EOS_ID, PAD_ID
 
@@ -60,10 +63,8 @@ def folder_of(out: Path, decoder: str, row: str) -> Path:
     return out / f"families_{decoder}_{row}"
 
 
-def train_row(row: str, decoder: str, out: Path) -> None:
-    """Run a row's recipe, or go on with it."""
-    folder = folder_of(out, decoder, row)
-    results_file.note_start(folder)
+def overlay_of(row: str, decoder: str, out: Path) -> dict[str, Any]:
+    """The settings laid over a row's recipe."""
     overlay = dict(DECODERS[decoder])
     if row == "language_model" and "train.model.decoder" in overlay:
         # It has no z that could enter.
@@ -73,26 +74,46 @@ def train_row(row: str, decoder: str, out: Path) -> None:
         overlay.pop("train.optimizer.lr", None)
         start = {"run": str(folder_of(out, decoder, "gaussian")), "parts": STARTS_FROM_GAUSSIAN[row]}
         overlay["train.start_from"] = start
-    textvae.run(f"pipelines/family_{row}.toml", settings=overlay, out=folder)
+    return overlay
+
+
+def train_row(row: str, decoder: str, out: Path) -> None:
+    """Run a row's recipe, or go on with it."""
+    folder, overlay = folder_of(out, decoder, row), overlay_of(row, decoder, out)
+    recipe = f"pipelines/family_{row}.toml"
+    results_file.note_start(folder, read_recipe(recipe, overlay).as_tables())
+    textvae.run(recipe, settings=overlay, out=folder)
 
 
 def collect(row: str, decoder: str, out: Path) -> dict[str, Any] | None:
-    """The row of a finished run; None when it is not finished."""
+    """The row of a finished run; None when it is not finished.
+
+    Raises:
+        SystemExit: the run was made by other settings than this row has.
+    """
     folder = folder_of(out, decoder, row)
     report = finished_report(folder)
     if report is None:
         return None
+    if not results_file.same_settings(
+        folder, read_recipe(f"pipelines/family_{row}.toml", overlay_of(row, decoder, out)).as_tables()
+    ):
+        raise SystemExit(f"{folder} was made by other settings than pipelines/family_{row}.toml has; train it anew.")
     found = row_of(report)
-    train = report["run"]["settings"]["train"]
-    model, sentences = train["model"], report["tokenize"]["train"]["sentences"]
-    parts = {part: model[part]["kind"] for part in ("posterior", "prior") if part in model}
+    # With the defaults that the recipe leaves out.
+    manifest = read_manifest(folder / "train")
+    assert manifest is not None
+    model, sentences = manifest.config["model"], report["tokenize"]["train"]["sentences"]
+    kinds = {part: model[part]["kind"] for part in ("posterior", "prior") if part in model}
+    kinds |= {"objective": manifest.config["objective"]["kind"], "decoder": decoder}
     found |= {name: value for name, value in report["evaluate"].items() if name.startswith(("ais_", "simulated_"))}
     found["seconds_per_1000"] = round(1000 * found["train_cpu_seconds"] / (sentences * found["epochs"]), 3)
     if row in STARTS_FROM_GAUSSIAN:
         found["starts_from"] = "gaussian"
     found["recipe"] = found.pop("name")
-    kinds = {**parts, "objective": train["objective"]["kind"], "decoder": decoder}
-    return {"name": row, **kinds, **found, **results_file.noted_start(folder)}
+    commit = results_file.noted_start(folder).get("commit", "unknown")
+    command = f"python -m benchmarks.families --rows {row} --decoders {decoder} --out RUNS"
+    return {"name": row, **kinds, **found, "commit": commit, "command": command}
 
 
 def unigram(folder: Path) -> dict[str, Any]:
@@ -134,23 +155,18 @@ def unigram(folder: Path) -> dict[str, Any]:
     }
 
 
-def write(rows: list[str], decoders: list[str], out: Path) -> None:
-    """Put the finished ones of these rows into the results file."""
-    path = results_file.RESULTS / "families.json"
-    kept = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    pairs = [(row, decoder) for decoder in decoders for row in rows]
-    fresh = [found for row, decoder in pairs if (found := collect(row, decoder, out)) is not None]
-    if not fresh:
+def write(pairs: list[tuple[str, str]], out: Path) -> None:
+    """Put the finished ones of these rows, each with its decoder, into the results file."""
+    found = [(folder_of(out, decoder, row), collect(row, decoder, out)) for row, decoder in pairs]
+    finished = [(folder, row) for folder, row in found if row is not None]
+    if not finished:
         return
-    finished = next(folder_of(out, d, r) for r, d in pairs if collect(r, d, out) is not None)
-    fresh.append(unigram(finished))
-    new = {(one["name"], one["decoder"], one["seed"]) for one in fresh}
-    kept = [old for old in kept if (old["name"], old["decoder"], old["seed"]) not in new]
-    order = {name: place for place, name in enumerate((UNIGRAM, *ROWS))}
-    place = {decoder: number for number, decoder in enumerate((UNIGRAM, *DECODERS))}
-    results_file.write(
+    names, decoders = [UNIGRAM, *ROWS], [UNIGRAM, *DECODERS]
+    results_file.add(
         "families",
-        sorted([*kept, *fresh], key=lambda one: (place[one["decoder"]], order[one["name"]], one["seed"])),
+        [unigram(finished[0][0]), *(row for _, row in finished)],
+        lambda one: (decoders.index(one["decoder"]), names.index(one["name"]), one["seed"]),
+        "python -m benchmarks.families --out RUNS",
     )
 
 
@@ -165,9 +181,7 @@ def main() -> None:
         for row in args.rows:
             if not args.collect:
                 train_row(row, decoder, args.out)
-                write([row], [decoder], args.out)
-    if args.collect:
-        write(args.rows, args.decoders, args.out)
+            write([(row, decoder)], args.out)
     pages.write_all()
 
 

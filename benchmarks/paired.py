@@ -1,46 +1,95 @@
 """By how much one finished run is likelier than another on the same test sentences, and how sure that is.
 
-    python -m benchmarks.paired RUN BASELINE --iw-samples 20
+    python -m benchmarks.paired RUN BASELINE
 
 The standard error of a mean over sentences is mostly how sentences differ, which two models share; that of the mean of
 the differences is what a comparison needs. A bound is compared with a bound of as many samples, or with an exact value.
+Read from the runs' `evaluate/by_sentence.arrow`; with `--iw-samples K` measured anew. The row goes into
+`benchmarks/results/paired.json` and `docs/results.md`.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pyarrow import feather
 
+from benchmarks import pages, results_file
+from benchmarks.recipes import finished_report
 from textvae.evaluation import likelihood
 from textvae.models import load_model
+from textvae.pipeline.stages.evaluate import BY_SENTENCE
 from textvae.text.tokenized import TokenizedCorpus
 
 
-def sentence_nll(run: Path, iw_samples: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Minus log p(x) or its bound for each test sentence, nats; the sentences' ids, one after the other; if exact."""
+@dataclass(frozen=True)
+class Measured:
+    """Minus log p(x) or its bound for each of some test sentences, nats; `samples` is 0 where it is exact."""
+
+    nll_N: np.ndarray
+    samples: int
+    sentences: np.ndarray
+    seed: int
+
+
+def as_evaluated(run: Path) -> Measured:
+    report, path = finished_report(run), run / "evaluate" / BY_SENTENCE
+    if report is None or not path.exists():
+        raise SystemExit(f"{run} has no evaluate/{BY_SENTENCE}; evaluate it again, or give --iw-samples.")
+    found = feather.read_table(path)
+    exact = report["evaluate"]["iw_nll_se"] == 0
+    samples = 0 if exact else report["evaluate"]["iw_samples"]
+    nll_N = found["iw_nll"].to_numpy()
+    return Measured(nll_N, samples, found["sentence"].to_numpy(), report["run"]["seed"])
+
+
+def measured_anew(run: Path, iw_samples: int) -> Measured:
+    report = finished_report(run)
+    assert report is not None, f"{run} is not finished"
     corpus = TokenizedCorpus(run / "tokenize" / "test.arrow")
     found = likelihood(load_model(run / "train" / "model").eval(), corpus, num_samples=iw_samples)
     assert found.iw_nll is not None, "a posterior without a density has no importance weights"
-    return found.iw_nll, np.concatenate([corpus.ids(i) for i in range(len(corpus))]), found.exact
+    samples = 0 if found.exact else iw_samples
+    return Measured(found.iw_nll, samples, np.arange(len(corpus)), report["run"]["seed"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs=2, type=Path, metavar="RUN")
-    parser.add_argument("--iw-samples", type=int, default=20)
+    parser.add_argument("--iw-samples", type=int, help="measure anew with so many samples")
     args = parser.parse_args()
-    (first_N, ids, first_exact), (second_N, other_ids, second_exact) = (
-        sentence_nll(run, args.iw_samples) for run in args.runs
-    )
-    if not np.array_equal(ids, other_ids):
+    run, baseline = args.runs
+    first, second = (measured_anew(one, args.iw_samples) if args.iw_samples else as_evaluated(one) for one in args.runs)
+    texts = [TokenizedCorpus(one / "tokenize" / "test.arrow") for one in args.runs]
+    same = np.array_equal(first.sentences, second.sentences) and len(texts[0]) == len(texts[1])
+    if not same or any(not np.array_equal(texts[0].ids(i), texts[1].ids(i)) for i in first.sentences):
         parser.error("the runs have other test sentences, or another vocabulary; nothing to compare by sentence")
-    for run, nll_N, exact in ((args.runs[0], first_N, first_exact), (args.runs[1], second_N, second_exact)):
-        print(f"{run.name}: {nll_N.mean():.3f} nats a sentence ({'exact' if exact else f'IW-{args.iw_samples}'})")
-    difference_N = first_N - second_N
-    error = difference_N.std(ddof=1) / len(difference_N) ** 0.5
-    print(f"difference: {difference_N.mean():+.3f} ± {error:.3f} over {len(difference_N)} sentences")
+    if first.samples and second.samples and first.samples != second.samples:
+        parser.error(f"bounds of {first.samples} and of {second.samples} samples; give --iw-samples")
+    difference_N = first.nll_N - second.nll_N
+    row = {
+        "name": f"{run.name} - {baseline.name}",
+        "seed": first.seed,
+        "run": run.name,
+        "baseline": baseline.name,
+        "iw_samples": max(first.samples, second.samples),
+        "nll": float(first.nll_N.mean()),
+        "baseline_nll": float(second.nll_N.mean()),
+        "difference": float(difference_N.mean()),
+        "difference_se": float(difference_N.std(ddof=1) / len(difference_N) ** 0.5),
+        "sentences": len(difference_N),
+    }
+    print(f"{row['name']}: {row['difference']:+.3f} ± {row['difference_se']:.3f} nats a sentence")
+    results_file.add(
+        "paired",
+        [row],
+        lambda one: (one["name"], one["iw_samples"], one["seed"]),
+        "python -m benchmarks.paired RUN BASELINE",
+    )
+    pages.write_all()
 
 
 if __name__ == "__main__":

@@ -21,12 +21,13 @@ TAKEN = {
     "tokenize": ("vocab_size",),
     "train": (
         *("train_tokens", "train_seconds", "train_cpu_seconds", "tokens_per_second", "peak_memory_mb"),
-        *("parameters", "epochs"),
+        *("epochs", "best_epoch", "stopped_early", "valid_elbo_nll"),
     ),
     "evaluate": (
-        *("iw_nll", "iw_nll_se", "iw_samples", "elbo_nll", "elbo_nll_se", "kl", "mi", "active_units", "latent_dim"),
+        *("iw_nll", "iw_nll_se", "iw_samples", "elbo_nll", "elbo_nll_se", "kl", "mi", "mi_se", "mi_cap"),
+        *("mi_sentences", "active_units", "latent_dim"),
         *("ppl", "tokens", "sentences", "split", "params", "rec_nll", "permuted_rise", "collapsed"),
-        *("token_accuracy", "exact_match", "bleu"),
+        *("token_accuracy", "teacher_forced_accuracy", "exact_match", "bleu"),
     ),
     "classify": ("accuracy", "accuracy_se", "majority_accuracy", "labels"),
     "impute": ("accuracy", "top5", "baseline_accuracy", "sentences"),
@@ -52,7 +53,9 @@ def row_of(report: dict[str, Any]) -> dict[str, Any]:
                 key = name if stage in ("evaluate", "train") else f"{stage}_{name}"
                 row[key] = report[stage][name]
     row |= {name: value for name, value in report.get("evaluate", {}).items() if name.startswith("probe_accuracy")}
-    row["seconds"] = round(sum(run["stage_seconds"].values()), 1)
+    # Of a training in several sittings its own count holds them all.
+    stages = run["stage_seconds"] | {"train": report["train"].get("seconds", run["stage_seconds"]["train"])}
+    row["seconds"] = round(sum(stages.values()), 1)
     row["finished"] = run["date"]
     row["made_on"] = run["hardware"]
     return row
@@ -63,8 +66,6 @@ def main() -> None:
     parser.add_argument("recipes", nargs="+")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     args = parser.parse_args()
-    path = results_file.RESULTS / "recipes.json"
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
     for recipe in args.recipes:
         report = textvae.run(recipe, out=args.out / Path(recipe).stem)
         row = row_of(report)
@@ -72,10 +73,8 @@ def main() -> None:
             row["classify_tfidf_svm_accuracy"] = round(tfidf_svm_accuracy(args.out / Path(recipe).stem), 4)
         # A run that was up to date was made earlier than now.
         row["commit"] = results_file.commit(before=report["run"]["date"])
-        rows = [old for old in rows if old["name"] != row["name"]] + [row]
-        results_file.write("recipes", sorted(rows, key=lambda one: one["name"]))
+        results_file.add("recipes", [row], lambda one: (one["name"],), "python -m benchmarks.recipes RECIPE --out RUNS")
     pages.write_all()
-    print(path)
 
 
 if __name__ == "__main__":

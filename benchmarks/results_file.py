@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +50,21 @@ def commit(before: str | None = None) -> str:
     return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
 
 
-def note_start(run: Path) -> None:
-    """Write beside a run, when it is first started, at which commit that was."""
-    note = _note(run)
-    if not note.exists():
+def note_start(run: Path, tables: dict[str, Any]) -> None:
+    """Write beside a run at which commit it was first started with these settings.
+
+    Args:
+        run: its folder.
+        tables: the recipe with what is laid over it: where they change, the run begins anew and so does the note.
+    """
+    note, digest = _note(run), _digest(tables)
+    if noted_start(run).get("settings", "") not in ("", digest) or not note.exists():
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps({"commit": commit()}) + "\n", encoding="utf-8")
+        note.write_text(json.dumps({"commit": commit(), "settings": digest}) + "\n", encoding="utf-8")
 
 
 def noted_start(run: Path) -> dict[str, str]:
-    """`commit`, where it was noted."""
+    """`commit` and `settings` (a digest), where they were noted."""
     note = _note(run)
     return json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
 
@@ -66,13 +73,53 @@ def _note(run: Path) -> Path:
     return run.with_name(f"{run.name}.started.json")
 
 
-def write(name: str, rows: list[dict[str, Any]], device: str = "cpu") -> Path:
-    """Write `benchmarks/results/NAME.json`."""
-    command = "python -m " + (
-        sys.modules["__main__"].__spec__.name if sys.modules["__main__"].__spec__ else sys.argv[0]
-    )
+def _digest(tables: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(tables, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def same_settings(run: Path, tables: dict[str, Any]) -> bool:
+    """Whether a run was made by these tables; where its corpus and the run it starts from lie does not matter."""
+
+    def placeless(found: dict[str, Any]) -> dict[str, Any]:
+        found = json.loads(json.dumps(found, default=str))
+        if isinstance(found.get("corpus"), dict):
+            found["corpus"].pop("root", None)
+        found.get("train", {}).get("start_from", {}).pop("run", None)
+        return {name: value for name, value in found.items() if name != "description"}
+
+    made = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    return placeless(made) == placeless(tables)
+
+
+def add(name: str, fresh: list[dict[str, Any]], key: Callable[[dict[str, Any]], tuple[Any, ...]], command: str) -> None:
+    """Put rows into `benchmarks/results/NAME.json`, in place of those with the same key, in the order of keys.
+
+    Args:
+        name: of the file.
+        fresh: new rows; with none nothing is written.
+        key: by which rows are told apart and sorted.
+        command: that makes the whole file.
+    """
+    if not fresh:
+        return
+    path = RESULTS / f"{name}.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    new = {key(row) for row in fresh}
+    write(name, sorted([*(row for row in kept if key(row) not in new), *fresh], key=key), command=command)
+
+
+def write(name: str, rows: list[dict[str, Any]], device: str = "cpu", command: str = "") -> Path:
+    """Write `benchmarks/results/NAME.json`.
+
+    Args:
+        name: of the file.
+        rows: all of them.
+        device: the rows were made on, where they do not say it themselves.
+        command: that makes the file; the one that is running when empty.
+    """
+    running = sys.modules["__main__"].__spec__.name if sys.modules["__main__"].__spec__ else sys.argv[0]
     content = {
-        "command": shlex.join([*command.split(), *sys.argv[1:]]),
+        "command": command or shlex.join(["python", "-m", running, *sys.argv[1:]]),
         "commit": commit(),
         "date": datetime.date.today().isoformat(),
         "hardware": hardware(device),

@@ -24,11 +24,12 @@ import torch
 from benchmarks import results_file
 from textvae.decoders import LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import LSTMEncoderConfig, TransformerEncoderConfig
+from textvae.evaluation import likelihood
 from textvae.generation import BeamConfig, GreedyConfig, SamplingConfig, generate
 from textvae.layers import matrix_product
 from textvae.models import TextVAE, TextVAEConfig, to_device
 from textvae.objectives import ELBOConfig
-from textvae.text.batching import BatchPlan, sequential_batches
+from textvae.text.batching import BatchPlan
 from textvae.text.corpora.card import load_card
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import WordConfig
@@ -106,6 +107,7 @@ def rows_of(name: str, corpus: TokenizedCorpus, vocab_size: int, device: str, se
         if needed is not None:
             floor = flops / needed
             made |= {"floor_per_second": round(floor, 1), "of_floor": round(per_second / floor, 3)}
+            made["matrix_product_gflops"] = round(flops / 1e9, 1)
         memory = (
             torch.cuda.max_memory_allocated() / 2**20
             if device == "cuda"
@@ -140,18 +142,12 @@ def rows_of(name: str, corpus: TokenizedCorpus, vocab_size: int, device: str, se
 
     row("train", tokens / median_seconds(train_steps, device, 3), "valid tokens", flop_per_token(model, True))
     model.eval()
-    samples, sentences = 50, 64
+    samples, sentences = 500, 24
     chosen = np.random.default_rng(seed).permutation(len(corpus))[:sentences]
-    parts = [corpus.batch(chosen[i]) for i in sequential_batches(corpus.lengths[chosen], 1024)]
-    parts = [to_device(batch, torch.device(device)) for batch in parts]
     mean_tokens = float((corpus.lengths[chosen] - 1).mean())
 
-    @torch.no_grad()
     def importance() -> None:
-        for batch in parts:
-            terms = model.terms(batch, samples)
-            group = terms.latents[0]
-            torch.logsumexp(terms.log_px_z_SB + group.log_p_SU - group.log_q_SU, 0)
+        likelihood(model, corpus, chosen, num_samples=samples, device=device)
 
     flops = matrix_product_flops(device)
     needed = flop_per_token(model, False) * mean_tokens

@@ -4,27 +4,30 @@
     TEXTVAE_DATA=... python -m benchmarks.tables ptb --out DIR --rows lm vae_free_bits --budget converged
     python -m benchmarks.tables ptb --out DIR --collect
 
-A row is a recipe of `pipelines/`; it runs into DIR/TABLE_BUDGET_ROW, resumes there, and is not run again when it is
-finished. Rows in the file that are not among those run stay as they are. `--collect` runs nothing and takes what is
-finished in DIR, also when a later version of the package would train it anew.
+A row is a recipe of `pipelines/`; it runs into DIR/TABLE_BUDGET_ROW (with _seedN after it for another seed than 0),
+resumes there, and is not run again when it is finished. Rows in the file that are not among those run stay as they are.
+`--collect` runs nothing and takes what is finished in DIR, also when a later version of the package would train it
+anew, but not what was made by other settings.
 
 Budgets: `45min` is the recipe as it stands, whose epochs take about 45 minutes of processor time on the machine that
 `made_on` names (`train_cpu_seconds` says exactly); rows may be trained side by side, a thread each. `converged` is
-larger, more strongly regularised, and trained until validation stops improving. What a row began with is in its
-`starts_from`, and not in its times.
+larger and more strongly regularised, its learning rate falls over so many epochs that validation improves no more
+before they end (`best_epoch`), and it has some rows only. What a row began with is in its `starts_from`, and not in its
+times.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import textvae
 from benchmarks import pages, results_file
 from benchmarks.recipes import finished_report, row_of
-from textvae.pipeline.settings import parse_assignment
+from textvae.pipeline.recipe import read_recipe
 
 ROWS = {
     "ptb": (
@@ -37,9 +40,6 @@ ROWS = {
 }
 """Table -> its rows in the order of worth; the recipe of a row is `pipelines/TABLE_ROW.toml`."""
 
-CONTROLS = {"lm_continued"}
-"""Rows of the budgets that name them, and of no other."""
-
 RESULTS = {"ptb": "ptb", "yelp": "yelp_short"}
 """Table -> the name of its file in `benchmarks/results/`."""
 
@@ -51,9 +51,9 @@ _LARGER = {
     "evaluate.iw_samples": 500,
 }
 
-BUDGETS: dict[str, dict[str, dict[str, Any]]] = {
-    "45min": {},
-    "converged": {
+BUDGETS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
+    ("ptb", "45min"): {row: {} for row in ROWS["ptb"] if row != "lm_continued"},
+    ("ptb", "converged"): {
         "lm": {**_LARGER, "train.epochs": 24},
         # Half the learning rate, for its decoder is the language model's.
         "vae_free_bits": {
@@ -65,39 +65,67 @@ BUDGETS: dict[str, dict[str, dict[str, Any]]] = {
         # What the language model gains by as many epochs more, and by the word dropout of that VAE.
         "lm_continued": {**_LARGER, "train.epochs": 12},
     },
+    ("yelp", "45min"): {row: {} for row in ROWS["yelp"]},
 }
-"""Budget -> row -> settings laid over its recipe; a row that is not named keeps its recipe's."""
+"""Table and budget -> the rows it has, each with the settings laid over its recipe."""
 
 STARTS_FROM = {
-    ("45min", "vae_semi_amortized"): ("vae_free_bits", "all"),
-    ("converged", "vae_free_bits"): ("lm", "decoder"),
-    ("converged", "lm_continued"): ("lm", "all"),
+    ("ptb", "45min", "vae_semi_amortized"): ("vae_free_bits", "all"),
+    ("ptb", "converged", "vae_free_bits"): ("lm", "decoder"),
+    ("ptb", "converged", "lm_continued"): ("lm", "all"),
 }
 """Rows that begin with the weights of another row, and with which of them."""
 
 
-def folder_of(out: Path, table: str, budget: str, row: str) -> Path:
-    return out / f"{table}_{budget}_{row}"
+@dataclass(frozen=True)
+class Place:
+    """Which rows: of a table, under a budget, by a seed, in a folder of runs."""
+
+    table: str
+    budget: str
+    seed: int
+    out: Path
+
+    def folder(self, row: str) -> Path:
+        return self.out / (f"{self.table}_{self.budget}_{row}" + (f"_seed{self.seed}" if self.seed else ""))
+
+    def command(self, row: str = "") -> str:
+        """What trains and evaluates a row, or all of them, wherever its runs are kept."""
+        words = ["python -m benchmarks.tables", self.table, f"--budget {self.budget}"]
+        words += [f"--rows {row}"] if row else []
+        words += [f"--seed {self.seed}"] if self.seed else []
+        return " ".join([*words, "--out RUNS"])
+
+    def overlay(self, row: str) -> dict[str, Any]:
+        """The settings laid over a row's recipe."""
+        settings = dict(BUDGETS[self.table, self.budget][row])
+        if (self.table, self.budget, row) in STARTS_FROM:
+            source, parts = STARTS_FROM[self.table, self.budget, row]
+            settings["train.start_from"] = {"run": str(self.folder(source)), "parts": parts}
+        return settings | ({"seed": self.seed} if self.seed else {})
+
+    def recipe(self, row: str) -> str:
+        return f"pipelines/{self.table}_{row}.toml"
 
 
-def train_row(table: str, row: str, budget: str, out: Path, settings: list[str]) -> None:
+def train_row(place: Place, row: str) -> None:
     """Run a row's recipe, or go on with it."""
-    folder = folder_of(out, table, budget, row)
-    results_file.note_start(folder)
-    overlay = dict(BUDGETS[budget].get(row, {}))
-    if (budget, row) in STARTS_FROM:
-        source, parts = STARTS_FROM[budget, row]
-        overlay["train.start_from"] = {"run": str(folder_of(out, table, budget, source)), "parts": parts}
-    overlay |= {".".join(path): value for path, value in map(parse_assignment, settings)}
-    textvae.run(f"pipelines/{table}_{row}.toml", settings=overlay, out=folder)
+    results_file.note_start(place.folder(row), read_recipe(place.recipe(row), place.overlay(row)).as_tables())
+    textvae.run(place.recipe(row), settings=place.overlay(row), out=place.folder(row))
 
 
-def collect(table: str, budget: str, row: str, out: Path) -> dict[str, Any] | None:
-    """The row of a finished run; None when it is not finished."""
-    folder = folder_of(out, table, budget, row)
+def collect(place: Place, row: str) -> dict[str, Any] | None:
+    """The row of a finished run; None when it is not finished.
+
+    Raises:
+        SystemExit: the run was made by other settings than this row has.
+    """
+    folder = place.folder(row)
     report = finished_report(folder)
     if report is None:
         return None
+    if not results_file.same_settings(folder, read_recipe(place.recipe(row), place.overlay(row)).as_tables()):
+        raise SystemExit(f"{folder} was made by other settings than {place.recipe(row)} has now; train it anew.")
     found = row_of(report)
     settings = report["run"]["settings"]["train"]
     for point in json.loads((folder / "evaluate" / "details.json").read_text(encoding="utf-8")).get("curve", []):
@@ -105,44 +133,40 @@ def collect(table: str, budget: str, row: str, out: Path) -> dict[str, Any] | No
         if point["iw_samples"] < found["iw_samples"]:
             found[f"iw_nll_{point['iw_samples']}"] = point["iw_nll"]
     extra = {"recipe": found.pop("name"), "precision": settings.get("precision", "float32")}
-    if (budget, row) in STARTS_FROM:
-        extra["starts_from"] = STARTS_FROM[budget, row][0]
-    return {"name": row, "budget": budget, **found, **extra, **results_file.noted_start(folder)}
+    if (place.table, place.budget, row) in STARTS_FROM:
+        extra["starts_from"] = STARTS_FROM[place.table, place.budget, row][0]
+    started = {"commit": results_file.noted_start(folder).get("commit", "unknown"), "command": place.command(row)}
+    return {"name": row, "budget": place.budget, **found, **extra, **started}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", choices=ROWS)
-    parser.add_argument("--rows", nargs="+", help="all of the table when absent")
-    parser.add_argument("--budget", choices=BUDGETS, default="45min")
+    parser.add_argument("--rows", nargs="+", help="all that the budget has when absent")
+    parser.add_argument("--budget", choices=sorted({budget for _, budget in BUDGETS}), default="45min")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
-    parser.add_argument("--collect", action="store_true", help="run nothing")
-    parser.add_argument("--set", dest="settings", action="append", default=[], help="a setting, for trying the command")
+    parser.add_argument("--collect", action="store_true", help="run nothing, and write what is finished")
     args = parser.parse_args()
-    rows = args.rows or [row for row in ROWS[args.table] if row not in CONTROLS or row in BUDGETS[args.budget]]
-    for row in rows:
-        if row not in ROWS[args.table]:
-            parser.error(f"there is no row {row}; expected some of {', '.join(ROWS[args.table])}")
-    for row in rows:
+    rows = BUDGETS.get((args.table, args.budget), {})
+    if not rows:
+        parser.error(f"the table {args.table} has no budget {args.budget}")
+    for row in args.rows or rows:
+        if row not in rows:
+            parser.error(f"the budget {args.budget} of {args.table} has no row {row}; it has {', '.join(rows)}")
+    place = Place(args.table, args.budget, args.seed, args.out)
+    order = list(ROWS[args.table])
+    for row in args.rows or rows:
         if not args.collect:
-            train_row(args.table, row, args.budget, args.out, args.settings)
-        write(args.table, args.budget, [row], args.out)
+            train_row(place, row)
+        found = collect(place, row)
+        results_file.add(
+            RESULTS[args.table],
+            [] if found is None else [found],
+            lambda one: (one["budget"], order.index(one["name"]), one["seed"]),
+            f"python -m benchmarks.tables {args.table} --budget BUDGET --out RUNS",
+        )
     pages.write_all()
-
-
-def write(table: str, budget: str, rows: list[str], out: Path) -> None:
-    """Put the finished ones of these rows into the results file."""
-    path = results_file.RESULTS / f"{RESULTS[table]}.json"
-    kept = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    fresh = [found for found in (collect(table, budget, row, out) for row in rows) if found is not None]
-    if not fresh:
-        return
-    new = {(one["budget"], one["name"], one["seed"]) for one in fresh}
-    kept = [old for old in kept if (old["budget"], old["name"], old["seed"]) not in new]
-    order = {row: position for position, row in enumerate(ROWS[table])}
-    results_file.write(
-        RESULTS[table], sorted([*kept, *fresh], key=lambda one: (one["budget"], order[one["name"]], one["seed"]))
-    )
 
 
 if __name__ == "__main__":

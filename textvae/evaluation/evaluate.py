@@ -94,6 +94,8 @@ class Evaluation(dict[str, Any]):
         latent_means: posterior means, float32 [N, D], or None.
         labels: class of each of these sentences, int64 [N], -1 for none.
         indices: their places in the corpus, [N].
+        by_sentence: what was measured of each, [N]: `sentence` (its place in the corpus), `tokens`, `iw_nll`,
+            `elbo_nll`, `rec_nll`, `kl`; two models are compared by the differences of these.
         reconstructions: some sentences and what came back (needs a tokenizer).
         samples: sentences from the prior (needs a tokenizer).
     """
@@ -103,6 +105,7 @@ class Evaluation(dict[str, Any]):
     latent_means: np.ndarray | None
     labels: np.ndarray | None
     indices: np.ndarray
+    by_sentence: dict[str, np.ndarray]
     reconstructions: list[Example]
     samples: list[str]
 
@@ -110,6 +113,7 @@ class Evaluation(dict[str, Any]):
         super().__init__()
         self.curve, self.latent_means, self.labels, self.indices = [], None, None, indices
         self.rate_distortion, self.reconstructions, self.samples = [], [], []
+        self.by_sentence = {"sentence": indices}
 
     def put(self, **values: Any) -> None:
         """Add what was measured; None stays absent."""
@@ -226,6 +230,9 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
         kl, kl_se = mean_and_error(bounds.kl)
         result.put(kl=kl, kl_se=None if bounds.exact else kl_se)
     result.put(rec_nll=mean_and_error(bounds.rec_nll)[0])
+    measured = {"tokens": bounds.tokens, "iw_nll": bounds.iw_nll, "elbo_nll": bounds.elbo_nll}
+    measured |= {"rec_nll": bounds.rec_nll, "kl": bounds.kl}
+    result.by_sentence |= {name: values_N for name, values_N in measured.items() if values_N is not None}
     for k, values_N in sorted(bounds.curve.items()):
         mean, error = mean_and_error(values_N)
         row = {"iw_samples": k, "iw_nll": mean, "iw_nll_se": 0.0 if bounds.exact else error}

@@ -120,6 +120,10 @@ def test_a_report_is_flat_plain_json_without_gaps(kind: str) -> None:
     assert [row["iw_samples"] for row in found.curve] == [1, 2, 4]
     assert found.curve[-1]["iw_nll"] == found["iw_nll"]
     assert found.latent_means.shape == (30, 3)
+    assert found.by_sentence["sentence"].tolist() == found.indices.tolist()
+    for name in ("iw_nll", "elbo_nll", "rec_nll", "kl"):
+        assert found.by_sentence[name].mean() == pytest.approx(found[name]), name
+    assert found.by_sentence["tokens"].sum() == found["tokens"]
     assert {what for what, _, _ in seen} == {"likelihood", "codes", "permuted codes", "reconstruction"}
     assert all(done <= total for _, done, total in seen)
 

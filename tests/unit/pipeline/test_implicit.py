@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyarrow import feather
 
 from tests.tiny_corpus import write_tiny
 from tests.unit.pipeline.test_cli import refused, run
@@ -70,6 +71,9 @@ def test_the_report_says_what_is_known_and_nothing_else(folder: Path) -> None:
     assert measured["ais_ppl"] == pytest.approx(math.exp(total / measured["ais_tokens"]), rel=1e-6)
     assert report["train"]["valid_proxy_elbo_nll"] > 0 and "valid_elbo_nll" not in report["train"]
     assert report["impute"]["sentences"] == 10 and "smoothness" in report["interpolate"]
+    by_sentence = feather.read_table(folder / "run" / "evaluate" / "by_sentence.arrow")
+    assert by_sentence.num_rows == measured["sentences"] and "iw_nll" not in by_sentence.column_names
+    assert np.mean(by_sentence["rec_nll"]) == pytest.approx(measured["rec_nll"])
     page = (folder / "run" / "report.html").read_text()
     assert "Perplexity, annealed" in page and "bound of a proxy" in page and "share, from 20 labels" in page
     assert "The raw KL is what z costs" not in page and "Weight of the KL" not in page

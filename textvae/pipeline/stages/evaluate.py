@@ -15,12 +15,14 @@ from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.stage import DETAILS, Stage, Work
 
+BY_SENTENCE = "by_sentence.arrow"
 SHOWN, PLOTTED = 12, 2000
 """Sentences shown in the report, and points of its picture of the latent space."""
 
 
 class EvaluateStage(Stage):
-    """Output: the numbers, and `details.json` with samples, reconstructions and the latent space in two dimensions."""
+    """Output: the numbers, those of each sentence in `by_sentence.arrow` (columns as in `Evaluation.by_sentence`), and
+    `details.json` with samples, reconstructions and the latent space in two dimensions."""
 
     name: ClassVar[str] = "evaluate"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
@@ -41,6 +43,9 @@ class EvaluateStage(Stage):
             )
 
     def run(self, work: Work) -> dict[str, Any]:
+        import pyarrow as pa
+        from pyarrow import feather
+
         from textvae.evaluation import evaluate
         from textvae.models import load_model
         from textvae.text.tokenized import TokenizedCorpus
@@ -64,6 +69,7 @@ class EvaluateStage(Stage):
         if measured.latent_means is not None:
             details["latent"] = latent_plane(measured.latent_means, measured.labels, corpus.label_names, work.seed)
         write_json(work.folder / DETAILS, as_json(details))
+        feather.write_feather(pa.table(measured.by_sentence), work.folder / BY_SENTENCE)
         return {**as_json(dict(measured)), "split": split.stem}
 
 
