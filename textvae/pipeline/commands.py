@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -130,11 +131,21 @@ def _table(run: str | Path, stage: str) -> dict[str, Any]:
         return {}
 
 
-def generate_run(run: str | Path, count: int, *, decoding: Any, seed: int = 0) -> list[dict[str, Any]]:
-    """New sentences, z from the prior."""
+def generate_run(
+    run: str | Path, count: int, *, label: str | None = None, decoding: Any, seed: int = 0
+) -> list[dict[str, Any]]:
+    """New sentences, z from the prior; for a label, by the run's model that has labels: train's, else classify's."""
     from textvae.tasks.generate import generate_sentences
+    from textvae.tasks.sentences import labels_of
 
-    return [asdict(made) for made in generate_sentences(load(run), count, decoding=decoding, seed=seed)]
+    model = load(run)
+    if label is not None and not labels_of(model):
+        # Where there is none either, the task says what is missing.
+        with contextlib.suppress(ModelError):
+            model = load(run, "classify")
+            say("the model of [train] has no labels; these are the sentences of [classify]'s.")
+    made = generate_sentences(model, count, label=label, decoding=decoding, seed=seed)
+    return [{name: value for name, value in asdict(one).items() if value is not None} for one in made]
 
 
 def walk_run(

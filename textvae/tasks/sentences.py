@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textvae.errors import ModelError
+from textvae.errors import ConfigError, ModelError
 from textvae.text.batching import gather_batch
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import Batch
@@ -40,6 +40,30 @@ def require_unlabeled(model: Any, task: str) -> None:
         raise ModelError(
             f"a semi_supervised model's sentences need a label, so it cannot {task}; use the text_vae of [train]."
         )
+
+
+def labels_of(model: Any) -> tuple[str, ...]:
+    """The labels that sentences can be drawn for: those of which the prior or the decoder knows; none for others."""
+    part = getattr(model, "prior", None), getattr(model, "decoder", None)
+    return model.label_names if any(getattr(one, "num_labels", 0) for one in part) else ()
+
+
+def label_index(model: Any, label: str) -> int:
+    """The place of a label among the model's.
+
+    Raises:
+        ModelError: the model has no labels.
+        ConfigError: it does not know this one.
+    """
+    names = labels_of(model)
+    if not names:
+        raise ModelError(
+            f"this model has no labels, so it cannot write for the label {label!r}; take a semi_supervised model "
+            "(runs/NAME/classify/model), or train a text_vae with prior.kind = 'conditional' and prior.num_labels."
+        )
+    if label not in names:
+        raise ConfigError(f"the model has no label {label!r}; it knows {', '.join(map(repr, names))}.")
+    return names.index(label)
 
 
 def tokenizer_of(model: Any) -> Tokenizer:
