@@ -157,6 +157,10 @@ def generate_command(
         str | None,
         typer.Option("--label", metavar="NAME", help="For this label, by a model with labels: train's, or classify's."),
     ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option("--vectors", metavar="FILE.npy", help="For each row, by a model whose prior takes vectors."),
+    ] = None,
     decoding: DecodingKind = "greedy",
     temperature: Temperature = None,
     top_k: TopK = None,
@@ -171,10 +175,10 @@ def generate_command(
 
     if walk and start is None:
         raise ConfigError("--walk goes from a sentence to others near it, and got none; give --start TEXT.")
-    if start is not None and label is not None:
+    if start is not None and (label is not None or vectors is not None):
         raise ConfigError(
-            "--label chooses the prior that codes are drawn from, and a walk from --start draws them beside sentences; "
-            "leave one of them out."
+            f"{'--vectors' if label is None else '--label'} chooses the prior that codes are drawn from, and a walk "
+            "from --start draws them beside sentences; leave one of them out."
         )
     if start is not None:
         # A walk is true to the model only where words are drawn.
@@ -185,7 +189,7 @@ def generate_command(
         _print(made, as_json, lambda made: [one["text"] for one in made])
         return
     how = decoding_of(decoding, temperature, top_k, top_p, beam, length_penalty)
-    made = generate_run(run, count, label=label, decoding=how, seed=seed)
+    made = generate_run(run, count, label=label, vectors=vectors, decoding=how, seed=seed)
     _print(made, as_json, lambda made: [one["text"] for one in made])
 
 

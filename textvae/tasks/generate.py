@@ -1,4 +1,4 @@
-"""New sentences from the prior, or from that of a label."""
+"""New sentences from the prior, or from that of a label or of a vector."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from textvae.errors import ConfigError
 from textvae.generation import Decoding, generate, inference, word_generator
-from textvae.tasks.sentences import chunks, device_of, label_index, labels_of, seeded, tokenizer_of
+from textvae.tasks.sentences import chunks, device_of, label_index, labels_of, seeded, tokenizer_of, vectors_for
 from textvae.types import Context
 
 
@@ -34,24 +34,33 @@ class NewSentence:
 
 
 def generate_sentences(
-    model: Any, count: int, *, label: str | None = None, decoding: Decoding | None = None, seed: int = 0
+    model: Any,
+    count: int,
+    *,
+    label: str | None = None,
+    vectors: Any = None,
+    decoding: Decoding | None = None,
+    seed: int = 0,
 ) -> list[NewSentence]:
     """Draw z from the prior and decode it.
 
     Args:
         model: a TextVAE, a SemiSupervisedTextVAE or a LanguageModel with its tokenizer. A language model has no z: all
             that differs between its sentences then comes from decoding by `sample`.
-        count: how many sentences.
+        count: how many sentences; for vectors, how many for each.
         label: draw for this label: z from p(z|y) where the prior is conditioned on labels, the sentence from p(x|y, z)
             where the decoder is (a semi-supervised model). Without one, labels are summed out: z comes from
             p(z) = sum_y p(y) p(z|y), a decoder's label from p(y).
+        vectors: [N, H], finite numbers: z from p(z|vector), for a prior conditioned on vectors, which has no p(z)
+            without. Sentences come in their order.
         decoding: greedy when None.
         seed: the same seed gives the same sentences.
 
     Raises:
-        ModelError: the model has no tokenizer, or a label was asked of a model without labels.
-        ConfigError: `count` is negative, the model does not know the label, or longer sentences were asked for than
-            the model can say.
+        ModelError: the model has no tokenizer, or a label or vectors were given to a model that takes none.
+        ConfigError: `count` is negative, the model does not know the label, its prior needs vectors, or longer
+            sentences were asked for than the model can say.
+        DataError: the vectors are others than the prior was trained on.
 
     >>> from textvae.models import TextVAEConfig
     >>> from textvae.text.tokenizers import WordConfig
@@ -68,13 +77,18 @@ def generate_sentences(
     if count < 0:
         raise ConfigError(f"got {count} sentences to generate; give a number of at least 0.")
     wanted = None if label is None else label_index(model, label)
+    vector_NH = vectors_for(model, vectors)
+    if vector_NH is not None:
+        vector_NH = vector_NH.repeat_interleave(count, 0)
+        count = len(vector_NH)
     tokenizer, device = tokenizer_of(model), device_of(model)
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     made: list[NewSentence] = []
     with inference(model), seeded(seed, device):
         for part in chunks(count):
             size = part.stop - part.start
-            z_ND, label_N = _drawn(model, size, wanted, device)
+            given = None if vector_NH is None else vector_NH[part]
+            z_ND, label_N = _drawn(model, size, wanted, given, device)
             context = Context(label_B=label_N) if getattr(model.decoder, "num_labels", 0) else None
             found = generate(model.decoder, z_ND, decoding, context=context, generator=generator)
             texts = tokenizer.decode_batch(found.tokens)
@@ -83,13 +97,15 @@ def generate_sentences(
     return made
 
 
-def _drawn(model: Any, size: int, wanted: int | None, device: torch.device) -> tuple[Tensor, Tensor | None]:
+def _drawn(
+    model: Any, size: int, wanted: int | None, vector_NH: Tensor | None, device: torch.device
+) -> tuple[Tensor, Tensor | None]:
     """Codes from the prior, [N, D], and the labels they or their sentences are drawn for, [N], if any."""
     label_N = None if wanted is None else torch.tensor([wanted], device=device).expand(size)
     if not model.latent_dim:
         return torch.zeros(size, 0, device=device), None
-    if label_N is not None and model.prior.num_labels:
-        return model.prior(Context(label_B=label_N)).sample().to(device), label_N
+    if vector_NH is not None or (label_N is not None and model.prior.num_labels):
+        return model.prior(Context(label_B=label_N, vector_BH=vector_NH)).sample().to(device), label_N
     z_ND = model.prior().sample((size,)).to(device)
     if label_N is None and getattr(model.decoder, "num_labels", 0) > 0:
         label_N = torch.multinomial(model.log_prior_C.exp(), size, replacement=True)
