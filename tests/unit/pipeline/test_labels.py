@@ -1,4 +1,4 @@
-"""A prior conditioned on labels through the command line: trained, measured, shown by label and asked for one."""
+"""Models with labels through the command line: trained, measured, shown by label and asked for one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ DECODERS: dict[str, dict[str, Any]] = {
 }
 
 
-def settings(decoder: str) -> dict[str, Any]:
-    model = {
-        "kind": "text_vae",
-        "latent_dim": 4,
-        "prior": {"kind": "conditional", "num_labels": 2},
-        "encoder": {"kind": "lstm", **SMALL},
-        "decoder": DECODERS[decoder],
-    }
+MODELS: dict[str, dict[str, Any]] = {
+    **{
+        f"prior-{name}": {"kind": "text_vae", "prior": {"kind": "conditional", "num_labels": 2}, "decoder": decoder}
+        for name, decoder in DECODERS.items()
+    },
+    "semi_supervised": {"kind": "semi_supervised", "decoder": DECODERS["lstm"]},
+}
+
+
+def settings(kind: str) -> dict[str, Any]:
+    model = {**MODELS[kind], "latent_dim": 4, "encoder": {"kind": "lstm", **SMALL}}
     return {
         "name": "tiny",
         "corpus": "card",
@@ -38,9 +41,9 @@ def settings(decoder: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
-def test_a_run_shows_sentences_by_label_and_gives_more(tmp_path: Path, decoder: str) -> None:
-    write_tiny(tmp_path, settings(decoder), sentences=120)
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_run_shows_sentences_by_label_and_gives_more(tmp_path: Path, kind: str) -> None:
+    write_tiny(tmp_path, settings(kind), sentences=120)
     done = run("run", "tiny.toml", "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     shown = json.loads((tmp_path / "run" / "evaluate" / "details.json").read_text())["samples"]["by_label"]
