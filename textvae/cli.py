@@ -153,6 +153,14 @@ def generate_command(
         bool,
         typer.Option("--walk", help="From --start, by codes of near training sentences (prior nearest_neighbors)."),
     ] = False,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", metavar="NAME", help="For this label, by a model with labels: train's, or classify's."),
+    ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option("--vectors", metavar="FILE.npy", help="For each row, by a model whose prior takes vectors."),
+    ] = None,
     decoding: DecodingKind = "greedy",
     temperature: Temperature = None,
     top_k: TopK = None,
@@ -167,6 +175,11 @@ def generate_command(
 
     if walk and start is None:
         raise ConfigError("--walk goes from a sentence to others near it, and got none; give --start TEXT.")
+    if start is not None and (label is not None or vectors is not None):
+        raise ConfigError(
+            f"{'--vectors' if label is None else '--label'} chooses the prior that codes are drawn from, and a walk "
+            "from --start draws them beside sentences; leave one of them out."
+        )
     if start is not None:
         # A walk is true to the model only where words are drawn.
         drawn = decoding_of(
@@ -176,7 +189,8 @@ def generate_command(
         _print(made, as_json, lambda made: [one["text"] for one in made])
         return
     how = decoding_of(decoding, temperature, top_k, top_p, beam, length_penalty)
-    _print(generate_run(run, count, decoding=how, seed=seed), as_json, lambda made: [one["text"] for one in made])
+    made = generate_run(run, count, label=label, vectors=vectors, decoding=how, seed=seed)
+    _print(made, as_json, lambda made: [one["text"] for one in made])
 
 
 @app.command("reconstruct")

@@ -42,6 +42,7 @@ class Batch:
         label_B: class of each sentence, int64, -1 where there is none; None for a corpus without labels.
         example_id_B: position of each sentence in its corpus split, int64.
         unit_B: which document, author or dialogue a sentence belongs to; None for plain corpora.
+        vector_BH: what a prior of vectors is conditioned on, for every sentence; None for corpora, which hold none.
     """
 
     tokens_BT: Tensor
@@ -49,6 +50,7 @@ class Batch:
     label_B: Tensor | None = None
     example_id_B: Tensor | None = None
     unit_B: Tensor | None = None
+    vector_BH: Tensor | None = None
 
 
 @dataclass(frozen=True)

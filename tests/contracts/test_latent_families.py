@@ -293,9 +293,6 @@ class TestConditional:
         labels = TextVAEConfig(prior=ConditionalPriorConfig(num_labels=3))
         with pytest.raises(ConfigError, match="3 labels, and the corpus has 0"):
             labels.build(vocab_size=11, max_tokens=9)
-        vector = TextVAEConfig(prior=ConditionalPriorConfig(vector_dim=3))
-        with pytest.raises(ConfigError, match="come with none"):
-            vector.build(vocab_size=11, max_tokens=9, label_names=LABELS)
         with pytest.raises(ValidationError, match="tries every label itself"):
             SemiSupervisedConfig(prior=ConditionalPriorConfig(num_labels=3))
 

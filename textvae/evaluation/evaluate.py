@@ -63,11 +63,17 @@ class EvaluateConfig(Config):
 
 
 def require_bound(model: Any, config: EvaluateConfig) -> None:
-    """Refuse to weigh codes that have no density.
+    """Refuse to weigh codes that have no density, or that have none without a vector which no corpus has.
 
     Raises:
         ConfigError: and names what to use.
     """
+    vector_dim = getattr(getattr(model, "prior", None), "vector_dim", 0)
+    if vector_dim:
+        raise ConfigError(
+            f"the prior is conditioned on a vector of {vector_dim} numbers, and corpora hold none, so there is no p(x) "
+            "to bound; bound log p(x|vector) by textvae.evaluation.likelihood, or condition the prior on labels."
+        )
     posterior = getattr(getattr(model, "config", None), "posterior", None)
     if config.ais is None and not has_density(posterior):
         raise ConfigError(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from textvae.evaluation.noise import SAMPLE_BLOCK, draw, draw_codes, own_randomness, sentence_seeds
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, probe, unlabelled, vector_group
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, prior_for, probe, unlabelled, vector_group
 from textvae.evaluation.streaming import LogMeanExp, ladder
 from textvae.models.text_vae import closed_form_kl, levels_of
 from textvae.objectives import kl_by_level, log_importance_weights
@@ -66,7 +66,8 @@ def likelihood(
 
     L_k = E log (1/k) sum_i p(x, z_i) / q(z_i|x), with z_i from q(z|x); L_1 is the ELBO, and L_k rises to log p(x)
     (Burda et al. 2016, arXiv 1509.00519). Sentences are encoded once; samples stream through the decoder, many
-    sentences and samples to a call. Labels are hidden: a semi-supervised model sums them out.
+    sentences and samples to a call. Labels are hidden: a semi-supervised model sums them out. Vectors are not: with a
+    prior conditioned on vectors it is minus log p(x|vector), and the corpus' batches must carry them.
 
     An ordinary VAE's samples belong to the sentence and depend on `seed` and its place in the corpus alone, so no
     result changes with `batch_tokens` or the choice of other sentences beyond rounding. Models with several latent
@@ -149,7 +150,7 @@ def _measure(
 
 def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, at_once: int, seed: int) -> _Measured:
     """One latent vector a sentence: encode once, then only the decoder runs."""
-    posterior, prior = model.posterior_of(batch), model.prior()
+    posterior, prior = model.posterior_of(batch), prior_for(model, batch)
     streams = {k: LogMeanExp(k) for k in ladder(num_samples)}
     kl_B, kl_BD = closed_form_kl(posterior, prior), None
     log_px_B = log_ratio_B = torch.zeros(len(example_ids), dtype=torch.float64, device=batch.tokens_BT.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -47,15 +48,24 @@ class TextCorpus(Corpus, Protocol):
 def unlabelled(corpus: Corpus, indices: Any, device: torch.device) -> Batch:
     """Some sentences on a device, their labels hidden: every likelihood here is p(x), never p(x, y)."""
     batch = corpus.batch(indices)
-    return to_device(Batch(batch.tokens_BT, batch.lengths_B, None, batch.example_id_B, batch.unit_B), device)
+    return to_device(replace(batch, label_B=None), device)
 
 
 def probe(model: Any, batch: Batch) -> LatentTerms:
     """One sentence's terms, to see what latent variables a model has."""
+    ids, vectors = batch.example_id_B, batch.vector_BH
     first = Batch(
-        batch.tokens_BT[:1], batch.lengths_B[:1], None, None if batch.example_id_B is None else batch.example_id_B[:1]
+        batch.tokens_BT[:1],
+        batch.lengths_B[:1],
+        example_id_B=None if ids is None else ids[:1],
+        vector_BH=None if vectors is None else vectors[:1],
     )
     return model.terms(first, 1)
+
+
+def prior_for(model: Any, batch: Batch) -> Any:
+    """p(z) of sentences whose labels are hidden, or p(z|vector) of a prior that is conditioned on vectors."""
+    return model.prior_of(batch) if getattr(model.prior, "vector_dim", 0) > 0 else model.prior()
 
 
 def vector_group(terms: LatentTerms) -> LatentGroup | None:

@@ -17,7 +17,7 @@ from textvae.config import Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
-from textvae.errors import ConfigError
+from textvae.errors import ConfigError, DataError
 from textvae.generation import inference
 from textvae.models import storage
 from textvae.models.base import TextModel
@@ -116,14 +116,17 @@ class TextVAE(TextModel):
         """p(z), batch shape [], or [B] where the prior is conditioned on something of the sentence.
 
         Args:
-            batch: sentences.
+            batch: sentences; with `vector_BH` for a prior that is conditioned on vectors.
             posterior: their q(z|x) before any refinement, for a prior that sees codes in training; without it such a
                 prior is that of any sentence.
+
+        Raises:
+            DataError: the prior is conditioned on vectors, and the batch has none, or others.
         """
-        code_BD = None
+        vector_BH = _vectors_for(self.prior, batch) if self.prior.vector_dim else None
         if posterior is not None and self.training and self.prior.sees_codes:
-            code_BD = posterior.center.detach()
-        return self.prior(Context(label_B=batch.label_B, vector_BH=code_BD, example_id_B=batch.example_id_B))
+            vector_BH = posterior.center.detach()
+        return self.prior(Context(label_B=batch.label_B, vector_BH=vector_BH, example_id_B=batch.example_id_B))
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
         """S = num_samples, or more where the posterior is stratified."""
@@ -226,11 +229,18 @@ def _require_condition(prior: Prior, label_names: Sequence[str]) -> None:
             f"the prior is conditioned on {prior.num_labels} labels, and the corpus has {len(label_names)}; set "
             "prior.num_labels to its number of classes, or name a label_column in the corpus card."
         )
-    if prior.vector_dim:
-        raise ConfigError(
-            f"the prior is conditioned on a vector of {prior.vector_dim} numbers, and sentences of a text_vae come "
-            "with none; condition it on labels (prior.num_labels)."
+
+
+def _vectors_for(prior: Prior, batch: Batch) -> Tensor:
+    """The vectors of a batch, [B, H]: a bound on log p(x|vector) has no meaning for a sentence without one."""
+    expected, got = (len(batch.lengths_B), prior.vector_dim), batch.vector_BH
+    if got is None or tuple(got.shape) != expected:
+        found = "none" if got is None else f"vector_BH of shape {tuple(got.shape)}"
+        raise DataError(
+            f"the prior is conditioned on a vector of {prior.vector_dim} numbers for each sentence, and a batch of "
+            f"{expected[0]} came with {found}; give Batch(vector_BH=...) of shape {expected}."
         )
+    return got
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
@@ -245,4 +255,5 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
         move(batch.label_B),
         move(batch.example_id_B),
         move(batch.unit_B),
+        move(batch.vector_BH),
     )

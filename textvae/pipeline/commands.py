@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -130,11 +131,52 @@ def _table(run: str | Path, stage: str) -> dict[str, Any]:
         return {}
 
 
-def generate_run(run: str | Path, count: int, *, decoding: Any, seed: int = 0) -> list[dict[str, Any]]:
-    """New sentences, z from the prior."""
-    from textvae.tasks.generate import generate_sentences
+def generate_run(
+    run: str | Path,
+    count: int,
+    *,
+    label: str | None = None,
+    vectors: Path | None = None,
+    decoding: Any,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """New sentences, z from the prior; for a label, by the run's model that has labels: train's, else classify's.
 
-    return [asdict(made) for made in generate_sentences(load(run), count, decoding=decoding, seed=seed)]
+    Args:
+        run: a finished run, or a model folder.
+        count: how many; for vectors, how many for each.
+        label: to write for.
+        vectors: a .npy file of rows, for a prior conditioned on vectors.
+        decoding: settings.
+        seed: of the draws.
+    """
+    from textvae.tasks.generate import generate_sentences
+    from textvae.tasks.sentences import labels_of
+
+    model = load(run)
+    if label is not None and not labels_of(model):
+        # Where there is none either, the task says what is missing.
+        with contextlib.suppress(ModelError):
+            model = load(run, "classify")
+            say("the model of [train] has no labels; these are the sentences of [classify]'s.")
+    rows = None if vectors is None else _read_vectors(vectors)
+    made = generate_sentences(model, count, label=label, vectors=rows, decoding=decoding, seed=seed)
+    return [{name: value for name, value in asdict(one).items() if value is not None} for one in made]
+
+
+def _read_vectors(file: Path) -> Any:
+    """The array of a .npy file; no pickle is loaded."""
+    import numpy as np
+
+    try:
+        found = np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{file} does not exist; give a .npy file with a row for each vector.") from None
+    except (ValueError, EOFError):
+        found = None
+    if not isinstance(found, np.ndarray):
+        raise DataError(f"{file} is no array of numbers in a .npy file; write it with numpy.save.")
+    return found
 
 
 def walk_run(

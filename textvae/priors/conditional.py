@@ -23,7 +23,7 @@ class ConditionalPriorConfig(Component):
     kind: Literal["conditional"] = "conditional"
     factorizes: ClassVar[bool] = True
     num_labels: int = Field(0, ge=0, description="classes of the corpus, for p(z|label)")
-    vector_dim: int = Field(0, ge=0, description="size of the vector, for p(z|vector)")
+    vector_dim: int = Field(0, ge=0, description="size of the vector, for p(z|vector); not in recipes")
     hidden_dim: int = Field(64, gt=0, description="hidden units between vector and parameters")
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
 
@@ -51,6 +51,10 @@ class ConditionalPrior(Prior):
     decoder sees it through z alone. A bound on sentences with hidden labels (evaluation hides them) is then one on
     p(x), and generating needs no label; where labels are shown (training and its validation) it is one on p(x|y).
     p(y) is uniform until `set_label_prior` is told otherwise.
+
+    Over vectors there is no such sum, so every sentence needs its own (`Batch.vector_BH`), every bound is one on
+    log p(x|v), and new sentences are drawn for given vectors. Corpora hold no vectors: such a model is trained in
+    Python, by a loop over batches, and refused by recipes.
 
     Args:
         config: its settings.
@@ -93,7 +97,8 @@ class ConditionalPrior(Prior):
                     f"this prior is conditioned on a vector of {self.vector_dim} numbers, and the context holds none; "
                     "give Context(vector_BH=...)."
                 )
-            return self._gaussian(at_least_float32(self.network(context.vector_BH)))
+            vector_BH = context.vector_BH.to(next(self.network.parameters()).dtype)
+            return self._gaussian(at_least_float32(self.network(vector_BH)))
         assert self.label is not None
         label_B = None if context is None else context.label_B
         if label_B is None:

@@ -1,4 +1,4 @@
-"""New sentences from the prior."""
+"""New sentences from the prior, or from that of a label or of a vector."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from textvae.errors import ConfigError
 from textvae.generation import Decoding, generate, inference, word_generator
-from textvae.tasks.sentences import chunks, device_of, require_unlabeled, seeded, tokenizer_of
+from textvae.tasks.sentences import chunks, device_of, label_index, labels_of, seeded, tokenizer_of, vectors_for
+from textvae.types import Context
 
 
 @dataclass(frozen=True)
@@ -18,40 +20,93 @@ class NewSentence:
 
     Attributes:
         text: the sentence.
-        log_prob: log p(x|z) (of a language model: log p(x)), nats, EOS included where finished.
+        log_prob: log p(x|z) (of a language model log p(x), of a semi-supervised one log p(x|y, z)), nats, EOS included
+            where finished.
         finished: False where the sentence was cut at the longest length.
+        label: the one it was drawn for: that which was asked for or, of a semi-supervised model, that which was drawn;
+            None where none had a part in it.
     """
 
     text: str
     log_prob: float
     finished: bool
+    label: str | None = None
 
 
-def generate_sentences(model: Any, count: int, *, decoding: Decoding | None = None, seed: int = 0) -> list[NewSentence]:
+def generate_sentences(
+    model: Any,
+    count: int,
+    *,
+    label: str | None = None,
+    vectors: Any = None,
+    decoding: Decoding | None = None,
+    seed: int = 0,
+) -> list[NewSentence]:
     """Draw z from the prior and decode it.
 
     Args:
-        model: a TextVAE or a LanguageModel with its tokenizer. A language model has no z: all that differs
-            between its sentences then comes from decoding by `sample`.
-        count: how many sentences.
+        model: a TextVAE, a SemiSupervisedTextVAE or a LanguageModel with its tokenizer. A language model has no z: all
+            that differs between its sentences then comes from decoding by `sample`.
+        count: how many sentences; for vectors, how many for each.
+        label: draw for this label: z from p(z|y) where the prior is conditioned on labels, the sentence from p(x|y, z)
+            where the decoder is (a semi-supervised model). Without one, labels are summed out: z comes from
+            p(z) = sum_y p(y) p(z|y), a decoder's label from p(y).
+        vectors: [N, H], finite numbers: z from p(z|vector), for a prior conditioned on vectors, which has no p(z)
+            without. Sentences come in their order.
         decoding: greedy when None.
         seed: the same seed gives the same sentences.
 
     Raises:
-        ModelError: the model has no tokenizer, or needs a label.
-        ConfigError: `count` is negative, or longer sentences were asked for than the model can say.
+        ModelError: the model has no tokenizer, or a label or vectors were given to a model that takes none.
+        ConfigError: `count` is negative, the model does not know the label, its prior needs vectors, or longer
+            sentences were asked for than the model can say.
+        DataError: the vectors are others than the prior was trained on.
+
+    >>> from textvae.models import TextVAEConfig
+    >>> from textvae.text.tokenizers import WordConfig
+    >>> config = TextVAEConfig.model_validate({"prior": {"kind": "conditional", "num_labels": 2}})
+    >>> tokenizer = WordConfig(vocab_size=9).train(["so good", "so bad"])
+    >>> model = config.build(vocab_size=tokenizer.vocab_size, max_tokens=4, label_names=("bad", "good"))
+    >>> model.tokenizer = tokenizer
+    >>> [made.label for made in generate_sentences(model, 2, label="good")]
+    ['good', 'good']
+    >>> generate_sentences(model, 2, label="great")
+    Traceback (most recent call last):
+    textvae.errors.ConfigError: the model has no label 'great'; it knows 'bad', 'good'.
     """
     if count < 0:
         raise ConfigError(f"got {count} sentences to generate; give a number of at least 0.")
-    require_unlabeled(model, "generate without one")
+    wanted = None if label is None else label_index(model, label)
+    vector_NH = vectors_for(model, vectors)
+    if vector_NH is not None:
+        vector_NH = vector_NH.repeat_interleave(count, 0)
+        count = len(vector_NH)
     tokenizer, device = tokenizer_of(model), device_of(model)
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     made: list[NewSentence] = []
     with inference(model), seeded(seed, device):
         for part in chunks(count):
             size = part.stop - part.start
-            z_ND = model.prior().sample((size,)) if model.latent_dim else torch.zeros(size, 0, device=device)
-            found = generate(model.decoder, z_ND.to(device), decoding, generator=generator)
+            given = None if vector_NH is None else vector_NH[part]
+            z_ND, label_N = _drawn(model, size, wanted, given, device)
+            context = Context(label_B=label_N) if getattr(model.decoder, "num_labels", 0) else None
+            found = generate(model.decoder, z_ND, decoding, context=context, generator=generator)
             texts = tokenizer.decode_batch(found.tokens)
-            made += map(NewSentence, texts, found.log_prob_N.tolist(), found.finished_N.tolist())
+            names = [None] * size if label_N is None else [labels_of(model)[i] for i in label_N.tolist()]
+            made += map(NewSentence, texts, found.log_prob_N.tolist(), found.finished_N.tolist(), names)
     return made
+
+
+def _drawn(
+    model: Any, size: int, wanted: int | None, vector_NH: Tensor | None, device: torch.device
+) -> tuple[Tensor, Tensor | None]:
+    """Codes from the prior, [N, D], and the labels they or their sentences are drawn for, [N], if any."""
+    label_N = None if wanted is None else torch.tensor([wanted], device=device).expand(size)
+    if not model.latent_dim:
+        return torch.zeros(size, 0, device=device), None
+    if vector_NH is not None or (label_N is not None and model.prior.num_labels):
+        return model.prior(Context(label_B=label_N, vector_BH=vector_NH)).sample().to(device), label_N
+    z_ND = model.prior().sample((size,)).to(device)
+    if label_N is None and getattr(model.decoder, "num_labels", 0) > 0:
+        label_N = torch.multinomial(model.log_prior_C.exp(), size, replacement=True)
+    return z_ND, label_N

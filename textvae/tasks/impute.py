@@ -13,7 +13,7 @@ from textvae.errors import ConfigError, DataError
 from textvae.generation import Slot
 from textvae.generation.template import BLANK, parse_template, word_blank
 from textvae.tasks.iterated_modes import Completed, iterated_modes
-from textvae.tasks.sentences import require_unlabeled, tokenizer_of
+from textvae.tasks.sentences import require_free_prior, require_unlabeled, tokenizer_of
 from textvae.types import UNK_ID
 
 _COUNTED_SENTENCES = 50_000
@@ -90,11 +90,12 @@ def impute(
 
     Raises:
         DataError: a text that is empty, has no blank, or is longer than the model was trained for.
-        ModelError: the model has no tokenizer, or needs a label.
+        ModelError: the model has no tokenizer, or needs a label or a vector.
         ConfigError: a number below 1.
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
     require_unlabeled(model, "impute")
+    require_free_prior(model, "impute")
     tokenizer = tokenizer_of(model)
     candidates = max(2 * answers, width) if candidates is None else candidates
     _at_least_one(
@@ -226,9 +227,10 @@ def impute_accuracy(
 
     Raises:
         DataError: no usable sentence.
-        ModelError: the model has no tokenizer, or needs a label.
+        ModelError: the model has no tokenizer, or needs a label or a vector.
     """
     require_unlabeled(model, "impute")
+    require_free_prior(model, "impute")
     _at_least_one(sentences=sentences, rounds=rounds, width=width, expand=expand, samples=samples)
     tokenizer = tokenizer_of(model)
     rng = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textvae.errors import ModelError
+from textvae.errors import ConfigError, DataError, ModelError
 from textvae.text.batching import gather_batch
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import Batch
@@ -40,6 +40,80 @@ def require_unlabeled(model: Any, task: str) -> None:
         raise ModelError(
             f"a semi_supervised model's sentences need a label, so it cannot {task}; use the text_vae of [train]."
         )
+
+
+def require_free_prior(model: Any, task: str) -> None:
+    """Refuse models that have no p(z) without a vector.
+
+    Raises:
+        ModelError: the prior is conditioned on vectors.
+    """
+    vector_dim = getattr(getattr(model, "prior", None), "vector_dim", 0)
+    if vector_dim:
+        raise ModelError(
+            f"this model's prior is conditioned on a vector of {vector_dim} numbers, which a text comes without, so it "
+            f"cannot {task}; use a text_vae with another prior."
+        )
+
+
+def vectors_for(model: Any, vectors: Any) -> Tensor | None:
+    """The vectors to draw sentences for, [N, H] where the model lives; None for a model whose prior takes none.
+
+    Args:
+        model: any model.
+        vectors: a tensor, an array or rows of numbers; None where there are none.
+
+    Raises:
+        ModelError: the prior takes no vectors.
+        ConfigError: it takes some, and none were given.
+        DataError: they are not N rows of H finite numbers.
+    """
+    vector_dim = getattr(getattr(model, "prior", None), "vector_dim", 0)
+    if vectors is None:
+        if vector_dim:
+            raise ConfigError(
+                f"this model's prior is conditioned on a vector of {vector_dim} numbers, and none was given; give "
+                "vectors, one row for each (--vectors FILE.npy)."
+            )
+        return None
+    if not vector_dim:
+        raise ModelError("this model's prior takes no vectors; leave them out.")
+    try:
+        vector_NH = torch.as_tensor(vectors, dtype=torch.float32, device=device_of(model))
+    except (TypeError, ValueError, RuntimeError):
+        raise DataError(f"the vectors are no table of numbers; give rows of {vector_dim} numbers.") from None
+    if vector_NH.dim() != 2 or vector_NH.shape[1] != vector_dim:
+        raise DataError(
+            f"the vectors have shape {tuple(vector_NH.shape)}, expected rows of {vector_dim} numbers, as the model's "
+            "prior was trained on."
+        )
+    if not bool(vector_NH.isfinite().all()):
+        raise DataError("the vectors hold values that are not finite; mend or leave out those rows.")
+    return vector_NH
+
+
+def labels_of(model: Any) -> tuple[str, ...]:
+    """The labels that sentences can be drawn for: those of which the prior or the decoder knows; none for others."""
+    part = getattr(model, "prior", None), getattr(model, "decoder", None)
+    return model.label_names if any(getattr(one, "num_labels", 0) for one in part) else ()
+
+
+def label_index(model: Any, label: str) -> int:
+    """The place of a label among the model's.
+
+    Raises:
+        ModelError: the model has no labels.
+        ConfigError: it does not know this one.
+    """
+    names = labels_of(model)
+    if not names:
+        raise ModelError(
+            f"this model has no labels, so it cannot write for the label {label!r}; take a semi_supervised model "
+            "(runs/NAME/classify/model), or train a text_vae with prior.kind = 'conditional' and prior.num_labels."
+        )
+    if label not in names:
+        raise ConfigError(f"the model has no label {label!r}; it knows {', '.join(map(repr, names))}.")
+    return names.index(label)
 
 
 def tokenizer_of(model: Any) -> Tokenizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -129,6 +130,7 @@ def encode_texts(
     tokenizer: Tokenizer,
     max_tokens: int,
     label_B: Sequence[int] | np.ndarray | None = None,
+    vector_BH: torch.Tensor | None = None,
 ) -> Batch:
     """A batch of sentences that someone typed, in the order given.
 
@@ -137,9 +139,10 @@ def encode_texts(
         tokenizer: of the model.
         max_tokens: words or pieces at most, BOS and EOS not counted: what the model was trained for.
         label_B: class of each, -1 for none; None for no labels at all.
+        vector_BH: a vector for each, for a prior that is conditioned on it.
 
     Raises:
-        DataError: no sentence, an empty one, or one that is too long.
+        DataError: no sentence, an empty one, or one that is too long; labels or vectors for another number of them.
     """
     if isinstance(texts, str):
         raise DataError("Got one string where a list of sentences is expected; write [text].")
@@ -161,5 +164,8 @@ def encode_texts(
     labels = None if label_B is None else np.asarray(label_B, dtype=np.int64)
     if labels is not None and len(labels) != len(rows):
         raise DataError(f"Got {len(labels)} labels for {len(rows)} sentences; give one label a sentence, -1 for none.")
+    if vector_BH is not None and len(vector_BH) != len(rows):
+        raise DataError(f"Got {len(vector_BH)} vectors for {len(rows)} sentences; give one vector a sentence.")
     assert NO_LABEL == -1
-    return gather_batch(flat, np.cumsum(counts) - counts, counts, labels, np.arange(len(rows)))
+    batch = gather_batch(flat, np.cumsum(counts) - counts, counts, labels, np.arange(len(rows)))
+    return replace(batch, vector_BH=vector_BH)

@@ -117,6 +117,17 @@ class TrainConfig(Config):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _what_a_corpus_has(self) -> TrainConfig:
+        vector_dim = getattr(getattr(self.model, "prior", None), "vector_dim", 0)
+        if vector_dim:
+            raise ValueError(
+                f"corpora hold no vectors, so there is none to condition the prior on (vector_dim = {vector_dim}); set "
+                "prior.num_labels to condition it on labels, or train in Python on TextVAE.terms of batches with "
+                "vector_BH"
+            )
+        return self
+
     @field_validator("regularizers")
     @classmethod
     def _each_kind_once(cls, value: tuple[RegularizerConfig, ...]) -> tuple[RegularizerConfig, ...]:

@@ -22,7 +22,7 @@ OPTIONS = {
     "run": {"--set", "--out", "--only", "--force", "--dry-run"},
     "new": {"--name", "--minutes", "--out", "--force"},
     "evaluate": {"--split", "--samples", "--file", "--ais", "--json", "--seed"},
-    "generate": {"--count", "-n", "--json", "--seed", "--start", "--walk", *DECODING},
+    "generate": {"--count", "-n", "--json", "--seed", "--start", "--walk", "--label", "--vectors", *DECODING},
     "reconstruct": {"--json", "--seed", *DECODING},
     "interpolate": {"--steps", "--kind", "--json", "--seed", *DECODING},
     "impute": {"--answers", "-n", "--json", "--seed"},
@@ -86,6 +86,11 @@ def test_usage_errors_leave_with_2() -> None:
 
 def test_a_walk_needs_a_start() -> None:
     assert "give --start TEXT" in refused(run("generate", "x", "--walk"))
+
+
+def test_a_walk_has_no_label() -> None:
+    assert "leave one of them out" in refused(run("generate", "x", "--start", "a b", "--label", "good"))
+    assert "leave one of them out" in refused(run("generate", "x", "--start", "a b", "--vectors", "v.npy"))
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,6 @@ def test_bad_input_is_said() -> None:
         lambda: reconstruct(labeled, TEXTS),
         lambda: interpolate(labeled, *TEXTS[:2]),
         lambda: impute(labeled, "I ___ you."),
-        lambda: generate_sentences(labeled, 1),
         lambda: impute_accuracy(labeled, TEXTS, TEXTS),
     ):
         with pytest.raises(ModelError, match="label"):

@@ -62,15 +62,33 @@ class EvaluateStage(Stage):
             details["rate_distortion"] = measured.rate_distortion
         details["samples"] = {"sampled": measured.samples[:SHOWN]}
         details["reconstructions"] = [asdict(made) for made in spread_out(measured.reconstructions)]
-        if model.latent_dim and not getattr(model.decoder, "num_labels", 0):
+        if model.latent_dim:
             from textvae.tasks.generate import generate_sentences
 
             details["samples"]["greedy"] = [made.text for made in generate_sentences(model, SHOWN, seed=work.seed)]
+            details["samples"].update(samples_by_label(model, work.config.decoding, work.seed))
         if measured.latent_means is not None:
             details["latent"] = latent_plane(measured.latent_means, measured.labels, corpus.label_names, work.seed)
         write_json(work.folder / DETAILS, as_json(details))
         feather.write_feather(pa.table(measured.by_sentence), work.folder / BY_SENTENCE)
         return {**as_json(dict(measured)), "split": split.stem}
+
+
+def samples_by_label(model: Any, decoding: Any, seed: int) -> dict[str, Any]:
+    """`by_label`: for each of at most `SHOWN` labels its name and as many sentences as make about `SHOWN` of all.
+
+    Empty for a model without labels.
+    """
+    from textvae.tasks.generate import generate_sentences
+    from textvae.tasks.sentences import labels_of
+
+    names = spread_out(labels_of(model))
+    if not names:
+        return {}
+    each = max(2, SHOWN // len(names))
+    made = [generate_sentences(model, each, label=name, decoding=decoding, seed=seed) for name in names]
+    shown = [{"label": name, "sentences": [one.text for one in some]} for name, some in zip(names, made, strict=True)]
+    return {"by_label": shown}
 
 
 def spread_out(items: Sequence[Any], count: int = SHOWN) -> list[Any]:
