@@ -21,6 +21,7 @@ from textvae.models import ModelConfig, SemiSupervisedConfig, TextVAEConfig
 from textvae.models.support import support_of
 from textvae.objectives import ELBOConfig
 from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.stages import STAGES
 from textvae.pipeline.stages.interpolate import InterpolateStage
 from textvae.posteriors import PowerSphericalPosteriorConfig, VonMisesFisherPosteriorConfig
 from textvae.posteriors.spherical import concentration_of_rate
@@ -144,8 +145,9 @@ def test_a_recipe_that_draws_lines_through_a_sphere_is_refused_before_it_trains(
     for kind in ("linear", "spherical"):
         tables = {"train": {"model": model}, "interpolate": {"kind": kind}}
         recipe = Recipe("x", "", 0, ("x", {}), tables, tmp_path, "recipe x")
+        settings = recipe.configs(STAGES)
         if kind == "linear":
             with pytest.raises(ConfigError, match="use 'spherical'"):
-                InterpolateStage().check(recipe)
+                InterpolateStage().check_settings(settings, recipe.source)
         else:
-            InterpolateStage().check(recipe)
+            InterpolateStage().check_settings(settings, recipe.source)
