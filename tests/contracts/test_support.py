@@ -141,7 +141,8 @@ def test_a_model_on_the_sphere_is_evaluated_like_any_other() -> None:
 
 
 def test_a_recipe_that_draws_lines_through_a_sphere_is_refused_before_it_trains(tmp_path: Path) -> None:
-    model = {"posterior": {"kind": "von_mises_fisher"}, "prior": {"kind": "hyperspherical_uniform"}}
+    sphere = {"posterior": {"kind": "von_mises_fisher"}, "prior": {"kind": "hyperspherical_uniform"}}
+    model = {"kind": "text_vae", **sphere}
     for kind in ("linear", "spherical"):
         tables = {"train": {"model": model}, "interpolate": {"kind": kind}}
         recipe = Recipe("x", "", 0, ("x", {}), tables, tmp_path, "recipe x")
