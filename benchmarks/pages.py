@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import results_file
 from benchmarks.family_pages import families_block, families_page
 from benchmarks.markdown import shown, source, table
+from benchmarks.remedy_pages import remedies_block
 
 BUDGETS = {
     "converged": "a learning rate that falls over as many epochs as validation improves in",
@@ -298,29 +299,36 @@ PAGES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], st
 }
 """Page -> the results files it is made from, and what makes it."""
 
-BLOCKS: dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], str]]] = {
-    "choosing.md": (("families",), families_block),
+BLOCKS: dict[str, dict[str, tuple[str, Callable[[dict[str, dict[str, Any]]], str]]]] = {
+    "choosing.md": {"remedies": ("ptb", remedies_block), "families": ("families", families_block)},
 }
-"""Page that is written by hand but for one table, between the lines `<!-- made by benchmarks.pages -->`."""
+"""Page that is written by hand but for some tables -> each table's name, its results file and what makes it.
 
-_MARK = "<!-- made by benchmarks.pages -->"
+A table stands between two lines `<!-- made by benchmarks.pages: NAME -->`.
+"""
 
 
 def rendered(page: str) -> str:
     """A page as its files want it; files that are not there yet are left out."""
-    names, make = (PAGES | BLOCKS)[page]
-    paths = {name: results_file.RESULTS / f"{name}.json" for name in names}
-    made = make({name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()})
     if page in PAGES:
-        return made
-    before, _, after = (DOCS / page).read_text(encoding="utf-8").split(_MARK)
-    return f"{before}{_MARK}\n{made}\n{_MARK}{after}"
+        names, make = PAGES[page]
+        return make(_contents(names))
+    text = (DOCS / page).read_text(encoding="utf-8")
+    for name, (file, make) in BLOCKS[page].items():
+        mark = f"<!-- made by benchmarks.pages: {name} -->"
+        before, _, after = text.split(mark)
+        text = f"{before}{mark}\n{make(_contents((file,)))}\n{mark}{after}"
+    return text
+
+
+def _contents(names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    paths = {name: results_file.RESULTS / f"{name}.json" for name in names}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
 
 def write_all() -> None:
-    for page in PAGES | BLOCKS:
-        names, _ = (PAGES | BLOCKS)[page]
-        if page in BLOCKS or any((results_file.RESULTS / f"{name}.json").exists() for name in names):
+    for page in [*PAGES, *BLOCKS]:
+        if page in BLOCKS or _contents(PAGES[page][0]):
             (DOCS / page).write_text(rendered(page), encoding="utf-8")
 
 

@@ -28,7 +28,7 @@ def test_form(path: Any) -> None:
             assert not isinstance(value, float) or math.isfinite(value), name
 
 
-@pytest.mark.parametrize("page", [page for page in pages.PAGES | pages.BLOCKS if (pages.DOCS / page).exists()])
+@pytest.mark.parametrize("page", [page for page in [*pages.PAGES, *pages.BLOCKS] if (pages.DOCS / page).exists()])
 def test_page_agrees_with_its_files(page: str) -> None:
     assert (pages.DOCS / page).read_text(encoding="utf-8") == pages.rendered(page)
 

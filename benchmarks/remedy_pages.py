@@ -1,0 +1,119 @@
+"""What each remedy against collapse reached on the Penn Treebank: a table of `choosing.md`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from benchmarks.markdown import shown, table
+
+
+class Remedy(NamedTuple):
+    """A line of the table; `row` is its row of `ptb.json`, empty where the table has none."""
+
+    row: str
+    name: str
+    setting: str
+    note: str
+
+
+REMEDIES = (
+    Remedy("vae", "none", "", "the full KL from the first step on, the encoder's last state"),
+    Remedy("vae_max_pool", "pooled states", '`train.model.encoder.pooling = "max"`', "costs nothing"),
+    Remedy(
+        "vae_linear",
+        "linear annealing",
+        '`kl_weight = { kind = "linear", end = 0.35 }`',
+        "the KL is charged little by little (Bowman et al. 2016)",
+    ),
+    Remedy(
+        "vae_cyclical",
+        "cyclical annealing",
+        '`kl_weight = { kind = "cyclical", end = 0.6 }`',
+        "several chances for z to come into use (Fu et al. 2019)",
+    ),
+    Remedy(
+        "vae_word_dropout",
+        "word dropout",
+        "`train.model.decoder.word_dropout = 0.4`",
+        "here with linear annealing: a decoder that does not see every word needs z (Bowman et al. 2016)",
+    ),
+    Remedy(
+        "vae_inputless",
+        "inputless decoder",
+        "`train.model.decoder.word_dropout = 1.0`",
+        "here with linear annealing: z is all it sees",
+    ),
+    Remedy(
+        "vae_free_bits",
+        "free bits",
+        '`free_bits = { kind = "batch_mean", nats = 6.0 }`',
+        'here with `pooling = "max"` and `kl_weight = { kind = "linear", start = 0.1, end = 0.4 }`',
+    ),
+    Remedy(
+        "vae_pretrain_free_bits",
+        "autoencoder, then a fresh decoder and free bits",
+        '`train.fresh_decoder = 4` with `kl_weight = { kind = "linear", start = 4, end = 7, unit = "epochs" }`',
+        "the encoder keeps what it learned, the decoder starts anew (Li et al. 2019)",
+    ),
+    Remedy(
+        "vae_aggressive",
+        "aggressive encoder updates",
+        '`train.encoder_updates = { kind = "aggressive" }`',
+        "several updates of the encoder for each of the decoder: such a step costs as many times more (He et al. 2019)",
+    ),
+    Remedy(
+        "vae_batch_norm",
+        "batch-normalized mean",
+        '`posterior = { kind = "gaussian", batch_norm = { scale = 0.6 } }`',
+        "a floor under the KL, D * scale^2 / 2 nats, by arithmetic (Zhu et al. 2020)",
+    ),
+    Remedy(
+        "vae_semi_amortized",
+        "refined posteriors",
+        '`posterior = { kind = "semi_amortized" }`',
+        "here begun with the row of free bits: gradient steps for every sentence, each a decoder pass forward and back "
+        "(Kim et al. 2018)",
+    ),
+    Remedy(
+        "",
+        "committed rate",
+        '`posterior = { kind = "gaussian", committed_rate = 3.0 }`',
+        "a KL that cannot fall; a KL is not yet information, so read `mi` (Razavi et al. 2019)",
+    ),
+    Remedy(
+        "",
+        "fixed rate",
+        '`posterior = { kind = "von_mises_fisher" }`, `prior = { kind = "hyperspherical_uniform" }`',
+        "the concentration, and so the KL, is a constant; only the direction is learned (families below)",
+    ),
+    Remedy(
+        "",
+        "bag of words",
+        '`train.regularizers = [{ kind = "bag_of_words", weight = 1.0 }]`',
+        "z alone must predict which words occur (Zhao et al. 2017)",
+    ),
+)
+
+
+def remedies_block(contents: dict[str, dict[str, Any]]) -> str:
+    """Rows of the budget `45min`; a cell is empty where nothing was measured."""
+    measured = {row["name"]: row for row in contents.get("ptb", {"rows": []})["rows"] if row["budget"] == "45min"}
+    baseline = measured.get("lm")
+
+    def cells(remedy: Remedy) -> list[str]:
+        row = measured.get(remedy.row, {})
+        beyond = f"{row['iw_nll'] - baseline['iw_nll']:+.2f}" if row and baseline else ""
+        units = f"{row['active_units']} of {row['latent_dim']}" if row else ""
+        return [
+            remedy.name,
+            remedy.setting,
+            beyond,
+            shown(row, "kl"),
+            shown(row, "mi"),
+            units,
+            shown(row, "bleu", "{:.1f}"),
+            remedy.note,
+        ]
+
+    header = ["remedy", "setting", "NLL beyond the language model's", "KL", "MI", "active units", "BLEU", "note"]
+    return "\n".join(table(header, [cells(remedy) for remedy in REMEDIES]))
