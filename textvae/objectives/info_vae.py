@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -38,13 +38,16 @@ class InfoVAE:
 
     Zhao et al. 2017 (arXiv 1706.02262, eq. 6). At alpha = 0 and lambda = 1 it is minus the ELBO. MMD^2 compares the
     samples of the batch with as many from the prior, without bias and so at times below zero; each of several
-    processes compares its own slice. The loss is no bound; checkpoints compete on the ELBO all the same.
+    processes compares its own slice. The loss is no bound, and the ELBO falls where much of the KL is given up: epochs
+    compete by this loss on validation sentences, `valid_loss`.
 
     Args:
         alpha: share of the KL that is given up.
         scale: lambda.
         schedule: the weight of everything beyond the reconstruction, by step.
     """
+
+    competes_by: ClassVar[str] = "valid_loss"
 
     def __init__(self, alpha: float, scale: float, schedule: Schedule) -> None:
         self.alpha, self.scale, self.schedule = alpha, scale, schedule
