@@ -207,3 +207,30 @@ def test_objectives_that_cannot_be_are_refused() -> None:
         InfoVAEConfig().build(**BUILD)(label, 0)
     with pytest.raises(ConfigError, match="would scale"):
         parse(TrainConfig, {"objective": {"kind": "iwae"}, "regularizers": [{"kind": "bag_of_words"}]}, "test")
+
+
+def mixed(estimator: str) -> dict[str, Any]:
+    return {"kind": "text_vae", "posterior": {"kind": "mixture", "components": 2, "estimator": estimator}}
+
+
+def test_gradients_that_would_be_wrong_are_refused() -> None:
+    """What a score cannot follow, and what takes strata for draws of q; the rest of the crossing is accepted."""
+    score, strata = 'posterior.estimator = "pathwise"', 'objective.gradient = "plain" or posterior.estimator'
+    refused = {
+        ("score", "iwae-plain"): score,
+        ("score", "iwae-sticking_the_landing"): score,
+        ("score", "iwae-doubly_reparameterized"): score,
+        ("score", "renyi"): score,
+        ("score", "info_vae"): score,
+        ("score", "info_vae-kl"): score,
+        ("stratified", "iwae-sticking_the_landing"): strata,
+        ("stratified", "iwae-doubly_reparameterized"): strata,
+    }
+    for estimator in ("pathwise", "stratified", "score"):
+        for name, objective in OBJECTIVES.items():
+            table = {"model": mixed(estimator), "objective": objective.model_dump(mode="json")}
+            if (estimator, name) in refused:
+                with pytest.raises(ConfigError, match=refused[estimator, name]):
+                    parse(TrainConfig, table, "test")
+            else:
+                parse(TrainConfig, table, "test")

@@ -27,6 +27,26 @@ def is_extended(posterior: Component) -> bool:
     return getattr(type(posterior), "extended", False)
 
 
+def needs_linear(posterior: Component) -> bool:
+    """Whether a posterior learns rightly only from an objective that is an expectation under q (its `linear`).
+
+    >>> from textvae.posteriors import MixturePosteriorConfig
+    >>> [needs_linear(MixturePosteriorConfig(estimator=name)) for name in ("pathwise", "stratified", "score")]
+    [False, False, True]
+    """
+    return getattr(posterior, "needs_linear", False)
+
+
+def draws_itself(posterior: Component) -> bool:
+    """Whether each sample that an objective gets is a draw of q, rather than of a part of it, with a weight.
+
+    >>> from textvae.posteriors import MixturePosteriorConfig
+    >>> [draws_itself(MixturePosteriorConfig(estimator=name)) for name in ("pathwise", "stratified", "score")]
+    [True, False, True]
+    """
+    return getattr(posterior, "draws_itself", True)
+
+
 def kl_has_dimensions(posterior: Component, prior: Component) -> bool:
     """Whether KL(q(z|x) || p(z)) is a sum of KLs by dimension, for which both must factorise.
 

@@ -14,6 +14,7 @@ class UnregularizedConfig(Component):
     """The unregularized criterion has no settings."""
 
     kind: Literal["unregularized"] = "unregularized"
+    linear: ClassVar[bool] = True
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Unregularized:
         return Unregularized()
