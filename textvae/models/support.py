@@ -47,6 +47,21 @@ def draws_itself(posterior: Component) -> bool:
     return getattr(posterior, "draws_itself", True)
 
 
+def is_learned(prior: Component) -> bool:
+    """Whether a prior has parameters, which an objective must train.
+
+    >>> from textvae.priors import MixturePriorConfig, StandardNormalPriorConfig
+    >>> [is_learned(prior) for prior in (StandardNormalPriorConfig(), MixturePriorConfig())]
+    [False, True]
+    """
+    return getattr(type(prior), "learned", True)
+
+
+def plain_prior(posterior: Component) -> str:
+    """The kind of the prior without parameters that has the support of a posterior."""
+    return "hyperspherical_uniform" if support_of(posterior) == SPHERE else "standard_normal"
+
+
 def kl_has_dimensions(posterior: Component, prior: Component) -> bool:
     """Whether KL(q(z|x) || p(z)) is a sum of KLs by dimension, for which both must factorise.
 

@@ -15,6 +15,7 @@ class UnregularizedConfig(Component):
 
     kind: Literal["unregularized"] = "unregularized"
     linear: ClassVar[bool] = True
+    trains_prior: ClassVar[bool] = False
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Unregularized:
         return Unregularized()
