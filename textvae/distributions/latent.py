@@ -89,10 +89,6 @@ class LatentDistribution(Distribution):
         """The same distribution with its parameters cut from the graph."""
         raise NotImplementedError
 
-    def proxy(self) -> LatentDistribution:
-        """A distribution near this one that has a density: itself, unless it is implicit."""
-        return self
-
     def rows(self, index: Any) -> LatentDistribution:
         """The distributions of some rows of the batch; `index` is anything that indexes a tensor's first axis."""
         raise NotImplementedError

@@ -12,15 +12,15 @@ from torch.distributions import constraints
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
 from textvae.distributions.latent import LatentDistribution
 
-_PROXY_FLOOR = 0.02
-"""Least standard deviation of a proxy: a chain that begins in a point has nowhere to go."""
+_PROPOSAL_FLOOR = 0.02
+"""Least standard deviation of a proposal: a chain that begins in a point has nowhere to go."""
 
 
 class Pushforward(LatentDistribution):
     """z = f(xi; what f knows of each row), xi ~ N(0, I): an implicit distribution.
 
     There are samples and, by fixed draws, moments, so that the mean of a row is a number and not an estimate that
-    differs from call to call. There is no density: whoever needs one asks `proxy` for a Gaussian, and says so.
+    differs from call to call. There is no density: whoever needs one asks for its `proposal`, a Gaussian, and says so.
 
     Args:
         transport: f: noise [..., *batch, X], or with ones in place of the batch, and the conditions to z
@@ -75,7 +75,7 @@ class Pushforward(LatentDistribution):
     def proposal(self) -> DiagonalGaussian:
         """The diagonal Gaussian with the same means and variances, but no scale below 0.02."""
         mean, variance = self._moments()
-        return DiagonalGaussian(mean, variance.sqrt().clamp_min(_PROXY_FLOOR), validate_args=False)
+        return DiagonalGaussian(mean, variance.sqrt().clamp_min(_PROPOSAL_FLOOR), validate_args=False)
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         lead = (len(self.noise_MX), *(1 for _ in self.batch_shape), -1)

@@ -27,6 +27,41 @@ def is_extended(posterior: Component) -> bool:
     return getattr(type(posterior), "extended", False)
 
 
+def needs_linear(posterior: Component) -> bool:
+    """Whether a posterior learns rightly only from an objective that is an expectation under q (its `linear`).
+
+    >>> from textvae.posteriors import MixturePosteriorConfig
+    >>> [needs_linear(MixturePosteriorConfig(estimator=name)) for name in ("pathwise", "stratified", "score")]
+    [False, False, True]
+    """
+    return getattr(posterior, "needs_linear", False)
+
+
+def draws_itself(posterior: Component) -> bool:
+    """Whether each sample that an objective gets is a draw of q, rather than of a part of it, with a weight.
+
+    >>> from textvae.posteriors import MixturePosteriorConfig
+    >>> [draws_itself(MixturePosteriorConfig(estimator=name)) for name in ("pathwise", "stratified", "score")]
+    [True, False, True]
+    """
+    return getattr(posterior, "draws_itself", True)
+
+
+def is_learned(prior: Component) -> bool:
+    """Whether a prior has parameters, which an objective must train.
+
+    >>> from textvae.priors import MixturePriorConfig, StandardNormalPriorConfig
+    >>> [is_learned(prior) for prior in (StandardNormalPriorConfig(), MixturePriorConfig())]
+    [False, True]
+    """
+    return getattr(type(prior), "learned", True)
+
+
+def plain_prior(posterior: Component) -> str:
+    """The kind of the prior without parameters that has the support of a posterior."""
+    return "hyperspherical_uniform" if support_of(posterior) == SPHERE else "standard_normal"
+
+
 def kl_has_dimensions(posterior: Component, prior: Component) -> bool:
     """Whether KL(q(z|x) || p(z)) is a sum of KLs by dimension, for which both must factorise.
 

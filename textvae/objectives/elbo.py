@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -28,6 +28,7 @@ class ELBOConfig(Component):
     """Settings of the (weighted) evidence lower bound."""
 
     kind: Literal["elbo"] = "elbo"
+    linear: ClassVar[bool] = True
     kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
     free_bits: FreeBitsConfig | None = None
 

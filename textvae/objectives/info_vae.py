@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -14,10 +14,11 @@ from textvae.errors import ConfigError
 from textvae.objectives.elbo import BatchMean, kl_by_sentence, local_mean
 from textvae.objectives.importance_weights import output
 from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig
-from textvae.types import LatentTerms, ObjectiveOutput
+from textvae.types import LatentGroup, LatentTerms, ObjectiveOutput
 
 _WIDTHS = (0.5, 1.0, 2.0)
-"""Of the kernels, in multiples of D, which is what |z - z'|^2 / 2 of two draws from N(0, I) is on average."""
+"""Of the kernels, in multiples of what |z - z'|^2 / 2 of two draws from the prior is on average: D for N(0, I), 1 on
+the unit sphere."""
 
 
 class InfoVAEConfig(Component):
@@ -28,6 +29,10 @@ class InfoVAEConfig(Component):
     scale: float = Field(100.0, ge=0, description="lambda: the larger, the closer is q(z) to p(z)")
     weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig, description="of both penalties")
 
+    @property
+    def trains_prior(self) -> bool:
+        return (self.alpha, self.scale) != (1.0, 0.0)
+
     def build(self, *, steps_per_epoch: int, total_steps: int) -> InfoVAE:
         schedule = self.weight.build(steps_per_epoch=steps_per_epoch, total_steps=total_steps)
         return InfoVAE(self.alpha, self.scale, schedule)
@@ -37,14 +42,18 @@ class InfoVAE:
     """loss = -E_q log p(x|z) + (1 - alpha) KL(q(z|x) || p(z)) + (alpha + lambda - 1) MMD^2(q(z), p(z)).
 
     Zhao et al. 2017 (arXiv 1706.02262, eq. 6). At alpha = 0 and lambda = 1 it is minus the ELBO. MMD^2 compares the
-    samples of the batch with as many from the prior, without bias and so at times below zero; each of several
-    processes compares its own slice. The loss is no bound; checkpoints compete on the ELBO all the same.
+    samples of the batch, each by its weight, with as many from the prior, without bias and so at times below zero; each
+    of several processes compares its own slice. A prior with parameters learns from both penalties, at alpha = 1 from
+    MMD^2 alone. The loss is no bound, and the ELBO falls where much of the KL is given up: epochs
+    compete by this loss on validation sentences, `valid_loss`.
 
     Args:
         alpha: share of the KL that is given up.
         scale: lambda.
         schedule: the weight of everything beyond the reconstruction, by step.
     """
+
+    competes_by: ClassVar[str] = "valid_loss"
 
     def __init__(self, alpha: float, scale: float, schedule: Schedule) -> None:
         self.alpha, self.scale, self.schedule = alpha, scale, schedule
@@ -65,35 +74,75 @@ class InfoVAE:
                 )
             if self.alpha != 1.0:
                 penalty_B = penalty_B + (1.0 - self.alpha) * kl_by_sentence(group, terms)
-            z_ND = group.z_SUD.flatten(0, 1)
-            shape = (len(z_ND),) if not group.prior.batch_shape else group.z_SUD.shape[:1]
-            with torch.no_grad():
-                of_prior_ND = group.prior.sample(torch.Size(shape)).reshape(z_ND.shape)
             # The batch has one discrepancy; every sentence bears it alike.
-            penalty_B = penalty_B + (self.alpha + self.scale - 1.0) * mmd_squared(z_ND, of_prior_ND)
+            penalty_B = penalty_B + (self.alpha + self.scale - 1.0) * _of_group(group, terms)
         return output(terms, nll_B + weight * penalty_B, weight)
 
 
-def mmd_squared(x_ND: Float[Tensor, "N D"], y_ND: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
+def _of_group(group: LatentGroup, terms: LatentTerms) -> Tensor:
+    """MMD^2 of the batch's samples and as many of the prior, whose gradient both of them get."""
+    by_sentence = len(group.prior.batch_shape) > 0
+    shape = group.z_SUD.shape[:1] if by_sentence else group.z_SUD.shape[:-1]
+    of_prior_SUD = group.prior.rsample(shape)
+    return mmd_squared(
+        group.z_SUD,
+        of_prior_SUD.reshape(group.z_SUD.shape),
+        # Units that several sentences share have no weights of their own: their samples are draws.
+        log_weight=terms.log_weight_SB if group.unit_B is None else None,
+        paired=by_sentence,
+        unit_variance=getattr(group.prior, "unit_variance", 1.0),
+    )
+
+
+def mmd_squared(
+    x: Float[Tensor, "*S N D"],
+    y: Float[Tensor, "*S N D"],
+    *,
+    log_weight: Float[Tensor, "*S N"] | None = None,
+    paired: bool = False,
+    unit_variance: float = 1.0,
+) -> Float[Tensor, ""]:
     """The squared maximum mean discrepancy of two samples, by its U-statistic (Gretton et al. 2012, lemma 6).
 
-    The kernel is the mean of Gaussians exp(-|x - y|^2 / (2 h)), h = D / 2, D and 2 D. Zero in expectation where both
-    samples are of one distribution; 0 for fewer than two rows, which tell nothing.
+    The kernel is the mean of Gaussians exp(-|x - y|^2 / (2 h)), h = D v / 2, D v and 2 D v with v = `unit_variance`.
+    Zero in expectation where both samples are of one distribution; 0 for fewer than two rows, which tell nothing.
+
+    Args:
+        x: samples of N independent rows, one of each or S of each. The S of a row are never compared with each other,
+            as they need not be independent of one another: only so is it without bias.
+        y: the other sample, its rows alike.
+        log_weight: of each sample of x, exponentials summing to one over S in each row; equal when absent.
+        paired: row n of y depends on row n of x, and the two are not compared either.
+        unit_variance: v, what counts as a variance of 1 in a coordinate, so that a kernel is as wide in any space
+            (`LatentDistribution.unit_variance`).
 
     >>> x = torch.tensor([[0.0], [0.0], [0.0]])
     >>> float(mmd_squared(x, x)), round(float(mmd_squared(x, x + 100.0)), 6)
     (0.0, 2.0)
     """
-    rows = len(x_ND)
+    rows, dims = x.shape[-2:]
     if rows < 2:
-        return x_ND.new_zeros(())
-    same = 1.0 - torch.eye(rows, dtype=x_ND.dtype, device=x_ND.device)
-    pairs = rows * (rows - 1)
-    within = (_kernel(x_ND, x_ND) * same).sum() + (_kernel(y_ND, y_ND) * same).sum()
-    return within / pairs - 2.0 * _kernel(x_ND, y_ND).mean()
+        return x.new_zeros(())
+    x_MD, y_MD = x.reshape(-1, dims), y.reshape(-1, dims)
+    even_M = x.new_full((len(x_MD),), 1.0 / len(x_MD))
+    share_M = even_M if log_weight is None else log_weight.exp().reshape(-1) / rows
+    row_M = torch.arange(len(x_MD), device=x.device) % rows
+    apart_MM = (row_M.unsqueeze(1) != row_M).to(x.dtype)
+    # Pairs of different rows are this share of all pairs.
+    pairs = (rows - 1) / rows
+    scale = dims * unit_variance
+    # Products and sums, for a matrix product would be taken at less precision under autocast.
+    within = _weighted(share_M, _kernel(x_MD, x_MD, scale) * apart_MM, share_M)
+    within = within + _weighted(even_M, _kernel(y_MD, y_MD, scale) * apart_MM, even_M)
+    between_MM = _kernel(x_MD, y_MD, scale)
+    between = _weighted(share_M, between_MM * apart_MM / pairs if paired else between_MM, even_M)
+    return within / pairs - 2.0 * between
 
 
-def _kernel(x_ND: Tensor, y_MD: Tensor) -> Tensor:
+def _weighted(left_M: Tensor, pairs_MM: Tensor, right_M: Tensor) -> Tensor:
+    return (left_M.unsqueeze(1) * pairs_MM * right_M).sum()
+
+
+def _kernel(x_ND: Tensor, y_MD: Tensor, scale: float) -> Tensor:
     distance_NM = (x_ND.unsqueeze(1) - y_MD.unsqueeze(0)).square().sum(-1)
-    dims = x_ND.shape[-1]
-    return torch.stack([torch.exp(-distance_NM / (2.0 * width * dims)) for width in _WIDTHS]).mean(0)
+    return torch.stack([torch.exp(-distance_NM / (2.0 * width * scale)) for width in _WIDTHS]).mean(0)

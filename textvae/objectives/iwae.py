@@ -39,11 +39,20 @@ class IWAE:
     Monte Carlo KL. The gradients:
 
     - plain: that of the formula. Its encoder part drowns in noise as k grows (Rainforth et al. 2018, arXiv 1802.04537).
-    - sticking_the_landing: without the score of q (Roeder et al. 2017, arXiv 1703.09194). Unbiased at k = 1; biased
-      for the encoder at larger k.
-    - doubly_reparameterized: unbiased at any k, and free of noise where q is exact (Tucker et al. 2018, arXiv
-      1810.04152, eq. 8). The gradient that reaches the encoder through a sample is scaled by that sample's normalized
-      weight once more; so is that of a regularizer that reads the samples.
+    - sticking_the_landing: without the score of q (Roeder et al. 2017, arXiv 1703.09194). Unbiased at k = 1 and at KL
+      weight 0, where it is the plain one; elsewhere biased for the encoder, as what it leaves out, weight *
+      E sum_s share_s d log q(z_s), is not zero: shares know the samples.
+    - doubly_reparameterized: unbiased at any k and any KL weight; at weight 1 free of noise where q is exact (Tucker et
+      al. 2018, arXiv 1810.04152, eq. 8), at weight 0 the plain one. The gradient that reaches the encoder through a
+      sample is scaled, as derived below; so is that of a regularizer that reads the samples.
+
+    With a_s = log p(x|z_s) + beta (log p(z_s) - log q(z_s)) and share = softmax(a), the encoder's gradient of
+    log sum_s exp(a_s) is sum_s share_s (da_s/dz_s dz_s - beta d log q(z_s)). The mean of a score times g(z) is, for q
+    reparameterized, that of dg/dz dz; here g = share_s, and dshare_s/dz_s = share_s (1 - share_s) da_s/dz_s. Hence
+
+        sum_s share_s (1 - beta + beta share_s) da_s/dz_s dz_s,
+
+    where q's parameters inside of a_s are held. It takes samples drawn from q itself, each with equal weight.
 
     Args:
         samples: k.
@@ -66,13 +75,13 @@ class IWAE:
         if self.gradient == "doubly_reparameterized":
             share_SB = log_w_SB.detach().softmax(0)
             for group in terms.latents:
-                _scale_gradient(group.z_SUD, share_SB)
+                _scale_gradient(group.z_SUD, 1.0 - weight + weight * share_SB)
             surrogate_B = (share_SB * log_w_SB).sum(0)
             bound_B = bound_B.detach() + surrogate_B - surrogate_B.detach()
         return output(terms, -bound_B, weight)
 
 
-def _scale_gradient(z_SBD: Tensor, share_SB: Tensor) -> None:
-    """Whatever comes back to a sample is multiplied by its share."""
+def _scale_gradient(z_SBD: Tensor, factor_SB: Tensor) -> None:
+    """Whatever comes back to a sample is multiplied by its factor."""
     if z_SBD.requires_grad:
-        z_SBD.register_hook(lambda grad_SBD: grad_SBD * torch.unsqueeze(share_SB, -1))
+        z_SBD.register_hook(lambda grad_SBD: grad_SBD * torch.unsqueeze(factor_SB, -1))

@@ -39,7 +39,7 @@ class Stein:
     """
 
     first_final_step = 0
-    for_implicit: ClassVar[bool] = True
+    competes_by: ClassVar[str] = "valid_proxy_elbo_nll"
 
     def __init__(self, samples: int) -> None:
         self.num_samples = samples

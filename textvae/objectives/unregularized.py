@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from textvae.config import Component
 from textvae.objectives.elbo import BatchMean, local_mean
@@ -14,6 +14,8 @@ class UnregularizedConfig(Component):
     """The unregularized criterion has no settings."""
 
     kind: Literal["unregularized"] = "unregularized"
+    linear: ClassVar[bool] = True
+    trains_prior: ClassVar[bool] = False
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Unregularized:
         return Unregularized()
@@ -26,9 +28,12 @@ class Unregularized:
     as informative as can be, whereas the ELBO asks for no information at all. Nothing pulls q(z) to the prior, so codes
     drawn from the prior are none that the decoder knows: draw sentences by the Markov chain x -> z ~ q(z|x) -> x ~
     p(x|z) (`textvae.tasks.markov_chain`), whose stationary law is that of the data at the optimum.
+
+    It drives the ELBO down while it learns, so epochs compete by the reconstruction of validation sentences.
     """
 
     first_final_step = 0
+    competes_by: ClassVar[str] = "valid_nll"
 
     def __call__(self, terms: LatentTerms, step: int, batch_mean: BatchMean = local_mean) -> ObjectiveOutput:
         return output(terms, -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0), 0.0)

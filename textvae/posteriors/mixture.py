@@ -25,9 +25,19 @@ class MixturePosteriorConfig(Component):
     estimator: Estimator = Field(
         "pathwise",
         description="how weights learn: pathwise (a gradient through z), stratified (every component decoded, exact in "
-        "the weights, K times the cost) or score (REINFORCE, noisy; for the ELBO only)",
+        "the weights, K times the cost) or score (REINFORCE, noisy; for the objectives elbo and unregularized only)",
     )
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
+
+    @property
+    def needs_linear(self) -> bool:
+        """Whether its gradient is that of expectations under q alone: scores cannot look through a logarithm."""
+        return self.estimator == "score"
+
+    @property
+    def draws_itself(self) -> bool:
+        """Whether each sample is a draw of q: strata are draws of the components, and q is in their weights."""
+        return self.estimator != "stratified"
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> MixturePosterior:
         return MixturePosterior(self, feature_dim, latent_dim, num_labels)

@@ -18,6 +18,7 @@ class HypersphericalUniformPriorConfig(Component):
     """Settings of the uniform prior on the sphere: none."""
 
     kind: Literal["hyperspherical_uniform"] = "hyperspherical_uniform"
+    learned: ClassVar[bool] = False
     support: ClassVar[str] = "sphere"
 
     def build(self, *, latent_dim: int) -> HypersphericalUniformPrior:

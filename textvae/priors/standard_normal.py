@@ -17,6 +17,7 @@ class StandardNormalPriorConfig(Component):
     """Settings of the standard normal prior: none."""
 
     kind: Literal["standard_normal"] = "standard_normal"
+    learned: ClassVar[bool] = False
     factorizes: ClassVar[bool] = True
 
     def build(self, *, latent_dim: int) -> StandardNormalPrior:

@@ -9,7 +9,15 @@ from pydantic import Field, field_validator, model_validator
 
 from textvae.config import Component, Config
 from textvae.models import ModelConfig, TextVAEConfig
-from textvae.models.support import has_density, is_extended, kl_has_dimensions
+from textvae.models.support import (
+    draws_itself,
+    has_density,
+    is_extended,
+    is_learned,
+    kl_has_dimensions,
+    needs_linear,
+    plain_prior,
+)
 from textvae.objectives import ELBOConfig, ObjectiveConfig
 from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
@@ -138,7 +146,9 @@ class TrainConfig(Config):
 
 
 def require_fitting_objective(objective: ObjectiveConfig, posterior: Component, prior: Component) -> None:
-    """Refuse an objective that needs the density of any code, or a KL of each dimension, where there is none.
+    """Refuse an objective that needs the density of any code, or a KL of each dimension, where there is none, and one
+    whose gradient would be another's: it needs draws of q where there are strata, or is none that scores can follow.
+    A learned prior is refused where nothing would train it.
 
     Raises:
         ValueError: for pydantic to report, or whoever checks settings.
@@ -148,6 +158,23 @@ def require_fitting_objective(objective: ObjectiveConfig, posterior: Component, 
         raise ValueError(
             f'the gradient "{gradient}" of objective {objective.kind} needs the density of any code, which a '
             f'{posterior.kind} posterior does not have; set objective.gradient = "plain"'
+        )
+    if gradient != "plain" and not draws_itself(posterior):
+        raise ValueError(
+            f'the gradient "{gradient}" of objective {objective.kind} is that of draws of q, and a {posterior.kind} '
+            f'posterior with estimator "{posterior.estimator}" draws from each of its parts; '  # type: ignore[attr-defined]
+            'set objective.gradient = "plain" or posterior.estimator = "pathwise"'
+        )
+    if needs_linear(posterior) and not getattr(type(objective), "linear", False):
+        raise ValueError(
+            f'estimator "{posterior.estimator}" of a {posterior.kind} posterior '  # type: ignore[attr-defined]
+            f"follows expectations under q, and the objective {objective.kind} is none: the encoder would get a wrong "
+            'gradient, or none; set posterior.estimator = "pathwise", or use the objective elbo or unregularized'
+        )
+    if is_learned(prior) and not getattr(objective, "trains_prior", True):
+        raise ValueError(
+            f"the objective {objective.kind} with these settings asks nothing of the prior, so a {prior.kind} prior "
+            f"would never be trained; set prior.kind = '{plain_prior(posterior)}', or use the objective elbo"
         )
     free_bits = getattr(objective, "free_bits", None)
     if free_bits is not None and free_bits.by_dimension and not kl_has_dimensions(posterior, prior):

@@ -21,10 +21,10 @@ class NoDecayConfig(Component):
 
 
 class PlateauConfig(Component):
-    """The rate is multiplied by `factor` after `patience` epochs without a better weight-1 validation bound.
+    """The rate is multiplied by `factor` after `patience` epochs without a better value of what epochs compete by.
 
     He et al. 2019 (arXiv 1901.05534): factor 0.5, patience 2, from epoch 15, at most 5 times. Epochs before the KL
-    weight is final are not judged, for their objective is another one. When the bound stands still once more after
+    weight is final are not judged, for their objective is another one. When that value stands still once more after
     the last decay, training ends.
     """
 
@@ -83,16 +83,16 @@ class LearningRate:
             rate *= self.decay.factor**self.decays
         return rate
 
-    def judge(self, bound: float, epoch: int) -> bool:
-        """Tell the plateau an epoch's validation bound (nats per sentence, lower is better).
+    def judge(self, value: float, epoch: int) -> bool:
+        """Tell the plateau what an epoch competes by (nats per sentence, lower is better).
 
         Returns:
             whether training should end because the rate may fall no further.
         """
         if not isinstance(self.decay, PlateauConfig) or epoch < self.decay.start_epoch:
             return False
-        if bound < self.best:
-            self.best, self.bad_epochs = bound, 0
+        if value < self.best:
+            self.best, self.bad_epochs = value, 0
             return False
         self.bad_epochs += 1
         if self.bad_epochs < self.decay.patience:

@@ -17,6 +17,7 @@ _SHOWN = (
     ("tokens_per_second", "tok/s", ",.0f"),
     ("valid_elbo_nll", "valid", ".1f"),
     ("valid_proxy_elbo_nll", "valid proxy", ".1f"),
+    ("valid_loss", "valid loss", ".1f"),
 )
 
 

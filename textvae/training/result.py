@@ -27,6 +27,8 @@ class TrainResult:
         best_epoch: epoch (counted from 1) whose model was kept; the last one where none was allowed to compete.
         valid_elbo_nll: its weight-1 validation bound, nats per sentence (exact for a language model).
         valid_proxy_elbo_nll: in place of it where q(z|x) has no density: the bound by Gaussians with its moments.
+        valid_nll: its reconstruction term on validation sentences, where epochs competed by that.
+        valid_loss: its validation loss, objective and weight those of training, where epochs competed by that.
         valid_metric: its value of the metric that chose it, where one was given.
         stopped_early: whether patience ended the training.
         peak_gpu_memory_mb: most memory that tensors held on the accelerator, MiB.
@@ -44,6 +46,8 @@ class TrainResult:
     best_epoch: int
     valid_elbo_nll: float | None = None
     valid_proxy_elbo_nll: float | None = None
+    valid_nll: float | None = None
+    valid_loss: float | None = None
     valid_metric: float | None = None
     stopped_early: bool = False
     peak_gpu_memory_mb: float | None = None

@@ -20,6 +20,7 @@ class Selection:
         epoch: the epoch of that value, counted from 1; 0 while there is none.
         step: updates made by then.
         bound: the weight-1 bound of that epoch.
+        criterion: its value of what epochs compete by, which is the bound unless the objective names another number.
         metric: its validation metric, where there is one.
         bad_epochs: epochs since.
     """
@@ -29,21 +30,32 @@ class Selection:
     epoch: int = 0
     step: int = 0
     bound: float | None = None
+    criterion: float | None = None
     metric: float | None = None
     bad_epochs: int = 0
 
-    def update(self, *, epoch: int, step: int, bound: float, metric: float | None = None) -> bool:
-        """Judge an epoch that competes, on its metric (higher is better) if it has one, else on its bound.
+    def update(
+        self, *, epoch: int, step: int, bound: float, criterion: float | None = None, metric: float | None = None
+    ) -> bool:
+        """Judge an epoch that competes.
+
+        Args:
+            epoch: counted from 1.
+            step: updates made.
+            bound: its weight-1 bound.
+            criterion: what is compared in its place, lower is better.
+            metric: what is compared in place of both, higher is better.
 
         Returns:
             whether it is the best so far.
         """
-        value = bound if metric is None else -metric
+        criterion = bound if criterion is None else criterion
+        value = criterion if metric is None else -metric
         value = math.inf if math.isnan(value) else value
         # The first competitor is kept whatever its value, so that even a bound that is no number leaves a model.
         if value < self.value or self.epoch == 0:
-            self.value, self.epoch, self.step, self.bound, self.metric = value, epoch, step, bound, metric
-            self.bad_epochs = 0
+            self.value, self.epoch, self.step, self.bad_epochs = value, epoch, step, 0
+            self.bound, self.criterion, self.metric = bound, criterion, metric
             return True
         self.bad_epochs += 1
         return False

@@ -76,7 +76,7 @@ def train(
     Args:
         config: the recipe's ``[train]`` table.
         train_corpus: what to train on.
-        valid_corpus: by whose weight-1 bound epochs compete.
+        valid_corpus: by whose weight-1 bound epochs compete, or by what the objective names in its place.
         out: the folder for results.
         seed: of the weights, the noise and the order of batches.
         tokenizer: goes into the model's folder.
@@ -87,7 +87,7 @@ def train(
         regularizer: further penalties, each [B] in nats per sentence, beside those of `config.regularizers`. The
             parameters of one that is a module are trained and kept in checkpoints too.
         validation_metric: measured on the model after each epoch; the epoch where it is highest is kept, instead of
-            the one with the best bound.
+            the one with the best bound (or what the objective names in its place).
         progress: whether to draw a progress bar when standard error is a terminal.
 
     Raises:
@@ -174,7 +174,7 @@ class _Training:
         self.epoch = 0
         self.position = 0  # batches of this epoch that are done
         self.over = self.stopped_early = False
-        self.last_bound = math.inf
+        self.last_bound = self.last_criterion = math.inf
         self.last_metric: float | None = None
         self.train_seconds = self.train_cpu_seconds = self.seconds_before = 0.0
         self.train_tokens = 0
@@ -439,6 +439,7 @@ class _Training:
         self.epoch += 1
         self.position = 0
         self.last_bound = measured[self.validation.bound_of(self.model)]
+        self.last_criterion = measured[self.validation.criterion_of(self.model)]
         self.last_metric = measured.get("valid_metric")
 
         # Is z used?
@@ -456,9 +457,13 @@ class _Training:
         is_best = exhausted = False
         if self.step >= max(self.objective.first_final_step, self.fresh_step + 1):
             is_best = self.selection.update(
-                epoch=self.epoch, step=self.step, bound=self.last_bound, metric=self.last_metric
+                epoch=self.epoch,
+                step=self.step,
+                bound=self.last_bound,
+                criterion=self.last_criterion,
+                metric=self.last_metric,
             )
-            exhausted = self.learning_rate.judge(self.last_bound, self.epoch - 1) or self.selection.exhausted
+            exhausted = self.learning_rate.judge(self.last_criterion, self.epoch - 1) or self.selection.exhausted
         self.over = exhausted or self.step >= self.total_steps
         self.stopped_early = exhausted and self.step < self.total_steps
         self._write({**measured, "best": is_best}, self.epoch, bar)
@@ -497,6 +502,7 @@ class _Training:
                 "over": self.over,
                 "stopped_early": self.stopped_early,
                 "last_bound": self.last_bound,
+                "last_criterion": self.last_criterion,
                 "last_metric": self.last_metric,
                 "seconds": self._seconds(),
                 "train_seconds": self.train_seconds,
@@ -520,7 +526,8 @@ class _Training:
         state, processes = saved.state, self.processes
         self.step, self.epoch, self.position = state["step"], state["epoch"], state["position"]
         self.over, self.stopped_early = state["over"], state["stopped_early"]
-        self.last_bound, self.last_metric = state["last_bound"], state["last_metric"]
+        self.last_bound, self.last_criterion = state["last_bound"], state["last_criterion"]
+        self.last_metric = state["last_metric"]
         self.seconds_before, self.train_seconds = state["seconds"], state["train_seconds"]
         self.train_cpu_seconds = state["train_cpu_seconds"]
         self.train_tokens, self.peak_memory = state["train_tokens"], state["peak_memory"]
@@ -573,7 +580,10 @@ class _Training:
                 stacklevel=2,
             )
         competed = selection.epoch > 0
-        bound = {self.validation.bound_of(self.model): selection.bound if competed else self.last_bound}
+        bound = {
+            self.validation.bound_of(self.model): selection.bound if competed else self.last_bound,
+            self.validation.criterion_of(self.model): selection.criterion if competed else self.last_criterion,
+        }
         result = TrainResult(
             steps=self.step,
             epochs=round(self.step / self.plan.steps_per_epoch, 6),

@@ -1,4 +1,4 @@
-"""The weight-1 bound on the validation sentences, by which checkpoints compete."""
+"""The validation sentences under a model: the weight-1 bound, and what else epochs may compete by."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from textvae.types import Batch
 BOUND, PROXY_BOUND = "valid_elbo_nll", "valid_proxy_elbo_nll"
 """Minus the weight-1 bound of q(z|x), or of the Gaussians with its moments where it has no density."""
 
+RECONSTRUCTION, LOSS = "valid_nll", "valid_loss"
+"""Of objectives that are no bounds: -E_q log p(x|z), and all that they charge at the present weight."""
+
 _NOISE_SEED = 20_160_101
 """The noise of a validation is the same each time, so that epochs are compared on equal draws."""
 
@@ -33,7 +36,7 @@ class Validation:
         batch_tokens: budget of a batch.
         limit: validate on this many sentences only, drawn once.
         seed: of that draw.
-        objective: measures `nll` and raw `kl`.
+        objective: measures `nll` and raw `kl`; what its epochs compete by, if not the bound, is its `competes_by`.
         processes: whole batches are dealt out to them; noise is seeded by batch, so their number changes nothing.
     """
 
@@ -71,15 +74,16 @@ class Validation:
         Returns:
             valid_elbo_nll (minus the weight-1 bound: raw KL, no free bits; exact for a language model), valid_nll and
             valid_kl in nats per sentence, total / count over all sentences; valid_active_units where there are
-            latents; valid_metric where a metric is given. None when interrupted. Where q(z|x) has no density there is
+            latents; valid_metric where a metric is given; valid_loss, the objective's own at this step's weight, where
+            epochs compete by that. None when interrupted. Where q(z|x) has no density there is
             neither its bound nor its KL but valid_proxy_elbo_nll, minus the weight-1 bound of the diagonal Gaussians
             with its moments. With an extended posterior there is valid_extended_rate in place of valid_kl and of the
             active units, whose codes take gradients: the guard has those.
         """
-        implicit = self.bound_of(model) == PROXY_BOUND
+        implicit, by_loss = self.bound_of(model) == PROXY_BOUND, self.criterion_of(model) == LOSS
         processes, was_training = self.processes, model.training
         dtype = processes.sum_dtype
-        totals = torch.zeros(2, dtype=dtype, device=processes.device)
+        totals = torch.zeros(3, dtype=dtype, device=processes.device)
         units, extended = None, False
         num_samples = getattr(self.objective, "num_samples", 1)
         model.eval()
@@ -91,14 +95,15 @@ class Validation:
                     torch.manual_seed(_NOISE_SEED + number)
                     batch = to_device(self.corpus.batch(self.batches[number]), processes.device)
                     terms = model.terms(batch, num_samples)
-                    numbers = self.objective(terms, step).metrics_B
+                    output = self.objective(terms, step)
+                    numbers = output.metrics_B
                     # What the bound charges beyond the NLL.
                     extended = "extended_rate" in numbers
                     if implicit:
                         beyond_B = self._beyond_of_proxy(model, batch, numbers["nll"])
                     else:
                         beyond_B = numbers["extended_rate" if extended else "kl"]
-                    totals += torch.stack([numbers["nll"], beyond_B]).sum(-1, dtype=dtype)
+                    totals += torch.stack([numbers["nll"], beyond_B, output.loss_B]).sum(-1, dtype=dtype)
                     sums = sums_of_means(terms, dtype)
                     units = sums if units is None else units + sums
                 value = None if metric is None else float(metric(model))
@@ -107,11 +112,13 @@ class Validation:
         # Every process holds the same latents, but one without a batch does not know how many dimensions they have.
         width = max(processes.gather(0 if units is None else units.shape[1]))
         units = torch.zeros((2, width), dtype=dtype, device=processes.device) if units is None else units
-        nll, beyond = (processes.sum(totals) / self.sentences).tolist()
+        nll, beyond, loss = (processes.sum(totals) / self.sentences).tolist()
         measured: dict[str, float] = {self.bound_of(model): nll + beyond, "valid_nll": nll}
         if not implicit:
             name = "valid_extended_rate" if any(processes.gather(extended)) else "valid_kl"
             measured[name] = beyond
+        if by_loss:
+            measured[LOSS] = loss
         if width:
             measured["valid_active_units"] = active_units(processes.sum(units), self.sentences)
         if value is not None:
@@ -124,9 +131,12 @@ class Validation:
         return self.bound(terms, 0).loss_B - nll_B
 
     def bound_of(self, model: TextModel) -> str:
-        """The name of the number by which epochs of a model compete."""
-        implicit = getattr(self.objective, "for_implicit", False) and model.latent_dim > 0
-        return PROXY_BOUND if implicit else BOUND
+        """The name of the weight-1 bound that a model has."""
+        return PROXY_BOUND if self.criterion_of(model) == PROXY_BOUND else BOUND
+
+    def criterion_of(self, model: TextModel) -> str:
+        """The name of the number by which epochs of a model compete, lower is better; a language model's is exact."""
+        return getattr(self.objective, "competes_by", BOUND) if model.latent_dim else BOUND
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def render(
     pictures = {}
     if plots.available():
         if curves:
-            pictures["curves"] = Markup(plots.training_curves(curves))
+            pictures["curves"] = Markup(plots.training_curves(curves, tuple(report.get("train", {}))))
         if details.get("evaluate", {}).get("latent"):
             pictures["latent"] = Markup(plots.latent_plane(details["evaluate"]["latent"]))
         confusion = details.get("classify", {}).get("confusion")

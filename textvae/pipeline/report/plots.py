@@ -61,14 +61,21 @@ def _svg(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
-def training_curves(rows: Sequence[dict[str, Any]]) -> str:
-    """Loss, NLL and validation bound; raw KL and its penalty; the KL weight, by step.
+_INSTEAD_OF_THE_BOUND = (("valid_nll", "validation NLL given z"), ("valid_loss", "validation loss"))
+"""What epochs compete by where the objective is no bound."""
+
+
+def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ()) -> str:
+    """Loss, NLL, what epochs competed by (mostly the bound); raw KL and its penalty; the KL weight, by step.
 
     Where q(z|x) has no density there is no KL: then only the first, and how the prior likes the codes.
 
     Args:
         rows: lines of `metrics.jsonl`.
+        kept_by: names of validation numbers that the training's result has.
     """
+    instead = [(name, label) for name, label in _INSTEAD_OF_THE_BOUND if name in kept_by]
+    bounds = instead or [("valid_elbo_nll", "validation bound"), ("valid_proxy_elbo_nll", "validation bound of proxy")]
     with _styled():
         implicit = any("prior_nll" in row for row in rows)
         figure, panels = _figure(7.0, 3.1, 2) if implicit else _figure(10.5, 3.1, 3)
@@ -86,10 +93,7 @@ def training_curves(rows: Sequence[dict[str, Any]]) -> str:
             points = [(row["step"], row[name]) for row in rows if name in row and "step" in row]
             if points:
                 axes.plot(*zip(*points, strict=True), style, color=color, label=label)
-        for name, label in (
-            ("valid_elbo_nll", "validation bound"),
-            ("valid_proxy_elbo_nll", "validation bound of proxy"),
-        ):
+        for name, label in bounds:
             bound = [(row["step"], row[name]) for row in rows if name in row and "step" in row]
             if bound:
                 left.plot(*zip(*bound, strict=True), "o", color="#b0413e", markersize=4.5, label=label)

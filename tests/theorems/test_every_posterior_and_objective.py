@@ -1,0 +1,168 @@
+"""Posteriors and priors crossed with objectives: refused with the settings, or all that learns gets a gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.components import (
+    EXTENDED,
+    OBJECTIVES,
+    POSTERIORS,
+    PRIORS,
+    SMALL,
+    WITHOUT_DENSITY,
+    posterior_beside,
+    prior_beside,
+    random_batch,
+    remembering,
+    scramble,
+)
+from tests.oracles import linear_gaussian as oracle
+from tests.oracles.linear_gaussian_vae import batch_of, linear_gaussian_vae
+from textvae.config import parse
+from textvae.decoders import LSTMDecoderConfig
+from textvae.encoders import LSTMEncoderConfig
+from textvae.errors import ConfigError
+from textvae.models import TextVAE, TextVAEConfig
+from textvae.models.support import is_learned
+from textvae.objectives import IWAEConfig, ObjectiveConfig, SteinConfig
+from textvae.posteriors import MixturePosteriorConfig, PosteriorConfig
+from textvae.priors import PriorConfig
+from textvae.training import TrainConfig
+
+ALL: dict[str, ObjectiveConfig] = {**OBJECTIVES, "stein": SteinConfig(samples=2)}
+BUILD = {"steps_per_epoch": 1, "total_steps": 1}
+
+
+def model_config(posterior: PosteriorConfig, prior: PriorConfig) -> TextVAEConfig:
+    encoder, decoder = LSTMEncoderConfig(**SMALL), LSTMDecoderConfig(**SMALL)
+    return TextVAEConfig(latent_dim=4, encoder=encoder, decoder=decoder, posterior=posterior, prior=prior)
+
+
+def accepted(model: TextVAEConfig) -> dict[str, ObjectiveConfig]:
+    """The objectives that a training of this model may have."""
+    found = {}
+    for name, objective in ALL.items():
+        table = {"model": model.model_dump(mode="json"), "objective": objective.model_dump(mode="json")}
+        try:
+            parse(TrainConfig, table, "test")
+        except ConfigError:
+            continue
+        found[name] = objective
+    return found
+
+
+def one_step(model: TextVAE, objective: ObjectiveConfig, part: nn.Module) -> dict[str, Tensor]:
+    """The gradients of a part after a step of the whole model."""
+    batch, built = random_batch(sentences=6, labels=3), objective.build(**BUILD)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    for step in range(2):
+        torch.manual_seed(step)
+        optimizer.zero_grad()
+        built(model.terms(batch, getattr(built, "num_samples", 1)), 0).loss_B.mean().backward()
+        optimizer.step()
+    return {
+        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        for name, parameter in part.named_parameters()
+    }
+
+
+def built(config: TextVAEConfig) -> TextVAE:
+    torch.manual_seed(0)
+    model = config.build(vocab_size=11, max_tokens=9, label_names=("a", "b", "c"))
+    remembering(model.prior)
+    return scramble(model, scale=0.3).train()  # type: ignore[return-value]
+
+
+PATHS = {"iwae-sticking_the_landing", "iwae-doubly_reparameterized"}
+"""Gradients that need the density of any code, and draws of q itself."""
+
+REFUSED: dict[str, set[str]] = {
+    **{name: {"stein"} | (PATHS if name in EXTENDED else set()) for name in POSTERIORS},
+    **{name: set(OBJECTIVES) for name in WITHOUT_DENSITY},
+    "mixture-stratified": {"stein", *PATHS},
+    "mixture-score": set(ALL) - {"elbo", "unregularized"},
+}
+
+
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_an_objective_is_refused_or_every_part_of_the_posterior_learns(posterior: str) -> None:
+    """Gradients after one step are finite, and not all zero in any parameter of any posterior."""
+    config = model_config(POSTERIORS[posterior], PRIORS[prior_beside(posterior)])
+    objectives = accepted(config)
+    assert set(ALL) - set(objectives) == REFUSED[posterior]
+    for name, objective in objectives.items():
+        model = built(config)
+        for part, gradient in one_step(model, objective, model.posterior).items():
+            assert gradient.isfinite().all(), (name, part)
+            assert gradient.abs().max() > 1e-6, (name, part)
+
+
+@pytest.mark.parametrize("prior", [name for name in PRIORS if is_learned(PRIORS[name])])
+def test_an_objective_is_refused_or_every_part_of_the_prior_learns(prior: str) -> None:
+    config = model_config(POSTERIORS[posterior_beside(prior)], PRIORS[prior])
+    objectives = accepted(config)
+    assert set(ALL) - set(objectives) == {"stein", "unregularized"}
+    for name, objective in objectives.items():
+        model = built(config)
+        for part, gradient in one_step(model, objective, model.prior).items():
+            assert gradient.isfinite().all(), (name, part)
+            assert gradient.abs().max() > 1e-6, (name, part)
+
+
+def test_a_score_would_leave_the_encoder_of_a_bound_without_any_gradient() -> None:
+    """What the refusal is for: the crossing above could not but notice."""
+    config = model_config(POSTERIORS["mixture-score"], PRIORS["standard_normal"])
+    model = built(config)
+    found = one_step(model, OBJECTIVES["iwae-plain"], model.posterior)
+    assert all(gradient.abs().max() < 1e-6 for gradient in found.values())
+
+
+def along_the_plain_gradient(
+    posterior: PosteriorConfig, beta: float, prior: str, taken: slice = slice(None)
+) -> list[Tensor]:
+    """Plain and doubly reparameterized gradients of the posterior, k = 4, projected on the direction of the plain one.
+
+    Each 40 estimates from 40 times the observation of O1, on the same draws; the direction is that of 20 others.
+    """
+    x_NX = torch.tensor([oracle.X] * 40, dtype=torch.float64)
+    torch.manual_seed(0)
+    model = linear_gaussian_vae(posterior, PRIORS[prior], x_NX)
+    scramble(model.posterior, scale=0.2)
+    batch, parameters = batch_of(model, 40), list(model.posterior.parameters())
+
+    def estimate(gradient: str, seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        schedule: Any = {"kind": "constant", "weight": beta}
+        objective = IWAEConfig(samples=4, gradient=gradient, kl_weight=schedule).build(**BUILD)  # type: ignore[arg-type]
+        loss = objective(model.terms(batch, 4), 0).loss_B.mean()
+        return torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, parameters)])[taken]
+
+    direction = torch.stack([estimate("plain", seed) for seed in range(1000, 1020)]).mean(0)
+    direction = direction / direction.norm()
+    return [torch.stack([estimate(name, seed) @ direction for seed in range(40)]) for name in NAMES]
+
+
+NAMES = ("plain", "doubly_reparameterized")
+
+
+@pytest.mark.parametrize("posterior", [name for name in POSTERIORS if not PATHS & REFUSED[name]])
+def test_doubly_reparameterized_gradients_are_unbiased_for_every_posterior(posterior: str) -> None:
+    """At KL weight 1/2: the plain mean, far from zero, within 3 standard errors of the difference."""
+    plain, double = along_the_plain_gradient(POSTERIORS[posterior], 0.5, prior_beside(posterior))
+    difference = plain - double
+    assert difference.mean().abs() < 3 * difference.std() / 40**0.5
+    assert plain.mean() > 6 * plain.std() / 40**0.5
+    assert difference.std() / 40**0.5 < 0.1 * plain.mean()
+
+
+def test_strata_would_bias_doubly_reparameterized_gradients() -> None:
+    """What the refusal is for: the logits' gradient (of 15 biases the first 3, after 60 weights) is another one."""
+    config = MixturePosteriorConfig(components=3, estimator="stratified")
+    plain, double = along_the_plain_gradient(config, 1.0, "standard_normal", taken=slice(60, 63))
+    difference = plain - double
+    assert difference.mean().abs() > 10 * difference.std() / 40**0.5
