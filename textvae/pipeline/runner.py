@@ -116,7 +116,7 @@ def _run_step(
     partial = place.with_name(stage.name + ".partial")
     if team.is_main:
         say(f"{stage.name}: running {step.reason}")
-        spent = _begin(partial, place, step)
+        _begin(partial, place, step)
     if stage.all_processes:
         team.wait()
     work = Work(
@@ -129,17 +129,12 @@ def _run_step(
         is_main=team.is_main,
     )
     began = time.monotonic()
-    try:
-        results = stage.run(work)
-    except BaseException:
-        if team.is_main and stage.resumes and partial.exists():
-            _note_time(partial, step, spent + time.monotonic() - began)
-        raise
+    results = as_json(stage.run(work))
     if not team.is_main:
         return
-    seconds = spent + time.monotonic() - began
+    # A stage that went on from an earlier sitting, however that one ended, counts its time itself.
+    seconds = float(results.get("seconds", time.monotonic() - began))
     (partial / BEGUN).unlink(missing_ok=True)
-    results = as_json(results)
     write_json(partial / RESULTS, results)
     finished = replace(step.draft, seconds=round(seconds, 3), results=results, files=describe_files(partial))
     finished.write(partial)
@@ -147,18 +142,13 @@ def _run_step(
     say(f"{stage.name}: finished in {_duration(seconds)}")
 
 
-def _begin(partial: Path, place: Path, step: Step) -> float:
-    """Make the folder a stage writes into, or keep an interrupted one; seconds already spent in it."""
+def _begin(partial: Path, place: Path, step: Step) -> None:
+    """Make the folder a stage writes into, or keep an interrupted one."""
     if step.stage.resumes and begun(place) == step.draft.fingerprint and "--force" not in step.reason:
-        return float(read_json(partial / BEGUN).get("seconds", 0.0))
+        return
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    _note_time(partial, step, 0.0)
-    return 0.0
-
-
-def _note_time(partial: Path, step: Step, seconds: float) -> None:
-    write_json(partial / BEGUN, {"fingerprint": step.draft.fingerprint, "seconds": round(seconds, 3)})
+    write_json(partial / BEGUN, {"fingerprint": step.draft.fingerprint})
 
 
 def _report_is_current(out: Path, steps: Sequence[Step]) -> bool:

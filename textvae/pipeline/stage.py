@@ -48,7 +48,8 @@ class Stage(ABC):
         needs: stages whose output it reads.
         reads_corpus: whether the corpus itself is an input.
         uses_seed: whether a change of seed changes its output.
-        resumes: whether an interrupted output is kept, for `run` to go on from.
+        resumes: whether an interrupted output is kept, for `run` to go on from. Its numbers then tell `seconds`, over
+            all sittings: only what it keeps itself survives a SIGKILL.
         all_processes: whether every process takes part where several were started.
     """
 

@@ -14,6 +14,8 @@ from textvae.pipeline.recipe import Recipe, read_recipe
 from textvae.pipeline.runner import run_recipe
 from textvae.pipeline.stage import Stage, Work
 
+EPOCH_SECONDS = 1000.0
+
 
 class CutConfig(Config):
     max_tokens: int = 5
@@ -64,7 +66,7 @@ class Fit(Stage):
             die_if_asked(f"train {done}")
         source = (work.inputs["tokenize"] / "words.txt").read_text()
         (work.folder / "model.txt").write_text(f"{source}{done} epochs, seed {work.seed}\n")
-        return {"epochs": done, "resumed_from": resumed}
+        return {"epochs": done, "resumed_from": resumed, "seconds": done * EPOCH_SECONDS}
 
 
 class Measure(Stage):
