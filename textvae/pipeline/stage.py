@@ -87,6 +87,13 @@ class Stage(ABC):
             ConfigError: and says why.
         """
 
+    def starts_from(self, config: Mapping[str, Any]) -> str | None:
+        """The other run, or model, that it reads: as its settings (plain JSON values) name it; None for none.
+
+        It is refused where it is not there, and made anew it makes this stage run again; see `pipeline.sources`.
+        """
+        return None
+
     def watched_only(self, config: Any) -> set[str]:
         """Settings that change how the stage is watched and not what comes out: left out of the fingerprint."""
         return set(getattr(config, "loop_only", ()))

@@ -105,7 +105,7 @@ def _current(recipe: Recipe, out: Path) -> tuple[dict[str, Manifest], list[str]]
         manifest = read_manifest(out / name) if name in recipe.tables else None
         if manifest is None:
             continue
-        needs = {need: print_ for need, print_ in manifest.inputs.items() if need != "corpus"}
+        needs = {need: print_ for need, print_ in manifest.inputs.items() if need in STAGE_NAMES}
         if all(need in good and good[need].fingerprint == print_ for need, print_ in needs.items()):
             good[name] = manifest
         else:
