@@ -16,6 +16,7 @@ from textvae.training.aggressive import AggressiveConfig
 from textvae.training.initial import StartFromConfig
 from textvae.training.learning_rate import DecayConfig, NoDecayConfig
 from textvae.training.optimizers import AdamConfig, OptimizerConfig
+from textvae.training.phases import require_final_weight
 
 
 class TrainConfig(Config):
@@ -40,7 +41,10 @@ class TrainConfig(Config):
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of the gradient; inf for no clipping")
     encoder_updates: AggressiveConfig | None = Field(None, description="how the encoder is kept ahead of the decoder")
     fresh_decoder: int | None = Field(
-        None, ge=1, description="after so many epochs the decoder, the optimizer and the learning rate start anew"
+        None,
+        ge=1,
+        description="after so many epochs of an autoencoder (a KL weight of 0) decoder, optimizer and learning rate "
+        "start anew",
     )
     start_from: StartFromConfig | None = Field(None, description="a trained model whose weights to begin with")
     guard_sentences: int = Field(500, ge=0, description="validation sentences the collapse guard looks at; 0 = none")
@@ -73,6 +77,21 @@ class TrainConfig(Config):
                 "doubly reparameterized gradients would scale those of the regularizers too; set objective.gradient = "
                 '"plain", or remove the regularizers'
             )
+        if self.regularizers and self.model.kind == "language_model":
+            raise ValueError(
+                f"a {self.regularizers[0].kind} regularizer reads z, which a language_model does not have; remove it "
+                "from regularizers"
+            )
+        if getattr(type(self.objective), "compares_vectors", False) and self.model.kind == "semi_supervised":
+            raise ValueError(
+                f"the objective {self.objective.kind} compares vectors with a prior's, and a label of a "
+                "semi_supervised model is none; use the objective elbo, or a text_vae"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> TrainConfig:
+        require_final_weight(self.objective, self.epochs, self.max_steps)
         if self.fresh_decoder is not None and self.fresh_decoder >= self.epochs:
             raise ValueError(f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}")
         return self

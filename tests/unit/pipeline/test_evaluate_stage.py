@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.training.helpers import LABELS, MODEL, config, sentences, write_corpora
 from textvae.config import parse
+from textvae.errors import ConfigError
 from textvae.evaluation import EvaluateConfig
 from textvae.models import ModelConfig
 from textvae.pipeline.commands import evaluate_run
@@ -37,6 +38,16 @@ def test_probes_learn_from_the_training_split_and_are_reported(tmp_path: Path) -
     )
     found = EvaluateStage().run(work)
     assert 0.0 <= found["probe_accuracy_20"] <= 1.0 and found["probe_accuracy_20_se"] < 0.2
+
+
+def test_annealing_a_label_is_refused_before_training() -> None:
+    settings = {
+        "train": config(model={**MODEL, "kind": "semi_supervised"}),
+        "evaluate": parse(EvaluateConfig, {"ais": {}}, "test"),
+    }
+    with pytest.raises(ConfigError, match=r"recipe x: annealed .* has a label beside it; leave out \[evaluate.ais\]"):
+        EvaluateStage().check_settings(settings, "recipe x")
+    EvaluateStage().check_settings({**settings, "evaluate": EvaluateConfig()}, "recipe x")
 
 
 @pytest.fixture(scope="module")
