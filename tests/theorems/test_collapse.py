@@ -177,7 +177,8 @@ def test_a_fresh_decoder_begins_anew(corpora: Corpora, tmp_path: Path, monkeypat
 
     monkeypatch.setattr(trainer._Training, "_begin_anew", watched)
     settings = {"epochs": 3, "fresh_decoder": 1, "warmup": 3, "decay": {"kind": "cosine"}}
-    fit(corpora, tmp_path, **settings)
+    objective = {"kind": "elbo", "kl_weight": {"kind": "linear", "start": 1, "end": 2, "unit": "epochs"}}
+    fit(corpora, tmp_path, **settings, objective=objective)
     ((before, after, memory),) = seen
     assert memory == 0
     for name in before:

@@ -190,11 +190,11 @@ def _baseline(tables: dict[str, Any], name: str, asked: Mapping[str, Any]) -> di
         name: the baseline's, so that the two runs stand side by side.
         asked: the settings of training that came with the change of kind: they stay, to be refused if they must.
 
-    >>> train = {"model": {"kind": "language_model", "latent_dim": 8, "decoder": {"kind": "gru"}}, "regularizers": []}
+    >>> train = {"model": {"kind": "language_model", "latent_dim": 8, "decoder": {"kind": "gru"}}, "fresh_decoder": 4}
     >>> _baseline({"name": "a", "train": train, "interpolate": {}}, "a_lm", asked={})
     {'name': 'a_lm', 'train': {'model': {'kind': 'language_model', 'decoder': {'kind': 'gru'}}}}
     """
-    of_codes = {"encoder_updates", "regularizers"} - set(asked)
+    of_codes = {"encoder_updates", "fresh_decoder", "regularizers"} - set(asked)
     train = {part: value for part, value in tables["train"].items() if part not in of_codes}
     model = {part: value for part, value in tables["train"]["model"].items() if part in ("kind", "decoder")}
     kept = {part: table for part, table in tables.items() if part not in ("interpolate", "classify")}

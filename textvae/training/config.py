@@ -16,7 +16,7 @@ from textvae.training.aggressive import AggressiveConfig
 from textvae.training.initial import StartFromConfig
 from textvae.training.learning_rate import DecayConfig, NoDecayConfig
 from textvae.training.optimizers import AdamConfig, OptimizerConfig
-from textvae.training.phases import require_final_weight
+from textvae.training.phases import require_autoencoder_first, require_final_weight
 
 
 class TrainConfig(Config):
@@ -92,8 +92,13 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _phases_fit(self) -> TrainConfig:
         require_final_weight(self.objective, self.epochs, self.max_steps)
-        if self.fresh_decoder is not None and self.fresh_decoder >= self.epochs:
+        if self.fresh_decoder is None:
+            return self
+        if self.model.kind == "language_model":
+            raise ValueError("fresh_decoder keeps what the encoder learned, and a language_model has none; remove it")
+        if self.fresh_decoder >= self.epochs:
             raise ValueError(f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}")
+        require_autoencoder_first(self.objective, self.epochs, self.fresh_decoder)
         return self
 
     def _density_where_it_is_needed(self) -> None:

@@ -34,6 +34,31 @@ def require_final_weight(objective: Component, epochs: int, max_steps: int | Non
     )
 
 
+def require_autoencoder_first(objective: Component, epochs: int, fresh_decoder: int) -> None:
+    """Refuse a fresh decoder without an autoencoder before it: the encoder would have collapsed by then.
+
+    Raises:
+        ValueError: for pydantic to report, as this is called while a config is checked.
+    """
+    name, schedule = weight_of(objective)
+    if objective.kind == "unregularized":
+        return
+    wanted = f'{{ kind = "linear", start = {fresh_decoder}, end = {min(fresh_decoder + 3, epochs)}, unit = "epochs" }}'
+    if schedule is None:
+        raise ValueError(
+            f"fresh_decoder = {fresh_decoder} needs an autoencoder before it, and the objective {objective.kind} has "
+            f"no weight that could be 0; use the objective elbo with kl_weight = {wanted}, or remove fresh_decoder"
+        )
+    weight = schedule.build(steps_per_epoch=_STEPS, total_steps=epochs * _STEPS)  # type: ignore[attr-defined]
+    # Of an epoch it is known that it has a step, and no more.
+    steps = fresh_decoder * (1 if getattr(schedule, "unit", "") == "steps" else _STEPS)
+    if any(weight(step) > 0.0 for step in range(steps)):
+        raise ValueError(
+            f"fresh_decoder = {fresh_decoder} needs an autoencoder in the epochs before it, and there objective.{name} "
+            f"is above 0, so that the encoder may collapse first; set objective.{name} = {wanted}"
+        )
+
+
 def weight_of(objective: Component) -> tuple[str, Component | None]:
     """The schedule of an objective's KL weight, and the name of its setting.
 

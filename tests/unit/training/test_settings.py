@@ -32,6 +32,10 @@ def linear(start: float, end: float, unit: str = "epochs", **more: Any) -> dict[
     return {"kind": "linear", "start": start, "end": end, "unit": unit, **more}
 
 
+def fresh(decoder_after: int = 2, **schedule: Any) -> dict[str, Any]:
+    return {**weight(**schedule), "fresh_decoder": decoder_after}
+
+
 SEMI = {"model": {**MODEL, "kind": "semi_supervised"}}
 STEIN: dict[str, Any] = {"objective": {"kind": "stein"}}
 
@@ -71,6 +75,25 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         sphere("power_spherical", 1000.0),
         "no concentration .* gives a KL of 1000 nats in 3 dimensions; ask for at most",
     ),
+    "fresh decoder, weight 1": (
+        fresh(kind="constant"),
+        r'kl_weight is above 0, .*; set .*kl_weight = \{ kind = "linear", start = 2, end = 5, unit = "epochs" \}',
+    ),
+    "fresh decoder, too early a rise": (fresh(**linear(1.9, 4)), "kl_weight is above 0"),
+    "fresh decoder, too early a fraction": (fresh(**linear(0.3, 0.6, "fraction")), "kl_weight is above 0"),
+    "fresh decoder, a rise from above": (fresh(**linear(2, 4, initial=0.1)), "kl_weight is above 0"),
+    "fresh decoder, a rise at the first step": (fresh(**linear(0, 40, "steps")), "kl_weight is above 0"),
+    "fresh decoder, sigmoid": (fresh(kind="sigmoid"), "kl_weight is above 0"),
+    "fresh decoder, cycles": (fresh(kind="cyclical"), "kl_weight is above 0"),
+    "fresh decoder, no weight": (
+        {**posterior(kind="stein"), **STEIN, "epochs": 5, "fresh_decoder": 2},
+        "the objective stein has no weight that could be 0",
+    ),
+    "fresh decoder, no encoder": (
+        {**fresh(**linear(2, 4)), "model": LANGUAGE_MODEL},
+        "fresh_decoder keeps what the encoder learned, and a language_model has none; remove it",
+    ),
+    "fresh decoder at the end": (fresh(5, **linear(5, 5)), "must be before the end"),
     "rate of a sphere with labels": (
         {"model": {**sphere("von_mises_fisher", 1000.0)["model"], "kind": "semi_supervised"}},
         "no concentration",
@@ -84,6 +107,11 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "cycles to the end": weight(kind="cyclical", cycles=7, zero=0.5, rise=0.5),
     "steps, of which nobody knows": weight(**linear(0, 30, "steps")),
     "steps to the last": {**weight(**linear(0, 20, "steps")), "max_steps": 20},
+    "fresh decoder": fresh(**linear(2, 4)),
+    "fresh decoder, a fraction": fresh(**linear(0.4, 0.8, "fraction")),
+    "fresh decoder, a long first cycle": fresh(kind="cyclical", cycles=1),
+    "fresh decoder, steps": fresh(**linear(40, 80, "steps")),
+    "fresh decoder, no KL at all": {"objective": {"kind": "unregularized"}, "epochs": 5, "fresh_decoder": 2},
     "as much noise": {**posterior(kind="stein", noise_dim=3), **STEIN},
     "rate of a sphere": sphere("von_mises_fisher", 10.0),
 }
