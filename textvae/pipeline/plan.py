@@ -154,10 +154,8 @@ def _configs(
     for stage in asked:
         stage.check_settings(checked, recipe.source)
     return {
-        name: {
-            key: value for key, value in as_json(checked[name]).items() if key not in stage.watched_only(checked[name])
-        }
-        for name, stage in ((stage.name, stage) for stage in asked)
+        name: {key: value for key, value in as_json(checked[name]).items() if key not in checked[name].watched_only}
+        for name in (stage.name for stage in asked)
     }
 
 

@@ -93,7 +93,3 @@ class Stage(ABC):
         It is refused where it is not there, and made anew it makes this stage run again; see `pipeline.sources`.
         """
         return None
-
-    def watched_only(self, config: Any) -> set[str]:
-        """Settings that change how the stage is watched and not what comes out: left out of the fingerprint."""
-        return set(getattr(config, "loop_only", ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -25,6 +25,8 @@ class TrainConfig(Config):
     >>> TrainConfig.model_validate({"epochs": 3, "optimizer": {"kind": "sgd", "lr": 0.5}}).optimizer.lr
     0.5
     """
+
+    watched_only: ClassVar[frozenset[str]] = frozenset({"checkpoint_minutes", "trackers"})
 
     model: ModelConfig = Field(default_factory=TextVAEConfig)
     objective: ObjectiveConfig = Field(default_factory=ELBOConfig)

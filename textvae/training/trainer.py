@@ -42,9 +42,6 @@ from textvae.training.validation import Validation, isolated_randomness
 
 MODEL_FOLDER, CHECKPOINT_FOLDER, RESULT_FILE = "model", "checkpoints", "result.json"
 
-_WATCHING = {"checkpoint_minutes", "trackers"}
-"""Settings that change how a training is watched and not what comes out: they may differ on resuming."""
-
 
 class DivergedError(TextVAEError):
     """The loss or its gradient is no longer a number."""
@@ -196,7 +193,7 @@ class _Training:
 
         # -- What tells this training from others.
         self.identity: dict[str, Any] = {
-            "config": config.model_dump(mode="json", exclude=_WATCHING),
+            "config": config.model_dump(mode="json", exclude=set(config.watched_only)),
             "seed": seed,
             "data": {"train": _fingerprint(train_corpus), "valid": _fingerprint(valid_corpus)},
         }

@@ -24,6 +24,7 @@ class CutConfig(Config):
 
 
 class FitConfig(Config):
+    watched_only: ClassVar[frozenset[str]] = frozenset({"shown"})
     epochs: int = 3
     shown: int = 1
     start_from: str | None = None
@@ -55,9 +56,6 @@ class Fit(Stage):
 
     def config_type(self) -> Any:
         return FitConfig
-
-    def watched_only(self, config: Any) -> set[str]:
-        return {"shown"}
 
     def starts_from(self, config: Mapping[str, Any]) -> str | None:
         return config["start_from"]

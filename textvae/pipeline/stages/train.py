@@ -53,9 +53,6 @@ class TrainStage(Stage):
         )
         return result.to_dict()
 
-    def watched_only(self, config: Any) -> set[str]:
-        return {"checkpoint_minutes", "trackers"}
-
 
 def model_card(work: Work) -> dict[str, Any]:
     """What a model should tell of where it comes from."""
