@@ -53,6 +53,8 @@ METRICS: tuple[Metric, ...] = (
            "dimensions of z whose mean varies between sentences, variance above 0.01 (0.01 / D on a sphere)", 0),
     Metric("evaluate.token_accuracy", "Tokens reconstructed", "share",
            "at the same place, from the code of a sentence alone", 3),
+    Metric("evaluate.teacher_forced_accuracy", "... given the true tokens before them", "share",
+           "likeliest next token, from the code and the sentence so far: a language model scores there too", 3),
     Metric("evaluate.exact_match", "Sentences reconstructed", "share", "exactly, to the last token", 3),
     Metric("evaluate.bleu", "BLEU of reconstructions", "0 to 100", "overlap of words and phrases, by sacrebleu", 1),
     Metric("evaluate.probe_accuracy_#", "Labels read off codes", "share, from # labels",
