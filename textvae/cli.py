@@ -88,16 +88,14 @@ def run_command(
 ) -> None:
     """Run what is out of date of recipes, and nothing else."""
     from textvae.pipeline.recipe import read_recipe
-    from textvae.pipeline.runner import run_recipe
+    from textvae.pipeline.runner import run_recipes
 
     # A dry run is asked for its lines, so they are its output; otherwise they are progress.
     line = (
         (lambda text: print(text, flush=True)) if dry_run else (lambda text: print(text, file=sys.stderr, flush=True))
     )
-    # All are read before the first one runs, so that a misspelt file is not found tomorrow.
-    for recipe in [read_recipe(name, settings or []) for name in recipes]:
-        folder = out / recipe.name if out is not None and len(recipes) > 1 else out
-        run_recipe(recipe, folder, only=only, force=force, dry_run=dry_run, say=line)
+    read = [read_recipe(name, settings or []) for name in recipes]
+    run_recipes(read, out, only=only, force=force, dry_run=dry_run, say=line)
 
 
 @app.command("new")

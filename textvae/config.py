@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -14,7 +14,14 @@ T = TypeVar("T")
 
 
 class Config(BaseModel):
-    """A frozen table of settings; an unknown field is an error."""
+    """A frozen table of settings; an unknown field is an error.
+
+    Attributes:
+        watched_only: fields that change how something is watched and not what comes out: no fingerprint has them, and
+            they may differ where an interrupted work is gone on with.
+    """
+
+    watched_only: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 

@@ -71,7 +71,7 @@ def training(folder: Path, name: str, further: dict[str, Any]) -> None:
         checkpoint_minutes=0.02 / 60,
         fresh_decoder=2,
         encoder_updates={"max_updates": 2, "window": 1},
-        objective={"kind": "elbo", "kl_weight": {"kind": "linear", "end": 0.3}},
+        objective={"kind": "elbo", "kl_weight": {"kind": "linear", "start": 2, "end": 3, "unit": "epochs"}},
         **further,
     )
     train(settings, train_corpus, valid_corpus, folder / name, seed=3, tokenizer=tokenizer, label_names=LABELS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import CollapseWarning, TrainResult, train
 from textvae.training.aggressive import AggressiveConfig, AggressiveRule, InnerLoop
+from textvae.training.checkpoint import has_checkpoints
 from textvae.training.guard import CollapseGuard, remedy
 
 Corpora = tuple[TokenizedCorpus, TokenizedCorpus, Tokenizer]
@@ -175,7 +177,8 @@ def test_a_fresh_decoder_begins_anew(corpora: Corpora, tmp_path: Path, monkeypat
 
     monkeypatch.setattr(trainer._Training, "_begin_anew", watched)
     settings = {"epochs": 3, "fresh_decoder": 1, "warmup": 3, "decay": {"kind": "cosine"}}
-    fit(corpora, tmp_path, **settings)
+    objective = {"kind": "elbo", "kl_weight": {"kind": "linear", "start": 1, "end": 2, "unit": "epochs"}}
+    fit(corpora, tmp_path, **settings, objective=objective)
     ((before, after, memory),) = seen
     assert memory == 0
     for name in before:
@@ -201,6 +204,33 @@ def test_starting_from_a_run(corpora: Corpora, healthy: Path, tmp_path: Path) ->
         fit(corpora, tmp_path / "other", start_from=source)
     with pytest.raises(ModelError, match="no model"):
         fit(corpora, tmp_path / "none", start_from={"run": str(tmp_path / "nowhere")})
+
+
+def test_a_source_is_read_only_where_there_is_no_checkpoint(corpora: Corpora, healthy: Path, tmp_path: Path) -> None:
+    train_corpus, valid_corpus, tokenizer = corpora
+    source = tmp_path / "source"
+    shutil.copytree(healthy / "model", source)
+    settings = config(**{**AUTOENCODER, "epochs": 2, "start_from": {"run": "a name that somebody resolves"}})
+    asked: list[str] = []
+
+    def find(named: str) -> Path:
+        asked.append(named)
+        return source
+
+    def sitting(metric: Any) -> TrainResult:
+        return train(settings, train_corpus, valid_corpus, tmp_path / "out", seed=0, tokenizer=tokenizer,
+                     label_names=LABELS, find_source=find, validation_metric=metric)  # fmt: skip
+
+    def failing_at_the_second_look(model: Any) -> float:
+        if has_checkpoints(tmp_path / "out" / "checkpoints"):
+            raise RuntimeError("power cut")
+        return 0.0
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        sitting(failing_at_the_second_look)
+    shutil.rmtree(source)
+    assert sitting(lambda model: 0.0).epochs == 2.0
+    assert asked == ["a name that somebody resolves"]
 
 
 def test_a_language_model_becomes_a_decoder(corpora: Corpora, tmp_path: Path) -> None:

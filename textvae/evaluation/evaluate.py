@@ -63,7 +63,11 @@ class EvaluateConfig(Config):
 
 
 def require_bound(model: Any, config: EvaluateConfig) -> None:
-    """Refuse to weigh codes that have no density, or that have none without a vector which no corpus has.
+    """Refuse to weigh codes that have no density, or none without a vector which no corpus has, and to anneal a label.
+
+    Args:
+        model: the settings of a model.
+        config: those of its evaluation.
 
     Raises:
         ConfigError: and names what to use.
@@ -74,11 +78,16 @@ def require_bound(model: Any, config: EvaluateConfig) -> None:
             f"the prior is conditioned on a vector of {vector_dim} numbers, and corpora hold none, so there is no p(x) "
             "to bound; bound log p(x|vector) by textvae.evaluation.likelihood, or condition the prior on labels."
         )
-    posterior = getattr(getattr(model, "config", None), "posterior", None)
+    posterior = getattr(model, "posterior", None)
     if config.ais is None and not has_density(posterior):
         raise ConfigError(
             f"a {posterior.kind} posterior has no density, so neither ELBO nor importance weighting bounds the "  # type: ignore[union-attr]
             "likelihood; add [evaluate.ais] to the recipe, or --ais to the command."
+        )
+    if config.ais is not None and getattr(model, "kind", "") == "semi_supervised":
+        raise ConfigError(
+            "annealed importance sampling moves one vector a sentence, and a semi_supervised model has a label beside "
+            "it; leave out [evaluate.ais], or --ais of the command."
         )
 
 
@@ -154,10 +163,10 @@ def evaluate(
 
     Raises:
         ConfigError: a probe needs more labels than a class has, or scikit-learn, which is missing; a posterior without
-            a density needs `config.ais`.
+            a density needs `config.ais`, and a semi-supervised model cannot have it.
     """
     config = config or EvaluateConfig()
-    require_bound(model, config)
+    require_bound(getattr(model, "config", None), config)
     # Before anything is measured, so that hours of work do not end in an error.
     shown = _probed_sentences(corpus, training_corpus, config, seed)
     device = torch.device(device if device is not None else model.device)

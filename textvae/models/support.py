@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textvae.config import Component
+from textvae.errors import ConfigError
 
 EUCLIDEAN, SPHERE = "euclidean", "sphere"
 
@@ -75,7 +76,8 @@ def kl_has_dimensions(posterior: Component, prior: Component) -> bool:
 
 
 def require_same_support(posterior: Component, prior: Component, latent_dim: int) -> None:
-    """Refuse a pair between which no KL is finite, a sphere without room, and levels that do not fit.
+    """Refuse a pair between which no KL is finite, a sphere without room, levels that do not fit, and settings of the
+    posterior that no code of this many dimensions can meet.
 
     Raises:
         ValueError: for pydantic to report, as this is called while a config is checked.
@@ -89,6 +91,12 @@ def require_same_support(posterior: Component, prior: Component, latent_dim: int
     if ours == SPHERE and latent_dim < 2:
         raise ValueError(f"latent_dim is {latent_dim}, but a sphere needs at least 2; use 2 or more")
     _require_whole_levels(posterior, prior, latent_dim)
+    require_dim = getattr(posterior, "require_dim", None)
+    if require_dim is not None:
+        try:
+            require_dim(latent_dim)
+        except ConfigError as error:
+            raise ValueError(str(error).removesuffix(".")) from None
 
 
 def _require_whole_levels(posterior: Component, prior: Component, latent_dim: int) -> None:

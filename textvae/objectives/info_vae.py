@@ -25,6 +25,7 @@ class InfoVAEConfig(Component):
     """Settings of InfoVAE with the maximum mean discrepancy."""
 
     kind: Literal["info_vae"] = "info_vae"
+    compares_vectors: ClassVar[bool] = True
     alpha: float = Field(1.0, le=1, description="1 charges no KL by sentence (MMD-VAE), 0 all of it")
     scale: float = Field(100.0, ge=0, description="lambda: the larger, the closer is q(z) to p(z)")
     weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig, description="of both penalties")

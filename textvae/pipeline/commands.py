@@ -91,18 +91,26 @@ def evaluate_run(
         table["iw_samples"] = samples
     if ais and table.get("ais") is None:
         table["ais"] = {}
-    config: EvaluateConfig = parse(EvaluateConfig, table, "the options")
+    home = run_of_model(find_model(run))
     with tempfile.TemporaryDirectory() as scratch:
         if file is not None:
             path, split = _tokenize_file(model, file, Path(scratch)), str(file)
+        elif home is None:
+            raise ModelError(f"{run} has no tokenized corpus beside it; give sentences by --file FILE.")
         else:
-            home = run_of_model(find_model(run))
-            if home is None:
-                raise ModelError(f"{run} has no tokenized corpus beside it; give sentences by --file FILE.")
             path = split_file(home / "tokenize", split)
-            split = path.stem
-        progress = spoken(say, every=5.0)
-        measured = evaluate(model, TokenizedCorpus(path), config, seed=seed, progress=progress)
+            split = table["split"] = path.stem
+            if split == "train" and table.pop("probe_labels", ()):
+                say("  no probes: on the training split they would be measured on sentences that they learn from")
+        config: EvaluateConfig = parse(EvaluateConfig, table, "the options")
+        measured = evaluate(
+            model,
+            TokenizedCorpus(path),
+            config,
+            seed=seed,
+            training_corpus=None if home is None else TokenizedCorpus(home / "tokenize" / "train.arrow"),
+            progress=spoken(say, every=5.0),
+        )
         return {**as_json(dict(measured)), "split": split}
 
 

@@ -51,6 +51,11 @@ class Manifest:
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
+    @property
+    def total_seconds(self) -> float:
+        """Wall time over all sittings. A stage's own count comes first: manifests of old counted the last ones only."""
+        return float(self.results.get("seconds", self.seconds))
+
     def write(self, folder: Path) -> None:
         """Flush everything in the folder to the disk, then write the manifest."""
         flush_folder(folder)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from textvae import __version__
-from textvae.errors import ConfigError
+from textvae.errors import ConfigError, ModelError
 from textvae.pipeline.files import read_json
 from textvae.pipeline.fingerprint import changes, fingerprint
 from textvae.pipeline.manifest import Manifest, as_json, damage, read_manifest
 from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.sources import SOURCE, Planned, source_fingerprint
 from textvae.pipeline.stage import Stage
 
 BEGUN = "begun.json"
-"""In a `.partial` folder: the fingerprint of what is being made there."""
+"""In a `.partial` folder: the fingerprint of what is being made there, and those of what it is made from."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,13 @@ class Step:
 
 
 def make_plan(
-    recipe: Recipe, stages: Sequence[Stage], out: Path, *, only: str | None = None, force: bool = False
+    recipe: Recipe,
+    stages: Sequence[Stage],
+    out: Path,
+    *,
+    only: str | None = None,
+    force: bool = False,
+    planned: Planned | None = None,
 ) -> list[Step]:
     """Compare what a recipe asks for with what is there.
 
@@ -50,6 +58,7 @@ def make_plan(
         out: the run folder.
         only: this stage and what it needs, no other.
         force: run it (or everything) although it is up to date.
+        planned: other runs that the same command brings up to date before this one.
 
     Raises:
         ConfigError: the recipe cannot work.
@@ -70,8 +79,16 @@ def make_plan(
         if corpus_print is not None and stage.reads_corpus:
             inputs["corpus"] = corpus_print
         seed = recipe.seed if stage.uses_seed else None
-        config = configs[stage.name]
-        print_ = fingerprint(stage.name, stage.version, __version__, config, inputs, seed)
+        config, place = configs[stage.name], out / stage.name
+        print_of = partial(fingerprint, stage.name, stage.version, __version__, config, seed=seed)
+        named, missing = stage.starts_from(config), None
+        if named is not None:
+            try:
+                inputs[SOURCE] = source_fingerprint(named, out.parent, planned or {})
+            except ModelError as error:
+                missing = error
+                inputs |= _remembered_source(place, there[stage.name], inputs, print_of)
+        print_ = print_of(inputs)
         draft = Manifest(
             stage=stage.name,
             fingerprint=print_,
@@ -84,7 +101,9 @@ def make_plan(
             seed=seed,
         )
         forced = force and only in (None, stage.name)
-        reason = _reason(out / stage.name, there[stage.name], draft, running, forced)
+        reason = _reason(place, there[stage.name], draft, running, forced)
+        if missing is not None and reason is not None and (forced or begun(place) != print_):
+            raise ConfigError(f"{recipe.source}: {stage.name}.start_from: {missing}")
         prints[stage.name] = print_
         if reason is not None:
             running.add(stage.name)
@@ -135,10 +154,8 @@ def _configs(
     for stage in asked:
         stage.check_settings(checked, recipe.source)
     return {
-        name: {
-            key: value for key, value in as_json(checked[name]).items() if key not in stage.watched_only(checked[name])
-        }
-        for name, stage in ((stage.name, stage) for stage in asked)
+        name: {key: value for key, value in as_json(checked[name]).items() if key not in checked[name].watched_only}
+        for name in (stage.name for stage in asked)
     }
 
 
@@ -167,13 +184,30 @@ def _reason(place: Path, old: Manifest | None, new: Manifest, running: set[str],
         if old.inputs.get(name) != new.inputs.get(name):
             if name in running:
                 return f"because {name} will run"
-            return f"because the {'corpus' if name == 'corpus' else f'output of {name}'} has changed"
+            others = {"corpus": "the corpus", SOURCE: "the run it starts from"}
+            return f"because {others.get(name, f'the output of {name}')} has changed"
     return "because its manifest has been changed"
 
 
 def begun(place: Path) -> str | None:
     """The fingerprint of the interrupted output beside a stage's folder, where there is one."""
+    return _begun(place)[0]
+
+
+def _begun(place: Path) -> tuple[str | None, dict[str, str]]:
     try:
-        return str(read_json(place.with_name(place.name + ".partial") / BEGUN)["fingerprint"])
+        found = read_json(place.with_name(place.name + ".partial") / BEGUN)
+        return str(found["fingerprint"]), dict(found.get("inputs", {}))
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return None, {}
+
+
+def _remembered_source(
+    place: Path, finished: Manifest | None, inputs: Mapping[str, str], print_of: Callable[[Mapping[str, str]], str]
+) -> dict[str, str]:
+    """What a stage started from, where that is gone: whoever is finished, or has a checkpoint, needs it no more."""
+    known = [] if finished is None else [(finished.fingerprint, finished.inputs)]
+    for made, made_from in [*known, _begun(place)]:
+        if SOURCE in made_from and print_of({**inputs, SOURCE: made_from[SOURCE]}) == made:
+            return {SOURCE: made_from[SOURCE]}
+    return {}

@@ -141,7 +141,9 @@ def _read_tables(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     if above in (path, *heirs):
         raise ConfigError(f"recipe {path} extends itself, by way of {parent}; break that circle.")
     merged = _laid_over(_read_tables(above, (path, *heirs)), tables)
-    return _baseline(merged, name=str(tables.get("name", ""))) if _asks_for_baseline(tables) else merged
+    if not _asks_for_baseline(tables):
+        return merged
+    return _baseline(merged, name=str(tables.get("name", "")), asked=tables["train"])
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,7 +167,8 @@ def _with_settings(tables: Mapping[str, Any], settings: Iterable[str] | Mapping[
     settings = settings if isinstance(settings, Mapping) else list(settings)
     changed = apply_settings(tables, settings)
     if _asks_for_baseline(apply_settings({}, settings)):
-        return _baseline(changed, name=f"{tables.get('name', '')}_lm")
+        asked = apply_settings({}, settings)["train"]
+        return _baseline(changed, name=f"{tables.get('name', '')}_lm", asked=asked)
     return changed
 
 
@@ -176,22 +179,26 @@ def _asks_for_baseline(laid_over: Mapping[str, Any]) -> bool:
     return isinstance(model, Mapping) and model.get("kind") == "language_model"
 
 
-def _baseline(tables: dict[str, Any], name: str) -> dict[str, Any]:
+def _baseline(tables: dict[str, Any], name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe of the language model without z: the same decoder, trained in the same way.
 
-    What only z has a use for is left out: the encoder, the posterior, the prior, and the stages that need a code.
+    What only z has a use for is left out: the encoder, the posterior, the prior, the stages that need a code, and in
+    training what keeps z in use.
 
     Args:
         tables: the recipe of the model with z, its kind changed.
         name: the baseline's, so that the two runs stand side by side.
+        asked: the settings of training that came with the change of kind: they stay, to be refused if they must.
 
-    >>> vae = {"name": "a", "train": {"model": {"kind": "language_model", "latent_dim": 8, "decoder": {"kind": "gru"}}}}
-    >>> _baseline(vae | {"interpolate": {}}, "a_lm")
+    >>> train = {"model": {"kind": "language_model", "latent_dim": 8, "decoder": {"kind": "gru"}}, "fresh_decoder": 4}
+    >>> _baseline({"name": "a", "train": train, "interpolate": {}}, "a_lm", asked={})
     {'name': 'a_lm', 'train': {'model': {'kind': 'language_model', 'decoder': {'kind': 'gru'}}}}
     """
+    of_codes = {"encoder_updates", "fresh_decoder", "regularizers"} - set(asked)
+    train = {part: value for part, value in tables["train"].items() if part not in of_codes}
     model = {part: value for part, value in tables["train"]["model"].items() if part in ("kind", "decoder")}
     kept = {part: table for part, table in tables.items() if part not in ("interpolate", "classify")}
-    return {**kept, "name": name, "train": {**tables["train"], "model": model}}
+    return {**kept, "name": name, "train": {**train, "model": model}}
 
 
 def _from_tables(tables: dict[str, Any], folder: Path, source: str) -> Recipe:

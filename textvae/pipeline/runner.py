@@ -17,6 +17,7 @@ from textvae.pipeline.manifest import Manifest, as_json, describe_files, read_ma
 from textvae.pipeline.plan import BEGUN, Step, begun, make_plan
 from textvae.pipeline.processes import Team
 from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.sources import Planned
 from textvae.pipeline.stage import RESULTS, Stage, Work
 
 RECIPE_FILE = "recipe.json"
@@ -36,6 +37,7 @@ def run_recipe(
     only: str | None = None,
     force: bool = False,
     dry_run: bool = False,
+    planned: Planned | None = None,
     say: Callable[[str], None] = say,
     report: Callable[[Recipe, Path], dict[str, Any]] | None = None,
 ) -> list[Step]:
@@ -48,6 +50,7 @@ def run_recipe(
         only: this stage and what it needs, no other.
         force: run although up to date.
         dry_run: say what would run, and why, and do nothing.
+        planned: other runs that the same command brings up to date before this one.
         say: takes lines of progress.
         report: rebuilds the report when something ran or it is missing; the package's own when None.
 
@@ -67,7 +70,7 @@ def run_recipe(
         report = build_report
     out = Path("runs") / recipe.name if out is None else out
     if dry_run:
-        steps = make_plan(recipe, stages, out, only=only, force=force)
+        steps = make_plan(recipe, stages, out, only=only, force=force, planned=planned)
         for step in steps:
             say(str(step))
         return steps
@@ -79,7 +82,7 @@ def run_recipe(
                 recover(out / stage.name)
         # Everyone plans only when the leftovers of a crash are cleared, and from the same files.
         team.wait()
-        steps = make_plan(recipe, stages, out, only=only, force=force)
+        steps = make_plan(recipe, stages, out, only=only, force=force, planned=planned)
         team.wait()
         if team.is_main:
             write_json(out / RECIPE_FILE, as_json(recipe.as_tables()))
@@ -109,6 +112,41 @@ def run_recipe(
     return steps
 
 
+def run_recipes(
+    recipes: Sequence[Recipe], out: Path | None = None, *, dry_run: bool = False, **options: Any
+) -> list[list[Step]]:
+    """Bring the run folders of several recipes up to date, one after another.
+
+    Args:
+        recipes: what is wanted. One may start from the run of another before it.
+        out: their run folders' parent; of a single recipe, the run folder. `runs` and `runs/NAME` when None.
+        dry_run: say what would run, and why, and do nothing.
+        **options: of `run_recipe`.
+
+    Returns:
+        the plans that were followed.
+
+    Raises:
+        TextVAEError: what is wrong, in one sentence; runs finished before it stay.
+    """
+
+    def each(**options: Any) -> list[list[Step]]:
+        plans: list[list[Step]] = []
+        planned: dict[Path, str] = {}
+        for recipe in recipes:
+            folder = out if out is not None and len(recipes) == 1 else (out or Path("runs")) / recipe.name
+            plans.append(run_recipe(recipe, folder, planned=planned, **options))
+            for step in plans[-1]:
+                if step.stage.name == "train":
+                    planned[folder.resolve()] = step.draft.fingerprint
+        return plans
+
+    if len(recipes) > 1 and not dry_run:
+        # All are planned before the first one runs, so that what is wrong with the last is not found tomorrow.
+        each(**{**options, "dry_run": True, "say": lambda line: None})
+    return each(**options, dry_run=dry_run)
+
+
 def _run_step(
     step: Step, recipe: Recipe, stages: Sequence[Stage], out: Path, team: Team, say: Callable[[str], None]
 ) -> None:
@@ -116,7 +154,7 @@ def _run_step(
     partial = place.with_name(stage.name + ".partial")
     if team.is_main:
         say(f"{stage.name}: running {step.reason}")
-        spent = _begin(partial, place, step)
+        _begin(partial, place, step)
     if stage.all_processes:
         team.wait()
     work = Work(
@@ -129,17 +167,12 @@ def _run_step(
         is_main=team.is_main,
     )
     began = time.monotonic()
-    try:
-        results = stage.run(work)
-    except BaseException:
-        if team.is_main and stage.resumes and partial.exists():
-            _note_time(partial, step, spent + time.monotonic() - began)
-        raise
+    results = as_json(stage.run(work))
     if not team.is_main:
         return
-    seconds = spent + time.monotonic() - began
+    # A stage that went on from an earlier sitting, however that one ended, counts its time itself.
+    seconds = float(results.get("seconds", time.monotonic() - began))
     (partial / BEGUN).unlink(missing_ok=True)
-    results = as_json(results)
     write_json(partial / RESULTS, results)
     finished = replace(step.draft, seconds=round(seconds, 3), results=results, files=describe_files(partial))
     finished.write(partial)
@@ -147,18 +180,13 @@ def _run_step(
     say(f"{stage.name}: finished in {_duration(seconds)}")
 
 
-def _begin(partial: Path, place: Path, step: Step) -> float:
-    """Make the folder a stage writes into, or keep an interrupted one; seconds already spent in it."""
+def _begin(partial: Path, place: Path, step: Step) -> None:
+    """Make the folder a stage writes into, or keep an interrupted one."""
     if step.stage.resumes and begun(place) == step.draft.fingerprint and "--force" not in step.reason:
-        return float(read_json(partial / BEGUN).get("seconds", 0.0))
+        return
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    _note_time(partial, step, 0.0)
-    return 0.0
-
-
-def _note_time(partial: Path, step: Step, seconds: float) -> None:
-    write_json(partial / BEGUN, {"fingerprint": step.draft.fingerprint, "seconds": round(seconds, 3)})
+    write_json(partial / BEGUN, {"fingerprint": step.draft.fingerprint, "inputs": step.draft.inputs})
 
 
 def _report_is_current(out: Path, steps: Sequence[Step]) -> bool:

@@ -48,7 +48,8 @@ class Stage(ABC):
         needs: stages whose output it reads.
         reads_corpus: whether the corpus itself is an input.
         uses_seed: whether a change of seed changes its output.
-        resumes: whether an interrupted output is kept, for `run` to go on from.
+        resumes: whether an interrupted output is kept, for `run` to go on from. Its numbers then tell `seconds`, over
+            all sittings: only what it keeps itself survives a SIGKILL.
         all_processes: whether every process takes part where several were started.
     """
 
@@ -86,6 +87,9 @@ class Stage(ABC):
             ConfigError: and says why.
         """
 
-    def watched_only(self, config: Any) -> set[str]:
-        """Settings that change how the stage is watched and not what comes out: left out of the fingerprint."""
-        return set(getattr(config, "loop_only", ()))
+    def starts_from(self, config: Mapping[str, Any]) -> str | None:
+        """The other run, or model, that it reads: as its settings (plain JSON values) name it; None for none.
+
+        It is refused where it is not there, and made anew it makes this stage run again; see `pipeline.sources`.
+        """
+        return None

@@ -35,6 +35,29 @@ class GaussianPosteriorConfig(Component):
     batch_norm: BatchNormConfig | None = Field(None, description="of the means over the sentences of a batch")
     committed_rate: float = Field(0.0, ge=0, description="least KL to a standard normal, nats per sentence; 0 for none")
 
+    def require_dim(self, latent_dim: int) -> None:
+        """Refuse a committed rate that needs scales below `min_scale`."""
+        self.max_log_scale(latent_dim)
+
+    def max_log_scale(self, latent_dim: int) -> float | None:
+        """The bound on log-scales that commits to the rate; None for none.
+
+        Raises:
+            ConfigError: it is below `min_scale`.
+        """
+        if not self.committed_rate:
+            return None
+        largest = largest_log_scale(self.committed_rate / latent_dim)
+        smallest = math.log(self.min_scale)
+        if largest <= smallest:
+            most = latent_dim * (0.5 * math.expm1(2.0 * smallest) - smallest)
+            raise ConfigError(
+                f"posterior.committed_rate = {self.committed_rate:g} over {latent_dim} dimensions needs scales below "
+                f"posterior.min_scale = {self.min_scale:g}; commit to less than {most:.1f} nats, lower min_scale, or "
+                "raise latent_dim."
+            )
+        return largest
+
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> GaussianPosterior:
         return GaussianPosterior(self, feature_dim, latent_dim, num_labels)
 
@@ -76,15 +99,7 @@ class GaussianPosterior(Posterior):
     def __init__(self, config: GaussianPosteriorConfig, feature_dim: int, latent_dim: int, num_labels: int = 0) -> None:
         super().__init__()
         self.min_log_scale = math.log(config.min_scale)
-        self.max_log_scale: float | None = None
-        if config.committed_rate:
-            self.max_log_scale = largest_log_scale(config.committed_rate / latent_dim)
-            if self.max_log_scale <= self.min_log_scale:
-                raise ConfigError(
-                    f"posterior.committed_rate = {config.committed_rate:g} over {latent_dim} dimensions needs scales "
-                    f"below {math.exp(self.max_log_scale):.2g}, but posterior.min_scale is {config.min_scale:g}; "
-                    "lower one of them, or raise latent_dim."
-                )
+        self.max_log_scale = config.max_log_scale(latent_dim)
         self.parameters_of = nn.Linear(feature_dim, 2 * latent_dim)
         self.normalize = None
         if config.batch_norm is not None:

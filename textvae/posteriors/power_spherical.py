@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from textvae.distributions import PowerSpherical
+from textvae.distributions import PowerSpherical, RotationallySymmetric
 from textvae.posteriors.spherical import SphericalPosterior, SphericalPosteriorConfig
 
 
@@ -12,6 +12,7 @@ class PowerSphericalPosteriorConfig(SphericalPosteriorConfig):
     """Settings of a power spherical posterior; its prior is `hyperspherical_uniform`."""
 
     kind: Literal["power_spherical"] = "power_spherical"
+    family: ClassVar[type[RotationallySymmetric]] = PowerSpherical
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> PowerSphericalPosterior:
         return PowerSphericalPosterior(self, feature_dim, latent_dim, num_labels)
@@ -39,4 +40,4 @@ class PowerSphericalPosterior(SphericalPosterior):
     def __init__(
         self, config: PowerSphericalPosteriorConfig, feature_dim: int, latent_dim: int, num_labels: int = 0
     ) -> None:
-        super().__init__(PowerSpherical, config, feature_dim, latent_dim, num_labels)
+        super().__init__(config, feature_dim, latent_dim, num_labels)

@@ -53,14 +53,21 @@ class SphericalPosteriorConfig(Component):
     """Settings of a posterior on the sphere."""
 
     support: ClassVar[str] = "sphere"
+    family: ClassVar[type[RotationallySymmetric]]
     concentration: ConcentrationConfig = Field(default_factory=RateConcentration)
+
+    def require_dim(self, latent_dim: int) -> None:
+        """Refuse a sphere of fewer than two dimensions, and a rate that no concentration reaches."""
+        if latent_dim < 2:
+            raise ConfigError(f"latent_dim is {latent_dim}; a posterior on the sphere needs at least 2 dimensions.")
+        if isinstance(self.concentration, RateConcentration):
+            _require_reachable(self.family, latent_dim, self.concentration.nats)
 
 
 class SphericalPosterior(Posterior):
     """q(z|x) around mu(x), a linear function of the features divided by its norm.
 
     Args:
-        family: the distribution, built of mean direction and concentration.
         config: its settings.
         feature_dim: H.
         latent_dim: D.
@@ -74,22 +81,20 @@ class SphericalPosterior(Posterior):
 
     def __init__(
         self,
-        family: type[RotationallySymmetric],
         config: SphericalPosteriorConfig,
         feature_dim: int,
         latent_dim: int,
         num_labels: int = 0,
     ) -> None:
         super().__init__()
-        if latent_dim < 2:
-            raise ConfigError(f"latent_dim is {latent_dim}; a posterior on the sphere needs at least 2 dimensions.")
-        self.family, self.latent_dim, self.floor = family, latent_dim, 0.0
+        config.require_dim(latent_dim)
+        self.family, self.latent_dim, self.floor = config.family, latent_dim, 0.0
         concentration = None
         match config.concentration:
             case FixedConcentration(value=value):
                 concentration = torch.tensor(value)
             case RateConcentration(nats=nats):
-                concentration = torch.tensor(concentration_of_rate(family, latent_dim, nats))
+                concentration = torch.tensor(concentration_of_rate(self.family, latent_dim, nats))
             case LearnedConcentration(floor=floor):
                 self.floor = floor
         # A setting, not knowledge: the config brings it back.
@@ -124,20 +129,25 @@ def concentration_of_rate(family: Callable[..., RotationallySymmetric], latent_d
     >>> round(concentration_of_rate(VonMisesFisher, 50, 19.51520793), 4)
     80.0
     """
-    loc_D = F.one_hot(torch.tensor(0), latent_dim).double()
-
-    def rate(concentration: float) -> float:
-        return (
-            family(loc_D, torch.tensor(concentration, dtype=torch.float64), validate_args=False).kl_to_uniform().item()
-        )
-
+    _require_reachable(family, latent_dim, nats)
     low, high = math.log(1e-6), math.log(_GREATEST)
-    if rate(math.exp(high)) < nats:
-        raise ConfigError(
-            f"no concentration up to {_GREATEST:g} gives a KL of {nats:g} nats in {latent_dim} dimensions; "
-            f"ask for at most {rate(math.exp(high)):.1f} nats, or raise latent_dim."
-        )
     for _ in range(60):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if rate(math.exp(middle)) < nats else (low, middle)
+        low, high = (middle, high) if _rate(family, latent_dim, math.exp(middle)) < nats else (low, middle)
     return math.exp(0.5 * (low + high))
+
+
+def _require_reachable(family: Callable[..., RotationallySymmetric], latent_dim: int, nats: float) -> None:
+    most = _rate(family, latent_dim, _GREATEST)
+    if most < nats:
+        raise ConfigError(
+            f"no concentration up to {_GREATEST:g} gives a KL of {nats:g} nats in {latent_dim} dimensions; "
+            f"ask for at most {most:.1f} nats, or raise latent_dim."
+        )
+
+
+def _rate(family: Callable[..., RotationallySymmetric], latent_dim: int, concentration: float) -> float:
+    """KL(q || uniform) of this concentration, nats."""
+    loc_D = F.one_hot(torch.tensor(0), latent_dim).double()
+    q = family(loc_D, torch.tensor(concentration, dtype=torch.float64), validate_args=False)
+    return q.kl_to_uniform().item()

@@ -49,6 +49,14 @@ class SteinPosteriorConfig(Component):
             )
         return self
 
+    def require_dim(self, latent_dim: int) -> None:
+        """Refuse less noise than a code has dimensions."""
+        if self.noise_dim is not None and self.noise_dim < latent_dim:
+            raise ConfigError(
+                f"posterior.noise_dim is {self.noise_dim}, expected at least latent_dim = {latent_dim}: less noise "
+                "fills no space; raise it, or leave it out."
+            )
+
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> SteinPosterior:
         return SteinPosterior(self, feature_dim, latent_dim, num_labels)
 
@@ -100,12 +108,8 @@ class SteinPosterior(NeedsJoint):
             raise ConfigError(
                 "a stein posterior has no density, and got labels to sum out; use the posterior gaussian there."
             )
+        config.require_dim(latent_dim)
         noise_dim = latent_dim if config.noise_dim is None else config.noise_dim
-        if noise_dim < latent_dim:
-            raise ConfigError(
-                f"posterior.noise_dim is {noise_dim}, expected at least latent_dim = {latent_dim}: less noise fills no "
-                "space; raise it, or leave it out."
-            )
         self.config, self.latent_dim = config, latent_dim
         self.amortized = GaussianPosteriorConfig(min_scale=config.min_scale).build(
             feature_dim=feature_dim, latent_dim=latent_dim

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from textvae.distributions import VonMisesFisher
+from textvae.distributions import RotationallySymmetric, VonMisesFisher
 from textvae.posteriors.spherical import SphericalPosterior, SphericalPosteriorConfig
 
 
@@ -12,6 +12,7 @@ class VonMisesFisherPosteriorConfig(SphericalPosteriorConfig):
     """Settings of a von Mises-Fisher posterior; its prior is `hyperspherical_uniform`."""
 
     kind: Literal["von_mises_fisher"] = "von_mises_fisher"
+    family: ClassVar[type[RotationallySymmetric]] = VonMisesFisher
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> VonMisesFisherPosterior:
         return VonMisesFisherPosterior(self, feature_dim, latent_dim, num_labels)
@@ -40,4 +41,4 @@ class VonMisesFisherPosterior(SphericalPosterior):
     def __init__(
         self, config: VonMisesFisherPosteriorConfig, feature_dim: int, latent_dim: int, num_labels: int = 0
     ) -> None:
-        super().__init__(VonMisesFisher, config, feature_dim, latent_dim, num_labels)
+        super().__init__(config, feature_dim, latent_dim, num_labels)

@@ -90,7 +90,7 @@ def check_classifier(config: ClassifyConfig, vae: ModelConfig) -> tuple[SemiSupe
             'cross-entropy too; set classify.objective.gradient = "plain".'
         )
     try:
-        TrainConfig(model=model, objective=config.objective)
+        TrainConfig(model=model, objective=config.objective, epochs=config.epochs)
     except ValidationError as error:
         raise ConfigError(f"setting 'classify.objective': {_first_problem(error)}.") from None
     return model, config.objective

@@ -165,10 +165,19 @@ class Checkpoints:
 
     def _committed(self) -> list[Path]:
         """Newest first."""
-        if not self.folder.exists():
-            return []
-        named = [(match, path) for path in self.folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+        named = _named(self.folder)
         return [path for _, path in sorted(named, key=lambda pair: (int(pair[0][1]), int(pair[0][2])), reverse=True)]
+
+
+def has_checkpoints(folder: Path) -> bool:
+    """Whether a training that keeps its checkpoints there goes on from one of them, or complains of them all."""
+    return bool(_named(folder))
+
+
+def _named(folder: Path) -> list[tuple[re.Match[str], Path]]:
+    if not folder.exists():
+        return []
+    return [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

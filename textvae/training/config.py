@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,6 +24,7 @@ from textvae.training.aggressive import AggressiveConfig
 from textvae.training.initial import StartFromConfig
 from textvae.training.learning_rate import DecayConfig, NoDecayConfig
 from textvae.training.optimizers import AdamConfig, OptimizerConfig
+from textvae.training.phases import require_autoencoder_first, require_final_weight
 
 
 class TrainConfig(Config):
@@ -32,6 +33,8 @@ class TrainConfig(Config):
     >>> TrainConfig.model_validate({"epochs": 3, "optimizer": {"kind": "sgd", "lr": 0.5}}).optimizer.lr
     0.5
     """
+
+    watched_only: ClassVar[frozenset[str]] = frozenset({"checkpoint_minutes", "trackers"})
 
     model: ModelConfig = Field(default_factory=TextVAEConfig)
     objective: ObjectiveConfig = Field(default_factory=ELBOConfig)
@@ -48,7 +51,10 @@ class TrainConfig(Config):
     clip_norm: float | None = Field(5.0, gt=0, description="largest norm of the gradient; inf for no clipping")
     encoder_updates: AggressiveConfig | None = Field(None, description="how the encoder is kept ahead of the decoder")
     fresh_decoder: int | None = Field(
-        None, ge=1, description="after so many epochs the decoder, the optimizer and the learning rate start anew"
+        None,
+        ge=1,
+        description="after so many epochs of an autoencoder (a KL weight of 0) decoder, optimizer and learning rate "
+        "start anew",
     )
     start_from: StartFromConfig | None = Field(None, description="a trained model whose weights to begin with")
     guard_sentences: int = Field(500, ge=0, description="validation sentences the collapse guard looks at; 0 = none")
@@ -81,8 +87,28 @@ class TrainConfig(Config):
                 "doubly reparameterized gradients would scale those of the regularizers too; set objective.gradient = "
                 '"plain", or remove the regularizers'
             )
-        if self.fresh_decoder is not None and self.fresh_decoder >= self.epochs:
+        if self.regularizers and self.model.kind == "language_model":
+            raise ValueError(
+                f"a {self.regularizers[0].kind} regularizer reads z, which a language_model does not have; remove it "
+                "from regularizers"
+            )
+        if getattr(type(self.objective), "compares_vectors", False) and self.model.kind == "semi_supervised":
+            raise ValueError(
+                f"the objective {self.objective.kind} compares vectors with a prior's, and a label of a "
+                "semi_supervised model is none; use the objective elbo, or a text_vae"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> TrainConfig:
+        require_final_weight(self.objective, self.epochs, self.max_steps)
+        if self.fresh_decoder is None:
+            return self
+        if self.model.kind == "language_model":
+            raise ValueError("fresh_decoder keeps what the encoder learned, and a language_model has none; remove it")
+        if self.fresh_decoder >= self.epochs:
             raise ValueError(f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}")
+        require_autoencoder_first(self.objective, self.epochs, self.fresh_decoder)
         return self
 
     def _density_where_it_is_needed(self) -> None:

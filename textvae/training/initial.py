@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -25,23 +26,35 @@ class StartFromConfig(Config):
     al. 2017, arXiv 1603.02514): what reads z beside the words keeps its fresh weights.
     """
 
-    run: str = Field(description="a finished run, a model folder, or a model's name on the hub")
+    run: str = Field(
+        description="a finished run (a recipe's `runs/NAME` beside its own, wherever that is), a model folder, or a "
+        "model's name on the hub"
+    )
     parts: Literal["all", "decoder"] = "all"
 
 
-def start_from(model: TextModel, config: StartFromConfig, tokenizer: Tokenizer | None = None) -> None:
+def start_from(
+    model: TextModel,
+    config: StartFromConfig,
+    tokenizer: Tokenizer | None = None,
+    find_source: Callable[[str], Path] | None = None,
+) -> None:
     """Copy a trained model's weights into one that is built alike.
 
     Args:
         model: takes the weights.
         config: where they are.
         tokenizer: of the corpus.
+        find_source: gives the model folder that `config.run` names, for a caller who knows where runs lie.
 
     Raises:
         ModelError: there is no such model, or its parts are others.
     """
-    inside = Path(config.run).expanduser() / "train" / "model"
-    source = load_model(inside if inside.is_dir() else config.run)
+    if find_source is not None:
+        source = load_model(find_source(config.run))
+    else:
+        inside = Path(config.run).expanduser() / "train" / "model"
+        source = load_model(inside if inside.is_dir() else config.run)
     if tokenizer is not None and source.tokenizer is not None and _words(tokenizer) != _words(source.tokenizer):
         raise ModelError(f"train.start_from: {config.run} has another tokenizer; tokenize as that run did.")
     # A posterior that refines a Gaussian one holds it under a name of its own.

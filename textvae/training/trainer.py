@@ -25,7 +25,7 @@ from textvae.text.batching import BatchPlan
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.training.aggressive import AggressiveRule, InnerLoop
-from textvae.training.checkpoint import Checkpoint, Checkpoints, disk_errors, flush, load_weights
+from textvae.training.checkpoint import Checkpoint, Checkpoints, disk_errors, flush, has_checkpoints, load_weights
 from textvae.training.code_memory import CodeMemory
 from textvae.training.config import TrainConfig
 from textvae.training.guard import CollapseGuard, CollapseWarning
@@ -41,9 +41,6 @@ from textvae.training.step import Regularizer, Regularizers, TrainStep
 from textvae.training.validation import Validation, isolated_randomness
 
 MODEL_FOLDER, CHECKPOINT_FOLDER, RESULT_FILE = "model", "checkpoints", "result.json"
-
-_WATCHING = {"checkpoint_minutes", "trackers"}
-"""Settings that change how a training is watched and not what comes out: they may differ on resuming."""
 
 
 class DivergedError(TextVAEError):
@@ -64,6 +61,7 @@ def train(
     initial_model: TextModel | None = None,
     regularizer: Regularizer | None = None,
     validation_metric: Callable[[Any], float] | None = None,
+    find_source: Callable[[str], Path] | None = None,
     progress: bool = True,
 ) -> TrainResult:
     """Train a model and leave the best one in ``out/model``.
@@ -88,6 +86,7 @@ def train(
             parameters of one that is a module are trained and kept in checkpoints too.
         validation_metric: measured on the model after each epoch; the epoch where it is highest is kept, instead of
             the one with the best bound (or what the objective names in its place).
+        find_source: see `textvae.training.initial.start_from`; called where there is no checkpoint to go on from.
         progress: whether to draw a progress bar when standard error is a terminal.
 
     Raises:
@@ -116,8 +115,8 @@ def train(
             return config.model.build(**sizes, label_names=tuple(label_names))
 
         model = build() if initial_model is None else initial_model
-        if config.start_from is not None:
-            start_from(model, config.start_from, tokenizer)
+        if config.start_from is not None and not has_checkpoints(run.out / CHECKPOINT_FOLDER):
+            start_from(model, config.start_from, tokenizer, find_source)
         if model.label_names:
             model.set_label_prior(torch.from_numpy(_label_counts(train_corpus, len(model.label_names))))
         if tokenizer is not None:
@@ -194,7 +193,7 @@ class _Training:
 
         # -- What tells this training from others.
         self.identity: dict[str, Any] = {
-            "config": config.model_dump(mode="json", exclude=_WATCHING),
+            "config": config.model_dump(mode="json", exclude=set(config.watched_only)),
             "seed": seed,
             "data": {"train": _fingerprint(train_corpus), "valid": _fingerprint(valid_corpus)},
         }

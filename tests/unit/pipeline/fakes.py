@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +13,10 @@ from textvae.config import Config
 from textvae.pipeline.files import read_json, write_json
 from textvae.pipeline.recipe import Recipe, read_recipe
 from textvae.pipeline.runner import run_recipe
+from textvae.pipeline.sources import source_model
 from textvae.pipeline.stage import Stage, Work
+
+EPOCH_SECONDS = 1000.0
 
 
 class CutConfig(Config):
@@ -20,8 +24,10 @@ class CutConfig(Config):
 
 
 class FitConfig(Config):
+    watched_only: ClassVar[frozenset[str]] = frozenset({"shown"})
     epochs: int = 3
     shown: int = 1
+    start_from: str | None = None
 
 
 class TestConfig(Config):
@@ -51,20 +57,28 @@ class Fit(Stage):
     def config_type(self) -> Any:
         return FitConfig
 
-    def watched_only(self, config: Any) -> set[str]:
-        return {"shown"}
+    def starts_from(self, config: Mapping[str, Any]) -> str | None:
+        return config["start_from"]
 
     def run(self, work: Work) -> dict[str, Any]:
         checkpoint = work.folder / "checkpoint.json"
         done = read_json(checkpoint)["done"] if checkpoint.exists() else 0
         resumed = done
+        start = work.config.start_from
+        if start is not None and not done:
+            (work.folder / "start.txt").write_text(
+                (source_model(start, work.folder.parent.parent) / "weights.txt").read_text()
+            )
         while done < work.config.epochs:
             done += 1
             write_json(checkpoint, {"done": done})
             die_if_asked(f"train {done}")
         source = (work.inputs["tokenize"] / "words.txt").read_text()
         (work.folder / "model.txt").write_text(f"{source}{done} epochs, seed {work.seed}\n")
-        return {"epochs": done, "resumed_from": resumed}
+        (work.folder / "model").mkdir()
+        (work.folder / "model" / "config.json").write_text("{}")
+        (work.folder / "model" / "weights.txt").write_text(f"{done} epochs\n")
+        return {"epochs": done, "resumed_from": resumed, "seconds": done * EPOCH_SECONDS}
 
 
 class Measure(Stage):

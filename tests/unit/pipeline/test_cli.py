@@ -193,6 +193,7 @@ def refused_in_run(folder: Path, *arguments: str) -> str:
         ("corpus.limits=3", "did you mean 'limit'"),
         ("corpus=nowhere", "there is no corpus card 'nowhere'"),
         ("tokenize.max_tokens", "NAME=VALUE"),
+        ("train.start_from.run=runs/none", "train.start_from: runs/none does not exist"),
     ],
 )
 def test_bad_settings_get_one_sentence(tmp_path: Path, setting: str, said: str) -> None:

@@ -1,16 +1,22 @@
-"""The evaluate stage gives an evaluation all that it asks for."""
+"""The evaluate stage and the command give an evaluation all that it asks for."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tests.unit.training.helpers import LABELS, MODEL, write_corpora
+import pytest
+
+from tests.unit.training.helpers import LABELS, MODEL, config, sentences, write_corpora
 from textvae.config import parse
+from textvae.errors import ConfigError
 from textvae.evaluation import EvaluateConfig
 from textvae.models import ModelConfig
+from textvae.pipeline.commands import evaluate_run
+from textvae.pipeline.files import write_json
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import Work
 from textvae.pipeline.stages.evaluate import EvaluateStage
+from textvae.training import train
 
 
 def test_probes_learn_from_the_training_split_and_are_reported(tmp_path: Path) -> None:
@@ -32,3 +38,53 @@ def test_probes_learn_from_the_training_split_and_are_reported(tmp_path: Path) -
     )
     found = EvaluateStage().run(work)
     assert 0.0 <= found["probe_accuracy_20"] <= 1.0 and found["probe_accuracy_20_se"] < 0.2
+
+
+def test_annealing_a_label_is_refused_before_training() -> None:
+    settings = {
+        "train": config(model={**MODEL, "kind": "semi_supervised"}),
+        "evaluate": parse(EvaluateConfig, {"ais": {}}, "test"),
+    }
+    with pytest.raises(ConfigError, match=r"recipe x: annealed .* has a label beside it; leave out \[evaluate.ais\]"):
+        EvaluateStage().check_settings(settings, "recipe x")
+    EvaluateStage().check_settings({**settings, "evaluate": EvaluateConfig()}, "recipe x")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with labels, whose model remembers its training sentences."""
+    home = tmp_path_factory.mktemp("run")
+    (home / "tokenize").mkdir()
+    corpus, valid, tokenizer = write_corpora(home / "tokenize")
+    settings = config(model={**MODEL, "prior": {"kind": "nearest_neighbors", "neighbors": 3}}, epochs=1)
+    train(settings, corpus, valid, home / "train", seed=0, tokenizer=tokenizer, progress=False)
+    write_json(home / "tokenize" / "manifest.json", {})
+    table = {"split": "valid", "iw_samples": 2, "quality_samples": 4, "samples": 2, "probe_labels": [20]}
+    write_json(home / "recipe.json", {"evaluate": table})
+    return home
+
+
+def test_the_command_measures_all_that_the_stage_does(home: Path) -> None:
+    found = evaluate_run(home, split="valid")
+    assert found["split"] == "valid" and found["kl_nearest"] > 0
+    assert 0.0 <= found["probe_accuracy_20"] <= 1.0
+    assert "sample_memorized" in found
+    # A corpus without a test split is measured on what it has, under its name.
+    assert evaluate_run(home)["split"] == "valid"
+
+
+def test_on_the_training_split_nothing_is_measured_that_needs_other_sentences(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluate_run(home, split="train")
+    assert found["split"] == "train" and found["sentences"] == 48
+    assert not [name for name in found if name.startswith(("kl_nearest", "probe_accuracy"))]
+    assert "no probes" in capsys.readouterr().err
+
+
+def test_sentences_of_a_file_have_no_labels(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("\n".join(sentences(30, seed=9)) + "\n")
+    found = evaluate_run(home, file=file)
+    assert found["split"] == str(file) and found["sentences"] == 30 and found["kl_nearest"] > 0
+    assert not [name for name in found if name.startswith("probe_accuracy")]

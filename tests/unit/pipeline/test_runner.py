@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.unit.pipeline.fakes import corpus, reasons, run_fakes
+from tests.unit.pipeline.fakes import EPOCH_SECONDS, corpus, reasons, recipe, run_fakes
 from textvae.errors import ConfigError
 from textvae.pipeline.lock import locked
+from textvae.pipeline.manifest import Manifest
+from textvae.pipeline.report import build
 
 
 @pytest.fixture
@@ -126,6 +129,15 @@ def test_a_killed_run_leaves_nothing_half_done_and_loses_nothing_finished(folder
     results = json.loads((folder / "out" / "train" / "results.json").read_text())
     assert results["resumed_from"] == (2 if moment == "train 2" else 0)
     assert not list((folder / "out").glob("*.partial"))
+    manifest = json.loads((folder / "out" / "train" / "manifest.json").read_text())
+    assert manifest["seconds"] == 3 * EPOCH_SECONDS, "the time before the SIGKILL counts"
+
+
+def test_the_report_tells_one_time_of_a_stage(folder: Path) -> None:
+    """Also of a run whose manifest forgot the sittings before the last one."""
+    manifest = Manifest("train", "", 1, "", {}, {}, {}, {}, 0, seconds=3626.0, results={"seconds": 6152.3})
+    told = build._run(recipe(folder), {"train": manifest, "tokenize": replace(manifest, results={})})
+    assert told["stage_seconds"] == {"train": 6152.3, "tokenize": 3626.0} and told["seconds"] == 9778.3
 
 
 def test_an_old_output_stays_until_the_new_one_is_ready(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def build_report(recipe: Recipe, out: Path) -> dict[str, Any]:
     report: dict[str, Any] = {"run": _run(recipe, manifests)}
     details: dict[str, Any] = {}
     for name, manifest in manifests.items():
-        report[name] = {**manifest.results, "seconds": manifest.results.get("seconds", manifest.seconds)}
+        report[name] = {**manifest.results, "seconds": manifest.total_seconds}
         details[name] = _read(out / name / DETAILS)
     report = as_json(report)
     write_atomically(out / "report.html", render(report, details, _metrics(out), _licence(recipe), stale))
@@ -105,7 +105,7 @@ def _current(recipe: Recipe, out: Path) -> tuple[dict[str, Manifest], list[str]]
         manifest = read_manifest(out / name) if name in recipe.tables else None
         if manifest is None:
             continue
-        needs = {need: print_ for need, print_ in manifest.inputs.items() if need != "corpus"}
+        needs = {need: print_ for need, print_ in manifest.inputs.items() if need in STAGE_NAMES}
         if all(need in good and good[need].fingerprint == print_ for need, print_ in needs.items()):
             good[name] = manifest
         else:
@@ -129,8 +129,8 @@ def _run(recipe: Recipe, manifests: dict[str, Manifest]) -> dict[str, Any]:
         "python": platform.python_version(),
         "hardware": hardware(),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "seconds": round(sum(manifest.seconds for manifest in manifests.values()), 1),
-        "stage_seconds": {name: round(manifest.seconds, 1) for name, manifest in manifests.items()},
+        "seconds": round(sum(manifest.total_seconds for manifest in manifests.values()), 1),
+        "stage_seconds": {name: round(manifest.total_seconds, 1) for name, manifest in manifests.items()},
         "fingerprints": {name: manifest.fingerprint for name, manifest in manifests.items()},
         "settings": recipe.as_tables(),
     }

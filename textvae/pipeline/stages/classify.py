@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -60,6 +61,7 @@ class ClassifyStage(Stage):
             vae=load_model(work.inputs["train"] / "model"),
             card=model_card(work),
         )
+        trained_at = time.monotonic()
         model = SemiSupervisedTextVAE.from_pretrained(work.folder / "model").to(best_device())
         results = as_json(evaluate_classifier(model, test_corpus, train_corpus))
         # A matrix is for the page; the numbers beside it are the results.
@@ -73,4 +75,5 @@ class ClassifyStage(Stage):
         speed = {
             name: value for name, value in trained.to_dict().items() if name in ("train_seconds", "tokens_per_second")
         }
-        return {"labels": work.config.labels, **results, **speed}
+        seconds = trained.seconds + time.monotonic() - trained_at
+        return {"labels": work.config.labels, **results, **speed, "seconds": round(seconds, 3)}

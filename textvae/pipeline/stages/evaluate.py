@@ -33,14 +33,12 @@ class EvaluateStage(Stage):
         return EvaluateConfig
 
     def check_settings(self, settings: Mapping[str, Any], source: str) -> None:
-        from textvae.models.support import has_density
+        from textvae.evaluation.evaluate import require_bound
 
-        posterior = getattr(settings["train"].model, "posterior", None)
-        if not has_density(posterior) and settings[self.name].ais is None:
-            raise ConfigError(
-                f"{source}: a {posterior.kind} posterior has no density, so neither ELBO nor importance weighting "  # type: ignore[union-attr]
-                "bounds the likelihood; add [evaluate.ais], or remove [evaluate]."
-            )
+        try:
+            require_bound(settings["train"].model, settings[self.name])
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
 
     def run(self, work: Work) -> dict[str, Any]:
         import pyarrow as pa

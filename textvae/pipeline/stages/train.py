@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from textvae import __version__
 from textvae.errors import ModelError
 from textvae.pipeline.manifest import read_manifest
+from textvae.pipeline.sources import source_model
 from textvae.pipeline.stage import Stage, Work
 
 
@@ -23,6 +25,9 @@ class TrainStage(Stage):
 
         return TrainConfig
 
+    def starts_from(self, config: Mapping[str, Any]) -> str | None:
+        return (config.get("start_from") or {}).get("run")
+
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.text.tokenized import TokenizedCorpus
         from textvae.text.tokenizers import load_tokenizer
@@ -32,6 +37,7 @@ class TrainStage(Stage):
         tokenized = read_manifest(source)
         if tokenized is None:
             raise ModelError(f"{source} is not finished or damaged; run the tokenize stage again.")
+        beside = work.folder.parent.parent
         result = train(
             work.config,
             TokenizedCorpus(source / "train.arrow"),
@@ -42,12 +48,10 @@ class TrainStage(Stage):
             label_names=tokenized.results.get("label_names", ()),
             max_tokens=tokenized.config["max_tokens"],
             card=model_card(work),
+            find_source=lambda named: source_model(named, beside),
             progress=work.is_main,
         )
         return result.to_dict()
-
-    def watched_only(self, config: Any) -> set[str]:
-        return {"checkpoint_minutes", "trackers"}
 
 
 def model_card(work: Work) -> dict[str, Any]:

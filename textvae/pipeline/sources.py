@@ -1,0 +1,66 @@
+"""The run that another one starts from: where it is, and what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from textvae.pipeline.fingerprint import canonical
+from textvae.pipeline.locate import find_model
+from textvae.pipeline.manifest import describe_files, read_manifest
+
+SOURCE = "start_from"
+"""Under what name its fingerprint stands among a manifest's inputs."""
+
+Planned = Mapping[Path, str]
+"""Run folders (absolute) that the same command brings up to date, and the fingerprint of their training by then."""
+
+
+def source_model(named: str, beside: Path) -> Path:
+    """The model folder of the run that a recipe names, or the model's name on the Hugging Face hub.
+
+    Args:
+        named: a run folder, a model folder or a name on the hub. `runs/NAME` is looked for beside the run that starts
+            from it before it is taken as it stands, for `--out` may have put both elsewhere.
+        beside: the folder that holds the run that starts from it.
+
+    Raises:
+        ModelError: there is none.
+    """
+    sibling = _sibling(named, beside)
+    if sibling is not None and (sibling / "train" / "model").is_dir():
+        return sibling / "train" / "model"
+    return find_model(named)
+
+
+def source_fingerprint(named: str, beside: Path, planned: Planned) -> str:
+    """What the content of a source depends on: that of its training, or of its files where nobody knows its training.
+
+    Args:
+        named: see `source_model`.
+        beside: see `source_model`.
+        planned: runs that the same command brings up to date before this one.
+
+    Raises:
+        ModelError: there is no such run or model.
+    """
+    for place in (_sibling(named, beside), Path(named).expanduser()):
+        if place is not None and place.resolve() in planned:
+            return planned[place.resolve()]
+    model = source_model(named, beside)
+    trained = read_manifest(model.parent)
+    if trained is not None:
+        return trained.fingerprint
+    # On the hub a name is all there is to tell models by.
+    content = describe_files(model) if model.is_dir() else named
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def _sibling(named: str, beside: Path) -> Path | None:
+    """
+    >>> _sibling("runs/lm", Path("/elsewhere")).as_posix(), _sibling("/a/lm", Path("/elsewhere"))
+    ('/elsewhere/lm', None)
+    """
+    parts = Path(named).parts
+    return beside / parts[1] if len(parts) == 2 and parts[0] == "runs" else None
