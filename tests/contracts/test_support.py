@@ -25,6 +25,7 @@ from textvae.pipeline.stages.interpolate import InterpolateStage
 from textvae.posteriors import PowerSphericalPosteriorConfig, VonMisesFisherPosteriorConfig
 from textvae.posteriors.spherical import concentration_of_rate
 from textvae.priors import HypersphericalUniformPriorConfig
+from textvae.training.guard import CollapseGuard
 from textvae.training.step import active_units, sums_of_means
 from textvae.types import Context
 
@@ -137,6 +138,9 @@ def test_a_model_on_the_sphere_is_evaluated_like_any_other() -> None:
     assert means is not None and means.var(0).max() < 0.01 and found["active_units"] > 64
     terms = model.terms(corpus.batch(range(200)))
     assert active_units(sums_of_means(terms), 200) == pytest.approx(found["active_units"], abs=2)
+    # The guard looks at the same sentences and sees the same units.
+    guard = CollapseGuard(corpus, 200, 16_384)
+    assert guard.measure(model)["guard_active_units"] == found["active_units"]
 
 
 def test_a_recipe_that_draws_lines_through_a_sphere_is_refused_before_it_trains(tmp_path: Path) -> None:

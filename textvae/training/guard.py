@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from textvae.evaluation.information import active_units, information
+from textvae.evaluation.information import ACTIVE_VARIANCE, active_units, information
+from textvae.evaluation.protocol import Corpus
 from textvae.evaluation.reconstruction import permuted_codes
 from textvae.evaluation.verdict import Verdict, judge
 from textvae.models import TextModel
 from textvae.models.support import kl_has_dimensions
-from textvae.text.tokenized import TokenizedCorpus
 from textvae.training.config import TrainConfig
 
 _SAMPLE_SEED = 20_190_106
@@ -42,9 +42,7 @@ class CollapseGuard:
         device: where the model is.
     """
 
-    def __init__(
-        self, corpus: TokenizedCorpus, sentences: int, batch_tokens: int, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, corpus: Corpus, sentences: int, batch_tokens: int, device: torch.device | str = "cpu") -> None:
         self.corpus, self.device = corpus, torch.device(device)
         everything = np.random.default_rng(_SAMPLE_SEED).permutation(len(corpus))
         self.indices = np.sort(everything[:sentences])
@@ -64,7 +62,8 @@ class CollapseGuard:
             # The identity KL = MI + KL(q(z) || p(z)) holds for these estimates, term by term.
             found |= {"guard_kl": known.mi + known.marginal_kl, "guard_mi": known.mi}
         if known.means_ND is not None:
-            found["guard_active_units"] = float(active_units(known.means_ND))
+            varying = active_units(known.means_ND, ACTIVE_VARIANCE * known.unit_variance)
+            found["guard_active_units"] = float(varying)
         permuted = permuted_codes(model, self.corpus, self.indices, known.codes_ND, **where)
         if permuted is not None:
             found["guard_permuted_rise"] = permuted.rise
