@@ -9,14 +9,16 @@ import pytest
 import torch
 from torch.distributions import kl_divergence
 
-from tests.components import SMALL, scramble
+from tests.components import DECODERS, SMALL, scramble
 from tests.oracles import markov_mixture
 from tests.oracles.corpus import ListCorpus
 from textvae.distributions import DiagonalGaussian, LatentDistribution
 from textvae.encoders import LSTMEncoderConfig
-from textvae.evaluation import active_units, information, likelihood
+from textvae.evaluation import EvaluateConfig, active_units, evaluate, information, likelihood
 from textvae.evaluation.information import log_aggregated
 from textvae.models import TextVAEConfig
+from textvae.posteriors import GaussianPosteriorConfig, ZeroMeanPosteriorConfig
+from textvae.training import CollapseGuard
 
 PAIRS: dict[str, tuple[LatentDistribution, LatentDistribution]] = {
     "gaussian-standard": (
@@ -77,6 +79,23 @@ def test_the_aggregate_is_the_same_by_broadcasting() -> None:
     z = torch.randn(11, 4)
     direct = posterior.log_prob(z.unsqueeze(1)).double().logsumexp(1) - math.log(30)
     np.testing.assert_allclose(log_aggregated([posterior], z), direct, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["linear", "variance"])
+def test_a_posterior_of_one_mean_is_not_judged_by_active_units(head: str) -> None:
+    """Neither by an evaluation nor by the guard, and the units are counted all the same."""
+    parts = {"encoder": LSTMEncoderConfig(**SMALL), "decoder": DECODERS["lstm-every"]}
+    corpus = ListCorpus([np.random.default_rng(i).integers(4, 11, 1 + i % 8).tolist() for i in range(60)])
+    settings = EvaluateConfig(iw_samples=2, quality_samples=0, samples=0)
+    for posterior, judged_by_units in ((ZeroMeanPosteriorConfig(head=head), False), (GaussianPosteriorConfig(), True)):
+        model = scramble(TextVAEConfig(latent_dim=4, posterior=posterior, **parts).build(vocab_size=11, max_tokens=9))
+        found = evaluate(model, corpus, settings)
+        assert found["mi"] > 0 and (found["active_units"] > 0) == judged_by_units
+        assert "its sentence" in found["verdict"] and (judged_by_units or "active" not in found["verdict"])
+        guard = CollapseGuard(corpus, 60, 16_384)
+        measured = guard.measure(model)
+        assert ("guard_active_units" in measured) == judged_by_units
+        assert judged_by_units or "active" not in guard.judge(4, measured).sentence
 
 
 def test_active_units_have_varying_means() -> None:

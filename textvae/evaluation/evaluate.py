@@ -26,7 +26,7 @@ from textvae.evaluation.reconstruction import permuted_codes, reconstruct
 from textvae.evaluation.text_quality import prior_samples, text_quality
 from textvae.evaluation.verdict import judge
 from textvae.generation import DecodingConfig, GreedyConfig, SamplingConfig
-from textvae.models.support import has_density
+from textvae.models.support import has_density, has_fixed_mean, posterior_config
 from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
@@ -68,7 +68,7 @@ def require_bound(model: Any, config: EvaluateConfig) -> None:
     Raises:
         ConfigError: and names what to use.
     """
-    posterior = getattr(getattr(model, "config", None), "posterior", None)
+    posterior = posterior_config(model)
     if config.ais is None and not has_density(posterior):
         raise ConfigError(
             f"a {posterior.kind} posterior has no density, so neither ELBO nor importance weighting bounds the "  # type: ignore[union-attr]
@@ -193,9 +193,9 @@ def evaluate(
         if permuted is not None:
             rise = permuted.rise
             result.put(permuted_rec_nll=permuted.nll, permuted_rise=rise, permuted_rise_se=permuted.rise_se)
-    judged = judge(
-        latent_dim=model.latent_dim, mi=result.get("mi"), active_units=result.get("active_units"), permuted_rise=rise
-    )
+    # Where means cannot vary, no unit is active and none need be.
+    units = None if has_fixed_mean(posterior_config(model)) else result.get("active_units")
+    judged = judge(latent_dim=model.latent_dim, mi=result.get("mi"), active_units=units, permuted_rise=rise)
     result.put(collapsed=judged.collapsed, verdict=judged.sentence)
 
     # What does it write?
