@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,47 @@ def test_training_is_plain_once_mutual_information_falls() -> None:
     limited = AggressiveRule(AggressiveConfig(max_epochs=2))
     assert [limited.judge(mi) for mi in (0.1, 0.4, 0.5)] == [True, False, False]
     assert not AggressiveRule(None).on
+
+
+def test_mutual_information_at_its_cap_is_not_compared() -> None:
+    cap = math.log(500)
+    rising = AggressiveRule(AggressiveConfig())
+    # log 500 is 6.2146: the second is below the first by chance, and the third because the KL weight rose.
+    told = [(6.2126, False), (6.2109, False), (4.0, False), (4.5, False), (6.0, False), (4.6, True), (4.4, True)]
+    assert [rising.judge(mi, cap, final) for mi, final in told] == [True] * 6 + [False]
+    # At the weight that stays, codes that name every sentence end the phase: it could not end by a fall.
+    final = AggressiveRule(AggressiveConfig())
+    assert [final.judge(mi, cap, at_end) for mi, at_end in ((6.21, False), (6.21, True), (6.3, True))] == [
+        True,
+        False,
+        False,
+    ]
+    limited = AggressiveRule(AggressiveConfig(max_epochs=2))
+    assert [limited.judge(6.21, cap, False) for _ in range(2)] == [True, False]
+    again = AggressiveRule(AggressiveConfig())
+    again.load_state_dict(rising.state_dict())
+    assert not again.on and again.mutual_information == 4.4
+
+
+def test_training_tells_the_rule_the_cap_and_when_the_weight_is_final(corpora: Corpora, tmp_path: Path) -> None:
+    """The weight reaches its height in the third of four epochs, and the guard looks at 24 sentences."""
+    schedule = {"kind": "linear", "initial": 0.0, "end": 0.6}
+    told: list[tuple[float, float, bool]] = []
+
+    def judge(self: AggressiveRule, mi: float, cap: float, final: bool) -> bool:
+        told.append((mi, cap, final))
+        return True
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore", CollapseWarning)
+        patch.setattr(AggressiveRule, "judge", judge)
+        updates = {"max_updates": 1, "window": 99}
+        objective = {"kind": "elbo", "kl_weight": schedule}
+        fit(corpora, tmp_path, epochs=4, objective=objective, encoder_updates=updates)
+    assert [final for _, _, final in told] == [False, False, True, True]
+    assert all(cap == pytest.approx(math.log(24)) for _, cap, _ in told)
+    logged = [(line["guard_mi"], line["guard_mi_cap"]) for line in validation_lines(tmp_path)]
+    assert logged == [pytest.approx((mi, cap), rel=1e-4, abs=1e-6) for mi, cap, _ in told]
 
 
 def test_aggressive_updates_move_the_encoder_alone(corpora: Corpora, tmp_path: Path) -> None:
