@@ -15,7 +15,7 @@ from tests.oracles.corpus import ListCorpus
 from textvae.distributions import DiagonalGaussian, LatentDistribution
 from textvae.encoders import LSTMEncoderConfig
 from textvae.evaluation import EvaluateConfig, active_units, evaluate, information, likelihood
-from textvae.evaluation.information import log_aggregated
+from textvae.evaluation.information import active_units_of_sums, log_aggregated
 from textvae.models import TextVAEConfig
 from textvae.posteriors import GaussianPosteriorConfig, ZeroMeanPosteriorConfig
 from textvae.training import CollapseGuard
@@ -102,3 +102,15 @@ def test_active_units_have_varying_means() -> None:
     rng = np.random.default_rng(0)
     means = rng.normal(size=(1000, 4)) * np.array([1.0, 0.11, 0.09, 0.0])
     assert active_units(means) == 2
+    assert active_units(means, unit_variance=0.25) == 3 and active_units(means, unit_variance=100.0) == 0
+
+
+@pytest.mark.parametrize("offset", [0.0, 30.0])
+def test_units_are_counted_alike_whole_and_by_sums(offset: float) -> None:
+    """Five sentences of variance 0.0105 without bias, and 0.0084 with it, whole and in two parts; one sentence."""
+    means = np.random.default_rng(1).normal(size=(5, 3))
+    means = (means - means.mean(0)) / means.std(0, ddof=1) * np.sqrt([0.0105, 0.0095, 1.0]) + offset
+    assert active_units(means) == 2
+    shares = [torch.from_numpy(np.stack([part.sum(0), (part**2).sum(0)])) for part in (means[:2], means[2:])]
+    assert active_units_of_sums(shares[0] + shares[1], 5) == 2
+    assert active_units(means[:1]) == active_units_of_sums(shares[0], 1) == 0

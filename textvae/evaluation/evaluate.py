@@ -15,7 +15,7 @@ from textvae.config import Config
 from textvae.errors import ConfigError, ModelError
 from textvae.evaluation.annealed import AISConfig, annealed_likelihood
 from textvae.evaluation.bidirectional import bidirectional
-from textvae.evaluation.information import ACTIVE_VARIANCE, active_units, information
+from textvae.evaluation.information import active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, mean_and_error
 from textvae.evaluation.nearest import has_memory, naming_cost, nearest_kl
 from textvae.evaluation.perplexity import perplexities
@@ -183,7 +183,7 @@ def evaluate(
             result.put(mi=known.mi, mi_se=known.mi_se, mi_cap=known.mi_cap, marginal_kl=known.marginal_kl)
             result.put(mi_sentences=min(config.mi_sentences, len(indices)))
         if known.means_ND is not None:
-            varying = active_units(known.means_ND, ACTIVE_VARIANCE * known.unit_variance)
+            varying = active_units(known.means_ND, known.unit_variance)
             result.put(active_units=varying, latent_dim=model.latent_dim)
             result.latent_means = known.means_ND
             result.labels = np.asarray(corpus.labels)[indices] if corpus.label_names else None

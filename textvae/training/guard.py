@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from textvae.evaluation.information import ACTIVE_VARIANCE, active_units, information
+from textvae.evaluation.information import active_units, information
 from textvae.evaluation.protocol import Corpus
 from textvae.evaluation.reconstruction import permuted_codes
 from textvae.evaluation.verdict import Verdict, judge
@@ -66,7 +66,7 @@ class CollapseGuard:
             found["guard_mi_cap"] = known.mi_cap
         # Where means cannot vary, no unit is active and none need be.
         if known.means_ND is not None and not has_fixed_mean(posterior_config(model)):
-            varying = active_units(known.means_ND, ACTIVE_VARIANCE * known.unit_variance)
+            varying = active_units(known.means_ND, known.unit_variance)
             found["guard_active_units"] = float(varying)
         permuted = permuted_codes(model, self.corpus, self.indices, known.codes_ND, **where)
         if permuted is not None:
