@@ -87,6 +87,9 @@ def test_concentration_is_fixed_or_learned_from_the_sentence(kind: str) -> None:
     one = learned(torch.zeros(1, 6), Context(label_B=torch.tensor([1])))
     torch.testing.assert_close(one.loc, torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0]]), rtol=0, atol=1e-5)
     assert 10.0 < one.concentration.item() < 12.0
+    with torch.no_grad():
+        learned.label.weight[1, 5] = 1e12
+    assert learned(torch.zeros(1, 6), Context(label_B=torch.tensor([1]))).concentration.item() == 1e6
 
 
 @pytest.mark.parametrize("name", [name for name in POSTERIORS if support_of(POSTERIORS[name]) == "sphere"])
