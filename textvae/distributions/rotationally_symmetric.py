@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from textvae.distributions.latent import LatentDistribution
-from textvae.distributions.sphere import from_pole, log_area, unit_sphere
+from textvae.distributions.sphere import from_pole, log_area, uniform_directions, unit_sphere
 
 _NODES = 96
 _WIDTHS = 14.0
@@ -132,8 +132,7 @@ class RotationallySymmetric(LatentDistribution):
         concentration = self._precise(self.concentration).expand(shape[:-1])
         with torch.no_grad():
             angle = self._draw_angle(concentration)
-            noise = torch.randn(*shape[:-1], shape[-1] - 1, dtype=self.loc.dtype, device=self.loc.device)
-            equator = noise / noise.norm(dim=-1, keepdim=True)
+            equator = uniform_directions((*shape[:-1], shape[-1] - 1), self.loc)
         if concentration.requires_grad and torch.is_grad_enabled():
             # Worth nothing, and worth its slope in the backward pass.
             angle = angle + self._angle_slope(angle) * (concentration - concentration.detach())
