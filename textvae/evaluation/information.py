@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from textvae.evaluation.likelihood import mean_and_error
-from textvae.evaluation.noise import draw, draw_codes, own_randomness
+from textvae.evaluation.noise import Stream, draw, draw_codes, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled
 from textvae.text.batching import sequential_batches
 
@@ -19,9 +19,6 @@ ACTIVE_VARIANCE = 0.01
 """A unit is active when the variance of its posterior mean over sentences exceeds this (Burda et al. 2016).
 
 In units of `LatentDistribution.unit_variance`: on the unit sphere all D variances together are at most 1."""
-
-_LATENT_STREAM = 2**32
-"""These samples are not those of the likelihood."""
 
 _BLOCK = 2048
 
@@ -88,10 +85,10 @@ def information(
                 prior, unit_variance = group.prior, getattr(group.posterior, "unit_variance", 1.0)
             posterior = model.posterior_of(batch)
             if has_density:
-                z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM, device=device)
+                z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=Stream.CODES, device=device)
                 log_q[rows] = cpu64(log_q_SB[0])
             else:
-                z_SBD = draw_codes(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM, device=device)
+                z_SBD = draw_codes(posterior, indices[rows], seed, 1, stream=Stream.CODES, device=device)
             codes.append(z_SBD[0])
             means = _append_mean(means, posterior)
             keep = np.flatnonzero(rows < used)
