@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from textvae.objectives import ELBOConfig, IWAEConfig
+from textvae.types import Context
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
 B, H, D = 3, 6, 4
@@ -42,6 +43,15 @@ def test_the_example_keeps_the_contract(laplace: Any) -> None:
     drawn = q.rsample((100_000,))
     assert (drawn.mean(0) - q.mean).abs().max() < 5 * (q.variance / 100_000).sqrt().max()
     assert type(config).model_validate(config.model_dump()) == config
+
+
+def test_the_example_hears_of_labels(laplace: Any) -> None:
+    torch.manual_seed(0)
+    posterior = laplace.LaplacePosteriorConfig().build(feature_dim=H, latent_dim=D, num_labels=2)
+    torch.nn.init.normal_(posterior.label.weight)
+    features = torch.randn(1, H).expand(2, H)
+    one, other = posterior(features, Context(label_B=torch.tensor([0, 1]))).mean
+    assert not torch.allclose(one, other)
 
 
 @pytest.mark.parametrize("objective", [ELBOConfig(), IWAEConfig(samples=3)], ids=["elbo", "iwae"])

@@ -152,6 +152,29 @@ def test_a_folder_brings_the_prior_back(prior: str, tmp_path: Path) -> None:
     torch.testing.assert_close(again.prior().log_prob(z), model.prior().log_prob(z), rtol=0, atol=0)  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_a_folder_brings_the_posterior_back(posterior: str, tmp_path: Path) -> None:
+    """After two steps of training, whose statistics belong to it: the same codes, densities and likelihoods."""
+    model = scramble(built(posterior, prior_beside(posterior)), scale=0.3)
+    assert isinstance(model, TextVAE)
+    train(model, random_batch(labels=3), 2, objective_beside(posterior).build(steps_per_epoch=1, total_steps=1))
+    model.eval().save_pretrained(tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    assert again.config == model.config
+    found = []
+    for each in (model, again):
+        torch.manual_seed(0)
+        found.append(each.terms(random_batch(labels=3, seed=1), 3))
+    (ours,), (theirs,) = (terms.latents for terms in found)
+    torch.testing.assert_close(theirs.z_SUD, ours.z_SUD, rtol=0, atol=0)
+    torch.testing.assert_close(found[1].log_px_z_SB, found[0].log_px_z_SB, rtol=0, atol=0)
+    torch.testing.assert_close(theirs.posterior.center, ours.posterior.center, rtol=0, atol=0)
+    if ours.log_q_SU is None:
+        assert theirs.log_q_SU is None and posterior in WITHOUT_DENSITY
+    else:
+        torch.testing.assert_close(theirs.log_q_SU, ours.log_q_SU, rtol=0, atol=0)
+
+
 ONE_FOR_ALL = [
     (q, p)
     for q, p in PAIRS

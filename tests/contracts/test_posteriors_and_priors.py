@@ -17,6 +17,7 @@ from tests.components import (
     scramble,
 )
 from textvae.distributions import LatentDistribution
+from textvae.models.support import has_fixed_mean
 from textvae.models.text_vae import closed_form_kl, scored_group
 from textvae.objectives import kl_by_sentence
 from textvae.types import LatentTerms
@@ -84,6 +85,17 @@ def test_pairwise_scores_are_all_pairs(name: str) -> None:
     z = q.sample((2,)).flatten(0, 1)
     expected = q.log_prob(z.unsqueeze(1))
     torch.testing.assert_close(q.pairwise_log_prob(z).float(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_only_a_posterior_that_says_so_has_the_same_mean_for_every_sentence(name: str) -> None:
+    """Its active units are 0 however much z says, so that they are no sign of collapse."""
+    q = scramble(POSTERIORS[name].build(feature_dim=H, latent_dim=D), scale=1.0)(torch.randn(B, H))
+    try:
+        mean = q.mean
+    except NotImplementedError:
+        return
+    assert has_fixed_mean(POSTERIORS[name]) == bool((mean == mean[0]).all())
 
 
 def assert_same_overlap(q: LatentDistribution, p: LatentDistribution, samples: int = 20_000) -> None:

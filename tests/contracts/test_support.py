@@ -16,6 +16,7 @@ from textvae.config import parse
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError
 from textvae.evaluation import EvaluateConfig, evaluate
+from textvae.evaluation.information import active_units_of_sums
 from textvae.generation import SamplingConfig
 from textvae.models import ModelConfig, SemiSupervisedConfig, TextVAEConfig
 from textvae.models.support import support_of
@@ -26,7 +27,8 @@ from textvae.pipeline.stages.interpolate import InterpolateStage
 from textvae.posteriors import PowerSphericalPosteriorConfig, VonMisesFisherPosteriorConfig
 from textvae.posteriors.spherical import concentration_of_rate
 from textvae.priors import HypersphericalUniformPriorConfig
-from textvae.training.step import active_units, sums_of_means
+from textvae.training.guard import CollapseGuard
+from textvae.training.step import sums_of_means
 from textvae.types import Context
 
 KINDS = {"von_mises_fisher": VonMisesFisherPosteriorConfig, "power_spherical": PowerSphericalPosteriorConfig}
@@ -86,6 +88,9 @@ def test_concentration_is_fixed_or_learned_from_the_sentence(kind: str) -> None:
     one = learned(torch.zeros(1, 6), Context(label_B=torch.tensor([1])))
     torch.testing.assert_close(one.loc, torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0]]), rtol=0, atol=1e-5)
     assert 10.0 < one.concentration.item() < 12.0
+    with torch.no_grad():
+        learned.label.weight[1, 5] = 1e12
+    assert learned(torch.zeros(1, 6), Context(label_B=torch.tensor([1]))).concentration.item() == 1e6
 
 
 @pytest.mark.parametrize("name", [name for name in POSTERIORS if support_of(POSTERIORS[name]) == "sphere"])
@@ -137,7 +142,10 @@ def test_a_model_on_the_sphere_is_evaluated_like_any_other() -> None:
     means = found.latent_means
     assert means is not None and means.var(0).max() < 0.01 and found["active_units"] > 64
     terms = model.terms(corpus.batch(range(200)))
-    assert active_units(sums_of_means(terms), 200) == pytest.approx(found["active_units"], abs=2)
+    assert active_units_of_sums(sums_of_means(terms), 200) == pytest.approx(found["active_units"], abs=2)
+    # The guard looks at the same sentences and sees the same units.
+    guard = CollapseGuard(corpus, 200, 16_384)
+    assert guard.measure(model)["guard_active_units"] == found["active_units"]
 
 
 def test_a_recipe_that_draws_lines_through_a_sphere_is_refused_before_it_trains(tmp_path: Path) -> None:

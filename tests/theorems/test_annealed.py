@@ -42,11 +42,12 @@ F64 = torch.float64
 
 def path_of(
     steps: int, start: str = "prior", rows: int = ROWS, leapfrog: int = 5
-) -> tuple[AnnealingPath, Tensor, Tensor]:
-    """The one observation of O1 many times; draws of the start; exact draws of p(z|x)."""
+) -> tuple[AnnealingPath, Tensor, Tensor, list[Tensor]]:
+    """The one observation of O1 many times; draws of the start; exact draws of p(z|x); step sizes."""
     model = oracle.LinearGaussianModel(torch.tensor([oracle.X] * rows, dtype=F64))
     q = model.prior() if start == "prior" else model.posterior_of(model.batch())
-    z = q.sample((1, rows)) if start == "prior" else q.sample((1,))  # type: ignore[arg-type]
+    shape = torch.Size((1, rows) if start == "prior" else (1,))
+    z = q.sample(shape)
     exact = model.exact_posterior()
     mean, precision, log_p = exact.mean.detach(), exact.precision_matrix[0].detach(), oracle.LOG_P
     constant = log_p - np.log(2 * np.pi) + 0.5 * torch.linalg.slogdet(precision)[1]
@@ -57,24 +58,30 @@ def path_of(
 
     torch.testing.assert_close(log_joint(z)[0], model.log_joint(z, model.batch()).detach())
     path = AnnealingPath(log_joint, q, torch.arange(rows), steps=steps, leapfrog=leapfrog)
-    return path, z.detach(), exact.sample((1,)).detach()
+    # As an evaluation does: step sizes that know the very draws which are then annealed would bias their weights.
+    sizes = path.tune(q.sample(shape).detach())
+    return path, z.detach(), exact.sample((1,)).detach(), sizes
 
 
 def mean_error(x: Tensor) -> tuple[float, float]:
     return x.mean().item(), x.std().item() / x.numel() ** 0.5
 
 
-@pytest.mark.parametrize("start", ["prior", "posterior"])
-def test_weights_are_unbiased_both_ways(start: str) -> None:
-    """O1: E[w] = p(x) forward and E[1/w] = 1/p(x) backward, within 4 standard errors, with few steps, many chains."""
-    path, z, exact = path_of(4, start, rows=4000)
-    sizes = path.tune(z)
+@pytest.mark.parametrize(("start", "back"), [("prior", 16), ("posterior", 4)])
+def test_weights_are_unbiased_both_ways(start: str, back: int) -> None:
+    """O1: E[w] = p(x) forward and E[1/w] = 1/p(x) backward, within 4 standard errors, with few steps, many chains.
+
+    From the prior to which p(x|z) is narrow, 1/w of 4 steps has a tail whose mean 4000 chains do not show: one of them
+    was 935. With 16 steps the error is 0.035.
+    """
+    path, z, _, sizes = path_of(4, start, rows=4000)
     forward, acceptance = path.forward(z, sizes)
     mean, error = mean_error((forward - oracle.LOG_P).exp())
     assert abs(mean - 1) < 4 * error < 0.2
+    assert 0.5 < acceptance < 0.99
+    path, _, exact, sizes = path_of(back, start, rows=4000)
     mean, error = mean_error((oracle.LOG_P - path.backward(exact, sizes)).exp())
     assert abs(mean - 1) < 4 * error < 0.2
-    assert 0.5 < acceptance < 0.99
 
 
 @pytest.mark.parametrize(
@@ -86,8 +93,7 @@ def test_a_sandwich_around_log_p(start: str, most: int, closed: float) -> None:
     nearer than with few steps."""
     gaps = {}
     for steps in (2, most):
-        path, z, exact = path_of(steps, start, rows=2000, leapfrog=3)
-        sizes = path.tune(z)
+        path, z, exact, sizes = path_of(steps, start, rows=2000, leapfrog=3)
         (low, low_error), (high, high_error) = (
             mean_error(path.forward(z, sizes)[0]),
             mean_error(path.backward(exact, sizes)),
@@ -99,8 +105,8 @@ def test_a_sandwich_around_log_p(start: str, most: int, closed: float) -> None:
 
 
 def test_more_chains_tighten_the_bound() -> None:
-    path, z, _ = path_of(8, rows=ROWS * 8)
-    log_w = path.forward(z, path.tune(z))[0]
+    path, z, _, sizes = path_of(8, rows=ROWS * 8)
+    log_w = path.forward(z, sizes)[0]
     bounds = [log_mean_exp(log_w.view(k, -1)).mean().item() for k in (1, 2, 4, 8)]
     assert bounds == sorted(bounds) and bounds[-1] < oracle.LOG_P + 0.02
 

@@ -15,6 +15,7 @@ from tests.oracles.corpus import ListCorpus
 from textvae.decoders import LSTMDecoderConfig
 from textvae.encoders import LSTMEncoderConfig
 from textvae.evaluation import EvaluateConfig, LogMeanExp, evaluate, likelihood
+from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw
 from textvae.generation import GreedyConfig, SamplingConfig
 from textvae.models import LanguageModelConfig, SemiSupervisedConfig, TextVAEConfig
 
@@ -43,6 +44,41 @@ def test_a_stream_equals_one_log_mean_exp(sizes: list[int], group: int) -> None:
         stream.update(chunk)
     expected = (log_w.unflatten(0, (-1, group)).logsumexp(1) - math.log(group)).mean(0)
     torch.testing.assert_close(stream.value(), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("samples", [70, 150])
+def test_the_likelihood_is_one_log_mean_exp_of_its_own_draws(
+    samples: int, dtype: torch.dtype, tolerance: float
+) -> None:
+    """Its draws come from the public functions of noise, its weights from the densities: log (1/k) sum p / q.
+
+    150 samples are two blocks of draws; a budget of 100 tokens gives each decoder call a few samples of a sentence.
+    """
+    model, sentences = vae(scale=0.6).to(dtype).eval(), corpus(12)
+    found = likelihood(model, sentences, num_samples=samples, seed=3, batch_tokens=100)
+    ids = np.arange(12)
+    batch = sentences.batch(ids)
+    with torch.no_grad():
+        q, p = model.posterior_of(batch), model.prior()
+        blocks = [min(SAMPLE_BLOCK, samples - first) for first in range(0, samples, SAMPLE_BLOCK)]
+        drawn = [draw(q, ids, 3, count, Stream.LIKELIHOOD + block) for block, count in enumerate(blocks)]
+        z_SBD, log_q_SB = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+        torch.testing.assert_close(log_q_SB, q.log_prob(z_SBD))
+        log_px_SB = model.decoder.log_prob(batch.tokens_BT, z_SBD).double()
+        log_w_SB = log_px_SB + p.log_prob(z_SBD).double() - log_q_SB.double()
+    assert len(z_SBD) == samples and (log_w_SB.std(0) > 0.1).all()
+    bound_B = log_w_SB.logsumexp(0) - math.log(samples)
+    assert found.iw_nll is not None and found.elbo_nll is not None and found.kl is not None
+    np.testing.assert_allclose(found.iw_nll, -bound_B, rtol=tolerance, atol=0)
+    np.testing.assert_allclose(found.rec_nll, -log_px_SB.mean(0), rtol=tolerance, atol=0)
+    exact_B = 0.5 * (q.scale.square() + q.loc.square() - 1.0 - 2.0 * q.scale.log()).sum(-1)
+    np.testing.assert_allclose(found.kl, exact_B.double(), rtol=10 * tolerance, atol=tolerance)
+    np.testing.assert_allclose(found.elbo_nll, found.rec_nll + found.kl, rtol=1e-12)
+    # And of any fewer: the means of disjoint groups.
+    for k, values_N in found.curve.items():
+        groups = log_w_SB[: samples // k * k].unflatten(0, (-1, k)).logsumexp(1) - math.log(k)
+        np.testing.assert_allclose(values_N, -groups.mean(0), rtol=tolerance, atol=0)
 
 
 @pytest.mark.parametrize("decoder", ["lstm-both-2-layers", "transformer-prefix"])

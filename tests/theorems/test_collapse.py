@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -148,20 +150,75 @@ def test_training_is_plain_once_mutual_information_falls() -> None:
     assert not AggressiveRule(None).on
 
 
-def test_aggressive_updates_move_the_encoder_alone(corpora: Corpora, tmp_path: Path) -> None:
-    """One step: four updates of the encoder, then one of the decoder at the encoder that has moved."""
-    plain, aggressive = tmp_path / "plain", tmp_path / "aggressive"
-    one_step = {"max_steps": 1, "epochs": 1, "optimizer": {"kind": "sgd", "lr": 0.5}, "clip_norm": float("inf")}
-    fit(corpora, plain, **one_step)
-    fit(corpora, aggressive, **one_step, encoder_updates={"max_updates": 4, "window": 99})
-    assert validation_lines(aggressive)[-1]["encoder_updates"] == 4
-    weights = [load_model(out / "model").state_dict() for out in (plain, aggressive)]
-    moved = [name for name in weights[0] if not torch.equal(weights[0][name], weights[1][name])]
-    assert any(name.startswith("encoder.") for name in moved)
-    # The encoder is not moved by the decoder's update: a loop of one update changes it once, as plain training does.
-    single = tmp_path / "single"
-    fit(corpora, single, **one_step, encoder_updates={"max_updates": 1, "window": 99})
-    assert training_lines(single)[0]["loss"] != training_lines(plain)[0]["loss"], "the encoder moved before it"
+def test_mutual_information_at_its_cap_is_not_compared() -> None:
+    cap = math.log(500)
+    rising = AggressiveRule(AggressiveConfig())
+    # log 500 is 6.2146: the second is below the first by chance, and the third because the KL weight rose.
+    told = [(6.2126, False), (6.2109, False), (4.0, False), (4.5, False), (6.0, False), (4.6, True), (4.4, True)]
+    assert [rising.judge(mi, cap, final) for mi, final in told] == [True] * 6 + [False]
+    # At the weight that stays, codes that name every sentence end the phase: it could not end by a fall.
+    final = AggressiveRule(AggressiveConfig())
+    assert [final.judge(mi, cap, at_end) for mi, at_end in ((6.21, False), (6.21, True), (6.3, True))] == [
+        True,
+        False,
+        False,
+    ]
+    limited = AggressiveRule(AggressiveConfig(max_epochs=2))
+    assert [limited.judge(6.21, cap, False) for _ in range(2)] == [True, False]
+    again = AggressiveRule(AggressiveConfig())
+    again.load_state_dict(rising.state_dict())
+    assert not again.on and again.mutual_information == 4.4
+
+
+def test_training_tells_the_rule_the_cap_and_when_the_weight_is_final(corpora: Corpora, tmp_path: Path) -> None:
+    """The weight reaches its height in the third of four epochs, and the guard looks at 24 sentences."""
+    schedule = {"kind": "linear", "initial": 0.0, "end": 0.6}
+    told: list[tuple[float, float, bool]] = []
+
+    def judge(self: AggressiveRule, mi: float, cap: float, final: bool) -> bool:
+        told.append((mi, cap, final))
+        return True
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore", CollapseWarning)
+        patch.setattr(AggressiveRule, "judge", judge)
+        updates = {"max_updates": 1, "window": 99}
+        objective = {"kind": "elbo", "kl_weight": schedule}
+        fit(corpora, tmp_path, epochs=4, objective=objective, encoder_updates=updates)
+    assert [final for _, _, final in told] == [False, False, True, True]
+    assert all(cap == pytest.approx(math.log(24)) for _, cap, _ in told)
+    logged = [(line["guard_mi"], line["guard_mi_cap"]) for line in validation_lines(tmp_path)]
+    assert logged == [pytest.approx((mi, cap), rel=1e-4, abs=1e-6) for mi, cap, _ in told]
+
+
+def test_aggressive_updates_move_the_encoder_alone(
+    corpora: Corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three steps, each of four updates of encoder and posterior alone, then one of everything but them."""
+    from textvae.training import trainer
+
+    seen: list[dict[str, torch.Tensor]] = []
+    catch_up = trainer._Training._encoder_catches_up
+
+    def weights(self: Any) -> dict[str, torch.Tensor]:
+        return {name: value.detach().clone() for name, value in self.inner.named_parameters()}
+
+    def watched(self: Any, batches: Any) -> None:
+        seen.append(weights(self))
+        catch_up(self, batches)
+        seen.append(weights(self))
+
+    monkeypatch.setattr(trainer._Training, "_encoder_catches_up", watched)
+    settings = {"max_steps": 3, "epochs": 1, "regularizers": [{"kind": "bag_of_words"}]}
+    fit(corpora, tmp_path, **settings, encoder_updates={"max_updates": 4, "window": 99})
+    assert validation_lines(tmp_path)[-1]["encoder_updates"] == 12
+    parts = {name.split(".")[1] for name in seen[0]}
+    assert {"encoder", "posterior", "decoder"} < parts and any(name.startswith("regularizer.") for name in seen[0])
+    for number, (before, after) in enumerate(pairwise(seen)):
+        inner = number % 2 == 0
+        for name in before:
+            moves = name.startswith(("model.encoder.", "model.posterior.")) == inner
+            assert torch.equal(before[name], after[name]) != moves, (number, name)
 
 
 def test_a_fresh_decoder_begins_anew(corpora: Corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

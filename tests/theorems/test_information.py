@@ -9,14 +9,16 @@ import pytest
 import torch
 from torch.distributions import kl_divergence
 
-from tests.components import SMALL, scramble
+from tests.components import DECODERS, SMALL, scramble
 from tests.oracles import markov_mixture
 from tests.oracles.corpus import ListCorpus
 from textvae.distributions import DiagonalGaussian, LatentDistribution
 from textvae.encoders import LSTMEncoderConfig
-from textvae.evaluation import active_units, information, likelihood
-from textvae.evaluation.information import log_aggregated
+from textvae.evaluation import EvaluateConfig, active_units, evaluate, information, likelihood
+from textvae.evaluation.information import active_units_of_sums, log_aggregated
 from textvae.models import TextVAEConfig
+from textvae.posteriors import GaussianPosteriorConfig, ZeroMeanPosteriorConfig
+from textvae.training import CollapseGuard
 
 PAIRS: dict[str, tuple[LatentDistribution, LatentDistribution]] = {
     "gaussian-standard": (
@@ -79,7 +81,36 @@ def test_the_aggregate_is_the_same_by_broadcasting() -> None:
     np.testing.assert_allclose(log_aggregated([posterior], z), direct, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("head", ["linear", "variance"])
+def test_a_posterior_of_one_mean_is_not_judged_by_active_units(head: str) -> None:
+    """Neither by an evaluation nor by the guard, and the units are counted all the same."""
+    parts = {"encoder": LSTMEncoderConfig(**SMALL), "decoder": DECODERS["lstm-every"]}
+    corpus = ListCorpus([np.random.default_rng(i).integers(4, 11, 1 + i % 8).tolist() for i in range(60)])
+    settings = EvaluateConfig(iw_samples=2, quality_samples=0, samples=0)
+    for posterior, judged_by_units in ((ZeroMeanPosteriorConfig(head=head), False), (GaussianPosteriorConfig(), True)):
+        model = scramble(TextVAEConfig(latent_dim=4, posterior=posterior, **parts).build(vocab_size=11, max_tokens=9))
+        found = evaluate(model, corpus, settings)
+        assert found["mi"] > 0 and (found["active_units"] > 0) == judged_by_units
+        assert "its sentence" in found["verdict"] and (judged_by_units or "active" not in found["verdict"])
+        guard = CollapseGuard(corpus, 60, 16_384)
+        measured = guard.measure(model)
+        assert ("guard_active_units" in measured) == judged_by_units
+        assert judged_by_units or "active" not in guard.judge(4, measured).sentence
+
+
 def test_active_units_have_varying_means() -> None:
     rng = np.random.default_rng(0)
     means = rng.normal(size=(1000, 4)) * np.array([1.0, 0.11, 0.09, 0.0])
     assert active_units(means) == 2
+    assert active_units(means, unit_variance=0.25) == 3 and active_units(means, unit_variance=100.0) == 0
+
+
+@pytest.mark.parametrize("offset", [0.0, 30.0])
+def test_units_are_counted_alike_whole_and_by_sums(offset: float) -> None:
+    """Five sentences of variance 0.0105 without bias, and 0.0084 with it, whole and in two parts; one sentence."""
+    means = np.random.default_rng(1).normal(size=(5, 3))
+    means = (means - means.mean(0)) / means.std(0, ddof=1) * np.sqrt([0.0105, 0.0095, 1.0]) + offset
+    assert active_units(means) == 2
+    shares = [torch.from_numpy(np.stack([part.sum(0), (part**2).sum(0)])) for part in (means[:2], means[2:])]
+    assert active_units_of_sums(shares[0] + shares[1], 5) == 2
+    assert active_units(means[:1]) == active_units_of_sums(shares[0], 1) == 0

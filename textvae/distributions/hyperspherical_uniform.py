@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from textvae.distributions.latent import LatentDistribution
-from textvae.distributions.sphere import log_area, unit_sphere
+from textvae.distributions.sphere import log_area, uniform_directions, unit_sphere
 
 
 class HypersphericalUniform(LatentDistribution):
@@ -72,9 +72,7 @@ class HypersphericalUniform(LatentDistribution):
         return 1.0 / self.event_shape[0]
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        shape = self._extended_shape(torch.Size(sample_shape))
-        noise = torch.randn(shape, dtype=self._entropy.dtype, device=self._entropy.device)
-        return noise / noise.norm(dim=-1, keepdim=True)
+        return uniform_directions(self._extended_shape(torch.Size(sample_shape)), self._entropy)
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

@@ -29,13 +29,13 @@ class PowerSpherical(RotationallySymmetric):
     (torch.Size([2, 5]), 0.50944)
     """
 
-    def _statistic(self, cosine: Tensor) -> Tensor:
-        # Rounding can put a cosine below -1, where there is no density at all.
-        return torch.log1p(cosine.clamp_min(torch.finfo(cosine.dtype).eps - 1.0))
+    def _statistic(self, versine: Tensor) -> Tensor:
+        # log((1 + cos a) / 2). Rounding can put a versine above 2, where there is no density at all.
+        return torch.log1p(-0.5 * versine.clamp_max(2.0 - torch.finfo(versine.dtype).eps))
 
     def _statistic_at(self, angle: Tensor) -> Tensor:
-        # 1 + cos a = 2 cos^2(a / 2)
-        return math.log(2.0) + 2.0 * torch.cos(0.5 * angle).clamp_min(torch.finfo(angle.dtype).tiny).log()
+        # (1 + cos a) / 2 = cos^2(a / 2)
+        return 2.0 * torch.cos(0.5 * angle).clamp_min(torch.finfo(angle.dtype).tiny).log()
 
     def _peak(self, concentration: Tensor) -> tuple[Tensor, Tensor]:
         # The derivative of (D - 2) log sin a + k log(1 + cos a) is 0 where (D - 2) cos a = k (1 - cos a).
@@ -49,13 +49,16 @@ class PowerSpherical(RotationallySymmetric):
         return self._precise(self.concentration) + half, half
 
     def _log_normalizer(self) -> Tensor:
-        """(a + b) log 2 + b log pi + log Gamma(a) - log Gamma(a + b), with a and b of the Beta."""
+        """(a + b - k) log 2 + b log pi + log Gamma(a) - log Gamma(a + b), with a and b of the Beta.
+
+        The paper's is k log 2 more: there the density is that of (1 + loc . z)^k, here of its half.
+        """
         a, b = self._beta()
-        return (a + b) * math.log(2.0) + b * math.log(math.pi) + torch.lgamma(a) - torch.lgamma(a + b)
+        return b * math.log(4.0 * math.pi) + torch.lgamma(a) - torch.lgamma(a + b)
 
     def _expected_statistic(self) -> Tensor:
         a, b = self._beta()
-        return math.log(2.0) + torch.digamma(a) - torch.digamma(a + b)
+        return torch.digamma(a) - torch.digamma(a + b)
 
     @property
     def mean_cosine(self) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from textvae.distributions.latent import LatentDistribution
-from textvae.distributions.sphere import from_pole, log_area, unit_sphere
+from textvae.distributions.sphere import from_pole, log_area, uniform_directions, unit_sphere
 
 _NODES = 96
 _WIDTHS = 14.0
@@ -20,6 +20,11 @@ _WIDTHS = 14.0
 
 class RotationallySymmetric(LatentDistribution):
     """q(z) = exp(k T(loc . z)) / normalizer on the unit sphere, for a statistic T that the subclass gives.
+
+    T is 0 at loc and negative elsewhere. k T and the normalizer's logarithm are then about as large as log q itself,
+    where exp(k loc . z) and its normalizer would each be about exp(k), and float32 would lose in their difference what
+    k is times its rounding: half a nat at k = 1e6. For the same reason T is a function of the angle's versine
+    1 - loc . z = |z - loc|^2 / 2 and not of its cosine.
 
     In polar coordinates around loc, z is an angle a, of density proportional to sin(a)^{D-2} exp(k T(cos a)), and an
     independent direction uniform on S^{D-2} (the tangent-normal decomposition: Mardia & Jupp 2000, section 9.1.2).
@@ -53,12 +58,12 @@ class RotationallySymmetric(LatentDistribution):
 
     # What a subclass gives.
 
-    def _statistic(self, cosine: Tensor) -> Tensor:
-        """T(loc . z)."""
+    def _statistic(self, versine: Tensor) -> Tensor:
+        """T of 1 - loc . z; 0 at 0."""
         raise NotImplementedError
 
     def _statistic_at(self, angle: Tensor) -> Tensor:
-        """T(cos angle), exact near both ends of the angle."""
+        """T of 1 - cos angle, exact near both ends of the angle."""
         raise NotImplementedError
 
     def _peak(self, concentration: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,8 +132,7 @@ class RotationallySymmetric(LatentDistribution):
         concentration = self._precise(self.concentration).expand(shape[:-1])
         with torch.no_grad():
             angle = self._draw_angle(concentration)
-            noise = torch.randn(*shape[:-1], shape[-1] - 1, dtype=self.loc.dtype, device=self.loc.device)
-            equator = noise / noise.norm(dim=-1, keepdim=True)
+            equator = uniform_directions((*shape[:-1], shape[-1] - 1), self.loc)
         if concentration.requires_grad and torch.is_grad_enabled():
             # Worth nothing, and worth its slope in the backward pass.
             angle = angle + self._angle_slope(angle) * (concentration - concentration.detach())
@@ -137,14 +141,17 @@ class RotationallySymmetric(LatentDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        return self._log_density((self.loc * value).sum(-1))
+        return self._log_density(0.5 * (value - self.loc).square().sum(-1))
 
     def pairwise_log_prob(self, z_MD: Tensor) -> Tensor:
-        return self._log_density(self._precise(z_MD) @ self._precise(self.loc).T)
+        z_MD, loc_UD = self._precise(z_MD), self._precise(self.loc)
+        # Norms are 1 up to float32 rounding only, which k would enlarge.
+        squares_MU = z_MD.square().sum(-1, keepdim=True) + loc_UD.square().sum(-1)
+        return self._log_density((0.5 * squares_MU - z_MD @ loc_UD.T).clamp_min(0.0))
 
-    def _log_density(self, cosine: Tensor) -> Tensor:
-        log_normalizer = self._log_normalizer().to(cosine.dtype)
-        return self.concentration.to(cosine.dtype) * self._statistic(cosine) - log_normalizer
+    def _log_density(self, versine: Tensor) -> Tensor:
+        log_normalizer = self._log_normalizer().to(versine.dtype)
+        return self.concentration.to(versine.dtype) * self._statistic(versine) - log_normalizer
 
     def entropy(self) -> Tensor:
         return (self._log_normalizer() - self._precise(self.concentration) * self._expected_statistic()).to(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -34,6 +35,24 @@ def log_area(dim: int) -> float:
     4.0
     """
     return math.log(2.0) + 0.5 * dim * math.log(math.pi) - math.lgamma(0.5 * dim)
+
+
+def uniform_directions(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Unit vectors drawn uniformly from the sphere, [*shape]: normals divided by their norm.
+
+    Normals that are all exactly 0, as one of a float32 is about once in 1e7 draws, point nowhere and are drawn again.
+
+    Args:
+        shape: of what is drawn; its last number is that of coordinates.
+        like: for the dtype and the device.
+
+    >>> uniform_directions((2, 1), torch.zeros(())).abs().tolist()
+    [[1.0], [1.0]]
+    """
+    normals = torch.randn(shape, dtype=like.dtype, device=like.device)
+    while not (some := (normals != 0).any(-1, keepdim=True)).all():
+        normals = normals.where(some, torch.randn(shape, dtype=like.dtype, device=like.device))
+    return normals / normals.norm(dim=-1, keepdim=True)
 
 
 def from_pole(angle: Tensor, equator: Tensor, loc: Tensor) -> Tensor:

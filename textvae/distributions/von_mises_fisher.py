@@ -32,11 +32,12 @@ class VonMisesFisher(RotationallySymmetric):
     0.151596
     """
 
-    def _statistic(self, cosine: Tensor) -> Tensor:
-        return cosine
+    def _statistic(self, versine: Tensor) -> Tensor:
+        return -versine
 
     def _statistic_at(self, angle: Tensor) -> Tensor:
-        return torch.cos(angle)
+        # cos a - 1 = -2 sin^2(a / 2)
+        return -2.0 * torch.sin(0.5 * angle).square()
 
     def _peak(self, concentration: Tensor) -> tuple[Tensor, Tensor]:
         # The derivative of (D - 2) log sin a + k cos a is 0 where k sin^2 a = (D - 2) cos a.
@@ -49,7 +50,7 @@ class VonMisesFisher(RotationallySymmetric):
 
     def _expected_statistic(self) -> Tensor:
         angle, probability = self._quadrature()
-        return (probability * torch.cos(angle)).sum(-1)
+        return (probability * self._statistic_at(angle)).sum(-1)
 
     def _draw_angle(self, concentration: Tensor) -> Tensor:
         """Rejection from a Beta envelope (Ulrich 1984; Wood 1994, "Simulation of the von Mises Fisher distribution").
@@ -87,8 +88,12 @@ def _kl_von_mises_fisher_uniform(q: VonMisesFisher, p: HypersphericalUniform) ->
 
 @register_kl(VonMisesFisher, VonMisesFisher)
 def _kl_von_mises_fisher_von_mises_fisher(q: VonMisesFisher, p: VonMisesFisher) -> Tensor:
-    """log C(k_q) - log C(k_p) + A(k_q) (k_q - k_p loc_q . loc_p), as E_q[z] = A(k_q) loc_q."""
+    """log C(k_q) - log C(k_p) + A(k_q) (k_q - k_p loc_q . loc_p), as E_q[z] = A(k_q) loc_q.
+
+    In terms of E_q[T] = A - 1 and of v = 1 - loc_q . loc_p, in which nothing of the size of k cancels.
+    """
     k_q, k_p = q._precise(q.concentration), q._precise(p.concentration)
-    cosine = (q._precise(q.loc) * q._precise(p.loc)).sum(-1)
+    v = 0.5 * (q._precise(q.loc) - q._precise(p.loc)).square().sum(-1)
+    expected = q._expected_statistic()
     difference = p._log_normalizer() - q._log_normalizer()
-    return (difference + q._expected_statistic() * (k_q - k_p * cosine)).to(q.loc.dtype)
+    return (difference + k_q * expected + k_p * (v - (1.0 - v) * expected)).to(q.loc.dtype)

@@ -15,7 +15,7 @@ from torch import Tensor
 from textvae.config import Config
 from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError
-from textvae.evaluation.noise import draw, own_randomness, sentence_seeds
+from textvae.evaluation.noise import Stream, draw, own_randomness, sentence_seeds
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, probe, unlabelled, vector_group
 from textvae.layers import derived_keys, keyed_normal, keyed_uniform
 from textvae.models import LogJoint
@@ -36,9 +36,6 @@ from textvae.text.batching import sequential_batches
 
 JointPoint = Callable[[Tensor], tuple[Tensor, Tensor]]
 """z [S, B, D] to log p(x, z) [S, B] and its gradient."""
-
-_START_STREAM, _PILOT_STREAM = 2**33, 2**33 + 1
-"""These draws are not those of the likelihood and of the codes."""
 
 _PILOT, _FORWARD, _BACKWARD = 0, 1, 2
 _PILOT_CHAINS, _WARM_UP, _ADAPTATION_RATE, _FIRST_STEP = 1, 10, 0.1, 0.3
@@ -239,7 +236,7 @@ def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, se
     # A code that was moved, or made of noise, has no known density; what it was moved from, or a Gaussian near it, has.
     start: LatentDistribution = model.posterior_of(batch).proposal if config.start == "posterior" else prior
     log_joint = LogJoint(model.decoder, prior, batch.tokens_BT, row_tokens=batch_tokens)
-    key_B = torch.from_numpy(sentence_seeds(seed, rows, _START_STREAM).astype(np.int64)).to(device)
+    key_B = torch.from_numpy(sentence_seeds(seed, rows, Stream.ANNEALED).astype(np.int64)).to(device)
     path = AnnealingPath(
         log_joint.value_and_grad,
         start,
@@ -250,8 +247,8 @@ def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, se
     )
     if not start.batch_shape:
         start = _Everyone(start)
-    pilot_SBD, _ = draw(start, rows, seed, _PILOT_CHAINS, stream=_PILOT_STREAM, device=device)
-    z_SBD, _ = draw(start, rows, seed, config.chains, stream=_START_STREAM, device=device)
+    pilot_SBD, _ = draw(start, rows, seed, _PILOT_CHAINS, stream=Stream.PILOT, device=device)
+    z_SBD, _ = draw(start, rows, seed, config.chains, stream=Stream.ANNEALED, device=device)
     return Sentences(path, path.tune(pilot_SBD), z_SBD)
 
 

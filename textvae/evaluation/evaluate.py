@@ -15,7 +15,7 @@ from textvae.config import Config
 from textvae.errors import ConfigError, ModelError
 from textvae.evaluation.annealed import AISConfig, annealed_likelihood
 from textvae.evaluation.bidirectional import bidirectional
-from textvae.evaluation.information import ACTIVE_VARIANCE, active_units, information
+from textvae.evaluation.information import active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, mean_and_error
 from textvae.evaluation.nearest import has_memory, naming_cost, nearest_kl
 from textvae.evaluation.perplexity import perplexities
@@ -26,7 +26,7 @@ from textvae.evaluation.reconstruction import permuted_codes, reconstruct
 from textvae.evaluation.text_quality import prior_samples, text_quality
 from textvae.evaluation.verdict import judge
 from textvae.generation import DecodingConfig, GreedyConfig, SamplingConfig
-from textvae.models.support import has_density
+from textvae.models.support import has_density, has_fixed_mean, posterior_config
 from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
@@ -202,7 +202,7 @@ def evaluate(
             result.put(mi=known.mi, mi_se=known.mi_se, mi_cap=known.mi_cap, marginal_kl=known.marginal_kl)
             result.put(mi_sentences=min(config.mi_sentences, len(indices)))
         if known.means_ND is not None:
-            varying = active_units(known.means_ND, ACTIVE_VARIANCE * known.unit_variance)
+            varying = active_units(known.means_ND, known.unit_variance)
             result.put(active_units=varying, latent_dim=model.latent_dim)
             result.latent_means = known.means_ND
             result.labels = np.asarray(corpus.labels)[indices] if corpus.label_names else None
@@ -212,9 +212,9 @@ def evaluate(
         if permuted is not None:
             rise = permuted.rise
             result.put(permuted_rec_nll=permuted.nll, permuted_rise=rise, permuted_rise_se=permuted.rise_se)
-    judged = judge(
-        latent_dim=model.latent_dim, mi=result.get("mi"), active_units=result.get("active_units"), permuted_rise=rise
-    )
+    # Where means cannot vary, no unit is active and none need be.
+    units = None if has_fixed_mean(posterior_config(model)) else result.get("active_units")
+    judged = judge(latent_dim=model.latent_dim, mi=result.get("mi"), active_units=units, permuted_rise=rise)
     result.put(collapsed=judged.collapsed, verdict=judged.sentence)
 
     # What does it write?

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from textvae.evaluation.likelihood import mean_and_error
-from textvae.evaluation.noise import draw, draw_codes, own_randomness
+from textvae.evaluation.noise import Stream, draw, draw_codes, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled
 from textvae.text.batching import sequential_batches
 
@@ -19,9 +19,6 @@ ACTIVE_VARIANCE = 0.01
 """A unit is active when the variance of its posterior mean over sentences exceeds this (Burda et al. 2016).
 
 In units of `LatentDistribution.unit_variance`: on the unit sphere all D variances together are at most 1."""
-
-_LATENT_STREAM = 2**32
-"""These samples are not those of the likelihood."""
 
 _BLOCK = 2048
 
@@ -88,10 +85,10 @@ def information(
                 prior, unit_variance = group.prior, getattr(group.posterior, "unit_variance", 1.0)
             posterior = model.posterior_of(batch)
             if has_density:
-                z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM, device=device)
+                z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=Stream.CODES, device=device)
                 log_q[rows] = cpu64(log_q_SB[0])
             else:
-                z_SBD = draw_codes(posterior, indices[rows], seed, 1, stream=_LATENT_STREAM, device=device)
+                z_SBD = draw_codes(posterior, indices[rows], seed, 1, stream=Stream.CODES, device=device)
             codes.append(z_SBD[0])
             means = _append_mean(means, posterior)
             keep = np.flatnonzero(rows < used)
@@ -152,12 +149,30 @@ def _append_mean(means: list[Tensor] | None, posterior: Any) -> list[Tensor] | N
     return means
 
 
-def active_units(means_ND: np.ndarray, threshold: float = ACTIVE_VARIANCE) -> int:
-    """Units whose posterior mean varies over sentences: Var_x(E_q[z_d]) > threshold.
+def active_units(means_ND: np.ndarray, unit_variance: float = 1.0) -> int:
+    """Units whose posterior mean varies over sentences: Var_x(E_q[z_d]) > `ACTIVE_VARIANCE` * unit_variance.
+
+    Args:
+        means_ND: posterior means.
+        unit_variance: of the distribution (`LatentDistribution.unit_variance`).
 
     >>> active_units(np.array([[0.0, 1.0], [0.05, -1.0]]))
     1
     """
-    if len(means_ND) < 2:
+    means = means_ND.astype(np.float64) / math.sqrt(unit_variance)
+    means = means - means.mean(axis=0)
+    return active_units_of_sums(torch.from_numpy(np.stack([means.sum(0), np.square(means).sum(0)])), len(means))
+
+
+def active_units_of_sums(sums_2D: Tensor, count: int) -> int:
+    """The number of `active_units`, of sums over sentences: those of a stream, or of several processes, added up.
+
+    Args:
+        sums_2D: of the posterior means and of their squares, in units of sqrt(unit_variance).
+        count: N, of sentences; the variance is that without bias, of N - 1 degrees of freedom.
+    """
+    if count < 2:
         return 0
-    return int((means_ND.astype(np.float64).var(axis=0, ddof=1) > threshold).sum())
+    mean_D, square_D = sums_2D / count
+    variance_D = (square_D - mean_D.square()) * (count / (count - 1))
+    return int((variance_D > ACTIVE_VARIANCE).sum())

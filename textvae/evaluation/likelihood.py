@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textvae.evaluation.noise import SAMPLE_BLOCK, draw, draw_codes, own_randomness, sentence_seeds
+from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, draw_codes, own_randomness, sentence_seeds
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, prior_for, probe, unlabelled, vector_group
 from textvae.evaluation.streaming import LogMeanExp, ladder
 from textvae.models.text_vae import closed_form_kl, levels_of
@@ -156,7 +156,7 @@ def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, 
     log_px_B = log_ratio_B = torch.zeros(len(example_ids), dtype=torch.float64, device=batch.tokens_BT.device)
     for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
         count, device = min(SAMPLE_BLOCK, num_samples - start), batch.tokens_BT.device
-        z_SBD, log_q_SB = draw(posterior, example_ids, seed, count, stream=block, device=device)
+        z_SBD, log_q_SB = draw(posterior, example_ids, seed, count, stream=Stream.LIKELIHOOD + block, device=device)
         log_ratio_SB = (prior.log_prob(z_SBD) - log_q_SB).double()
         for first in range(0, len(z_SBD), at_once):
             chunk = slice(first, first + at_once)
@@ -187,7 +187,9 @@ def _implicit(
     log_px_B = torch.zeros(len(example_ids), dtype=torch.float64, device=batch.tokens_BT.device)
     for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
         count = min(SAMPLE_BLOCK, num_samples - start)
-        z_SBD = draw_codes(posterior, example_ids, seed, count, stream=block, device=batch.tokens_BT.device)
+        z_SBD = draw_codes(
+            posterior, example_ids, seed, count, stream=Stream.LIKELIHOOD + block, device=batch.tokens_BT.device
+        )
         for chunk_SBD in z_SBD.split(at_once):
             log_px_B = log_px_B + model.decoder.log_prob(batch.tokens_BT, chunk_SBD).double().sum(0)
     return _Measured({"rec_nll": -log_px_B / num_samples}, {})
@@ -209,7 +211,7 @@ def _general(
     at_once = max(1, at_once // len(kinds.log_px_z_SB))
     for first in range(0, num_samples, at_once):
         count = min(at_once, num_samples - first)
-        torch.manual_seed(int(sentence_seeds(seed, example_ids[:1], stream=first)[0]))
+        torch.manual_seed(int(sentence_seeds(seed, example_ids[:1], stream=Stream.LIKELIHOOD + first)[0]))
         terms = model.terms(batch, count)
         for name, value_B in _averages(terms).items():
             sums[name] = sums.get(name, torch.zeros_like(value_B)) + count * value_B

@@ -9,13 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textvae.evaluation.noise import SAMPLE_BLOCK, draw, own_randomness
+from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, unlabelled
 from textvae.models.text_vae import closed_form_kl
 from textvae.text.batching import sequential_batches
-
-_NEAREST_STREAM = 2**33
-"""These samples are not those of the likelihood."""
 
 
 def has_memory(model: Any) -> bool:
@@ -66,7 +63,7 @@ def nearest_kl(
                 if kl_B is None:
                     if samples is None:
                         samples = draw(
-                            posterior, indices[rows], seed, SAMPLE_BLOCK, stream=_NEAREST_STREAM, device=device
+                            posterior, indices[rows], seed, SAMPLE_BLOCK, stream=Stream.NEAREST, device=device
                         )
                     z_SBD, log_q_SB = samples
                     kl_B = (log_q_SB - prior.log_prob(z_SBD)).double().mean(0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum, unique
 
 import numpy as np
 import torch
@@ -18,6 +19,31 @@ from textvae.distributions import LatentDistribution
 SAMPLE_BLOCK = 128
 """Samples of a sentence drawn under one seed. A constant, so that no memory budget changes a sample."""
 
+BLOCKS = 2**32
+"""More blocks of samples than any sentence has: what a stream that is drawn in blocks has room for."""
+
+
+@unique
+class Stream(IntEnum):
+    """What a sentence's random numbers are for: draws of different streams are independent.
+
+    All of them are here, so that no two evaluations share their noise by accident. The likelihood's and the unsent
+    levels' are drawn in blocks of `SAMPLE_BLOCK`, block b under stream + b, for b below `BLOCKS`.
+    """
+
+    LIKELIHOOD = 0
+    CODES = BLOCKS
+    """One code of each sentence, of which the aggregated posterior is made."""
+    ANNEALED = 2 * BLOCKS
+    """Where the chains of annealed importance sampling begin, and how they move."""
+    PILOT = 2 * BLOCKS + 1
+    """Chains that step sizes are found with."""
+    NEAREST = 3 * BLOCKS
+    """Samples of the rate to codes nearby."""
+    UNSENT_LEVELS = 4 * BLOCKS
+    """What fills in for levels of a code that were not sent."""
+
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -27,7 +53,7 @@ def sentence_seeds(seed: int, example_ids: np.ndarray, stream: int) -> np.ndarra
     Args:
         seed: of the whole evaluation.
         example_ids: places in the corpus, [B].
-        stream: which draw of that sentence it is; different streams are independent.
+        stream: which draw of that sentence it is: a `Stream`, or a block of one; different streams are independent.
 
     >>> a = sentence_seeds(0, np.array([3, 5]), stream=0)
     >>> bool(a[1] == sentence_seeds(0, np.array([5]), stream=0)[0]), len(set(a))
@@ -51,7 +77,7 @@ def draw(
     example_ids: np.ndarray,
     seed: int,
     num_samples: int,
-    stream: int = 0,
+    stream: int = Stream.LIKELIHOOD,
     device: torch.device | str = "cpu",
 ) -> tuple[Tensor, Tensor]:
     """Samples of each sentence's q(z|x) and their log-densities, each sentence under its own seed.
@@ -78,7 +104,7 @@ def draw_codes(
     example_ids: np.ndarray,
     seed: int,
     num_samples: int,
-    stream: int = 0,
+    stream: int = Stream.LIKELIHOOD,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """The samples of `draw`, z [S, B, D], without their log-densities, which an implicit posterior does not have."""

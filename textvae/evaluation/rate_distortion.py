@@ -11,14 +11,11 @@ from torch import Tensor
 
 from textvae.distributions import DiagonalGaussian
 from textvae.evaluation.likelihood import mean_and_error
-from textvae.evaluation.noise import SAMPLE_BLOCK, draw, own_randomness
+from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled, vector_group
 from textvae.models.text_vae import levels_of
 from textvae.text.batching import sequential_batches
 from textvae.types import Batch
-
-_REST_STREAM = 2**34
-"""What fills in for levels that were not sent is no sample of the posterior."""
 
 _SAMPLES_BESIDE = 16
 """As in the likelihood: how many samples of a sentence share a decoder call, about."""
@@ -120,8 +117,8 @@ def _measure(
     rate_BK, distortion_BK = torch.zeros(2, len(example_ids), levels + 1, dtype=torch.float64, device=device)
     for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
         count = min(SAMPLE_BLOCK, num_samples - start)
-        z_SBD, _ = draw(posterior, example_ids, seed, count, stream=block, device=device)
-        noise_SBD, _ = draw(noise_of, example_ids, seed, count, stream=_REST_STREAM + block, device=device)
+        z_SBD, _ = draw(posterior, example_ids, seed, count, stream=Stream.LIKELIHOOD + block, device=device)
+        noise_SBD, _ = draw(noise_of, example_ids, seed, count, stream=Stream.UNSENT_LEVELS + block, device=device)
         kl_BL = posterior.kl_per_dim_given(prior, z_SBD).double().sum(0).unflatten(-1, (levels, -1)).sum(-1)
         rate_BK[:, 1:] += kl_BL.cumsum(-1)
         for k in range(levels + 1):

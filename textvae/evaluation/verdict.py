@@ -40,7 +40,11 @@ def judge(
     checks = []
     if mi is not None:
         checks.append(
-            (mi < MIN_INFORMATION, f"z tells {_nats(mi)} about its sentence", f"at least {MIN_INFORMATION:g}")
+            (
+                mi < MIN_INFORMATION,
+                f"z tells {_nats(mi, MIN_INFORMATION)} about its sentence",
+                f"at least {MIN_INFORMATION:g}",
+            )
         )
     if active_units is not None:
         # One unit can never be two; a model of one dimension is judged by what it says.
@@ -48,7 +52,7 @@ def judge(
         units = f"{active_units} of {latent_dim} {'unit is' if active_units == 1 else 'units are'} active"
         checks.append((active_units < needed, units, f"at least {needed}"))
     if permuted_rise is not None:
-        costs = f"another sentence's z costs {_nats(permuted_rise)}"
+        costs = f"another sentence's z costs {_nats(permuted_rise, MIN_RISE)}"
         checks.append((permuted_rise < MIN_RISE, costs, f"at least {MIN_RISE:g}"))
     if not checks:
         return Verdict(None, "Nothing was measured that could tell whether z is used.")
@@ -58,10 +62,18 @@ def judge(
     return Verdict(False, f"Not collapsed: {_join([what for _, what, _ in checks])}.")
 
 
-def _nats(value: float) -> str:
+def _nats(value: float, threshold: float) -> str:
+    """With one decimal, and with as many more as it takes to tell a number below its threshold from it.
+
+    >>> [_nats(value, 1.0) for value in (-0.01, 0.94, 0.96, 0.99999, 1.0, 1.04)]
+    ['0.0 nats', '0.9 nats', '0.96 nats', '0.99999 nats', '1.0 nat', '1.0 nat']
+    """
+    decimals = 1
+    while value < threshold <= round(value, decimals):
+        decimals += 1
     # No "-0.0": near collapse the estimates scatter around zero.
-    rounded = round(value, 1) + 0.0
-    return f"{rounded:.1f} nat{'' if rounded == 1 else 's'}"
+    rounded = round(value, decimals) + 0.0
+    return f"{rounded:.{decimals}f} nat{'' if rounded == 1 else 's'}"
 
 
 def _join(parts: list[str]) -> str:

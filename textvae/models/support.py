@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textvae.config import Component
 from textvae.errors import ConfigError
 
@@ -11,6 +13,11 @@ _CURE = {
     EUCLIDEAN: "a prior on all of space, such as standard_normal",
     SPHERE: "the prior hyperspherical_uniform",
 }
+
+
+def posterior_config(model: Any) -> Component | None:
+    """The settings of a model's posterior; None for one without a z, or a caller's own that does not tell."""
+    return getattr(getattr(model, "config", None), "posterior", None)
 
 
 def support_of(config: Component) -> str:
@@ -135,6 +142,16 @@ def require_density(posterior: Component, prior: Component) -> None:
         )
 
 
+def has_fixed_mean(posterior: Component | None) -> bool:
+    """Whether the mean of a posterior is the same for every sentence, so that no unit is active however z is used.
+
+    >>> from textvae.posteriors import GaussianPosteriorConfig, ZeroMeanPosteriorConfig
+    >>> has_fixed_mean(GaussianPosteriorConfig()), has_fixed_mean(ZeroMeanPosteriorConfig())
+    (False, True)
+    """
+    return getattr(type(posterior), "fixed_mean", False)
+
+
 def sees_codes(prior: Component) -> bool:
     """Whether a prior is conditioned, in training, on codes of other sentences near a sentence's own."""
     return getattr(type(prior), "sees_codes", False)
@@ -149,8 +166,8 @@ def require_codes(posterior: Component, prior: Component) -> None:
     if not sees_codes(prior):
         return
     why = ""
-    if posterior.kind == "zero_mean":
-        why = "whose center is the origin for every sentence"
+    if has_fixed_mean(posterior):
+        why = "whose center is the same for every sentence"
     elif not has_density(posterior):
         why = "which has no density"
     elif is_extended(posterior):

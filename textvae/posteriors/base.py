@@ -17,7 +17,8 @@ class Posterior(nn.Module):
 
     A config whose posterior has no density says `has_density: ClassVar[bool] = False`; one whose coordinates are
     independent (given the levels above) says `factorizes: ClassVar[bool] = True`, and then has a KL of each dimension
-    to every prior that says so too. One with settings that some numbers of dimensions cannot meet has
+    to every prior that says so too; one whose mean is the same for every sentence says `fixed_mean: ClassVar[bool] =
+    True`, and is not judged by active units. One with settings that some numbers of dimensions cannot meet has
     `require_dim(latent_dim)`, which raises a `ConfigError`; models ask it while their settings are read.
     """
 

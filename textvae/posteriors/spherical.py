@@ -38,7 +38,7 @@ class RateConcentration(Component):
 
 
 class LearnedConcentration(Component):
-    """softplus of a linear function of the features, plus a floor."""
+    """softplus of a linear function of the features, plus a floor, and 1e6 at most."""
 
     kind: Literal["learned"] = "learned"
     floor: float = Field(1.0, ge=0, le=_GREATEST, description="smallest concentration")
@@ -115,7 +115,7 @@ class SphericalPosterior(Posterior):
         loc = F.normalize(parameters[..., : self.latent_dim], dim=-1)
         concentration = self.concentration
         if concentration is None:
-            concentration = self.floor + F.softplus(parameters[..., self.latent_dim])
+            concentration = (self.floor + F.softplus(parameters[..., self.latent_dim])).clamp_max(_GREATEST)
         return self.family(loc, concentration.to(loc.dtype), validate_args=False)
 
 

@@ -22,6 +22,7 @@ class ZeroMeanPosteriorConfig(Component):
 
     kind: Literal["zero_mean"] = "zero_mean"
     factorizes: ClassVar[bool] = True
+    fixed_mean: ClassVar[bool] = True
     head: Literal["linear", "variance"] = Field(
         "linear", description="log-scale linear in the features, or z the output of a variance layer"
     )
@@ -37,7 +38,7 @@ class ZeroMeanPosterior(Posterior):
     After Neklyudov et al. 2019 (arXiv 1803.03764): a network can learn although means say nothing. A diagnostic of
     collapse more than a way to good bounds: what a decoder takes from such a z, it takes from magnitudes. Posterior
     means are the same for all sentences, so that active units are 0 and reconstructions from the mean are alike,
-    however much z carries; judge it by its mutual information.
+    however much z carries: it is judged by its mutual information and by what a permuted z costs.
 
     Args:
         config: its settings. With ``head="variance"`` s(x)^2_j = sum_i x_i^2 s_ij^2: z is what a `VarianceLinear`

@@ -17,12 +17,22 @@ class AggressiveConfig(Component):
     `window` batches is no lower than that of the `window` before, at most `max_updates` times. The decoder's update
     leaves the encoder as it is. When the mutual information of validation sentences and z falls from one epoch to the
     next, training is plain from then on.
+
+    The mutual information of N sentences is estimated up to log N, and codes that name every one of them are there:
+    what it does beyond, nobody sees, and what is seen is noise. Such an epoch is not compared with others while the KL
+    weight still rises; at the weight that stays it ends the phase, for z is in use and its fall could not be seen. More
+    `guard_sentences` raise the cap.
     """
 
     kind: Literal["aggressive"] = "aggressive"
     max_updates: int = Field(100, ge=1, description="of the encoder before one of the decoder")
     window: int = Field(15, ge=1, description="batches whose mean loss is compared")
     max_epochs: int | None = Field(None, ge=1, description="after so many epochs training is plain in any case")
+
+
+SATURATED = math.log(2.0)
+"""Nats below its cap from which mutual information tells no longer how much there is: a sentence's own code is then, in
+the geometric mean, likelier under its own q than under all the others together."""
 
 
 class InnerLoop:
@@ -66,6 +76,12 @@ class AggressiveRule:
     >>> rule = AggressiveRule(AggressiveConfig(max_epochs=9))
     >>> [rule.judge(mi) for mi in (0.5, 1.5, 1.4, 2.0)]
     [True, True, False, False]
+
+    At the cap the numbers fall and rise by chance; the first below it is the first to compare with.
+
+    >>> rule = AggressiveRule(AggressiveConfig())
+    >>> [rule.judge(mi, cap=6.21, final=False) for mi in (6.20, 6.19, 5.0, 5.1, 4.9)]
+    [True, True, True, True, False]
     """
 
     def __init__(self, config: AggressiveConfig | None) -> None:
@@ -74,12 +90,23 @@ class AggressiveRule:
         self.mutual_information = -math.inf
         self.epochs = self.encoder_updates = 0
 
-    def judge(self, mutual_information: float) -> bool:
-        """Tell an epoch's mutual information (nats); the answer is whether the next epoch is aggressive."""
+    def judge(self, mutual_information: float, cap: float = math.inf, final: bool = True) -> bool:
+        """Tell an epoch's mutual information; the answer is whether the next epoch is aggressive.
+
+        Args:
+            mutual_information: nats.
+            cap: which it cannot exceed, nats.
+            final: whether the KL weight stays as it is from here on.
+        """
         self.epochs += 1
         longest = math.inf if self.config is None or self.config.max_epochs is None else self.config.max_epochs
-        self.on = self.on and mutual_information >= self.mutual_information and self.epochs < longest
-        self.mutual_information = mutual_information
+        if mutual_information > cap - SATURATED:
+            goes_on = not final
+        else:
+            # A fall from the cap is that of a code that named every sentence while its KL weighed little.
+            goes_on = mutual_information >= self.mutual_information
+            self.mutual_information = mutual_information
+        self.on = self.on and goes_on and self.epochs < longest
         return self.on
 
     def state_dict(self) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from textvae.evaluation.information import active_units, information
+from textvae.evaluation.protocol import Corpus
 from textvae.evaluation.reconstruction import permuted_codes
 from textvae.evaluation.verdict import Verdict, judge
 from textvae.models import TextModel
-from textvae.models.support import kl_has_dimensions
-from textvae.text.tokenized import TokenizedCorpus
+from textvae.models.support import has_fixed_mean, kl_has_dimensions, posterior_config
 from textvae.training.config import TrainConfig
 
 _SAMPLE_SEED = 20_190_106
@@ -33,7 +33,8 @@ class CollapseGuard:
 
     All on the same sentences with the same noise. It speaks when z stops being used, and when it has not come into use
     after `PATIENCE` epochs; once each time, with a remedy the training does not have yet. Mutual information is capped
-    at the log of the number of sentences, which is far above what it has to tell apart.
+    at the log of the number of sentences: far above the nat by which collapse is judged, and yet reached by any model
+    whose KL is well above it. Two numbers near `guard_mi_cap` say that z is used, and not which of them uses it more.
 
     Args:
         corpus: the validation sentences.
@@ -42,9 +43,7 @@ class CollapseGuard:
         device: where the model is.
     """
 
-    def __init__(
-        self, corpus: TokenizedCorpus, sentences: int, batch_tokens: int, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, corpus: Corpus, sentences: int, batch_tokens: int, device: torch.device | str = "cpu") -> None:
         self.corpus, self.device = corpus, torch.device(device)
         everything = np.random.default_rng(_SAMPLE_SEED).permutation(len(corpus))
         self.indices = np.sort(everything[:sentences])
@@ -55,7 +54,8 @@ class CollapseGuard:
         """Look at a model; its mode and the random state stay as they were.
 
         Returns:
-            guard_kl, guard_mi, guard_permuted_rise in nats, and guard_active_units; what a model cannot tell is absent.
+            guard_kl, guard_mi, its cap guard_mi_cap and guard_permuted_rise in nats, and guard_active_units; what a
+            model cannot tell is absent.
         """
         where: dict[str, Any] = {"batch_tokens": self.batch_tokens, "seed": _SAMPLE_SEED, "device": self.device}
         known = information(model, self.corpus, self.indices, **where)
@@ -63,8 +63,11 @@ class CollapseGuard:
         if known.mi is not None and known.marginal_kl is not None:
             # The identity KL = MI + KL(q(z) || p(z)) holds for these estimates, term by term.
             found |= {"guard_kl": known.mi + known.marginal_kl, "guard_mi": known.mi}
-        if known.means_ND is not None:
-            found["guard_active_units"] = float(active_units(known.means_ND))
+            found["guard_mi_cap"] = known.mi_cap
+        # Where means cannot vary, no unit is active and none need be.
+        if known.means_ND is not None and not has_fixed_mean(posterior_config(model)):
+            varying = active_units(known.means_ND, known.unit_variance)
+            found["guard_active_units"] = float(varying)
         permuted = permuted_codes(model, self.corpus, self.indices, known.codes_ND, **where)
         if permuted is not None:
             found["guard_permuted_rise"] = permuted.rise

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from textvae.training.step import active_units
+from textvae.evaluation.information import active_units_of_sums
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -60,7 +60,7 @@ class Window:
             zip(self.names, (totals_K / self.sentences).tolist(), strict=True)  # the one wait for the device
         )
         if units_2D.shape[1]:
-            numbers["active_units"] = active_units(units_2D, self.sentences)
+            numbers["active_units"] = active_units_of_sums(units_2D, self.sentences)
         numbers["grad_norm"] = float(self.grad_norm) / self.steps
         return numbers
 

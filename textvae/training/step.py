@@ -13,11 +13,6 @@ from textvae.models import TextModel
 from textvae.regularizers import RegularizerConfig
 from textvae.types import Batch, LatentTerms
 
-ACTIVE_UNIT_VARIANCE = 0.01
-"""A latent dimension is active when the variance of its posterior mean over sentences is above this.
-
-In units of `LatentDistribution.unit_variance`: on the unit sphere all D variances together are at most 1."""
-
 Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
 """model, batch, terms, step -> penalties by name, each [B] in nats per sentence, added to the loss."""
 
@@ -131,9 +126,3 @@ def sums_of_means(terms: LatentTerms, dtype: torch.dtype = torch.float64) -> Ten
     if not columns:
         return terms.log_px_z_SB.new_zeros((2, 0), dtype=dtype)
     return torch.cat(columns, dim=1)
-
-
-def active_units(sums_2D: Tensor, count: int) -> int:
-    """Dimensions whose posterior mean varies between sentences (Burda et al. 2016, arXiv 1509.00519, section 5)."""
-    mean_D, square_D = sums_2D / max(1, count)
-    return int((square_D - mean_D.square() > ACTIVE_UNIT_VARIANCE).sum())

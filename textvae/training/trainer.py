@@ -449,7 +449,12 @@ class _Training:
             if message is not None and processes.is_main:
                 warnings.warn(message, CollapseWarning, stacklevel=2)
             if self.aggressive.on:
-                measured["aggressive"] = float(self.aggressive.judge(looked.get("guard_mi", -math.inf)))
+                goes_on = self.aggressive.judge(
+                    looked.get("guard_mi", -math.inf),
+                    cap=looked.get("guard_mi_cap", math.inf),
+                    final=self.step >= self.objective.first_final_step,
+                )
+                measured["aggressive"] = float(goes_on)
                 measured["encoder_updates"] = self.aggressive.encoder_updates
 
         # Compete, once the KL weight is final.

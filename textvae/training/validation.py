@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from textvae.evaluation.information import active_units_of_sums
 from textvae.models import TextModel, to_device
 from textvae.objectives import ELBOConfig
 from textvae.text.batching import sequential_batches
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.training.processes import Processes
-from textvae.training.step import active_units, sums_of_means
+from textvae.training.step import sums_of_means
 from textvae.types import Batch
 
 BOUND, PROXY_BOUND = "valid_elbo_nll", "valid_proxy_elbo_nll"
@@ -120,7 +121,7 @@ class Validation:
         if by_loss:
             measured[LOSS] = loss
         if width:
-            measured["valid_active_units"] = active_units(processes.sum(units), self.sentences)
+            measured["valid_active_units"] = active_units_of_sums(processes.sum(units), self.sentences)
         if value is not None:
             # Processes must not disagree on which epoch is best.
             measured["valid_metric"] = processes.gather(value)[0]

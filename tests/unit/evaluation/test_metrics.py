@@ -64,6 +64,15 @@ def test_the_verdict(measured: dict[str, float], collapsed: bool | None) -> None
     assert verdict.sentence.endswith(".") and verdict.sentence.count(". ") == 0
 
 
+@pytest.mark.parametrize("value", [0.96, 0.999, math.nextafter(1.0, 0.0)])
+def test_a_number_below_its_threshold_is_not_written_as_it(value: float) -> None:
+    said = judge(latent_dim=4, mi=value, permuted_rise=value).sentence
+    assert [float(word) for word in said.split() if word[0].isdigit() and "." in word] == [
+        pytest.approx(value, rel=1e-2)
+    ] * 2
+    assert "1.0 nat" not in said and said.count("at least 1 expected") == 2
+
+
 def test_quality_of_samples() -> None:
     found = text_quality([[5, 6], [5, 3]], [[5, 6, 7]], allow_unk=True, training={(5, 6), (8,)})
     assert found["sample_distinct_1"] == 0.75 and found["sample_distinct_2"] == 1.0
