@@ -120,3 +120,16 @@ def test_a_model_without_a_recipe_asks_for_annealing(folder: Path) -> None:
     model, corpus = load_model(folder / "run" / "train" / "model"), TokenizedCorpus(folder / "run/tokenize/test.arrow")
     with pytest.raises(ConfigError, match="--ais to the command"):
         evaluate(model, corpus, EvaluateConfig())
+
+
+def test_another_run_starts_from_it_wherever_both_are(folder: Path) -> None:
+    """The whole way of `train.start_from`: resolved beside the run, its weights read, its training among the inputs."""
+    settings = ["name=heir", "train.start_from.run=runs/run", "train.max_steps=1", "train.optimizer.lr=1e-9"]
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    done = run("run", "tiny.toml", *arguments, "--only", "train", "--out", "heir", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    given, kept = (load_model(folder / name / "train" / "model").state_dict() for name in ("run", "heir"))
+    assert all(np.allclose(given[name], kept[name], atol=1e-6) for name in given)
+    first, second = (json.loads((folder / name / "train/manifest.json").read_text()) for name in ("run", "heir"))
+    assert second["inputs"]["start_from"] == first["fingerprint"]
+    assert first["seconds"] == pytest.approx(first["results"]["seconds"], abs=1e-3), "one time, not two"
