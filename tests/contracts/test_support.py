@@ -23,6 +23,7 @@ from textvae.models.support import support_of
 from textvae.objectives import ELBOConfig
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stages.interpolate import InterpolateStage
+from textvae.pipeline.stages.train import TrainStage
 from textvae.posteriors import PowerSphericalPosteriorConfig, VonMisesFisherPosteriorConfig
 from textvae.posteriors.spherical import concentration_of_rate
 from textvae.priors import HypersphericalUniformPriorConfig
@@ -148,12 +149,13 @@ def test_a_model_on_the_sphere_is_evaluated_like_any_other() -> None:
 
 
 def test_a_recipe_that_draws_lines_through_a_sphere_is_refused_before_it_trains(tmp_path: Path) -> None:
-    model = {"posterior": {"kind": "von_mises_fisher"}, "prior": {"kind": "hyperspherical_uniform"}}
+    model = {"kind": "text_vae", "posterior": {"kind": "von_mises_fisher"}, "prior": {"kind": "hyperspherical_uniform"}}
     for kind in ("linear", "spherical"):
         tables = {"train": {"model": model}, "interpolate": {"kind": kind}}
         recipe = Recipe("x", "", 0, ("x", {}), tables, tmp_path, "recipe x")
+        settings = recipe.configs((TrainStage(), InterpolateStage()))
         if kind == "linear":
             with pytest.raises(ConfigError, match="use 'spherical'"):
-                InterpolateStage().check(recipe)
+                InterpolateStage().check_settings(settings, recipe.source)
         else:
-            InterpolateStage().check(recipe)
+            InterpolateStage().check_settings(settings, recipe.source)
