@@ -9,7 +9,7 @@ from benchmarks.markdown import shown, source, table
 FAMILIES = {
     "language_model": "the decoder without z: what every other row has to stand beside",
     "gaussian": "the default; closed KL by dimension, every remedy against collapse works with it",
-    "zero_mean": "a diagnosis: can z be used through its variances alone? No active units by construction",
+    "zero_mean": "a diagnosis: can z be used through its variances alone? Not judged by active units: it has none",
     "von_mises_fisher": "codes on a sphere at a rate that is fixed by design; needs the prior `hyperspherical_uniform`",
     "power_spherical": "as von Mises-Fisher, with a sampler that never rejects",
     "inverse_autoregressive": "correlated posteriors; no closed KL, and its mutual information is slow to measure",
