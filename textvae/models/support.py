@@ -167,7 +167,7 @@ def require_codes(posterior: Component, prior: Component) -> None:
         return
     why = ""
     if has_fixed_mean(posterior):
-        why = "whose center is the same for every sentence"
+        why = "whose center is the origin for every sentence"
     elif not has_density(posterior):
         why = "which has no density"
     elif is_extended(posterior):
