@@ -271,7 +271,7 @@ def speed_page(contents: dict[str, dict[str, Any]]) -> str:
     lines += [
         "The floor of a row is the arithmetic of the model's weight matrices divided into the speed of a matrix",
         "product measured in the same process; the last column but one is the share of it that was reached. `iw` is",
-        "the whole estimator of the evaluation, with 500 samples of each sentence.",
+        "the whole estimator of the evaluation, with 100 samples of each sentence of a few batches.",
         "",
     ]
     lines += table(

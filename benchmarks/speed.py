@@ -29,7 +29,7 @@ from textvae.generation import BeamConfig, GreedyConfig, SamplingConfig, generat
 from textvae.layers import matrix_product
 from textvae.models import TextVAE, TextVAEConfig, to_device
 from textvae.objectives import ELBOConfig
-from textvae.text.batching import BatchPlan
+from textvae.text.batching import BatchPlan, sequential_batches
 from textvae.text.corpora.card import load_card
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import WordConfig
@@ -142,8 +142,10 @@ def rows_of(name: str, corpus: TokenizedCorpus, vocab_size: int, device: str, se
 
     row("train", tokens / median_seconds(train_steps, device, 3), "valid tokens", flop_per_token(model, True))
     model.eval()
-    samples, sentences = 500, 24
-    chosen = np.random.default_rng(seed).permutation(len(corpus))[:sentences]
+    # Sentences of like lengths, as an evaluation of a whole corpus has them in its batches.
+    samples, batches_of = 100, sequential_batches(corpus.lengths, 1024)
+    chosen = np.concatenate([batches_of[i] for i in np.random.default_rng(seed).permutation(len(batches_of))[:3]])
+    sentences = len(chosen)
     mean_tokens = float((corpus.lengths[chosen] - 1).mean())
 
     def importance() -> None:
