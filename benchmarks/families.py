@@ -24,13 +24,11 @@ from typing import Any
 
 import numpy as np
 
-import textvae
 from benchmarks import pages, results_file
 from benchmarks.family_pages import FAMILIES, UNIGRAM
-from benchmarks.recipes import finished_report, row_of
+from benchmarks.rows import RowRun
 from textvae.evaluation import chosen_sentences
 from textvae.pipeline.manifest import read_manifest
-from textvae.pipeline.recipe import read_recipe
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.types import BOS_ID, EOS_ID, PAD_ID
 
@@ -77,12 +75,12 @@ def overlay_of(row: str, decoder: str, out: Path) -> dict[str, Any]:
     return overlay
 
 
-def train_row(row: str, decoder: str, out: Path) -> None:
-    """Run a row's recipe, or go on with it."""
-    folder, overlay = folder_of(out, decoder, row), overlay_of(row, decoder, out)
+def run_of(row: str, decoder: str, out: Path) -> RowRun:
+    """The run of a row with a decoder."""
+    command = f"python -m benchmarks.families --rows {row} --decoders {decoder} --out RUNS"
+    source = "gaussian" if row in STARTS_FROM_GAUSSIAN else ""
     recipe = f"pipelines/family_{row}.toml"
-    results_file.note_start(folder, read_recipe(recipe, overlay).as_tables())
-    textvae.run(recipe, settings=overlay, out=folder)
+    return RowRun(recipe, overlay_of(row, decoder, out), folder_of(out, decoder, row), command, source)
 
 
 def collect(row: str, decoder: str, out: Path) -> dict[str, Any] | None:
@@ -91,29 +89,20 @@ def collect(row: str, decoder: str, out: Path) -> dict[str, Any] | None:
     Raises:
         SystemExit: the run was made by other settings than this row has.
     """
-    folder = folder_of(out, decoder, row)
-    report = finished_report(folder)
-    if report is None:
+    run = run_of(row, decoder, out)
+    collected = run.collect()
+    if collected is None:
         return None
-    if not results_file.same_settings(
-        folder, read_recipe(f"pipelines/family_{row}.toml", overlay_of(row, decoder, out)).as_tables()
-    ):
-        raise SystemExit(f"{folder} was made by other settings than pipelines/family_{row}.toml has; train it anew.")
-    found = row_of(report)
+    found, report = collected
     # With the defaults that the recipe leaves out.
-    manifest = read_manifest(folder / "train")
+    manifest = read_manifest(run.folder / "train")
     assert manifest is not None
     model, sentences = manifest.config["model"], report["tokenize"]["train"]["sentences"]
     kinds = {part: model[part]["kind"] for part in ("posterior", "prior") if part in model}
     kinds |= {"objective": manifest.config["objective"]["kind"], "decoder": decoder}
     found |= {name: value for name, value in report["evaluate"].items() if name.startswith(("ais_", "simulated_"))}
     found["seconds_per_1000"] = round(1000 * found["train_cpu_seconds"] / (sentences * found["epochs"]), 3)
-    if row in STARTS_FROM_GAUSSIAN:
-        found["starts_from"] = "gaussian"
-    found["recipe"] = found.pop("name")
-    commit = results_file.noted_start(folder).get("commit", "unknown")
-    command = f"python -m benchmarks.families --rows {row} --decoders {decoder} --out RUNS"
-    return {"name": row, **kinds, **found, "commit": commit, "command": command}
+    return {"name": row, **kinds, **found}
 
 
 def unigram(folder: Path) -> dict[str, Any]:
@@ -180,7 +169,7 @@ def main() -> None:
     for decoder in args.decoders:
         for row in args.rows:
             if not args.collect:
-                train_row(row, decoder, args.out)
+                run_of(row, decoder, args.out).train()
             write([(row, decoder)], args.out)
     pages.write_all()
 

@@ -17,7 +17,7 @@ from benchmarks.remedy_pages import remedies_block
 
 BUDGETS = {
     "converged": "a learning rate that falls over as many epochs as validation improves in",
-    "45min": "about 45 minutes of processor time for each training",
+    "45min": "at most 45 minutes of a core for each training",
 }
 """How a table's budgets are called on its page, best first."""
 

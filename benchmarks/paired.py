@@ -18,7 +18,7 @@ import numpy as np
 from pyarrow import feather
 
 from benchmarks import pages, results_file
-from benchmarks.recipes import finished_report
+from benchmarks.rows import finished_report
 from textvae.evaluation import likelihood
 from textvae.models import load_model
 from textvae.pipeline.stages.evaluate import BY_SENTENCE

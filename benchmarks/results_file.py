@@ -46,7 +46,8 @@ def commit(before: str | None = None) -> str:
         return "unknown"
     if before:
         return head.stdout.strip()
-    status = subprocess.run(["git", "status", "--porcelain", "textvae"], cwd=folder, capture_output=True, text=True)
+    code = ["textvae", "pipelines", "benchmarks/*.py"]
+    status = subprocess.run(["git", "status", "--porcelain", *code], cwd=folder.parent, capture_output=True, text=True)
     return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
 
 
@@ -74,21 +75,22 @@ def _note(run: Path) -> Path:
 
 
 def _digest(tables: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(tables, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(_placeless(tables), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _placeless(tables: dict[str, Any]) -> dict[str, Any]:
+    """Without the description, and without where the corpus and the run it starts from lie."""
+    found: dict[str, Any] = json.loads(json.dumps(tables, default=str))
+    if isinstance(found.get("corpus"), dict):
+        found["corpus"].pop("root", None)
+    found.get("train", {}).get("start_from", {}).pop("run", None)
+    return {name: value for name, value in found.items() if name != "description"}
 
 
 def same_settings(run: Path, tables: dict[str, Any]) -> bool:
     """Whether a run was made by these tables; where its corpus and the run it starts from lie does not matter."""
-
-    def placeless(found: dict[str, Any]) -> dict[str, Any]:
-        found = json.loads(json.dumps(found, default=str))
-        if isinstance(found.get("corpus"), dict):
-            found["corpus"].pop("root", None)
-        found.get("train", {}).get("start_from", {}).pop("run", None)
-        return {name: value for name, value in found.items() if name != "description"}
-
     made = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    return placeless(made) == placeless(tables)
+    return _placeless(made) == _placeless(tables)
 
 
 def add(name: str, fresh: list[dict[str, Any]], key: Callable[[dict[str, Any]], tuple[Any, ...]], command: str) -> None:

@@ -9,11 +9,11 @@ resumes there, and is not run again when it is finished. Rows in the file that a
 `--collect` runs nothing and takes what is finished in DIR, also when a later version of the package would train it
 anew, but not what was made by other settings.
 
-Budgets: `45min` is the recipe as it stands, whose epochs take about 45 minutes of processor time on the machine that
-`made_on` names (`train_cpu_seconds` says exactly); rows may be trained side by side, a thread each. `converged` is
-larger and more strongly regularised, its learning rate falls over so many epochs that validation improves no more
-before they end (`best_epoch`), and it has some rows only. What a row began with is in its `starts_from`, and not in its
-times.
+Budgets: `45min` is the recipe as it stands, with as many epochs as take at most 45 minutes of processor time on the
+machine that `made_on` names (`train_cpu_seconds` says exactly); rows may be trained side by side, a thread each.
+`converged` is larger and more strongly regularised, its learning rate falls over so many epochs that validation
+improves no more before they end (`best_epoch`), and it has some rows only. What a row began with is in its
+`starts_from`, and not in its times.
 """
 
 from __future__ import annotations
@@ -24,10 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import textvae
 from benchmarks import pages, results_file
-from benchmarks.recipes import finished_report, row_of
-from textvae.pipeline.recipe import read_recipe
+from benchmarks.rows import RowRun
 
 ROWS = {
     "ptb": (
@@ -104,14 +102,10 @@ class Place:
             settings["train.start_from"] = {"run": str(self.folder(source)), "parts": parts}
         return settings | ({"seed": self.seed} if self.seed else {})
 
-    def recipe(self, row: str) -> str:
-        return f"pipelines/{self.table}_{row}.toml"
-
-
-def train_row(place: Place, row: str) -> None:
-    """Run a row's recipe, or go on with it."""
-    results_file.note_start(place.folder(row), read_recipe(place.recipe(row), place.overlay(row)).as_tables())
-    textvae.run(place.recipe(row), settings=place.overlay(row), out=place.folder(row))
+    def run(self, row: str) -> RowRun:
+        source, _ = STARTS_FROM.get((self.table, self.budget, row), ("", ""))
+        recipe = f"pipelines/{self.table}_{row}.toml"
+        return RowRun(recipe, self.overlay(row), self.folder(row), self.command(row), source)
 
 
 def collect(place: Place, row: str) -> dict[str, Any] | None:
@@ -120,23 +114,17 @@ def collect(place: Place, row: str) -> dict[str, Any] | None:
     Raises:
         SystemExit: the run was made by other settings than this row has.
     """
-    folder = place.folder(row)
-    report = finished_report(folder)
-    if report is None:
+    run = place.run(row)
+    collected = run.collect()
+    if collected is None:
         return None
-    if not results_file.same_settings(folder, read_recipe(place.recipe(row), place.overlay(row)).as_tables()):
-        raise SystemExit(f"{folder} was made by other settings than {place.recipe(row)} has now; train it anew.")
-    found = row_of(report)
-    settings = report["run"]["settings"]["train"]
-    for point in json.loads((folder / "evaluate" / "details.json").read_text(encoding="utf-8")).get("curve", []):
+    found, report = collected
+    for point in json.loads((run.folder / "evaluate" / "details.json").read_text(encoding="utf-8")).get("curve", []):
         # The bound by its number of samples, from the same samples.
         if point["iw_samples"] < found["iw_samples"]:
             found[f"iw_nll_{point['iw_samples']}"] = point["iw_nll"]
-    extra = {"recipe": found.pop("name"), "precision": settings.get("precision", "float32")}
-    if (place.table, place.budget, row) in STARTS_FROM:
-        extra["starts_from"] = STARTS_FROM[place.table, place.budget, row][0]
-    started = {"commit": results_file.noted_start(folder).get("commit", "unknown"), "command": place.command(row)}
-    return {"name": row, "budget": place.budget, **found, **extra, **started}
+    found["precision"] = report["run"]["settings"]["train"].get("precision", "float32")
+    return {"name": row, "budget": place.budget, **found}
 
 
 def main() -> None:
@@ -158,7 +146,7 @@ def main() -> None:
     order = list(ROWS[args.table])
     for row in args.rows or rows:
         if not args.collect:
-            train_row(place, row)
+            place.run(row).train()
         found = collect(place, row)
         results_file.add(
             RESULTS[args.table],

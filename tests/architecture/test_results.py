@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import pages, results_file, tables
+from benchmarks import families, pages, results_file, tables
+from benchmarks.rows import RowRun
 from textvae.pipeline.recipe import read_recipe
 from textvae.pipeline.stages import STAGES
 
@@ -41,25 +42,39 @@ def test_every_file_has_a_page() -> None:
 def test_rows_of_a_budget_are_recipes_that_can_be_trained(table: str, budget: str, tmp_path: Path) -> None:
     """Another seed is another folder, and a run is known by its settings wherever it lies."""
     for row in tables.BUDGETS[table, budget]:
-        place, other = (tables.Place(table, budget, seed, tmp_path) for seed in (0, 1))
-        recipe = read_recipe(place.recipe(row), place.overlay(row))
-        recipe.configs(STAGES)
-        assert place.folder(row) != other.folder(row) and f"--rows {row}" in place.command(row)
-        run = place.folder(row)
-        run.mkdir()
-        (run / "recipe.json").write_text(json.dumps(recipe.as_tables()))
-        moved = tables.Place(table, budget, 0, tmp_path / "elsewhere")
-        assert results_file.same_settings(run, read_recipe(moved.recipe(row), moved.overlay(row)).as_tables())
-        assert not results_file.same_settings(run, read_recipe(other.recipe(row), other.overlay(row)).as_tables())
+        mine, other = (tables.Place(table, budget, seed, tmp_path).run(row) for seed in (0, 1))
+        moved = tables.Place(table, budget, 0, tmp_path / "elsewhere").run(row)
+        read_recipe(mine.recipe, mine.overlay).configs(STAGES)
+        assert mine.folder != other.folder
+        assert f"--rows {row}" in mine.command
+        assert _known_by_its_settings(mine, moved)
+        assert not results_file.same_settings(mine.folder, other.tables())
+
+
+@pytest.mark.parametrize("decoder", families.DECODERS)
+def test_rows_of_families_are_recipes_that_can_be_trained(decoder: str, tmp_path: Path) -> None:
+    for row in families.ROWS:
+        mine, moved = (families.run_of(row, decoder, out) for out in (tmp_path, tmp_path / "elsewhere"))
+        read_recipe(mine.recipe, mine.overlay).configs(STAGES)
+        assert mine.command.endswith(f"--rows {row} --decoders {decoder} --out RUNS")
+        assert _known_by_its_settings(mine, moved)
+
+
+def _known_by_its_settings(mine: RowRun, moved: RowRun) -> bool:
+    """Also where the runs, and with them the one it starts from, lie elsewhere."""
+    mine.folder.mkdir()
+    (mine.folder / "recipe.json").write_text(json.dumps(mine.tables()))
+    return results_file.same_settings(mine.folder, moved.tables())
 
 
 def test_a_run_of_other_settings_begins_anew_and_so_does_its_note(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    results_file.note_start(run, {"train": {"epochs": 1}})
+    first, moved = ({"train": {"epochs": 1, "start_from": {"run": place}}} for place in ("here", "there"))
+    results_file.note_start(run, first)
     note = tmp_path / "run.started.json"
     old = {**json.loads(note.read_text()), "commit": "earlier"}
     note.write_text(json.dumps(old))
-    results_file.note_start(run, {"train": {"epochs": 1}})
+    results_file.note_start(run, moved)
     assert results_file.noted_start(run) == old
     results_file.note_start(run, {"train": {"epochs": 2}})
     assert results_file.noted_start(run)["commit"] != "earlier"
