@@ -94,6 +94,11 @@ def _written_path(location: tuple[int | str, ...], data: Any) -> str:
     return ".".join(path) or "the top level"
 
 
+def first_problem(error: ValidationError) -> str:
+    """What the first of the problems is, without where."""
+    return error.errors()[0]["msg"].removeprefix("Value error, ")
+
+
 def _explain(error: ValidationError, where: str, expected: Any, data: Any) -> str:
     first = error.errors()[0]
     path = _written_path(first["loc"], data)
@@ -111,6 +116,6 @@ def _explain(error: ValidationError, where: str, expected: Any, data: Any) -> st
         return f"{where}: '{path}' has kind {context.get('tag')!r}; expected one of {context.get('expected_tags')}."
     if first["type"] == "union_tag_not_found":
         return f"{where}: '{path}' needs a 'kind'."
-    message = first["msg"].removeprefix("Value error, ")
+    message = first_problem(error)
     more = f" ({error.error_count() - 1} more problems follow.)" if error.error_count() > 1 else ""
     return f"{where}: setting '{path}' is {shown}; {message[0].lower() + message[1:]}.{more}"

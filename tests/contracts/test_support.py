@@ -157,6 +157,6 @@ def test_a_recipe_that_draws_lines_through_a_sphere_is_refused_before_it_trains(
         settings = recipe.configs(STAGES)
         if kind == "linear":
             with pytest.raises(ConfigError, match="use 'spherical'"):
-                InterpolateStage().check_settings(settings, recipe.source)
+                InterpolateStage().check_settings(settings)
         else:
-            InterpolateStage().check_settings(settings, recipe.source)
+            InterpolateStage().check_settings(settings)

@@ -26,7 +26,7 @@ from textvae.evaluation.reconstruction import permuted_codes, reconstruct
 from textvae.evaluation.text_quality import prior_samples, text_quality
 from textvae.evaluation.verdict import judge
 from textvae.generation import DecodingConfig, GreedyConfig, SamplingConfig
-from textvae.models.support import has_density, has_fixed_mean, posterior_config
+from textvae.models.support import has_density, has_fixed_mean, posterior_config, vector_dim_of
 from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
@@ -72,7 +72,7 @@ def require_bound(model: Any, config: EvaluateConfig) -> None:
     Raises:
         ConfigError: and names what to use.
     """
-    vector_dim = getattr(getattr(model, "prior", None), "vector_dim", 0)
+    vector_dim = vector_dim_of(model)
     if vector_dim:
         raise ConfigError(
             f"the prior is conditioned on a vector of {vector_dim} numbers, and corpora hold none, so there is no p(x) "

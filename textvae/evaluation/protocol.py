@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from textvae.models import to_device
+from textvae.models.support import vector_dim_of
 from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
 Progress = Callable[[str, int, int], None]
@@ -65,7 +66,7 @@ def probe(model: Any, batch: Batch) -> LatentTerms:
 
 def prior_for(model: Any, batch: Batch) -> Any:
     """p(z) of sentences whose labels are hidden, or p(z|vector) of a prior that is conditioned on vectors."""
-    return model.prior_of(batch) if getattr(model.prior, "vector_dim", 0) > 0 else model.prior()
+    return model.prior_of(batch) if vector_dim_of(model) else model.prior()
 
 
 def vector_group(terms: LatentTerms) -> LatentGroup | None:

@@ -23,7 +23,7 @@ from textvae.layers import at_least_float32
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import seeing_target
-from textvae.models.support import has_density, require_same_support, sees_codes
+from textvae.models.support import has_density, require_same_support, sees_codes, vector_dim_of
 from textvae.models.text_vae import kl_at, levels_of, to_device
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
@@ -50,10 +50,10 @@ class SemiSupervisedConfig(Component):
                 f"labels are summed out by densities, and a {self.posterior.kind} posterior has none; use the "
                 "posterior gaussian"
             )
-        if self.prior.kind == "conditional":
+        if getattr(self.prior, "num_labels", 0) or vector_dim_of(self):
             raise ValueError(
                 "a semi_supervised model tries every label itself, and its prior is that of any sentence; use one that "
-                "is not conditioned, such as 'mixture', instead of 'conditional'"
+                f"is not conditioned, such as 'mixture', instead of '{self.prior.kind}'"
             )
         if sees_codes(self.prior):
             raise ValueError(

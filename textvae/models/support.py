@@ -65,6 +65,17 @@ def is_learned(prior: Component) -> bool:
     return getattr(type(prior), "learned", True)
 
 
+def vector_dim_of(model: Any) -> int:
+    """H, where the prior of a model, or of the settings of one, is conditioned on vectors of that size; else 0.
+
+    >>> from textvae.models import LanguageModelConfig, TextVAEConfig
+    >>> conditional = TextVAEConfig.model_validate({"prior": {"kind": "conditional", "vector_dim": 5}})
+    >>> [vector_dim_of(model) for model in (conditional, TextVAEConfig(), LanguageModelConfig())]
+    [5, 0, 0]
+    """
+    return getattr(getattr(model, "prior", None), "vector_dim", 0)
+
+
 def plain_prior(posterior: Component) -> str:
     """The kind of the prior without parameters that has the support of a posterior."""
     return "hyperspherical_uniform" if support_of(posterior) == SPHERE else "standard_normal"
@@ -83,8 +94,8 @@ def kl_has_dimensions(posterior: Component, prior: Component) -> bool:
 
 
 def require_same_support(posterior: Component, prior: Component, latent_dim: int) -> None:
-    """Refuse a pair between which no KL is finite, a sphere without room, levels that do not fit, and settings of the
-    posterior that no code of this many dimensions can meet.
+    """Refuse a pair between which no KL is finite, levels that do not fit, and settings of the posterior that no code
+    of this many dimensions can meet.
 
     Raises:
         ValueError: for pydantic to report, as this is called while a config is checked.
@@ -95,8 +106,6 @@ def require_same_support(posterior: Component, prior: Component, latent_dim: int
             f"a {posterior.kind} posterior ({_where(ours)}) cannot have a {prior.kind} prior ({_where(theirs)}), from "
             f"which its KL is infinite; use {_CURE.get(ours, f'a prior with support {ours!r}')}"
         )
-    if ours == SPHERE and latent_dim < 2:
-        raise ValueError(f"latent_dim is {latent_dim}, but a sphere needs at least 2; use 2 or more")
     _require_whole_levels(posterior, prior, latent_dim)
     require_dim = getattr(posterior, "require_dim", None)
     if require_dim is not None:

@@ -152,7 +152,10 @@ def _configs(
         return known
     checked = recipe.configs(stages)
     for stage in asked:
-        stage.check_settings(checked, recipe.source)
+        try:
+            stage.check_settings(checked)
+        except ConfigError as error:
+            raise ConfigError(f"{recipe.source}: {error}") from None
     return {
         name: {key: value for key, value in as_json(checked[name]).items() if key not in checked[name].watched_only}
         for name in (stage.name for stage in asked)

@@ -76,15 +76,14 @@ class Stage(ABC):
             ConfigError: and says why.
         """
 
-    def check_settings(self, settings: Mapping[str, Any], source: str) -> None:  # noqa: B027
+    def check_settings(self, settings: Mapping[str, Any]) -> None:  # noqa: B027
         """Refuse a recipe whose stages do not go together, before anything runs.
 
         Args:
             settings: of all the recipe's stages by name, with their defaults: those this one needs are there.
-            source: the recipe's name, for messages.
 
         Raises:
-            ConfigError: and says why.
+            ConfigError: and says why; the recipe's name is put before it.
         """
 
     def starts_from(self, config: Mapping[str, Any]) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from pydantic import Field, ValidationError
 
-from textvae.config import Config
+from textvae.config import Config, first_problem
 from textvae.errors import ConfigError, ModelError
 from textvae.generation import inference
 from textvae.models import (
@@ -79,7 +79,7 @@ def check_classifier(config: ClassifyConfig, vae: ModelConfig) -> tuple[SemiSupe
         except ValidationError as error:
             raise ConfigError(
                 "[classify] takes over the parts of the trained model unless it has a [classify.model] of its own, and "
-                f"{_first_problem(error)}."
+                f"{first_problem(error)}."
             ) from None
     if config.objective is None:
         by_dimension = kl_has_dimensions(model.posterior, model.prior)
@@ -92,12 +92,8 @@ def check_classifier(config: ClassifyConfig, vae: ModelConfig) -> tuple[SemiSupe
     try:
         TrainConfig(model=model, objective=config.objective, epochs=config.epochs)
     except ValidationError as error:
-        raise ConfigError(f"setting 'classify.objective': {_first_problem(error)}.") from None
+        raise ConfigError(f"setting 'classify.objective': {first_problem(error)}.") from None
     return model, config.objective
-
-
-def _first_problem(error: ValidationError) -> str:
-    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from textvae.errors import ConfigError, DataError, ModelError
+from textvae.models.support import vector_dim_of
 from textvae.text.batching import gather_batch
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import Batch
@@ -48,7 +49,7 @@ def require_free_prior(model: Any, task: str) -> None:
     Raises:
         ModelError: the prior is conditioned on vectors.
     """
-    vector_dim = getattr(getattr(model, "prior", None), "vector_dim", 0)
+    vector_dim = vector_dim_of(model)
     if vector_dim:
         raise ModelError(
             f"this model's prior is conditioned on a vector of {vector_dim} numbers, which a text comes without, so it "
@@ -68,7 +69,7 @@ def vectors_for(model: Any, vectors: Any) -> Tensor | None:
         ConfigError: it takes some, and none were given.
         DataError: they are not N rows of H finite numbers.
     """
-    vector_dim = getattr(getattr(model, "prior", None), "vector_dim", 0)
+    vector_dim = vector_dim_of(model)
     if vectors is None:
         if vector_dim:
             raise ConfigError(

@@ -17,6 +17,7 @@ from textvae.models.support import (
     kl_has_dimensions,
     needs_linear,
     plain_prior,
+    vector_dim_of,
 )
 from textvae.objectives import ELBOConfig, ObjectiveConfig
 from textvae.regularizers import RegularizerConfig
@@ -153,7 +154,7 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _what_a_corpus_has(self) -> TrainConfig:
-        vector_dim = getattr(getattr(self.model, "prior", None), "vector_dim", 0)
+        vector_dim = vector_dim_of(self.model)
         if vector_dim:
             raise ValueError(
                 f"corpora hold no vectors, so there is none to condition the prior on (vector_dim = {vector_dim}); set "

@@ -45,9 +45,9 @@ def test_annealing_a_label_is_refused_before_training() -> None:
         "train": config(model={**MODEL, "kind": "semi_supervised"}),
         "evaluate": parse(EvaluateConfig, {"ais": {}}, "test"),
     }
-    with pytest.raises(ConfigError, match=r"recipe x: annealed .* has a label beside it; leave out \[evaluate.ais\]"):
-        EvaluateStage().check_settings(settings, "recipe x")
-    EvaluateStage().check_settings({**settings, "evaluate": EvaluateConfig()}, "recipe x")
+    with pytest.raises(ConfigError, match=r"annealed .* has a label beside it; leave out \[evaluate.ais\]"):
+        EvaluateStage().check_settings(settings)
+    EvaluateStage().check_settings({**settings, "evaluate": EvaluateConfig()})
 
 
 @pytest.fixture(scope="module")

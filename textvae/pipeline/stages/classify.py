@@ -34,13 +34,10 @@ class ClassifyStage(Stage):
                 "remove the table, or name the corpus' label_column in its card."
             )
 
-    def check_settings(self, settings: Mapping[str, Any], source: str) -> None:
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
         from textvae.tasks.classify import check_classifier
 
-        try:
-            check_classifier(settings[self.name], settings["train"].model)
-        except ConfigError as error:
-            raise ConfigError(f"{source}: {error}") from None
+        check_classifier(settings[self.name], settings["train"].model)
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.models import SemiSupervisedTextVAE, load_model

@@ -32,13 +32,10 @@ class EvaluateStage(Stage):
 
         return EvaluateConfig
 
-    def check_settings(self, settings: Mapping[str, Any], source: str) -> None:
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
         from textvae.evaluation.evaluate import require_bound
 
-        try:
-            require_bound(settings["train"].model, settings[self.name])
-        except ConfigError as error:
-            raise ConfigError(f"{source}: {error}") from None
+        require_bound(settings["train"].model, settings[self.name])
 
     def run(self, work: Work) -> dict[str, Any]:
         import pyarrow as pa

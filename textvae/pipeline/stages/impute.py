@@ -49,8 +49,8 @@ class ImputeStage(Stage):
     def config_type(self) -> Any:
         return ImputeConfig
 
-    def check_settings(self, settings: Mapping[str, Any], source: str) -> None:
-        require_latent_model(settings["train"].model, source, self.name, without_latent=True)
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        require_latent_model(settings["train"].model, self.name, without_latent=True)
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.models import load_model

@@ -56,14 +56,14 @@ class InterpolateStage(Stage):
     def config_type(self) -> Any:
         return _config_type()
 
-    def check_settings(self, settings: Mapping[str, Any], source: str) -> None:
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
         from textvae.models.support import SPHERE, support_of
 
         model = settings["train"].model
-        require_latent_model(model, source, self.name)
+        require_latent_model(model, self.name)
         if support_of(model.posterior) == SPHERE and settings[self.name].kind == "linear":
             raise ConfigError(
-                f"{source}: interpolate.kind is 'linear', but the model's codes live on a sphere, which a line "
+                "interpolate.kind is 'linear', but the model's codes live on a sphere, which a line "
                 "leaves; use 'spherical', or leave it out."
             )
 
@@ -97,12 +97,11 @@ class InterpolateStage(Stage):
         }
 
 
-def require_latent_model(model: Any, source: str, stage: str, without_latent: bool = False) -> None:
+def require_latent_model(model: Any, stage: str, without_latent: bool = False) -> None:
     """Refuse, before anything is trained, a stage that the recipe's model cannot do.
 
     Args:
         model: its settings.
-        source: the recipe's name.
         stage: which asks.
         without_latent: whether a language model will do.
 
@@ -110,6 +109,4 @@ def require_latent_model(model: Any, source: str, stage: str, without_latent: bo
         ConfigError: the model has no z, or needs a label.
     """
     if model.kind == "semi_supervised" or (model.kind == "language_model" and not without_latent):
-        raise ConfigError(
-            f"{source}: a model of kind '{model.kind}' cannot {stage}; remove [{stage}], or train a text_vae."
-        )
+        raise ConfigError(f"a model of kind '{model.kind}' cannot {stage}; remove [{stage}], or train a text_vae.")
