@@ -257,8 +257,8 @@ def impute_command(
 
 
 @app.command("classify")
-def classify_command(run: Run, sentences: Sentences = None, as_json: AsJSON = False, seed: Seed = 0) -> None:
-    """The label of each sentence, by the run's semi-supervised model."""
+def classify_command(run: Run, sentences: Sentences = None, as_json: AsJSON = False) -> None:
+    """The label of each sentence, by the run's semi-supervised model: nothing about it is random."""
     from textvae.pipeline.commands import classify_run
 
     _print(

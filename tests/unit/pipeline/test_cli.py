@@ -26,7 +26,7 @@ OPTIONS = {
     "reconstruct": {"--json", "--seed", *DECODING},
     "interpolate": {"--steps", "--kind", "--json", "--seed", *DECODING},
     "impute": {"--answers", "-n", "--json", "--seed"},
-    "classify": {"--json", "--seed"},
+    "classify": {"--json"},
 }
 
 
