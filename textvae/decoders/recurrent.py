@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from textvae.config import Component
 from textvae.decoders.base import Decoder, label_rows
-from textvae.layers import Cell, LockedDropout, RecurrentStack, VocabularyProjection
+from textvae.layers import Cell, Linear, LockedDropout, RecurrentStack, VocabularyProjection
 from textvae.types import PAD_ID, Context
 
 
@@ -98,12 +98,12 @@ class RecurrentDecoder(Decoder):
         )
         self.initial = None
         if latent_dim > 0 and config.z_to in ("initial_state", "both"):
-            self.initial = nn.Linear(latent_dim, config.layers * config.hidden_dim)
+            self.initial = Linear(latent_dim, config.layers * config.hidden_dim)
         self.dropout = LockedDropout(config.dropout)
         tied = self.embedding.weight if config.tie_embeddings else None
         # A tied projection reads states of the embedding's size; where the cell's are larger, a linear map is between.
         between = config.tie_embeddings and config.embedding_dim != config.hidden_dim
-        self.to_embedding = nn.Linear(config.hidden_dim, config.embedding_dim) if between else nn.Identity()
+        self.to_embedding = Linear(config.hidden_dim, config.embedding_dim) if between else nn.Identity()
         output_dim = config.embedding_dim if config.tie_embeddings else config.hidden_dim
         self.vocabulary = VocabularyProjection(output_dim, vocab_size, tied)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from textvae.config import Component
 from textvae.decoders.base import Decoder, label_rows
-from textvae.layers import Cache, TransformerBlock, VocabularyProjection
+from textvae.layers import Cache, Linear, TransformerBlock, VocabularyProjection
 from textvae.types import PAD_ID, Context
 
 
@@ -95,7 +95,7 @@ class TransformerDecoder(Decoder):
         nn.init.normal_(self.position.weight, std=0.02)
         self.label = nn.Embedding(num_labels, dim) if num_labels else None
         if self.z_to is not None:
-            self.z_projection = nn.Linear(latent_dim, dim if self.z_to == "embedding" else config.z_tokens * dim)
+            self.z_projection = Linear(latent_dim, dim if self.z_to == "embedding" else config.z_tokens * dim)
         wide = config.feed_forward_dim or 4 * dim
         cross = self.z_to == "cross_attention"
         self.blocks = nn.ModuleList(

@@ -4,7 +4,7 @@ from textvae.layers.batch_norm import FixedScaleBatchNorm
 from textvae.layers.keyed_noise import derived_keys, keyed_normal, keyed_uniform, sentence_keys
 from textvae.layers.locked_dropout import LockedDropout
 from textvae.layers.masked_autoregressive import AutoregressiveMap, MaskedAutoregressive
-from textvae.layers.matrix_product import matrix_product
+from textvae.layers.matrix_product import Linear, matrix_product
 from textvae.layers.pooling import Pooling, pool, valid_positions
 from textvae.layers.precision import at_least_float32
 from textvae.layers.recurrent_stack import Cell, RecurrentStack
@@ -19,6 +19,7 @@ __all__ = [
     "Cache",
     "Cell",
     "FixedScaleBatchNorm",
+    "Linear",
     "LockedDropout",
     "MaskedAutoregressive",
     "Pooling",

@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from textvae.layers.matrix_product import Linear
+
 Cache = tuple[Tensor, Tensor]
 """Keys and values of one layer, each [N, heads, time, features]."""
 
@@ -17,9 +19,9 @@ class Attention(nn.Module):
     def __init__(self, model_dim: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
-        self.query = nn.Linear(model_dim, model_dim)
-        self.key_value = nn.Linear(model_dim, 2 * model_dim)
-        self.output = nn.Linear(model_dim, model_dim)
+        self.query = Linear(model_dim, model_dim)
+        self.key_value = Linear(model_dim, 2 * model_dim)
+        self.output = Linear(model_dim, model_dim)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -63,7 +65,7 @@ class TransformerBlock(nn.Module):
             self.memory_attention = Attention(model_dim, heads, dropout)
         self.feed_forward_norm = nn.LayerNorm(model_dim)
         self.feed_forward = nn.Sequential(
-            nn.Linear(model_dim, feed_forward_dim), nn.GELU(), nn.Linear(feed_forward_dim, model_dim)
+            Linear(model_dim, feed_forward_dim), nn.GELU(), Linear(feed_forward_dim, model_dim)
         )
         self.dropout = nn.Dropout(dropout)
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from textvae.layers.matrix_product import matrix_product
+from textvae.layers.matrix_product import ROW_MULTIPLE, matrix_product
 from textvae.layers.precision import at_least_float32
 from textvae.types import BOS_ID, EOS_ID, PAD_ID
 
@@ -17,11 +17,6 @@ _CHUNK_ELEMENTS = 2**22
 
 _KEEP_ELEMENTS = 2**27
 """Probabilities kept for the backward pass, 512 MB in float32; beyond, they are computed again."""
-
-
-_ROW_MULTIPLE = 64
-"""Rows are filled up to a multiple of this on a CPU: oneDNN keeps a prepared product, of megabytes, for every number of
-rows it meets, and batches of sentences have as many numbers of words as there are batches."""
 
 
 _SAFE_LOGIT = 75.0
@@ -66,8 +61,8 @@ class VocabularyProjection(nn.Module):
             dtype = torch.get_autocast_dtype(hidden_NH.device.type)
             hidden_NH, weight_VH = hidden_NH.to(dtype), weight_VH.to(dtype)
         rows, missing = len(target_N), 0
-        if rows > _ROW_MULTIPLE and hidden_NH.device.type == "cpu" and not torch.compiler.is_compiling():
-            missing = -rows % _ROW_MULTIPLE
+        if rows > ROW_MULTIPLE and hidden_NH.device.type == "cpu" and not torch.compiler.is_compiling():
+            missing = -rows % ROW_MULTIPLE
         if missing:
             hidden_NH = nn.functional.pad(hidden_NH, (0, 0, 0, missing))
             target_N = nn.functional.pad(target_N, (0, missing), value=EOS_ID)
@@ -76,7 +71,7 @@ class VocabularyProjection(nn.Module):
 
 
 def _chunks(rows: int, vocab_size: int) -> list[slice]:
-    step = max(1, _CHUNK_ELEMENTS // vocab_size)
+    step = max(ROW_MULTIPLE, _CHUNK_ELEMENTS // vocab_size // ROW_MULTIPLE * ROW_MULTIPLE)
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
