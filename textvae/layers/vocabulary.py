@@ -66,6 +66,9 @@ class VocabularyProjection(nn.Module):
         if missing:
             hidden_NH = nn.functional.pad(hidden_NH, (0, 0, 0, missing))
             target_N = nn.functional.pad(target_N, (0, missing), value=EOS_ID)
+        if not torch.is_grad_enabled():
+            # Else the function sees parameters that want gradients, and keeps what only those would need.
+            hidden_NH, weight_VH, bias_V = hidden_NH.detach(), weight_VH.detach(), bias_V.detach()
         log_prob_N = _TargetLogProb.apply(hidden_NH, weight_VH, bias_V, target_N)
         return log_prob_N[:rows]
 

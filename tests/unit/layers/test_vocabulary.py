@@ -30,6 +30,8 @@ def test_values_and_gradients(monkeypatch: pytest.MonkeyPatch, keep: int, chunk:
     fused = projection.target_log_prob(hidden, target)
     reference = plain(projection, hidden, target)
     torch.testing.assert_close(fused, reference)
+    with torch.no_grad():
+        torch.testing.assert_close(projection.target_log_prob(hidden, target), reference)
     for one, other in zip(
         torch.autograd.grad(fused, inputs, upstream), torch.autograd.grad(reference, inputs, upstream), strict=True
     ):
@@ -57,6 +59,21 @@ def test_very_unlikely_words_keep_a_finite_score() -> None:
         projection.weight.copy_(torch.tensor([[0.0], [0.0], [1000.0], [0.0]]))
     for hidden in (torch.ones(1, 1), torch.ones(1, 1, requires_grad=True)):
         assert projection.target_log_prob(hidden, torch.tensor([3])).item() == pytest.approx(-1000.0)
+
+
+def test_without_gradients_no_probabilities_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shorter sum is taken wherever gradients are off, also of parameters that could have them."""
+    asked = []
+    within_reach = vocabulary._within_reach
+    monkeypatch.setattr(vocabulary, "_within_reach", lambda *given: asked.append(1) or within_reach(*given))
+    projection, hidden, target = VocabularyProjection(H, V), torch.randn(N, H), torch.randint(2, V, (N,))
+    projection.target_log_prob(hidden, target)
+    assert not asked
+    for off in (torch.no_grad, torch.inference_mode):
+        with off():
+            projection.target_log_prob(hidden, target)
+        assert asked
+        asked.clear()
 
 
 def test_padding_and_bos_are_never_said() -> None:
