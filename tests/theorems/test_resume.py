@@ -50,6 +50,14 @@ def test_sigkill_with_what_is_kept_outside_the_models_parameters(tmp_path: Path)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
 @pytest.mark.timeout(300)
+def test_sigkill_of_a_transformer(tmp_path: Path) -> None:
+    """Its products go by other kernels, prepared anew for every number of rows."""
+    part = {"kind": "transformer", "model_dim": 12, "layers": 2, "heads": 2, "dropout": 0.1}
+    killed_and_whole(tmp_path, least_kills=2, model={**MODEL, "encoder": part, "decoder": {**part, "z_to": "prefix"}})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("memory", ["batch", "epoch"])
 def test_sigkill_with_a_memory_of_codes(memory: str, tmp_path: Path) -> None:
     """Codes stored after each step or each epoch, and which of them the mixture is made of."""
