@@ -111,11 +111,14 @@ def beam_search(
     for position in range(limit + 1):
         log_prob_NV, state = decoder.step(last, state)
         n, w = open_nw.shape
-        vocab = log_prob_NV.shape[-1]
-        next_nwV = open_nw.unsqueeze(-1) + log_prob_NV.index_fill(1, forbidden, -torch.inf).double().view(n, w, vocab)
-        # Twice the width, so that `width` open prefixes remain even if half of the candidates end.
-        score_nc, flat_nc = next_nwV.view(n, w * vocab).topk(min(2 * width, w * vocab), dim=-1)
-        from_nc, token_nc = flat_nc // vocab, flat_nc % vocab
+        # Twice the width, so that `width` open prefixes remain even if half of the candidates end. The best of each
+        # prefix first, forbidden words besides: nothing as large as the vocabulary is added to or copied.
+        wanted = min(2 * width + len(forbidden), log_prob_NV.shape[-1])
+        log_prob_Nk, token_Nk = log_prob_NV.topk(wanted, dim=-1)
+        log_prob_Nk = log_prob_Nk.masked_fill(torch.isin(token_Nk, forbidden), -torch.inf)
+        score_nwk = open_nw.unsqueeze(-1) + log_prob_Nk.double().view(n, w, wanted)
+        score_nc, place_nc = score_nwk.view(n, w * wanted).topk(min(2 * width, w * wanted), dim=-1)
+        from_nc, token_nc = place_nc // wanted, token_Nk.view(n, w * wanted).gather(1, place_nc)
         ends_nc = token_nc == EOS_ID
         good_nc = ends_nc & (score_nc > -torch.inf)
         good_nc[:, width:] = False

@@ -51,7 +51,7 @@ class VocabularyProjection(nn.Module):
 
     def forward(self, hidden_NH: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
         """log p of every word, nats."""
-        logits_NV = matrix_product(hidden_NH, self.weight, self.bias) + self.forbidden_V
+        logits_NV = matrix_product(hidden_NH, self.weight, self.bias + self.forbidden_V)
         return at_least_float32(logits_NV).log_softmax(-1)
 
     def target_log_prob(self, hidden_NH: Float[Tensor, "N H"], target_N: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
