@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.markdown import shown, source, table
+from benchmarks.markdown import active_units, collapsed, shown, source, table, with_error
 
 FAMILIES = {
     "language_model": "the decoder without z: what every other row has to stand beside",
@@ -93,26 +93,23 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
 
 
 def _family_cells(row: dict[str, Any]) -> list[str]:
-    def with_error(name: str, form: str = "{:.2f}") -> str:
-        return f"{form.format(row[name])} ± {row[f'{name}_se']:.2f}" if name in row else ""
-
     sandwich = ""
     if "simulated_nll_lower" in row:
         sandwich = f"{row['simulated_nll_lower']:.2f} to {row['simulated_nll_upper']:.2f}"
-    nll = with_error("iw_nll")
+    nll = with_error(row, "iw_nll")
     return [
         f"`{row['name']}`",
         f"{row['iw_nll']:.2f} (exact)" if row.get("iw_nll_se") == 0 else nll,
         shown(row, "elbo_nll"),
         shown(row, "kl"),
-        with_error("mi"),
-        f"{row['active_units']} of {row['latent_dim']}" if "active_units" in row else "",
+        with_error(row, "mi"),
+        active_units(row),
         shown(row, "permuted_rise"),
-        {True: "yes", False: "no"}[row["collapsed"]] if "collapsed" in row else "",
-        with_error("ais_nll"),
-        with_error("ais_gain", "{:+.2f}"),
+        collapsed(row),
+        with_error(row, "ais_nll"),
+        with_error(row, "ais_gain", "{:+.2f}"),
         sandwich,
-        with_error("simulated_gap"),
+        with_error(row, "simulated_gap"),
     ]
 
 

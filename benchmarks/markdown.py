@@ -18,6 +18,22 @@ def shown(row: dict[str, Any], name: str, form: str = "{:.2f}") -> str:
     return form.format(row[name]) if name in row else ""
 
 
+def with_error(row: dict[str, Any], name: str, form: str = "{:.2f}") -> str:
+    """A number of a row with its standard error, where it has one."""
+    if f"{name}_se" not in row:
+        return shown(row, name, form)
+    # An error has no sign.
+    return f"{form.format(row[name])} ± {form.replace('+', '').format(row[f'{name}_se'])}"
+
+
+def active_units(row: dict[str, Any]) -> str:
+    return f"{row['active_units']} of {row['latent_dim']}" if "active_units" in row else ""
+
+
+def collapsed(row: dict[str, Any]) -> str:
+    return {True: "yes", False: "no"}[row["collapsed"]] if "collapsed" in row else ""
+
+
 def source(content: dict[str, Any], name: str) -> list[str]:
     return [
         f"From `benchmarks/results/{name}.json`: `{content['command']}`, commit {content['commit']}, "

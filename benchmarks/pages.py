@@ -12,8 +12,9 @@ from typing import Any
 
 from benchmarks import results_file
 from benchmarks.family_pages import families_block, families_page
-from benchmarks.markdown import shown, source, table
+from benchmarks.markdown import active_units, collapsed, shown, source, table, with_error
 from benchmarks.remedy_pages import remedies_block
+from benchmarks.rows import probed_with
 
 BUDGETS = {
     "converged": "a learning rate that falls over as many epochs as validation improves in",
@@ -80,23 +81,7 @@ def _remedies(content: dict[str, Any], name: str, title: str) -> list[str]:
                 ["row", *(f"IW-{count}" for count in counts)],
                 [[f"`{row['name']}`", *(shown(row, f"iw_nll_{count}") for count in counts)] for row in curves],
             )
-        probed = [row for row in rows if any(key.startswith("probe_accuracy") for key in row)]
-        if probed:
-            counts = sorted({int(key.split("_")[2]) for row in probed for key in row if _is_probe(key)})
-            lines += ["", "Accuracy of a logistic regression on the posterior means, by the number of labels:", ""]
-            lines += table(
-                ["row", *(f"{count} labels" for count in counts)],
-                [
-                    [
-                        f"`{row['name']}`",
-                        *(
-                            f"{row[f'probe_accuracy_{count}']:.3f} ± {row[f'probe_accuracy_{count}_se']:.3f}"
-                            for count in counts
-                        ),
-                    ]
-                    for row in probed
-                ],
-            )
+        lines += _probes(rows)
         lines += ["", "What the rows cost:", ""]
         lines += table(
             [
@@ -117,6 +102,25 @@ def _remedies(content: dict[str, Any], name: str, title: str) -> list[str]:
         )
         lines += [""]
     return lines
+
+
+def _probes(rows: list[dict[str, Any]]) -> list[str]:
+    probed = [row for row in rows if probed_with(row)]
+    if not probed:
+        return []
+    counts = sorted({labels for row in probed for labels in probed_with(row)})
+    cells = [
+        [f"`{row['name']}`", *(with_error(row, f"probe_accuracy_{labels}", "{:.3f}") for labels in counts)]
+        for row in probed
+    ]
+    floor = ["TF-IDF 1-2 grams", *(shown(probed[0], f"tfidf_svm_accuracy_{labels}", "{:.3f}") for labels in counts)]
+    return [
+        "",
+        "Accuracy of a logistic regression on the posterior means, by the number of labels it learned from, and of a",
+        "linear SVM on TF-IDF shown the same labels:",
+        "",
+        *table(["row", *(f"{labels} labels" for labels in counts)], [*cells, floor]),
+    ]
 
 
 def _paired(content: dict[str, Any]) -> list[str]:
@@ -143,10 +147,6 @@ def _is_curve(key: str) -> bool:
     return key.startswith("iw_nll_") and key.split("_")[2].isdigit()
 
 
-def _is_probe(key: str) -> bool:
-    return key.startswith("probe_accuracy_") and key.split("_")[2].isdigit()
-
-
 def _is_exact(row: dict[str, Any]) -> bool:
     """Whether a row is a language model's, which needs no bound."""
     return row["kl"] == 0 and "active_units" not in row
@@ -162,12 +162,12 @@ def _likelihood_cells(row: dict[str, Any], best: dict[str, Any] | None) -> list[
         "" if best is None or row is best else f"{row['iw_nll'] - best['iw_nll']:+.2f}",
         f"{row['elbo_nll']:.2f}",
         f"{row['kl']:.2f}",
-        f"{row['mi']:.2f} ± {row['mi_se']:.2f}" if "mi_se" in row else shown(row, "mi"),
-        f"{row['active_units']} of {row['latent_dim']}" if "active_units" in row else "",
+        with_error(row, "mi"),
+        active_units(row),
         shown(row, "permuted_rise"),
         f"{row['ppl']:.2f}",
         shown(row, "bleu", "{:.1f}"),
-        {True: "yes", False: "no"}[row["collapsed"]] if "collapsed" in row else "",
+        collapsed(row),
     ]
 
 
@@ -203,11 +203,11 @@ def _recipes(content: dict[str, Any]) -> list[str]:
                 f"{row['elbo_nll']:.2f}",
                 f"{row['kl']:.2f}",
                 shown(row, "mi"),
-                f"{row['active_units']} of {row['latent_dim']}" if "active_units" in row else "",
+                active_units(row),
                 f"{row['ppl']:.2f}",
                 str(row["tokens"]),
                 str(row["sentences"]),
-                "yes" if row["collapsed"] else "no",
+                collapsed(row),
             ]
             for row in rows
         ],

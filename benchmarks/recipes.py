@@ -26,7 +26,8 @@ def main() -> None:
         report = textvae.run(recipe, out=args.out / Path(recipe).stem)
         row = row_of(report)
         if "classify" in report:
-            row["classify_tfidf_svm_accuracy"] = round(tfidf_svm_accuracy(args.out / Path(recipe).stem), 4)
+            found = tfidf_svm_accuracy(args.out / Path(recipe).stem, report["classify"]["labels"])
+            row["classify_tfidf_svm_accuracy"] = round(found, 4)
         # A run that was up to date was made earlier than now.
         row["commit"] = results_file.commit(before=report["run"]["date"])
         results_file.add("recipes", [row], lambda one: (one["name"],), "python -m benchmarks.recipes RECIPE --out RUNS")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from benchmarks.markdown import shown, table
+from benchmarks.markdown import active_units, shown, table
 
 
 class Remedy(NamedTuple):
@@ -103,14 +103,13 @@ def remedies_block(contents: dict[str, dict[str, Any]]) -> str:
     def cells(remedy: Remedy) -> list[str]:
         row = measured.get(remedy.row, {})
         beyond = f"{row['iw_nll'] - baseline['iw_nll']:+.2f}" if row and baseline else ""
-        units = f"{row['active_units']} of {row['latent_dim']}" if row else ""
         return [
             remedy.name,
             remedy.setting,
             beyond,
             shown(row, "kl"),
             shown(row, "mi"),
-            units,
+            active_units(row),
             shown(row, "bleu", "{:.1f}"),
             remedy.note,
         ]

@@ -76,6 +76,12 @@ class RowRun:
         return row | {"command": self.command}, report
 
 
+def probed_with(row: dict[str, Any]) -> list[int]:
+    """The numbers of labels that a row has probes of."""
+    numbers = (key.removeprefix("probe_accuracy_") for key in row if key.startswith("probe_accuracy_"))
+    return sorted(int(number) for number in numbers if number.isdigit())
+
+
 def finished_report(run: Path) -> dict[str, Any] | None:
     """The report of a run that was evaluated; None when it is not finished."""
     if not (run / "report.json").exists():

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import pages, results_file
-from benchmarks.rows import RowRun
+from benchmarks.rows import RowRun, probed_with
+from benchmarks.tfidf_baseline import tfidf_svm_accuracy
 
 ROWS = {
     "ptb": (
@@ -123,6 +124,8 @@ def collect(place: Place, row: str) -> dict[str, Any] | None:
         # The bound by its number of samples, from the same samples.
         if point["iw_samples"] < found["iw_samples"]:
             found[f"iw_nll_{point['iw_samples']}"] = point["iw_nll"]
+    for labels in probed_with(found):
+        found[f"tfidf_svm_accuracy_{labels}"] = round(tfidf_svm_accuracy(run.folder, labels), 4)
     found["precision"] = report["run"]["settings"]["train"].get("precision", "float32")
     return {"name": row, "budget": place.budget, **found}
 

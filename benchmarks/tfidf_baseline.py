@@ -1,6 +1,6 @@
-"""The floor a classifier must beat: a linear SVM on TF-IDF 1-2 grams, given the very labels a run's classifier saw.
+"""The floor a classifier or a probe must beat: a linear SVM on TF-IDF 1-2 grams, given the very labels that it saw.
 
-python -m benchmarks.tfidf_baseline runs/demo
+python -m benchmarks.tfidf_baseline runs/demo 600
 """
 
 from __future__ import annotations
@@ -17,12 +17,17 @@ from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenized import TokenizedCorpus
 
 
-def tfidf_svm_accuracy(run: Path) -> float:
-    """Test accuracy; inverse document frequencies come from all training sentences, whose texts a VAE sees as well."""
+def tfidf_svm_accuracy(run: Path, labels: int) -> float:
+    """Test accuracy; inverse document frequencies come from all training sentences, whose texts a VAE sees as well.
+
+    Args:
+        run: a finished run of a corpus with labels.
+        labels: how many training sentences show theirs: those that a classifier or a probe with so many was shown.
+    """
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
     train, test = (TokenizedCorpus(run / "tokenize" / f"{split}.arrow") for split in ("train", "test"))
     truth = np.asarray(train.labels)
-    shown = choose_labelled(truth, report["classify"]["labels"], len(train.label_names), report["run"]["seed"])
+    shown = choose_labelled(truth, labels, len(train.label_names), report["run"]["seed"])
     vectors = TfidfVectorizer(ngram_range=(1, 2)).fit(train.text(i) for i in range(len(train)))
     svm = LinearSVC().fit(vectors.transform([train.text(i) for i in shown]), truth[shown])
     return float(svm.score(vectors.transform([test.text(i) for i in range(len(test))]), np.asarray(test.labels)))
@@ -30,8 +35,10 @@ def tfidf_svm_accuracy(run: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="a finished run with a classify stage")
-    print(f"{tfidf_svm_accuracy(parser.parse_args().run):.4f}")
+    parser.add_argument("run", type=Path, help="a finished run of a corpus with labels")
+    parser.add_argument("labels", type=int, help="how many training sentences show their label")
+    args = parser.parse_args()
+    print(f"{tfidf_svm_accuracy(args.run, args.labels):.4f}")
 
 
 if __name__ == "__main__":
