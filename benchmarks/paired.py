@@ -1,6 +1,6 @@
-"""By how much one finished run is likelier than another on the same test sentences, and how sure that is.
+"""By how much one finished run is likelier than others on the same test sentences, and how sure that is.
 
-    python -m benchmarks.paired RUN BASELINE
+    python -m benchmarks.paired RUN BASELINE...
 
 The standard error of a mean over sentences is mostly how sentences differ, which two models share; that of the mean of
 the differences is what a comparison needs. A bound is compared with a bound of as many samples, or with an exact value.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pyarrow import feather
@@ -56,38 +57,52 @@ def measured_anew(run: Path, iw_samples: int) -> Measured:
     return Measured(found.iw_nll, samples, np.arange(len(corpus)), report["run"]["seed"])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs=2, type=Path, metavar="RUN")
-    parser.add_argument("--iw-samples", type=int, help="measure anew with so many samples")
-    args = parser.parse_args()
-    run, baseline = args.runs
-    first, second = (measured_anew(one, args.iw_samples) if args.iw_samples else as_evaluated(one) for one in args.runs)
-    texts = [TokenizedCorpus(one / "tokenize" / "test.arrow") for one in args.runs]
-    same = np.array_equal(first.sentences, second.sentences) and len(texts[0]) == len(texts[1])
-    if not same or any(not np.array_equal(texts[0].ids(i), texts[1].ids(i)) for i in first.sentences):
-        parser.error("the runs have other test sentences, or another vocabulary; nothing to compare by sentence")
-    if first.samples and second.samples and first.samples != second.samples:
-        parser.error(f"bounds of {first.samples} and of {second.samples} samples; give --iw-samples")
-    difference_N = first.nll_N - second.nll_N
-    row = {
+def difference(run: Path, mine: Measured, baseline: Path, theirs: Measured) -> dict[str, Any]:
+    """The row of a pair.
+
+    Raises:
+        SystemExit: other sentences, another vocabulary, or bounds of other numbers of samples.
+    """
+    texts = [TokenizedCorpus(one / "tokenize" / "test.arrow") for one in (run, baseline)]
+    same = np.array_equal(mine.sentences, theirs.sentences) and len(texts[0]) == len(texts[1])
+    if not same or any(not np.array_equal(texts[0].ids(i), texts[1].ids(i)) for i in mine.sentences):
+        raise SystemExit(f"{run} and {baseline} have other test sentences, or another vocabulary: nothing to compare.")
+    if mine.samples and theirs.samples and mine.samples != theirs.samples:
+        raise SystemExit(f"bounds of {mine.samples} and of {theirs.samples} samples; give --iw-samples.")
+    difference_N = mine.nll_N - theirs.nll_N
+    return {
         "name": f"{run.name} - {baseline.name}",
-        "seed": first.seed,
+        "seed": mine.seed,
         "run": run.name,
         "baseline": baseline.name,
-        "iw_samples": max(first.samples, second.samples),
-        "nll": float(first.nll_N.mean()),
-        "baseline_nll": float(second.nll_N.mean()),
+        "iw_samples": max(mine.samples, theirs.samples),
+        "nll": float(mine.nll_N.mean()),
+        "baseline_nll": float(theirs.nll_N.mean()),
         "difference": float(difference_N.mean()),
         "difference_se": float(difference_N.std(ddof=1) / len(difference_N) ** 0.5),
         "sentences": len(difference_N),
     }
-    print(f"{row['name']}: {row['difference']:+.3f} ± {row['difference_se']:.3f} nats a sentence")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("baselines", type=Path, nargs="+", metavar="BASELINE")
+    parser.add_argument("--iw-samples", type=int, help="measure anew with so many samples")
+    args = parser.parse_args()
+
+    def measured(one: Path) -> Measured:
+        return measured_anew(one, args.iw_samples) if args.iw_samples else as_evaluated(one)
+
+    mine = measured(args.run)
+    rows = [difference(args.run, mine, baseline, measured(baseline)) for baseline in args.baselines]
+    for row in rows:
+        print(f"{row['name']}: {row['difference']:+.3f} ± {row['difference_se']:.3f} nats a sentence")
     results_file.add(
         "paired",
-        [row],
+        rows,
         lambda one: (one["name"], one["iw_samples"], one["seed"]),
-        "python -m benchmarks.paired RUN BASELINE",
+        "python -m benchmarks.paired RUN BASELINE... --iw-samples K",
     )
     pages.write_all()
 
