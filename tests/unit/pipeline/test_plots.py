@@ -1,0 +1,48 @@
+"""The report's curves show what the training came to."""
+
+from __future__ import annotations
+
+import pytest
+
+from textvae.pipeline.report import plots
+
+pytest.importorskip("matplotlib")
+
+
+def axes_with(values: list[float]) -> plots.Any:
+    _, (axes,) = plots._figure(3.0, 2.0)
+    axes.plot(range(len(values)), values)
+    return axes
+
+
+def test_a_beginning_that_would_press_the_rest_together_is_cut_and_said_to_be() -> None:
+    axes = axes_with([900.0, *(50.0 - 0.1 * step for step in range(100))])
+    plots._leave_out_the_beginning(axes)
+    low, high = axes.get_ylim()
+    assert low < 40.1
+    assert 48.0 < high < 60.0
+    assert [text.get_text() for text in axes.texts] == ["begins higher"]
+
+
+def test_zero_stays_where_it_is_asked_for() -> None:
+    axes = axes_with([200.0, *(7.0 for _ in range(50)), 6.5])
+    plots._leave_out_the_beginning(axes, 0.0)
+    low, high = axes.get_ylim()
+    assert low < 0.0 < 7.0 < high < 9.0
+
+
+@pytest.mark.parametrize("values", [[3.0], [5.0, 5.0, 5.0], [8.0, 7.0, 6.0, 5.0, 4.0, 3.0]])
+def test_curves_without_such_a_beginning_are_left_alone(values: list[float]) -> None:
+    axes = axes_with(values)
+    before = axes.get_ylim()
+    plots._leave_out_the_beginning(axes)
+    assert axes.get_ylim() == before
+    assert not axes.texts
+
+
+def test_all_lines_of_a_training_make_one_picture() -> None:
+    rows = [
+        {"step": step, "loss": 90.0 / step, "nll": 80.0 / step, "kl": 5.0, "kl_penalty": 6.0, "kl_weight": 1.0}
+        for step in range(1, 30)
+    ]
+    assert plots.training_curves([*rows, {"step": 29, "valid_elbo_nll": 4.0}]).startswith("<svg")
