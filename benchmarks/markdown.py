@@ -15,7 +15,11 @@ def table(header: list[str], rows: list[list[str]]) -> list[str]:
 
 def shown(row: dict[str, Any], name: str, form: str = "{:.2f}") -> str:
     """A number of a row; an empty cell where it was not measured."""
-    return form.format(row[name]) if name in row else ""
+    if name not in row:
+        return ""
+    text = form.format(row[name])
+    # What rounds to nothing has no sign.
+    return text if any(digit in text for digit in "123456789") else text.replace("-", "")
 
 
 def with_error(row: dict[str, Any], name: str, form: str = "{:.2f}") -> str:
@@ -23,7 +27,7 @@ def with_error(row: dict[str, Any], name: str, form: str = "{:.2f}") -> str:
     if f"{name}_se" not in row:
         return shown(row, name, form)
     # An error has no sign.
-    return f"{form.format(row[name])} ± {form.replace('+', '').format(row[f'{name}_se'])}"
+    return f"{shown(row, name, form)} ± {form.replace('+', '').format(row[f'{name}_se'])}"
 
 
 def active_units(row: dict[str, Any]) -> str:
