@@ -130,22 +130,28 @@ def test_a_changed_setting_reruns_the_right_stages(folder: Path, setting: str, e
 @pytest.mark.parametrize(
     ("arguments", "key"),
     [
-        (["evaluate", "--samples", "2"], "iw_nll"),
-        (["generate", "-n", "3", "--decoding", "sample", "--top-k", "5"], "text"),
-        (["reconstruct", "the a i is good", "the b j is bad", "--decoding", "beam", "--beam", "2"], "reconstruction"),
-        (["interpolate", "the a i is good", "the b j is bad", "--steps", "3", "--kind", "spherical"], "texts"),
-        (["impute", "the a i is ___"], "answers"),
+        (["evaluate", "--samples", "2", "--seed", "3"], "iw_nll"),
+        (["generate", "-n", "3", "--decoding", "sample", "--top-k", "5", "--seed", "3"], "text"),
+        (
+            ["reconstruct", "the a i is good", "the b j is bad", "--decoding", "beam", "--beam", "2", "--seed", "3"],
+            "reconstruction",
+        ),
+        (
+            ["interpolate", "the a i is good", "the b j is bad", "--steps", "3", "--kind", "spherical", "--seed", "3"],
+            "texts",
+        ),
+        (["impute", "the a i is ___", "--seed", "3"], "answers"),
         (["classify", "the a i is good"], "probabilities"),
     ],
 )
 def test_each_command_alone(folder: Path, arguments: list[str], key: str) -> None:
     name, *rest = arguments
     for run_or_model in (folder / "run", folder / "run" / "train" / "model"):
-        code, out, err = run(name, str(run_or_model), *rest, "--json", "--seed", "3")
+        code, out, err = run(name, str(run_or_model), *rest, "--json")
         assert code == 0, err
         value = json.loads(out)
         assert key in (value[0] if isinstance(value, list) else value)
-    code, again, _ = run(name, str(run_or_model), *rest, "--json", "--seed", "3")
+    code, again, _ = run(name, str(run_or_model), *rest, "--json")
     assert again == out
     code, plain, _ = run(name, str(folder / "run"), *rest)
     assert code == 0 and plain
