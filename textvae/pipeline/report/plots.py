@@ -112,15 +112,15 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
 
 
 def _leave_out_the_beginning(axes: Any, *seen: float) -> None:
-    """Cut off what the first fifth of the steps alone reaches, where it would press the rest into half of the height.
+    """Cut off what the first half of the steps alone reaches, where it would press the rest into a third of the height.
 
     The picture then says so. It holds the values `seen` in any case.
     """
     points = [point for line in axes.lines for point in zip(*line.get_data(), strict=True)]
-    begun = min(step for step, _ in points) + 0.2 * (max(step for step, _ in points) - min(step for step, _ in points))
+    begun = min(step for step, _ in points) + 0.5 * (max(step for step, _ in points) - min(step for step, _ in points))
     values, later = [value for _, value in points], [value for step, value in points if step >= begun]
     low, high = min((*values, *seen)), max((*later, *seen))
-    if max(values) - low > 2.0 * (high - low) > 0.0:
+    if max(values) - low > 3.0 * (high - low) > 0.0:
         axes.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
         axes.text(0.14, 0.98, "begins higher", transform=axes.transAxes, va="top", fontsize=8.5, color=GRAY)
 
