@@ -113,6 +113,14 @@ def _family_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
+def _by_annealing(row: dict[str, Any], gaussian: dict[str, Any]) -> str:
+    """A likelihood of the few sentences that were annealed, beside the Gaussian row's of the same."""
+    if "ais_nll" not in row:
+        return ""
+    beside = f"; `gaussian` {gaussian['ais_nll']:.2f}" if "ais_nll" in gaussian else ""
+    return f"{row['ais_nll']:.2f} (AIS{beside})"
+
+
 def families_block(contents: dict[str, dict[str, Any]]) -> str:
     """The table of `choosing.md`: what a family is for, what it costs and what it reached."""
     rows = {(row["name"], row["decoder"]): row for row in contents.get("families", {"rows": []})["rows"]}
@@ -121,7 +129,8 @@ def families_block(contents: dict[str, dict[str, Any]]) -> str:
         found = [rows.get((family, decoder), {}) for decoder in _DECODERS]
         lstm = found[0]
         likelihoods = [
-            shown(row, "iw_nll") or (f"{row['ais_nll']:.2f} (AIS)" if "ais_nll" in row else "") for row in found
+            shown(row, "iw_nll") or _by_annealing(row, rows.get(("gaussian", decoder), {}))
+            for row, decoder in zip(found, _DECODERS, strict=True)
         ]
         return [
             f"`{family}`",
