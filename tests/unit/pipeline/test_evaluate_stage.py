@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,10 @@ from textvae.evaluation import EvaluateConfig
 from textvae.models import ModelConfig
 from textvae.pipeline.commands import evaluate_run
 from textvae.pipeline.files import write_json
+from textvae.pipeline.plan import make_plan
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import Work
+from textvae.pipeline.stages import STAGES
 from textvae.pipeline.stages.evaluate import EvaluateStage
 from textvae.training import train
 
@@ -40,14 +43,14 @@ def test_probes_learn_from_the_training_split_and_are_reported(tmp_path: Path) -
     assert 0.0 <= found["probe_accuracy_20"] <= 1.0 and found["probe_accuracy_20_se"] < 0.2
 
 
-def test_annealing_a_label_is_refused_before_training() -> None:
-    settings = {
-        "train": config(model={**MODEL, "kind": "semi_supervised"}),
-        "evaluate": parse(EvaluateConfig, {"ais": {}}, "test"),
-    }
-    with pytest.raises(ConfigError, match=r"annealed .* has a label beside it; leave out \[evaluate.ais\]"):
-        EvaluateStage().check_settings(settings)
-    EvaluateStage().check_settings({**settings, "evaluate": EvaluateConfig()})
+def test_annealing_a_label_is_refused_before_training(tmp_path: Path) -> None:
+    def plan(evaluate: dict[str, Any]) -> None:
+        tables = {"tokenize": {}, "train": {"model": {**MODEL, "kind": "semi_supervised"}}, "evaluate": evaluate}
+        make_plan(Recipe("x", "", 0, ("bible", {}), tables, tmp_path, "recipe x"), STAGES, tmp_path / "run")
+
+    with pytest.raises(ConfigError, match=r"^recipe x: annealed .* has a label beside it; leave out \[evaluate.ais\]"):
+        plan({"ais": {}})
+    plan({})
 
 
 @pytest.fixture(scope="module")

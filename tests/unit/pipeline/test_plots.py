@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from textvae.pipeline.report import plots
@@ -9,7 +11,7 @@ from textvae.pipeline.report import plots
 pytest.importorskip("matplotlib")
 
 
-def axes_with(values: list[float]) -> plots.Any:
+def axes_with(values: list[float]) -> Any:
     _, (axes,) = plots._figure(3.0, 2.0)
     axes.plot(range(len(values)), values)
     return axes
