@@ -32,10 +32,19 @@ def matrix_product(a_NK: Tensor, b_MK: Tensor, bias_M: Tensor | None = None) -> 
         product_NM = a_NK @ b_MK.T
         return product_NM if bias_M is None else product_NM + bias_M
     rows = len(a_NK)
-    missing = -rows % ROW_MULTIPLE if rows > ROW_MULTIPLE else 0
+    missing = missing_rows(rows)
     if not missing:
         return _multiplied(a_NK, b_MK, bias_M)
     return _multiplied(nn.functional.pad(a_NK, (0, 0, 0, missing)), b_MK, bias_M)[:rows]
+
+
+def missing_rows(rows: int) -> int:
+    """How many rows fill a product up to a multiple of `ROW_MULTIPLE`; none below it.
+
+    >>> [missing_rows(rows) for rows in (3, 64, 65)]
+    [0, 0, 63]
+    """
+    return -rows % ROW_MULTIPLE if rows > ROW_MULTIPLE else 0
 
 
 class Linear(nn.Linear):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from textvae.layers.matrix_product import ROW_MULTIPLE, matrix_product
+from textvae.layers.matrix_product import ROW_MULTIPLE, matrix_product, missing_rows
 from textvae.layers.precision import at_least_float32
 from textvae.types import BOS_ID, EOS_ID, PAD_ID
 
@@ -61,8 +61,9 @@ class VocabularyProjection(nn.Module):
             dtype = torch.get_autocast_dtype(hidden_NH.device.type)
             hidden_NH, weight_VH = hidden_NH.to(dtype), weight_VH.to(dtype)
         rows, missing = len(target_N), 0
-        if rows > ROW_MULTIPLE and hidden_NH.device.type == "cpu" and not torch.compiler.is_compiling():
-            missing = -rows % ROW_MULTIPLE
+        if hidden_NH.device.type == "cpu" and not torch.compiler.is_compiling():
+            # Here and not only in each product: rows are what the gradient of the weights sums over.
+            missing = missing_rows(rows)
         if missing:
             hidden_NH = nn.functional.pad(hidden_NH, (0, 0, 0, missing))
             target_N = nn.functional.pad(target_N, (0, missing), value=EOS_ID)
