@@ -135,7 +135,7 @@ def _paired(content: dict[str, Any]) -> list[str]:
             f"`{row['run']}`",
             f"`{row['baseline']}`",
             f"IW-{row['iw_samples']}" if row["iw_samples"] else "exact",
-            f"{row['difference']:+.3f} ± {row['difference_se']:.3f}",
+            with_error(row, "difference", "{:+.3f}"),
             str(row["sentences"]),
         ]
         for row in content["rows"]
@@ -155,7 +155,7 @@ def _is_exact(row: dict[str, Any]) -> bool:
 def _likelihood_cells(row: dict[str, Any], best: dict[str, Any] | None) -> list[str]:
     nll = f"{row['iw_nll']:.2f} (exact)"
     if not _is_exact(row):
-        nll = f"{row['iw_nll']:.2f} ± {row['iw_nll_se']:.2f} (IW-{row['iw_samples']})"
+        nll = f"{with_error(row, 'iw_nll')} (IW-{row['iw_samples']})"
     return [
         f"`{row['name']}`",
         nll,
@@ -199,7 +199,7 @@ def _recipes(content: dict[str, Any]) -> list[str]:
         [
             [
                 f"`{row['name']}`",
-                f"{row['iw_nll']:.2f} ± {row['iw_nll_se']:.2f} (IW-{row['iw_samples']})",
+                f"{with_error(row, 'iw_nll')} (IW-{row['iw_samples']})",
                 f"{row['elbo_nll']:.2f}",
                 f"{row['kl']:.2f}",
                 shown(row, "mi"),
@@ -227,9 +227,7 @@ def _recipes(content: dict[str, Any]) -> list[str]:
                 shown(row, "impute_top5", "{:.3f}"),
                 shown(row, "impute_baseline_accuracy", "{:.3f}"),
                 shown(row, "classify_labels", "{}"),
-                f"{row['classify_accuracy']:.3f} ± {row['classify_accuracy_se']:.3f}"
-                if "classify_accuracy" in row
-                else "",
+                with_error(row, "classify_accuracy", "{:.3f}"),
                 shown(row, "classify_majority_accuracy", "{:.3f}"),
                 shown(row, "classify_tfidf_svm_accuracy", "{:.3f}"),
             ]

@@ -14,7 +14,7 @@ from pathlib import Path
 import textvae
 from benchmarks import pages, results_file
 from benchmarks.rows import row_of
-from benchmarks.tfidf_baseline import tfidf_svm_accuracy
+from benchmarks.tfidf_baseline import tfidf_svm_accuracies
 
 
 def main() -> None:
@@ -26,8 +26,8 @@ def main() -> None:
         report = textvae.run(recipe, out=args.out / Path(recipe).stem)
         row = row_of(report)
         if "classify" in report:
-            found = tfidf_svm_accuracy(args.out / Path(recipe).stem, report["classify"]["labels"])
-            row["classify_tfidf_svm_accuracy"] = round(found, 4)
+            (accuracy,) = tfidf_svm_accuracies(args.out / Path(recipe).stem, [report["classify"]["labels"]])
+            row["classify_tfidf_svm_accuracy"] = round(accuracy, 4)
         # A run that was up to date was made earlier than now.
         row["commit"] = results_file.commit(before=report["run"]["date"])
         results_file.add("recipes", [row], lambda one: (one["name"],), "python -m benchmarks.recipes RECIPE --out RUNS")

@@ -26,7 +26,7 @@ from typing import Any
 
 from benchmarks import pages, results_file
 from benchmarks.rows import RowRun, probed_with
-from benchmarks.tfidf_baseline import tfidf_svm_accuracy
+from benchmarks.tfidf_baseline import tfidf_svm_accuracies
 
 ROWS = {
     "ptb": (
@@ -124,8 +124,10 @@ def collect(place: Place, row: str) -> dict[str, Any] | None:
         # The bound by its number of samples, from the same samples.
         if point["iw_samples"] < found["iw_samples"]:
             found[f"iw_nll_{point['iw_samples']}"] = point["iw_nll"]
-    for labels in probed_with(found):
-        found[f"tfidf_svm_accuracy_{labels}"] = round(tfidf_svm_accuracy(run.folder, labels), 4)
+    probed = probed_with(found)
+    if probed:
+        for labels, accuracy in zip(probed, tfidf_svm_accuracies(run.folder, probed), strict=True):
+            found[f"tfidf_svm_accuracy_{labels}"] = round(accuracy, 4)
     found["precision"] = report["run"]["settings"]["train"].get("precision", "float32")
     return {"name": row, "budget": place.budget, **found}
 

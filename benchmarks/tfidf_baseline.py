@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +18,26 @@ from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenized import TokenizedCorpus
 
 
-def tfidf_svm_accuracy(run: Path, labels: int) -> float:
-    """Test accuracy; inverse document frequencies come from all training sentences, whose texts a VAE sees as well.
+def tfidf_svm_accuracies(run: Path, labels: Sequence[int]) -> list[float]:
+    """Test accuracy for each number of labels.
+
+    Inverse document frequencies come from all training sentences, whose texts a VAE sees as well.
 
     Args:
         run: a finished run of a corpus with labels.
-        labels: how many training sentences show theirs: those that a classifier or a probe with so many was shown.
+        labels: how many training sentences show theirs, for each accuracy: those that a classifier or a probe with so many saw.
     """
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
     train, test = (TokenizedCorpus(run / "tokenize" / f"{split}.arrow") for split in ("train", "test"))
     truth = np.asarray(train.labels)
-    shown = choose_labelled(truth, labels, len(train.label_names), report["run"]["seed"])
     vectors = TfidfVectorizer(ngram_range=(1, 2)).fit(train.text(i) for i in range(len(train)))
-    svm = LinearSVC().fit(vectors.transform([train.text(i) for i in shown]), truth[shown])
-    return float(svm.score(vectors.transform([test.text(i) for i in range(len(test))]), np.asarray(test.labels)))
+    unseen, right = vectors.transform([test.text(i) for i in range(len(test))]), np.asarray(test.labels)
+    accuracies = []
+    for count in labels:
+        shown = choose_labelled(truth, count, len(train.label_names), report["run"]["seed"])
+        svm = LinearSVC().fit(vectors.transform([train.text(i) for i in shown]), truth[shown])
+        accuracies.append(float(svm.score(unseen, right)))
+    return accuracies
 
 
 def main() -> None:
@@ -38,7 +45,8 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="a finished run of a corpus with labels")
     parser.add_argument("labels", type=int, help="how many training sentences show their label")
     args = parser.parse_args()
-    print(f"{tfidf_svm_accuracy(args.run, args.labels):.4f}")
+    (accuracy,) = tfidf_svm_accuracies(args.run, [args.labels])
+    print(f"{accuracy:.4f}")
 
 
 if __name__ == "__main__":
