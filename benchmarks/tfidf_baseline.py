@@ -25,7 +25,8 @@ def tfidf_svm_accuracies(run: Path, labels: Sequence[int]) -> list[float]:
 
     Args:
         run: a finished run of a corpus with labels.
-        labels: how many training sentences show theirs, for each accuracy: those that a classifier or a probe with so many saw.
+        labels: how many training sentences show theirs, for each accuracy: those that a classifier or a probe with so
+            many saw.
     """
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
     train, test = (TokenizedCorpus(run / "tokenize" / f"{split}.arrow") for split in ("train", "test"))
