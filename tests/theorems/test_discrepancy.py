@@ -159,7 +159,19 @@ def test_a_learned_prior_comes_to_the_codes() -> None:
     torch.testing.assert_close(loc.detach(), torch.full((2,), 2.0), atol=0.3, rtol=0)
 
 
-@pytest.mark.parametrize("objective", [{"kind": "unregularized"}, {"kind": "info_vae", "alpha": 1.0, "scale": 0.0}])
+NO_WEIGHT = {"kind": "constant", "weight": 0.0}
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"kind": "unregularized"},
+        {"kind": "info_vae", "alpha": 1.0, "scale": 0.0},
+        {"kind": "info_vae", "weight": NO_WEIGHT},
+        *({"kind": kind, "kl_weight": NO_WEIGHT} for kind in ("elbo", "iwae", "renyi")),
+        {"kind": "elbo", "kl_weight": {"kind": "linear", "final": 0.0}},
+    ],
+)
 @pytest.mark.parametrize("name", PRIORS)
 def test_what_nobody_would_train_is_refused(name: str, objective: dict[str, object]) -> None:
     sphere = name == "hyperspherical_uniform"
@@ -173,4 +185,5 @@ def test_what_nobody_would_train_is_refused(name: str, objective: dict[str, obje
     else:
         with pytest.raises(ConfigError, match=r"would never be trained; set prior\.kind = 'standard_normal'"):
             parse(TrainConfig, table, "test")
-    parse(TrainConfig, {**table, "objective": {"kind": "info_vae"}}, "test")
+    for trains in ({"kind": "info_vae"}, {"kind": "elbo", "kl_weight": {"kind": "linear", "start": 0.9, "end": 0.95}}):
+        parse(TrainConfig, {**table, "objective": trains}, "test")

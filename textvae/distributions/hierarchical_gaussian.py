@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -11,13 +10,11 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
+from textvae.distributions.fixed_noise import opposite_pairs
 from textvae.distributions.latent import LatentDistribution
 
 _PAIRS_AT_ONCE = 2**12
 """Samples times distributions scored together in `pairwise_log_prob`: few enough for a cache."""
-
-_MEAN_PAIRS = 16
-"""Opposite pairs of draws by which `mean` integrates over the levels above."""
 
 
 class LevelNetwork(NamedTuple):
@@ -138,8 +135,7 @@ class HierarchicalGaussian(LatentDistribution):
 
     @property
     def mean(self) -> Tensor:
-        half = _fixed_noise(self.event_shape[0]).to(self.loc)
-        noise = torch.cat([half, -half]).view(-1, *(1 for _ in self.batch_shape), *self.event_shape)
+        noise = opposite_pairs(self.loc).view(-1, *(1 for _ in self.batch_shape), *self.event_shape)
         return self._descend(noise.expand(-1, *self.batch_shape, -1))[1].loc.mean(0)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> HierarchicalGaussian:
@@ -169,9 +165,3 @@ def _side_by_side(levels: list[DiagonalGaussian]) -> DiagonalGaussian:
     shape = torch.broadcast_shapes(*(level.loc.shape for level in levels))
     loc, scale = ([getattr(level, name).expand(shape) for level in levels] for name in ("loc", "scale"))
     return DiagonalGaussian(torch.cat(loc, -1), torch.cat(scale, -1), validate_args=False)
-
-
-@lru_cache(maxsize=8)
-def _fixed_noise(dim: int) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(_MEAN_PAIRS, dim, generator=generator, dtype=torch.float64)

@@ -181,3 +181,14 @@ ScheduleConfig = Annotated[
     ConstantScheduleConfig | LinearScheduleConfig | SigmoidScheduleConfig | CyclicalScheduleConfig,
     Field(discriminator="kind"),
 ]
+
+
+def is_always_zero(schedule: ScheduleConfig) -> bool:
+    """Whether no step has a weight.
+
+    >>> is_always_zero(ConstantScheduleConfig(weight=0.0)), is_always_zero(LinearScheduleConfig(initial=0.0))
+    (True, False)
+    """
+    if isinstance(schedule, ConstantScheduleConfig):
+        return schedule.weight == 0
+    return schedule.final == 0 and getattr(schedule, "initial", 0.0) == 0

@@ -112,9 +112,10 @@ class Hamiltonian(LatentDistribution):
     so that log p(x, z_K) minus it is the logarithm of an unbiased importance weight: that of (z_K, rho_K) under the
     target p(x, z) N(rho; 0, I). Leapfrog preserves volume, cooling has the determinant beta_0^(D / 2).
 
-    The paper's bound has the entropies of z_0 and rho_0 in place of their log-densities. The difference is a function
-    of the noise alone, so no gradient changes. It is not used, as it is the noisier form beside a start that fits:
-    log-densities of what is drawn cancel the noise of log p(x, z_K) and of log N(rho_K).
+    The paper's low-variance bound has the entropies of z_0 and rho_0 in place of their log-densities: for `drawn` of
+    the source it is log p(x, z_K) minus the second part of `carried(drawn, -source.entropy())`. The difference is a
+    function of the noise alone, so no gradient changes. Objectives do without it, as it is the noisier form beside a
+    start that fits: log-densities of what is drawn cancel the noise of log p(x, z_K) and of log N(rho_K).
 
     Gradients reach every parameter involved, the joint density's too, where gradients are on; second derivatives are
     taken only there.

@@ -37,7 +37,7 @@ class InverseAutoregressivePosterior(Posterior):
 
     Kingma et al. 2016 (arXiv 1606.04934), algorithm 1. Drawing with its log-density, all that training needs, takes
     one pass for each step; the density of given codes, which mutual information and stopped gradients need, is
-    sequential in the D coordinates. Without a mean in closed form, `center` stands for a sentence.
+    sequential in the D coordinates. `mean` and `center` stand for a sentence, see the distribution.
 
     Args:
         config: its settings.

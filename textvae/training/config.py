@@ -19,7 +19,7 @@ from textvae.models.support import (
     plain_prior,
     vector_dim_of,
 )
-from textvae.objectives import ELBOConfig, ObjectiveConfig
+from textvae.objectives import ELBOConfig, ObjectiveConfig, is_always_zero
 from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
 from textvae.training.initial import StartFromConfig
@@ -198,10 +198,11 @@ def require_fitting_objective(objective: ObjectiveConfig, posterior: Component, 
             f"follows expectations under q, and the objective {objective.kind} is none: the encoder would get a wrong "
             'gradient, or none; set posterior.estimator = "pathwise", or use the objective elbo or unregularized'
         )
-    if is_learned(prior) and not getattr(objective, "trains_prior", True):
+    if is_learned(prior) and not _trains_prior(objective):
         raise ValueError(
             f"the objective {objective.kind} with these settings asks nothing of the prior, so a {prior.kind} prior "
-            f"would never be trained; set prior.kind = '{plain_prior(posterior)}', or use the objective elbo"
+            f"would never be trained; set prior.kind = '{plain_prior(posterior)}', or use the objective elbo with a "
+            "kl_weight above 0"
         )
     free_bits = getattr(objective, "free_bits", None)
     if free_bits is not None and free_bits.by_dimension and not kl_has_dimensions(posterior, prior):
@@ -210,3 +211,8 @@ def require_fitting_objective(objective: ObjectiveConfig, posterior: Component, 
             f"with a {prior.kind} prior does not have; set objective.free_bits.kind = 'rate' or 'target' instead of "
             f"'{free_bits.kind}'"
         )
+
+
+def _trains_prior(objective: ObjectiveConfig) -> bool:
+    weight = getattr(objective, "kl_weight", None)
+    return getattr(objective, "trains_prior", True) and (weight is None or not is_always_zero(weight))
