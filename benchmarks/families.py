@@ -26,9 +26,11 @@ import numpy as np
 
 from benchmarks import pages, results_file
 from benchmarks.family_pages import FAMILIES, UNIGRAM
+from benchmarks.paired import as_evaluated, difference
 from benchmarks.rows import RowRun
 from textvae.evaluation import chosen_sentences
 from textvae.pipeline.manifest import read_manifest
+from textvae.pipeline.stages.evaluate import BY_SENTENCE
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.types import BOS_ID, EOS_ID, PAD_ID
 
@@ -102,7 +104,19 @@ def collect(row: str, decoder: str, out: Path) -> dict[str, Any] | None:
     kinds |= {"objective": manifest.config["objective"]["kind"], "decoder": decoder}
     found |= {name: value for name, value in report["evaluate"].items() if name.startswith(("ais_", "simulated_"))}
     found["seconds_per_1000"] = round(1000 * found["train_cpu_seconds"] / (sentences * found["epochs"]), 3)
+    if "iw_nll" in found:
+        found |= beyond_gaussian(row, decoder, out)
     return {"name": row, **kinds, **found}
+
+
+def beyond_gaussian(row: str, decoder: str, out: Path) -> dict[str, float]:
+    """By how many nats a sentence is less likely than in the Gaussian row with the same decoder, over the same test
+    sentences, and the standard error of that; nothing while one of the two is missing."""
+    run, gaussian = (folder_of(out, decoder, name) for name in (row, "gaussian"))
+    if row == "gaussian" or not all((folder / "evaluate" / BY_SENTENCE).exists() for folder in (run, gaussian)):
+        return {}
+    found = difference(run, as_evaluated(run), gaussian, as_evaluated(gaussian))
+    return {"beyond_gaussian": found["difference"], "beyond_gaussian_se": found["difference_se"]}
 
 
 def unigram(folder: Path) -> dict[str, Any]:

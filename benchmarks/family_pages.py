@@ -34,7 +34,7 @@ _DECODERS, UNIGRAM = ("lstm", "transformer"), "unigram"
 
 
 def families_page(contents: dict[str, dict[str, Any]]) -> str:
-    content = contents["families"]
+    content, steps = contents["families"], _steps(contents)
     lines = [
         "# Families",
         "",
@@ -46,6 +46,8 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
         "the row `gaussian`. Nats are per sentence. Annealing (AIS) is measured on 50 sentences; how far the",
         "importance-weighted bound of the same 50 is above it stands beside. The sandwich is of 50 sentences that the",
         "model wrote itself: the truth is between its two sides. What each family is for: [choosing.md](choosing.md).",
+        "Likelihoods differ between sentences far more than between families: the column beside them has the mean of",
+        "the difference by sentence from the row `gaussian`, whose standard error is the one that compares the two.",
         "",
     ]
     for decoder in (UNIGRAM, *_DECODERS):
@@ -63,22 +65,23 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
         lines += [f"## Decoder `{decoder}`", ""]
         lines += table(
             [
-                *("family", "IW NLL", "ELBO NLL", "KL", "MI", "active units", "permuted z costs", "collapsed"),
-                *("AIS NLL", "IW minus AIS", "sandwich", "its gap"),
+                *("family", "IW NLL", "beyond `gaussian`", "ELBO NLL", "KL", "MI", "active units"),
+                *("permuted z costs", "collapsed", "AIS NLL", "IW minus AIS", "sandwich", "its gap"),
             ],
             [_family_cells(row) for row in rows],
         )
         lines += ["", "What they cost:", ""]
         lines += table(
             [
-                *("family", "starts from", "parameters", "training, minutes of a core", "epochs"),
-                *("seconds of a core per 1000 sentences", "commit", "on"),
+                *("family", "starts from", "parameters", "a step, times that of `gaussian`"),
+                *("training, minutes of a core", "epochs", "seconds of a core per 1000 sentences", "commit", "on"),
             ],
             [
                 [
                     f"`{row['name']}`",
                     row.get("starts_from", ""),
                     f"{row['params']:,}",
+                    shown(steps.get((row["name"], decoder), {}), "times_gaussian"),
                     f"{row['train_cpu_seconds'] / 60:.1f}",
                     f"{row['epochs']:g}",
                     f"{row['seconds_per_1000']:.2f}",
@@ -89,7 +92,19 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
             ],
         )
         lines += [""]
+    if steps:
+        lines += [
+            "Steps were measured side by side on a quiet machine; seconds per 1000 sentences are those of the",
+            "trainings, which ran beside others, and differ by half for the same arithmetic.",
+            "",
+            *source(contents["family_steps"], "family_steps"),
+        ]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _steps(contents: dict[str, dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Rows of what a step costs, by family and decoder."""
+    return {(row["name"], row["decoder"]): row for row in contents.get("family_steps", {"rows": []})["rows"]}
 
 
 def _family_cells(row: dict[str, Any]) -> list[str]:
@@ -100,6 +115,7 @@ def _family_cells(row: dict[str, Any]) -> list[str]:
     return [
         f"`{row['name']}`",
         f"{row['iw_nll']:.2f} (exact)" if row.get("iw_nll_se") == 0 else nll,
+        with_error(row, "beyond_gaussian", "{:+.2f}"),
         shown(row, "elbo_nll"),
         shown(row, "kl"),
         with_error(row, "mi"),
@@ -113,6 +129,12 @@ def _family_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
+def _likelihood(row: dict[str, Any]) -> str:
+    """With the difference by sentence from the row `gaussian`, where there is one."""
+    beyond = f" ({with_error(row, 'beyond_gaussian', '{:+.2f}')})" if "beyond_gaussian" in row else ""
+    return shown(row, "iw_nll") + beyond
+
+
 def _by_annealing(row: dict[str, Any], gaussian: dict[str, Any]) -> str:
     """A likelihood of the few sentences that were annealed, beside the Gaussian row's of the same."""
     if "ais_nll" not in row:
@@ -124,23 +146,25 @@ def _by_annealing(row: dict[str, Any], gaussian: dict[str, Any]) -> str:
 def families_block(contents: dict[str, dict[str, Any]]) -> str:
     """The table of `choosing.md`: what a family is for, what it costs and what it reached."""
     rows = {(row["name"], row["decoder"]): row for row in contents.get("families", {"rows": []})["rows"]}
+    steps = _steps(contents)
 
     def cells(family: str, what: str) -> list[str]:
         found = [rows.get((family, decoder), {}) for decoder in _DECODERS]
         lstm = found[0]
         likelihoods = [
-            shown(row, "iw_nll") or _by_annealing(row, rows.get(("gaussian", decoder), {}))
+            _likelihood(row) or _by_annealing(row, rows.get(("gaussian", decoder), {}))
             for row, decoder in zip(found, _DECODERS, strict=True)
         ]
         return [
             f"`{family}`",
             what,
-            shown(lstm, "seconds_per_1000"),
+            *(shown(steps.get((family, decoder), {}), "times_gaussian", "{:.1f}") for decoder in _DECODERS),
             *likelihoods,
             shown(lstm, "kl"),
             shown(lstm, "mi"),
         ]
 
     listed = [cells(family, what) for family, what in FAMILIES.items()]
-    header = ["family", "what it is for", "seconds per 1000", *(f"NLL, {name}" for name in _DECODERS), "KL", "MI"]
+    costs, likelihoods = ([f"{what}, {name}" for name in _DECODERS] for what in ("a step", "NLL"))
+    header = ["family", "what it is for", *costs, *likelihoods, "KL", "MI"]
     return "\n".join(table(header, listed))

@@ -293,14 +293,17 @@ def speed_page(contents: dict[str, dict[str, Any]]) -> str:
 PAGES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], str]]] = {
     "results.md": (("ptb", "yelp_short", "paired", "recipes"), results_page),
     "speed.md": (("speed",), speed_page),
-    "families.md": (("families",), families_page),
+    "families.md": (("families", "family_steps"), families_page),
 }
 """Page -> the results files it is made from, and what makes it."""
 
-BLOCKS: dict[str, dict[str, tuple[str, Callable[[dict[str, dict[str, Any]]], str]]]] = {
-    "choosing.md": {"remedies": ("ptb", remedies_block), "families": ("families", families_block)},
+BLOCKS: dict[str, dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], str]]]] = {
+    "choosing.md": {
+        "remedies": (("ptb",), remedies_block),
+        "families": (("families", "family_steps"), families_block),
+    },
 }
-"""Page that is written by hand but for some tables -> each table's name, its results file and what makes it.
+"""Page that is written by hand but for some tables -> each table's name, its results files and what makes it.
 
 A table stands between two lines `<!-- made by benchmarks.pages: NAME -->`.
 """
@@ -312,10 +315,10 @@ def rendered(page: str) -> str:
         names, make = PAGES[page]
         return make(_contents(names))
     text = (DOCS / page).read_text(encoding="utf-8")
-    for name, (file, make) in BLOCKS[page].items():
+    for name, (files, make) in BLOCKS[page].items():
         mark = f"<!-- made by benchmarks.pages: {name} -->"
         before, _, after = text.split(mark)
-        text = f"{before}{mark}\n{make(_contents((file,)))}\n{mark}{after}"
+        text = f"{before}{mark}\n{make(_contents(files))}\n{mark}{after}"
     return text
 
 
