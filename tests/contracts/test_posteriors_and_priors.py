@@ -87,6 +87,29 @@ def test_pairwise_scores_are_all_pairs(name: str) -> None:
     torch.testing.assert_close(q.pairwise_log_prob(z).float(), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", SCORED)
+def test_nothing_is_scored_in_an_empty_batch(name: str) -> None:
+    q = POSTERIORS[name].build(feature_dim=H, latent_dim=D).eval()(torch.zeros(0, H))
+    z, log_q = q.rsample_and_log_prob((2,))
+    assert z.shape == (2, 0, D) and log_q.shape == (2, 0)
+    assert q.pairwise_log_prob(torch.zeros(5, D)).shape == (5, 0)
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_entropy_is_the_mean_of_minus_log_q_or_says_what_to_do(name: str) -> None:
+    """Seed 0, 20 000 samples, within 4 standard errors; a family without a closed form names the estimate."""
+    with torch.no_grad():
+        q = scramble(POSTERIORS[name].build(feature_dim=H, latent_dim=D)).double()(torch.randn(B, H).double())
+        try:
+            entropy = q.entropy()
+        except NotImplementedError as error:
+            assert "no closed form" in str(error) and "log_prob" in str(error)
+            return
+        log_q = q.rsample_and_log_prob((20_000,))[1]
+    assert entropy.shape == (B,)
+    assert ((entropy + log_q.mean(0)).abs() < 4 * log_q.std(0) / 20_000**0.5).all()
+
+
 @pytest.mark.parametrize("name", POSTERIORS)
 def test_only_a_posterior_that_says_so_has_the_same_mean_for_every_sentence(name: str) -> None:
     """Its active units are 0 however much z says, so that they are no sign of collapse."""

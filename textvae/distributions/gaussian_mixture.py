@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, constraints
+from torch.nn.functional import pad
 
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
 from textvae.distributions.latent import LatentDistribution
@@ -50,8 +51,10 @@ class GaussianMixture(LatentDistribution):
     has_rsample = True
 
     def __init__(self, logits: Tensor, loc: Tensor, scale: Tensor, estimator: Estimator = "pathwise") -> None:
-        self.log_weight = logits.log_softmax(-1)
-        self.loc, self.scale = torch.broadcast_tensors(loc, scale)
+        batch = torch.broadcast_shapes(logits.shape[:-1], loc.shape[:-2], scale.shape[:-2])
+        vectors = (*batch, *torch.broadcast_shapes(loc.shape[-2:], scale.shape[-2:]))
+        self.log_weight = logits.expand(vectors[:-1]).log_softmax(-1)
+        self.loc, self.scale = loc.expand(vectors), scale.expand(vectors)
         self.estimator: Estimator = estimator
         super().__init__(self.loc.shape[:-2], self.loc.shape[-1:], validate_args=False)
 
@@ -74,8 +77,9 @@ class GaussianMixture(LatentDistribution):
 
     @property
     def variance(self) -> Tensor:
-        second = (self.log_weight.exp().unsqueeze(-1) * (self.loc.square() + self.scale.square())).sum(-2)
-        return second - self.mean.square()
+        # About the mean: a difference of second moments would lose scales that are small beside the means.
+        apart = (self.loc - self.mean.unsqueeze(-2)).square()
+        return (self.log_weight.exp().unsqueeze(-1) * (apart + self.scale.square())).sum(-2)
 
     def _log_prob_per_dim(self, value: Tensor) -> Tensor:
         """log N of each coordinate under each component, [..., K, D]."""
@@ -106,8 +110,9 @@ class GaussianMixture(LatentDistribution):
         with torch.autocast(z.device.type, enabled=False):
             slope_KD = -(z.unsqueeze(-2) - self.loc) / self.scale.square()
             log_density_KD = self._log_prob_per_dim(z)
-            # log of a component's posterior given the coordinates before d, [..., K, D].
-            before_KD = log_density_KD.cumsum(-1) - log_density_KD
+            # log of a component's posterior given the coordinates before d, [..., K, D]. The sum never has d in it:
+            # taken off again, the density of a narrow component far away would leave its rounding behind.
+            before_KD = pad(log_density_KD[..., :-1], (1, 0)).cumsum(-1)
             log_posterior_KD = (self.log_weight.unsqueeze(-1) + before_KD).log_softmax(-2)
             posterior_KD = log_posterior_KD.exp()
             standardized_KD = (z.unsqueeze(-2) - self.loc) / self.scale

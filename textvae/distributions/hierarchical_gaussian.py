@@ -13,9 +13,6 @@ from textvae.distributions.diagonal_gaussian import DiagonalGaussian
 from textvae.distributions.fixed_noise import opposite_pairs
 from textvae.distributions.latent import LatentDistribution
 
-_PAIRS_AT_ONCE = 2**12
-"""Samples times distributions scored together in `pairwise_log_prob`: few enough for a cache."""
-
 
 class LevelNetwork(NamedTuple):
     """What a level adds to its own parameters given the levels above, A of their coordinates.
@@ -154,10 +151,6 @@ class HierarchicalGaussian(LatentDistribution):
         self, loc: Tensor, log_scale: Tensor, hidden: Tensor, networks: Sequence[LevelNetwork]
     ) -> HierarchicalGaussian:
         return HierarchicalGaussian(loc, log_scale, hidden, networks, self.min_log_scale)
-
-    def pairwise_log_prob(self, z_MD: Tensor) -> Tensor:
-        rows = max(1, _PAIRS_AT_ONCE // self.batch_shape[0])
-        return torch.cat([self.log_prob(z.unsqueeze(1)) for z in z_MD.split(rows)])
 
 
 def _side_by_side(levels: list[DiagonalGaussian]) -> DiagonalGaussian:

@@ -21,9 +21,6 @@ _GATE_CENTER, _GATE_REACH = 1.0, 3.0
 _FAR = 1e6
 """Inverses are held within this, so that a density far from all samples is tiny and not NaN."""
 
-_PAIRS_AT_ONCE = 2**12
-"""Samples times distributions whose flows are inverted together in `pairwise_log_prob`: few enough for a cache."""
-
 
 class InverseAutoregressive(LatentDistribution):
     """Kingma et al. 2016 (arXiv 1606.04934), in the gated form of its eqs. 13 and 14.
@@ -129,10 +126,6 @@ class InverseAutoregressive(LatentDistribution):
     def rows(self, index: Any) -> InverseAutoregressive:
         context = None if self.context is None else self.context[index]
         return InverseAutoregressive(self.base.rows(index), self.networks, context)
-
-    def pairwise_log_prob(self, z_MD: Tensor) -> Tensor:
-        rows = max(1, _PAIRS_AT_ONCE // self.batch_shape[0])
-        return torch.cat([self.log_prob(z.unsqueeze(1)) for z in z_MD.split(rows)])
 
 
 def _gated(outputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+_PAIRS_AT_ONCE = 2**12
+"""Samples times distributions scored together in `pairwise_log_prob`: few enough for a cache."""
+
 
 class LatentDistribution(Distribution):
     """A distribution over latent vectors: batch shape [U] (or []), event shape [D].
@@ -95,7 +98,15 @@ class LatentDistribution(Distribution):
 
     def pairwise_log_prob(self, z_MD: Tensor) -> Tensor:
         """log q_u(z_m) of every sample under every distribution of the batch, shape [M, U], nats."""
-        return self.log_prob(z_MD.unsqueeze(1))
+        rows = max(1, _PAIRS_AT_ONCE // max(1, self.batch_shape.numel()))
+        return torch.cat([self.log_prob(z.unsqueeze(1)) for z in z_MD.split(rows)])
+
+    def entropy(self) -> Tensor:
+        """In closed form, nats, [*batch], where a subclass has one."""
+        raise NotImplementedError(
+            f"the entropy of {type(self).__name__} has no closed form; where log_prob is known, estimate it by the "
+            "mean of -log_prob(z) over samples z."
+        )
 
     def kl_per_dim(self, prior: Distribution) -> Tensor | None:
         """KL(self || prior) of each dimension, shape [*batch, D]; None where it does not factorise."""

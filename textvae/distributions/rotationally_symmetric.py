@@ -37,7 +37,8 @@ class RotationallySymmetric(LatentDistribution):
         da/dk = -(dF/dk) / p(a) = -integral from a to pi of (E[T] - T(t)) p(t) / p(a) dt,
 
     which is unbiased however the angle was drawn. Differentiating an accepted proposal is not: the probability of
-    acceptance depends on k too.
+    acceptance depends on k too. It is a gradient to first order and in reverse mode: a second derivative in k through a
+    sample is not that of the expectation, nor is one in forward mode.
 
     Args:
         loc: unit vectors, shape [..., D], D at least 2.
