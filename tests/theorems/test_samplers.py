@@ -185,6 +185,15 @@ def test_hmc_survives_what_is_no_number() -> None:
     assert chains.positions.isfinite().all() and (chains.positions.sum(-1) > 0).all()
 
 
+def test_hmc_leaves_a_place_without_probability() -> None:
+    """The unit ball with log-density 0 at its center, and -inf outside, from where a free path leads back into it."""
+    density = density_of(lambda x: torch.where(x.norm(dim=-1) < 1, -0.5 * x.square().sum(-1), -torch.inf))
+    generator = torch.Generator().manual_seed(0)
+    chains = hmc(density, torch.full((40, 2), 0.9), step_size=0.5, draws=300, burn_in=0, steps=1, generator=generator)
+    assert (chains.positions[0].norm(dim=-1) > 1).any(), "the start is outside"
+    assert (chains.positions[-1].norm(dim=-1) < 1).all()
+
+
 def test_step_sizes_follow_acceptance_and_paths_vary() -> None:
     size = torch.tensor([[0.1, 0.1]])
     wider, narrower = adapted(size, torch.tensor([[1.0, 0.0], [1.0, 0.2]]))[0].tolist()

@@ -366,6 +366,9 @@ def test_shapes_limits_and_refusals(family: str) -> None:
     z = p.sample((3,))
     torch.testing.assert_close(uniform.log_prob(z), p.log_prob(z))
     assert uniform.rsample((2,)).norm(dim=-1).allclose(torch.ones(2, dtype=torch.float64))
+    torch.testing.assert_close(kl_divergence(q, p.expand((7, 1, 1))), q.kl_to_uniform().expand(7, 2, 3))
+    with pytest.raises(ValueError, match="spheres in 4 and 5 dimensions"):
+        kl_divergence(q, HypersphericalUniform(5))
     assert cls(direction(4), torch.tensor(math.nan), validate_args=False).rsample().isnan().any()
     with pytest.raises(ValueError, match="loc"):
         cls(torch.ones(3), torch.tensor(1.0))

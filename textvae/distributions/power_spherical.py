@@ -7,9 +7,7 @@ import math
 import torch
 from torch import Tensor
 from torch.distributions import Beta
-from torch.distributions.kl import register_kl
 
-from textvae.distributions.hyperspherical_uniform import HypersphericalUniform
 from textvae.distributions.rotationally_symmetric import RotationallySymmetric
 
 
@@ -70,8 +68,3 @@ class PowerSpherical(RotationallySymmetric):
         share = Beta(concentration + half, torch.full_like(concentration, half), validate_args=False).sample()
         angle = 2.0 * torch.atan2((1.0 - share).sqrt(), share.sqrt())
         return angle.where(concentration.isfinite(), torch.nan)  # torch's Beta makes numbers of NaN
-
-
-@register_kl(PowerSpherical, HypersphericalUniform)
-def _kl_power_spherical_uniform(q: PowerSpherical, p: HypersphericalUniform) -> Tensor:
-    return q.kl_to_uniform()

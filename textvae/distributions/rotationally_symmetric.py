@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import constraints
+from torch.distributions import constraints, register_kl
 
+from textvae.distributions.hyperspherical_uniform import HypersphericalUniform
 from textvae.distributions.latent import LatentDistribution
 from textvae.distributions.sphere import from_pole, log_area, uniform_directions, unit_sphere
 
@@ -226,3 +227,13 @@ def _gauss_legendre(like: Tensor) -> tuple[Tensor, Tensor]:
     """Nodes and weights on [-1, 1]. Tensors are made anew: one made in inference mode could not be trained with."""
     nodes, weights = _rule()
     return torch.from_numpy(nodes).to(like), torch.from_numpy(weights).to(like)
+
+
+@register_kl(RotationallySymmetric, HypersphericalUniform)
+def _kl_to_uniform(q: RotationallySymmetric, p: HypersphericalUniform) -> Tensor:
+    if q.event_shape != p.event_shape:
+        raise ValueError(
+            f"got spheres in {q.event_shape[0]} and {p.event_shape[0]} dimensions, expected the same of "
+            "both; give the prior the posterior's."
+        )
+    return q.kl_to_uniform().expand(torch.broadcast_shapes(q.batch_shape, p.batch_shape))

@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.distributions import Beta
 from torch.distributions.kl import register_kl
 
-from textvae.distributions.hyperspherical_uniform import HypersphericalUniform
 from textvae.distributions.rotationally_symmetric import RotationallySymmetric
 from textvae.distributions.sphere import log_area
 
@@ -79,11 +78,6 @@ class VonMisesFisher(RotationallySymmetric):
             if not len(pending):
                 break
         return angle.view(concentration.shape)
-
-
-@register_kl(VonMisesFisher, HypersphericalUniform)
-def _kl_von_mises_fisher_uniform(q: VonMisesFisher, p: HypersphericalUniform) -> Tensor:
-    return q.kl_to_uniform()
 
 
 @register_kl(VonMisesFisher, VonMisesFisher)

@@ -47,8 +47,8 @@ class VarianceLinear(nn.Module):
 
     def mean(self, x: Float[Tensor, "... H"]) -> Float[Tensor, "... D"]:
         """The mean of each output: the bias, whatever x is."""
-        scale = self.scale(x)
-        return torch.zeros_like(scale) if self.bias is None else self.bias.expand_as(scale)
+        shape = (*x.shape[:-1], len(self.raw_scale))
+        return x.new_zeros(shape) if self.bias is None else self.bias.expand(shape)
 
     def forward(self, x: Float[Tensor, "... H"]) -> Float[Tensor, "... D"]:
         """One draw of the outputs of each row."""

@@ -59,7 +59,8 @@ def transition(
     there, moved = leapfrog(density, point, momentum, step_size, steps, space)
     change = there.value - point.value + 0.5 * (momentum.square() - moved.square()).sum(-1)
     # A path that went where numbers end is rejected like one into a region without probability.
-    change = torch.where(change.isfinite() & there.gradient.isfinite().all(-1), change, -torch.inf)
+    sound = there.value.isfinite() & there.gradient.isfinite().all(-1) & ~change.isnan()
+    change = torch.where(sound, change, -torch.inf)
     accepted = uniform.log() < change
     return Transition(there.where(accepted, point), change.clamp_max(0.0).exp(), accepted)
 
