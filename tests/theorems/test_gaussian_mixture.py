@@ -167,6 +167,15 @@ def test_one_component_is_a_gaussian() -> None:
     torch.testing.assert_close(q.log_prob(z), DiagonalGaussian(loc[0], log_scale[0].exp()).log_prob(z))
 
 
+def test_float32_tells_the_variance_of_narrow_components_far_from_the_origin() -> None:
+    """By the difference of second moments it would be 0, or below; annealing moves codes in units of its root."""
+    narrow, far = 1e-3, 3.0
+    q = GaussianMixture(torch.zeros(2), torch.full((2, 3), far), torch.full((2, 3), narrow))
+    torch.testing.assert_close(q.variance, torch.full((3,), narrow**2), rtol=1e-3, atol=0)
+    apart = GaussianMixture(torch.zeros(2), torch.tensor([[far], [far + 0.5]]), torch.full((2, 1), narrow))
+    torch.testing.assert_close(apart.variance, torch.tensor([0.25**2 + narrow**2]), rtol=1e-5, atol=0)
+
+
 def test_float32_gradients_keep_their_digits_in_the_tails() -> None:
     """Samples six standard deviations out and components far apart: float32 agrees with float64 to 1e-3."""
     loc = torch.tensor([[0.0, 0.0, 0.0], [30.0, -20.0, 1.0], [1.0, 0.5, -0.5]], dtype=torch.float64)

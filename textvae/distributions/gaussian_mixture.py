@@ -74,8 +74,9 @@ class GaussianMixture(LatentDistribution):
 
     @property
     def variance(self) -> Tensor:
-        second = (self.log_weight.exp().unsqueeze(-1) * (self.loc.square() + self.scale.square())).sum(-2)
-        return second - self.mean.square()
+        # About the mean, for the difference of two second moments loses all digits of components that are narrow.
+        about_mean = self.scale.square() + (self.loc - self.mean.unsqueeze(-2)).square()
+        return (self.log_weight.exp().unsqueeze(-1) * about_mean).sum(-2)
 
     def _log_prob_per_dim(self, value: Tensor) -> Tensor:
         """log N of each coordinate under each component, [..., K, D]."""

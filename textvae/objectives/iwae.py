@@ -44,7 +44,8 @@ class IWAE:
       E sum_s share_s d log q(z_s), is not zero: shares know the samples.
     - doubly_reparameterized: unbiased at any k and any KL weight; at weight 1 free of noise where q is exact (Tucker et
       al. 2018, arXiv 1810.04152, eq. 8), at weight 0 the plain one. The gradient that reaches the encoder through a
-      sample is scaled, as derived below; so is that of a regularizer that reads the samples.
+      sample is scaled, as derived below; so is that of a regularizer that reads the samples. Terms that came out of
+      `torch.compile` as a whole are refused with the settings of a training: what flows inside of them is not scaled.
 
     With a_s = log p(x|z_s) + beta (log p(z_s) - log q(z_s)) and share = softmax(a), the encoder's gradient of
     log sum_s exp(a_s) is sum_s share_s (da_s/dz_s dz_s - beta d log q(z_s)). The mean of a score times g(z) is, for q
