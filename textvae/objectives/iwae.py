@@ -77,7 +77,8 @@ class IWAE:
             share_SB = log_w_SB.detach().softmax(0)
             for group in terms.latents:
                 _scale_gradient(group.z_SUD, 1.0 - weight + weight * share_SB)
-            surrogate_B = (share_SB * log_w_SB).sum(0)
+            # Labels that a known one rules out have no share, and an infinite log-weight.
+            surrogate_B = torch.where(share_SB > 0, share_SB * log_w_SB, 0.0).sum(0)
             bound_B = bound_B.detach() + surrogate_B - surrogate_B.detach()
         return output(terms, -bound_B, weight)
 
