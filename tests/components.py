@@ -141,7 +141,7 @@ def fit(posterior: PosteriorConfig, prior: PriorConfig) -> bool:
 
 PAIRS = [(q, p) for q in POSTERIORS for p in PRIORS if fit(POSTERIORS[q], PRIORS[p])]
 """Posterior and prior of the same space, with codes to compare where the prior compares them, and a density where the
-prior is made of it."""
+prior is made of it, the same for every batch."""
 
 
 def prior_beside(posterior: str) -> str:

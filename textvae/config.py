@@ -23,7 +23,8 @@ class Config(BaseModel):
 
     watched_only: ClassVar[frozenset[str]] = frozenset()
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    # TOML has inf and nan, and hardly a setting means anything by them: one that does allows them itself.
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Component(Config):

@@ -27,15 +27,17 @@ from textvae.config import parse
 from textvae.decoders import LSTMDecoderConfig
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError
-from textvae.models import TextVAE, TextVAEConfig
+from textvae.models import SemiSupervisedConfig, TextVAE, TextVAEConfig
 from textvae.models.support import is_learned
 from textvae.objectives import IWAEConfig, ObjectiveConfig, SteinConfig
 from textvae.posteriors import MixturePosteriorConfig, PosteriorConfig
 from textvae.priors import PriorConfig
 from textvae.training import TrainConfig
+from textvae.types import Batch
 
 ALL: dict[str, ObjectiveConfig] = {**OBJECTIVES, "stein": SteinConfig(samples=2)}
 BUILD = {"steps_per_epoch": 1, "total_steps": 1}
+PARTS: dict[str, Any] = {"encoder": LSTMEncoderConfig(**SMALL), "decoder": LSTMDecoderConfig(**SMALL)}
 
 
 def model_config(posterior: PosteriorConfig, prior: PriorConfig) -> TextVAEConfig:
@@ -43,7 +45,7 @@ def model_config(posterior: PosteriorConfig, prior: PriorConfig) -> TextVAEConfi
     return TextVAEConfig(latent_dim=4, encoder=encoder, decoder=decoder, posterior=posterior, prior=prior)
 
 
-def accepted(model: TextVAEConfig) -> dict[str, ObjectiveConfig]:
+def accepted(model: TextVAEConfig | SemiSupervisedConfig) -> dict[str, ObjectiveConfig]:
     """The objectives that a training of this model may have."""
     found = {}
     for name, objective in ALL.items():
@@ -112,6 +114,57 @@ def test_an_objective_is_refused_or_every_part_of_the_prior_learns(prior: str) -
         for part, gradient in one_step(model, objective, model.prior).items():
             assert gradient.isfinite().all(), (name, part)
             assert gradient.abs().max() > 1e-6, (name, part)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "von_mises_fisher-learned", "mixture-stratified", "hierarchical"])
+def test_with_labels_too_an_objective_is_refused_or_every_part_of_the_posterior_learns(name: str) -> None:
+    """Some labels are known and some are not, so that of some sentences all but one weigh nothing."""
+    parts = model_config(POSTERIORS[name], PRIORS[prior_beside(name)]).model_dump(exclude={"kind"})
+    config = SemiSupervisedConfig.model_validate(parts)
+    objectives = accepted(config)
+    assert set(ALL) - set(objectives) == REFUSED[name] | {"info_vae", "info_vae-kl"}
+    batch = random_batch(sentences=6, labels=3)
+    assert batch.label_B is not None
+    batch.label_B[:3] = -1
+    for which, objective in objectives.items():
+        torch.manual_seed(0)
+        model = scramble(config.build(vocab_size=11, max_tokens=9, label_names=("a", "b", "c")), scale=0.3).train()
+        step = objective.build(**BUILD)
+        loss_B = step(model.terms(batch, getattr(step, "num_samples", 1)), 0).loss_B  # type: ignore[operator]
+        assert loss_B.isfinite().all(), which
+        loss_B.mean().backward()
+        for part, parameter in model.posterior.named_parameters():  # type: ignore[union-attr]
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), (which, part)
+            assert parameter.grad.abs().max() > 1e-6, (which, part)
+
+
+def test_with_labels_too_the_doubly_reparameterized_gradient_is_the_plain_one_on_average() -> None:
+    """Of q(z|x, y) and of q(y|x), k = 3 of each label, along the plain gradient; within 4 standard errors of 60."""
+    config = SemiSupervisedConfig(latent_dim=2, classifier_dropout=0.0, **PARTS)
+    torch.manual_seed(0)
+    model = config.build(vocab_size=11, max_tokens=9, label_names=("a", "b"))
+    scramble(model.double(), scale=0.4).eval()
+    batch, parameters = repeated(random_batch(sentences=1), 40), [*model.posterior.parameters()]
+    parameters += model.classifier.parameters()
+
+    def estimate(gradient: str, seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        loss = IWAEConfig(samples=3, gradient=gradient).build(**BUILD)(model.terms(batch, 3), 0).loss_B.mean()  # type: ignore[arg-type]
+        return torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, parameters)])
+
+    direction = torch.stack([estimate("plain", seed) for seed in range(1000, 1020)]).mean(0)
+    found = [
+        torch.stack([estimate(name, seed) for seed in range(60)]) @ (direction / direction.norm()) for name in NAMES
+    ]
+    difference = found[0] - found[1]
+    error = difference.std() / len(difference) ** 0.5
+    assert found[0].mean() > 20 * error
+    assert abs(difference.mean()) < 4 * error
+
+
+def repeated(batch: Batch, times: int) -> Batch:
+    """The same sentences many times."""
+    return Batch(batch.tokens_BT.repeat(times, 1), batch.lengths_B.repeat(times))
 
 
 def test_a_score_would_leave_the_encoder_of_a_bound_without_any_gradient() -> None:

@@ -448,7 +448,7 @@ class TestRefusals:
     written: dict[str, Any] = {"kind": "text_vae", "latent_dim": 4, "prior": {"kind": "nearest_neighbors"}}  # noqa: RUF012
 
     def test_a_semi_supervised_model(self) -> None:
-        with pytest.raises(ConfigError, match=r"semi_supervised model .* use 'mixture' or 'vamp'"):
+        with pytest.raises(ConfigError, match=r"semi_supervised model .* use 'mixture' or 'standard_normal'"):
             parse(ModelConfig, {**self.written, "kind": "semi_supervised"}, "recipe")
 
     def test_posteriors_on_a_sphere(self) -> None:

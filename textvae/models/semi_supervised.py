@@ -23,7 +23,7 @@ from textvae.layers import at_least_float32
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import seeing_target
-from textvae.models.support import has_density, require_same_support, sees_codes, vector_dim_of
+from textvae.models.support import has_density, require_density, require_same_support, sees_codes, vector_dim_of
 from textvae.models.text_vae import kl_at, levels_of, to_device
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
@@ -50,6 +50,7 @@ class SemiSupervisedConfig(Component):
                 f"labels are summed out by densities, and a {self.posterior.kind} posterior has none; use the "
                 "posterior gaussian"
             )
+        require_density(self.posterior, self.prior)
         if getattr(self.prior, "num_labels", 0) or vector_dim_of(self):
             raise ValueError(
                 "a semi_supervised model tries every label itself, and its prior is that of any sentence; use one that "
@@ -58,7 +59,7 @@ class SemiSupervisedConfig(Component):
         if sees_codes(self.prior):
             raise ValueError(
                 f"a semi_supervised model has a code for each label of a sentence, so it cannot have a "
-                f"{self.prior.kind} prior, which asks for one code of each; use 'mixture' or 'vamp'"
+                f"{self.prior.kind} prior, which asks for one code of each; use 'mixture' or 'standard_normal'"
             )
         return self
 

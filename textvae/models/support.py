@@ -139,15 +139,23 @@ def has_density(posterior: Component | None) -> bool:
 
 
 def require_density(posterior: Component, prior: Component) -> None:
-    """Refuse a prior that is made of the posterior's density, where that has none.
+    """Refuse a prior that is made of the posterior's density, where that has none, or one of its own for each batch.
 
     Raises:
         ValueError: for pydantic to report, as this is called while a config is checked.
     """
-    if not has_density(posterior) and getattr(type(prior), "scores_posterior", False):
+    if not getattr(type(prior), "scores_posterior", False):
+        return
+    if not has_density(posterior):
         raise ValueError(
             f"a {prior.kind} prior is made of the posterior's density, and a {posterior.kind} posterior has none; use "
             "another prior, such as mixture"
+        )
+    if getattr(posterior, "sees_batch", False):
+        raise ValueError(
+            f"a {prior.kind} prior is made of the posterior's density, which with posterior.batch_norm is another for "
+            "every training batch, and its pseudo-inputs would be counted among the sentences by which codes are "
+            "normalized; leave out posterior.batch_norm, or use another prior, such as mixture"
         )
 
 
@@ -182,9 +190,10 @@ def require_codes(posterior: Component, prior: Component) -> None:
     elif is_extended(posterior):
         why = "whose density is that of codes and momenta together"
     if why:
+        learned = "vamp" if has_density(posterior) else "mixture"
         raise ValueError(
-            f"a {posterior.kind} posterior ({why}) cannot have a {prior.kind} prior, which "
-            "compares the codes of sentences; use the posterior 'gaussian', or the prior 'standard_normal' or 'vamp'"
+            f"a {posterior.kind} posterior ({why}) cannot have a {prior.kind} prior, which compares the codes of "
+            f"sentences; use the posterior 'gaussian', or the prior 'standard_normal' or '{learned}'"
         )
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from textvae.errors import ConfigError
 from textvae.objectives.elbo import kl_by_level, kl_by_sentence, rate_name
-from textvae.types import LatentTerms, ObjectiveOutput
+from textvae.types import LatentGroup, LatentTerms, ObjectiveOutput
 
 
 def log_importance_weights(terms: LatentTerms, kl_weight: float = 1.0, stop_posterior: bool = False) -> Tensor:
@@ -36,9 +36,18 @@ def log_importance_weights(terms: LatentTerms, kl_weight: float = 1.0, stop_post
             )
         log_q_SU = group.log_q_SU
         if stop_posterior and group.z_SUD.is_floating_point():
-            log_q_SU = group.posterior.detached().log_prob(group.z_SUD)  # type: ignore[attr-defined]
+            log_q_SU = _log_q_with_stopped_parameters(group)
         log_w_SB = log_w_SB + kl_weight * (group.log_p_SU - log_q_SU)
     return log_w_SB
+
+
+def _log_q_with_stopped_parameters(group: LatentGroup) -> Tensor:
+    """log q(z|x), nats, [S, U], whose gradient is that of the samples alone."""
+    z_SUD, stopped = group.z_SUD, group.posterior.detached()  # type: ignore[attr-defined]
+    if len(stopped.batch_shape) == 1:
+        return stopped.log_prob(z_SUD)
+    # A posterior for each label: samples are listed outermost, then labels, in one axis.
+    return stopped.log_prob(z_SUD.reshape(-1, *stopped.batch_shape, z_SUD.shape[-1])).flatten(0, 1)
 
 
 def output(terms: LatentTerms, loss_B: Tensor, kl_weight: float) -> ObjectiveOutput:

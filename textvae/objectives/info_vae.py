@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from textvae.config import Component
@@ -29,6 +29,16 @@ class InfoVAEConfig(Component):
     alpha: float = Field(1.0, le=1, description="1 charges no KL by sentence (MMD-VAE), 0 all of it")
     scale: float = Field(100.0, ge=0, description="lambda: the larger, the closer is q(z) to p(z)")
     weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig, description="of both penalties")
+
+    @model_validator(mode="after")
+    def _pulls_codes_to_the_prior(self) -> InfoVAEConfig:
+        if self.alpha + self.scale < 1.0:
+            raise ValueError(
+                f"alpha = {self.alpha:g} and scale = {self.scale:g} weigh the distance of q(z) from p(z) by alpha + "
+                f"scale - 1 = {self.alpha + self.scale - 1.0:g}, so that it would be rewarded; set scale to at least "
+                f"1 - alpha = {1.0 - self.alpha:g}"
+            )
+        return self
 
     @property
     def trains_prior(self) -> bool:

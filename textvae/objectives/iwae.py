@@ -44,7 +44,8 @@ class IWAE:
       E sum_s share_s d log q(z_s), is not zero: shares know the samples.
     - doubly_reparameterized: unbiased at any k and any KL weight; at weight 1 free of noise where q is exact (Tucker et
       al. 2018, arXiv 1810.04152, eq. 8), at weight 0 the plain one. The gradient that reaches the encoder through a
-      sample is scaled, as derived below; so is that of a regularizer that reads the samples.
+      sample is scaled, as derived below; so is that of a regularizer that reads the samples. Terms that came out of
+      `torch.compile` as a whole are refused with the settings of a training: what flows inside of them is not scaled.
 
     With a_s = log p(x|z_s) + beta (log p(z_s) - log q(z_s)) and share = softmax(a), the encoder's gradient of
     log sum_s exp(a_s) is sum_s share_s (da_s/dz_s dz_s - beta d log q(z_s)). The mean of a score times g(z) is, for q
@@ -76,7 +77,8 @@ class IWAE:
             share_SB = log_w_SB.detach().softmax(0)
             for group in terms.latents:
                 _scale_gradient(group.z_SUD, 1.0 - weight + weight * share_SB)
-            surrogate_B = (share_SB * log_w_SB).sum(0)
+            # Labels that a known one rules out have no share, and an infinite log-weight.
+            surrogate_B = torch.where(share_SB > 0, share_SB * log_w_SB, 0.0).sum(0)
             bound_B = bound_B.detach() + surrogate_B - surrogate_B.detach()
         return output(terms, -bound_B, weight)
 

@@ -35,6 +35,11 @@ class GaussianPosteriorConfig(Component):
     batch_norm: BatchNormConfig | None = Field(None, description="of the means over the sentences of a batch")
     committed_rate: float = Field(0.0, ge=0, description="least KL to a standard normal, nats per sentence; 0 for none")
 
+    @property
+    def sees_batch(self) -> bool:
+        """Whether in training q(z|x) depends on the other rows of its batch."""
+        return self.batch_norm is not None
+
     def require_dim(self, latent_dim: int) -> None:
         """Refuse a committed rate that needs scales below `min_scale`."""
         self.max_log_scale(latent_dim)

@@ -53,7 +53,7 @@ class ClassifyConfig(Config):
     epochs: int = Field(5, gt=0)
     early_stopping: int | None = Field(None, gt=0, description="epochs of patience on the validation accuracy")
     batch_tokens: int = Field(2048, gt=0)
-    clip_norm: float = Field(5.0, gt=0)
+    clip_norm: float = Field(5.0, gt=0, allow_inf_nan=True, description="as in [train]")
 
 
 def check_classifier(config: ClassifyConfig, vae: ModelConfig) -> tuple[SemiSupervisedConfig, ObjectiveConfig]:

@@ -49,7 +49,9 @@ class TrainConfig(Config):
     max_steps: int | None = Field(None, ge=1, description="ends training inside an epoch")
     batch_tokens: int = Field(4096, ge=4, description="at most this many tokens in a batch, padding counted")
     batch_sentences: int | None = Field(None, ge=1, description="and at most this many sentences")
-    clip_norm: float | None = Field(5.0, gt=0, description="largest norm of the gradient; inf for no clipping")
+    clip_norm: float | None = Field(
+        5.0, gt=0, allow_inf_nan=True, description="largest norm of the gradient; inf for no clipping"
+    )
     encoder_updates: AggressiveConfig | None = Field(None, description="how the encoder is kept ahead of the decoder")
     fresh_decoder: int | None = Field(
         None,
@@ -88,6 +90,8 @@ class TrainConfig(Config):
                 "doubly reparameterized gradients would scale those of the regularizers too; set objective.gradient = "
                 '"plain", or remove the regularizers'
             )
+        if self.compile and self.model.kind != "language_model":
+            self._gradient_inside_of_what_is_compiled()
         if self.regularizers and self.model.kind == "language_model":
             raise ValueError(
                 f"a {self.regularizers[0].kind} regularizer reads z, which a language_model does not have; remove it "
@@ -111,6 +115,15 @@ class TrainConfig(Config):
             raise ValueError(f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}")
         require_autoencoder_first(self.objective, self.epochs, self.fresh_decoder)
         return self
+
+    def _gradient_inside_of_what_is_compiled(self) -> None:
+        """A gradient that is scaled on its way to the samples: on its way inside a compiled model nobody meets it."""
+        if getattr(self.objective, "gradient", "") == "doubly_reparameterized":
+            raise ValueError(
+                "doubly reparameterized gradients are scaled where they reach the samples, inside of what compile = "
+                "true translates as a whole, so that the encoder would get another gradient; set compile = false, or "
+                'objective.gradient = "plain"'
+            )
 
     def _density_where_it_is_needed(self) -> None:
         """An implicit posterior has an objective of its own, and nothing else reaches it or is told of it."""

@@ -45,9 +45,10 @@ def require_autoencoder_first(objective: Component, epochs: int, fresh_decoder: 
         return
     wanted = f'{{ kind = "linear", start = {fresh_decoder}, end = {min(fresh_decoder + 3, epochs)}, unit = "epochs" }}'
     if schedule is None:
+        # That of a posterior without a density, which can have no other.
         raise ValueError(
             f"fresh_decoder = {fresh_decoder} needs an autoencoder before it, and the objective {objective.kind} has "
-            f"no weight that could be 0; use the objective elbo with kl_weight = {wanted}, or remove fresh_decoder"
+            "no weight that could be 0; remove fresh_decoder"
         )
     weight = schedule.build(steps_per_epoch=_STEPS, total_steps=epochs * _STEPS)  # type: ignore[attr-defined]
     # Of an epoch it is known that it has a step, and no more.

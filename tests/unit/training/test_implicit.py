@@ -92,6 +92,11 @@ def test_a_gaussian_run_is_where_it_can_begin(corpora: Corpora, tmp_path: Path) 
         ({"regularizers": [{"kind": "bag_of_words"}]}, "learns from Stein's gradient alone"),
         ({"encoder_updates": {"kind": "aggressive"}}, "that of a stein posterior is unknown"),
         ({"model": {**STEIN, "prior": {"kind": "vamp"}}}, "a vamp prior is made of the posterior's density"),
+        (
+            {"model": {**STEIN, "prior": {"kind": "nearest_neighbors"}}},
+            "compares the codes of sentences; .* or the prior 'standard_normal' or 'mixture'",
+        ),
+        ({"fresh_decoder": 2, "epochs": 5}, "has no weight that could be 0; remove fresh_decoder"),
         ({"model": {**STEIN, "prior": {"kind": "hyperspherical_uniform"}}}, "cannot have a hyperspherical_uniform"),
         ({"model": {**STEIN, "kind": "semi_supervised"}}, "labels are summed out by densities"),
         ({"model": {**STEIN, "posterior": {"kind": "stein", "particles": 2}}}, "use 5 particles or more"),

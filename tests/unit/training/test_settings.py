@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, get_args
 
 import pytest
@@ -37,6 +38,7 @@ def fresh(decoder_after: int = 2, **schedule: Any) -> dict[str, Any]:
 
 
 SEMI = {"model": {**MODEL, "kind": "semi_supervised"}}
+NORMALIZED: dict[str, Any] = {"posterior": {"kind": "gaussian", "batch_norm": {}}}
 STEIN: dict[str, Any] = {"objective": {"kind": "stein"}}
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -62,6 +64,25 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"epochs": 2, "objective": {"kind": "info_vae", "weight": linear(0, 3)}},
         "objective.weight gets its final weight only after 3 epochs",
     ),
+    "a gradient inside of what is compiled": (
+        {"model": MODEL, "compile": True, "objective": {"kind": "iwae"}},
+        'the encoder would get another gradient; set compile = false, or objective.gradient = "plain"',
+    ),
+    "pseudo-inputs in a batch": (
+        {"model": {**MODEL, **NORMALIZED, "prior": {"kind": "vamp"}}},
+        "another for every training batch.*; leave out posterior.batch_norm, or use another prior, such as mixture",
+    ),
+    "pseudo-inputs in a batch with labels": (
+        {"model": {**SEMI["model"], **NORMALIZED, "prior": {"kind": "vamp"}}},
+        "leave out posterior.batch_norm",
+    ),
+    "a reward for distance": (
+        {"model": MODEL, "objective": {"kind": "info_vae", "alpha": 0.25, "scale": 0.5}},
+        r"scale - 1 = -0.25, so that it would be rewarded; set scale to at least 1 - alpha = 0.75",
+    ),
+    "no number": ({"model": MODEL, "objective": {"kind": "renyi", "alpha": math.nan}}, "alpha' is nan; .*finite"),
+    "a weight without end": (weight(kind="constant", weight=math.inf), "weight' is inf; .*finite"),
+    "a rise without end": (weight(kind="linear", end=math.inf), "end' is inf; .*finite"),
     "vectors of labels": ({**SEMI, "objective": {"kind": "info_vae"}}, "compares vectors .* use the objective elbo"),
     "noise": (
         {**posterior(kind="stein", noise_dim=2), **STEIN},
