@@ -15,7 +15,7 @@ class FixedScaleBatchNorm(nn.Module):
 
     Ioffe & Szegedy 2015 (arXiv 1502.03167), algorithm 1, with gamma held at a number as in Zhu et al. 2020
     (arXiv 2004.12585): over a training batch each feature has mean `shift` and variance scale^2 * v / (v + 1e-5),
-    v being its variance before, so that no training can shrink its spread.
+    v being its variance before: the spread shrinks where v comes near to 1e-5, and not before.
 
     Evaluation uses running statistics, and a sentence's features then depend on that sentence alone. So does a
     training batch of a single sentence, which has no variance: it is normalized by the running statistics and adds

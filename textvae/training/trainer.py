@@ -100,6 +100,7 @@ def train(
     for name, corpus in (("training", train_corpus), ("validation", valid_corpus)):
         if len(corpus) == 0:
             raise DataError(f"the {name} corpus has no sentences; expected at least one.")
+    _require_known_labels(config, train_corpus)
     run = _Training(config, train_corpus, valid_corpus, Path(out), seed, regularizer, validation_metric, progress)
     finished = run.finished_result()
     if finished is not None:
@@ -122,6 +123,21 @@ def train(
         if tokenizer is not None:
             model.tokenizer = tokenizer
         return run(model, build, dict(card or {}))
+
+
+def _require_known_labels(config: TrainConfig, corpus: TokenizedCorpus) -> None:
+    """Free bits by dimension need a KL by dimension in every batch, and the mixture over labels has none."""
+    free_bits = getattr(config.objective, "free_bits", None)
+    prior = getattr(config.model, "prior", None)
+    if free_bits is None or not free_bits.by_dimension or not getattr(prior, "num_labels", 0):
+        return
+    unknown = int((np.asarray(corpus.labels) < 0).sum())
+    if unknown:
+        raise ConfigError(
+            f"free bits of kind '{free_bits.kind}' need the KL of each dimension, and {unknown} of {len(corpus)} "
+            f"training sentences have no label, for which a {prior.kind} prior is a mixture; "  # type: ignore[union-attr]
+            "set train.objective.free_bits.kind = 'rate' or 'target', or leave these sentences out."
+        )
 
 
 def _label_counts(corpus: TokenizedCorpus, classes: int) -> np.ndarray:

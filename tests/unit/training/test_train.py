@@ -30,7 +30,8 @@ from tests.unit.training.helpers import (
 from textvae.errors import ConfigError, MachineError, ModelError
 from textvae.models import LanguageModel, TextModel, load_model
 from textvae.objectives import ELBO
-from textvae.text.tokenized import TokenizedCorpus
+from textvae.text.corpora.base import Example
+from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import DivergedError, TrainResult, train
 from textvae.training import trainer as trainer_module
@@ -563,3 +564,19 @@ def test_a_prior_of_labels_is_told_how_often_each_was_seen(corpora: Corpora, tmp
     seen = torch.tensor(corpora[0].labels.tolist()).bincount(minlength=2) + 1.0
     assert seen[0] != seen[1]
     torch.testing.assert_close(weights(tmp_path)["prior.log_prior_C"].exp(), seen / seen.sum())
+
+
+def test_free_bits_of_dimensions_need_every_label(corpora: Corpora, tmp_path: Path) -> None:
+    """With one sentence whose label is not known there is no KL by dimension, which is said before the first step."""
+    train_corpus, valid_corpus, tokenizer = corpora
+    examples = [Example(train_corpus.text(i), LABELS[train_corpus.labels[i]] if i else None) for i in range(16)]
+    write_tokenized(tmp_path / "some.arrow", examples, tokenizer, max_tokens=12, label_names=LABELS)
+    model = {**MODEL, "prior": {"kind": "conditional", "num_labels": 2}}
+    partly = (TokenizedCorpus.open(tmp_path / "some.arrow"), valid_corpus, tokenizer)
+    by_dimension = {"kind": "elbo", "free_bits": {"kind": "batch_mean", "nats": 1.0}}
+    with pytest.raises(ConfigError, match=r"1 of 16 training sentences have no label.*kind = 'rate'"):
+        fit(partly, tmp_path / "refused", model=model, objective=by_dimension, epochs=1)
+    assert not (tmp_path / "refused" / "metrics.jsonl").exists()
+    fit(corpora, tmp_path / "all", model=model, objective=by_dimension, epochs=1)
+    by_rate = {"kind": "elbo", "free_bits": {"kind": "rate", "nats": 1.0}}
+    fit(partly, tmp_path / "rate", model=model, objective=by_rate, epochs=1)
