@@ -144,7 +144,7 @@ def generate_command(
         typer.Option(
             "--start",
             metavar="TEXT",
-            help="Walk from this sentence to codes and back; words are sampled.",
+            help="Walk from this sentence to codes and back.",
         ),
     ] = None,
     walk: Annotated[
@@ -159,7 +159,12 @@ def generate_command(
         Path | None,
         typer.Option("--vectors", metavar="FILE.npy", help="For each row, by a model whose prior takes vectors."),
     ] = None,
-    decoding: DecodingKind = "greedy",
+    decoding: Annotated[
+        str | None,
+        typer.Option(
+            "--decoding", metavar="KIND", help="greedy, sample or beam; when absent greedy, from --start sample."
+        ),
+    ] = None,
     temperature: Temperature = None,
     top_k: TopK = None,
     top_p: TopP = None,
@@ -178,15 +183,13 @@ def generate_command(
             f"{'--vectors' if label is None else '--label'} chooses the prior that codes are drawn from, and a walk "
             "from --start draws them beside sentences; leave one of them out."
         )
+    # A walk is true to the model only where words are drawn.
+    kind = decoding or ("greedy" if start is None else "sample")
+    how = decoding_of(kind, temperature, top_k, top_p, beam, length_penalty)
     if start is not None:
-        # A walk is true to the model only where words are drawn.
-        drawn = decoding_of(
-            "sample" if decoding == "greedy" else decoding, temperature, top_k, top_p, beam, length_penalty
-        )
-        made = walk_run(run, start, count, neighbors=walk, decoding=drawn, seed=seed)
+        made = walk_run(run, start, count, neighbors=walk, decoding=how, seed=seed)
         _print(made, as_json, lambda made: [one["text"] for one in made])
         return
-    how = decoding_of(decoding, temperature, top_k, top_p, beam, length_penalty)
     made = generate_run(run, count, label=label, vectors=vectors, decoding=how, seed=seed)
     _print(made, as_json, lambda made: [one["text"] for one in made])
 

@@ -118,5 +118,10 @@ def _explain(error: ValidationError, where: str, expected: Any, data: Any) -> st
     if first["type"] == "union_tag_not_found":
         return f"{where}: '{path}' needs a 'kind'."
     message = first_problem(error)
+    message = message[0].lower() + message[1:]
     more = f" ({error.error_count() - 1} more problems follow.)" if error.error_count() > 1 else ""
-    return f"{where}: setting '{path}' is {shown}; {message[0].lower() + message[1:]}.{more}"
+    if first["type"] == "value_error" and isinstance(got, Mapping):
+        # Settings that are right one by one and do not go together: the sentence names them.
+        inside = f"in '{path}', " if first["loc"] else ""
+        return f"{where}: {inside}{message}.{more}"
+    return f"{where}: setting '{path}' is {shown}; {message}.{more}"

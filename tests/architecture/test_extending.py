@@ -1,4 +1,4 @@
-"""The example of docs/extending.md does what the page says."""
+"""The examples of docs/extending.md do what the page says."""
 
 from __future__ import annotations
 
@@ -19,14 +19,25 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
 B, H, D = 3, 6, 4
 
 
-@pytest.fixture
-def laplace() -> Iterator[Any]:
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
-    module = types.ModuleType("laplace_of_the_page")
+def of_the_page(name: str) -> Iterator[Any]:
+    """The module of the page's example that has this kind."""
+    codes = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
+    (code,) = (code for code in codes if f'Literal["{name}"]' in code)
+    module = types.ModuleType(f"{name}_of_the_page")
     sys.modules[module.__name__] = module
     exec(compile(code, str(PAGE), "exec"), module.__dict__)
     yield module
     del sys.modules[module.__name__]
+
+
+@pytest.fixture
+def laplace() -> Iterator[Any]:
+    yield from of_the_page("laplace")
+
+
+@pytest.fixture
+def capacity() -> Iterator[Any]:
+    yield from of_the_page("capacity")
 
 
 def test_the_example_keeps_the_contract(laplace: Any) -> None:
@@ -75,3 +86,26 @@ def test_the_example_trains(laplace: Any, objective: Any) -> None:
         optimizer.step()
         found.append(float(loss.detach()))
     assert sum(found[-5:]) < sum(found[:5]) - 1.0
+
+
+def test_the_objective_of_the_page_holds_the_kl_at_its_capacity(capacity: Any) -> None:
+    from tests.components import SMALL, random_batch
+    from textvae.decoders import LSTMDecoderConfig
+    from textvae.encoders import LSTMEncoderConfig
+    from textvae.models import TextVAEConfig
+
+    torch.manual_seed(0)
+    config = TextVAEConfig(latent_dim=D, encoder=LSTMEncoderConfig(**SMALL), decoder=LSTMDecoderConfig(**SMALL))
+    model, batch = config.build(vocab_size=11, max_tokens=9), random_batch()
+    objective = capacity.CapacityConfig(nats=2.0, weight=5.0).build(steps_per_epoch=1, total_steps=1)
+    assert objective.first_final_step == 0
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
+    for step in range(150):
+        optimizer.zero_grad()
+        made = objective(model.terms(batch), step)
+        made.loss_B.mean().backward()
+        optimizer.step()
+    found = made.metrics_B
+    assert set(found) >= {"nll", "kl", "kl_penalty"}
+    torch.testing.assert_close(found["nll"] + found["kl_penalty"], made.loss_B.detach())
+    assert (found["kl"] - 2.0).abs().mean() < 0.3

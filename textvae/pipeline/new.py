@@ -246,9 +246,8 @@ def _notes(found: FileReport, size: Size, epochs: int, minutes: float, labels: M
         shown = labels_to_show(labels)
         then = f"a classifier is trained from {shown} of them" if shown else "the rarest is too rare for a classifier"
         notes.append(f"Labels in column {found.label_column!r}: {', '.join(list(labels)[:8])}; {then}.")
-    notes.append(
-        f"LSTM {size.hidden}, z {size.latent}, {epochs} epochs: about {minutes:g} minutes or less on this machine."
-    )
+    time = "a minute" if minutes == 1 else f"{minutes:g} minutes"
+    notes.append(f"LSTM {size.hidden}, z {size.latent}, {epochs} epochs: about {time} or less on this machine.")
     return notes
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from textvae.pipeline.duration import duration
 from textvae.pipeline.files import put_in_place, read_json, write_json
 from textvae.pipeline.lock import locked
 from textvae.pipeline.manifest import Manifest, as_json, describe_files, read_manifest, recover
@@ -106,7 +107,7 @@ def run_recipe(
             report(recipe, out)
             say(f"report: {out / 'report.html'}")
         if ran:
-            say(f"done: {', '.join(step.stage.name for step in ran)} in {_duration(time.monotonic() - began)}.")
+            say(f"done: {', '.join(step.stage.name for step in ran)} in {duration(time.monotonic() - began)}.")
         else:
             say("nothing to do: everything is up to date.")
     return steps
@@ -177,7 +178,7 @@ def _run_step(
     finished = replace(step.draft, seconds=round(seconds, 3), results=results, files=describe_files(partial))
     finished.write(partial)
     put_in_place(partial, place)
-    say(f"{stage.name}: finished in {_duration(seconds)}")
+    say(f"{stage.name}: finished in {duration(seconds)}")
 
 
 def _begin(partial: Path, place: Path, step: Step) -> None:
@@ -203,9 +204,3 @@ def finished_stages(out: Path, names: Sequence[str]) -> dict[str, Manifest]:
     """The manifests of a run folder's finished stages."""
     found = {name: read_manifest(out / name) for name in names}
     return {name: manifest for name, manifest in found.items() if manifest is not None}
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"

@@ -79,7 +79,8 @@ def check_classifier(config: ClassifyConfig, vae: ModelConfig) -> tuple[SemiSupe
         except ValidationError as error:
             raise ConfigError(
                 "[classify] takes over the parts of the trained model unless it has a [classify.model] of its own, and "
-                f"{first_problem(error)}."
+                f"{first_problem(error)}; to keep the trained model as it is, remove [classify], or write the parts of "
+                "the classifier into [classify.model]."
             ) from None
     if config.objective is None:
         by_dimension = kl_has_dimensions(model.posterior, model.prior)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from textvae.errors import ConfigError
 from textvae.generation import Decoding, generate, inference, word_generator
-from textvae.tasks.sentences import device_of, require_latent, tokenizer_of
+from textvae.tasks.sentences import device_of, require_latent, tell_of_fixed_mean, tokenizer_of
 
 Kind = Literal["linear", "spherical"]
 
@@ -71,6 +71,7 @@ def interpolate(
         ConfigError: fewer than two steps, an unknown kind, or a straight line between codes on a sphere.
     """
     require_latent(model, "interpolate")
+    tell_of_fixed_mean(model, "interpolate", "use generate and impute, or a model with another posterior")
     if steps < 2:
         raise ConfigError(f"steps is {steps}; a path has at least its 2 ends.")
     on_sphere = getattr(model, "support", "euclidean") == "sphere"

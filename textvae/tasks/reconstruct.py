@@ -12,6 +12,7 @@ from textvae.tasks.sentences import (
     device_of,
     require_latent,
     seeded,
+    tell_of_fixed_mean,
     tokenizer_of,
 )
 from textvae.text.batching import encode_texts
@@ -52,6 +53,10 @@ def reconstruct(
         ModelError: the model has no z.
     """
     require_latent(model, "reconstruct")
+    if not sample:
+        tell_of_fixed_mean(
+            model, "reconstruct", "draw codes instead (in Python, sample=True), or use generate and impute"
+        )
     tokenizer, device = tokenizer_of(model), device_of(model)
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     whole = encode_texts(texts, tokenizer, model.max_tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from textvae.errors import ConfigError, DataError, ModelError
-from textvae.models.support import vector_dim_of
+from textvae.models.support import has_fixed_mean, posterior_config, vector_dim_of
 from textvae.text.batching import gather_batch
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import Batch
@@ -29,6 +30,17 @@ def require_latent(model: Any, task: str) -> None:
     require_unlabeled(model, task)
     if model.latent_dim == 0:
         raise ModelError(f"a language model has no latent vector, so it cannot {task}; train a text_vae instead.")
+
+
+def tell_of_fixed_mean(model: Any, task: str, cure: str) -> None:
+    """Warn where a posterior's mean, and so what is decoded from it, is the same for every sentence."""
+    config = posterior_config(model)
+    if config is not None and has_fixed_mean(config):
+        warnings.warn(
+            f"the mean of a {config.kind} posterior is the same for every sentence, and so is all that {task} decodes "
+            f"from it; {cure}.",
+            stacklevel=3,
+        )
 
 
 def require_unlabeled(model: Any, task: str) -> None:

@@ -122,7 +122,12 @@ def remedy(config: TrainConfig, measured: dict[str, float]) -> str:
     for missing, cure in _remedies(config, measured):
         if missing:
             return f"Try {cure}."
-    return "Every remedy of docs/choosing.md is in place already; give them more nats, or the decoder fewer features."
+    if getattr(config.objective, "free_bits", None) is None:
+        return "The remedies of docs/choosing.md that fit are in place already; try more epochs, or a smaller decoder."
+    return (
+        "The first remedies of docs/choosing.md are in place already; raise train.objective.free_bits.nats, take a "
+        "smaller decoder, or try another of its table."
+    )
 
 
 def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple[bool, str]]:

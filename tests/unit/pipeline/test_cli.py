@@ -218,6 +218,18 @@ def test_models_that_are_none_get_one_sentence(tmp_path: Path) -> None:
     assert "not a textvae model" in refused(run("generate", "foreign", cwd=tmp_path))
 
 
+@pytest.mark.parametrize(("given", "expected"), [((), "sample"), (("--decoding", "greedy"), "greedy")])
+def test_a_walk_samples_words_unless_told_otherwise(
+    given: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from textvae.pipeline import commands
+
+    seen = []
+    monkeypatch.setattr(commands, "walk_run", lambda *where, decoding, **more: seen.append(decoding.kind) or [])
+    assert run("generate", "x", "--start", "a b", *given).returncode == 0
+    assert seen == [expected]
+
+
 def test_decoding_options_of_another_kind_are_refused(tmp_path: Path) -> None:
     said = refused(run("generate", "x", "--decoding", "beam", "--top-k", "3", cwd=tmp_path))
     assert "--top-k has no part in --decoding beam; use --decoding sample" in said

@@ -48,3 +48,16 @@ def test_all_lines_of_a_training_make_one_picture() -> None:
         for step in range(1, 30)
     ]
     assert plots.training_curves([*rows, {"step": 29, "valid_elbo_nll": 4.0}]).startswith("<svg")
+
+
+def test_a_constant_rate_is_drawn_on_an_axis_that_begins_at_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rate that differs by rounding alone: no axis of its ten-millionths, and no offset beside the title."""
+    rows = [{"step": step, "loss": 50.0, "kl": 4.0 - 1e-7 * (step % 2), "kl_penalty": 4.0} for step in range(1, 30)]
+    seen = []
+    monkeypatch.setattr(plots, "_svg", lambda figure: seen.append(figure) or "<svg")
+    plots.training_curves(rows)
+    middle = seen[0].axes[1]
+    low, high = middle.get_ylim()
+    assert -1.0 < low <= 0.0 and 4.0 < high < 8.0
+    seen[0].canvas.draw()
+    assert middle.yaxis.get_offset_text().get_text() == ""

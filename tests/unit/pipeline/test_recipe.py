@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from textvae.config import Config, parse
 from textvae.errors import ConfigError
 from textvae.pipeline.locate import find_recipe, installed, names_in
 from textvae.pipeline.new import to_toml
 from textvae.pipeline.recipe import read_recipe
 from textvae.pipeline.settings import apply_settings
+from textvae.training import TrainConfig
 
 TABLES = {"name": "mine", "corpus": "bible", "tokenize": {}, "train": {"epochs": 3}}
 
@@ -63,6 +65,21 @@ def test_corpus_fields_can_be_set_and_the_root_is_seen_from_here(
 def test_wrong_settings_are_explained(setting: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         read_recipe(TABLES, [setting])
+
+
+class Settings(Config):
+    train: TrainConfig
+
+
+def test_settings_that_do_not_go_together_are_named_and_not_their_table() -> None:
+    train = {
+        "model": {"kind": "text_vae", "prior": {"kind": "mixture"}},
+        "objective": {"kind": "elbo", "free_bits": {"kind": "batch_mean", "nats": 4.0}},
+    }
+    with pytest.raises(ConfigError, match=r"^a recipe: in 'train', free bits of kind 'batch_mean' need"):
+        parse(Settings, {"train": train}, "a recipe")
+    with pytest.raises(ConfigError, match=r"^a recipe: free bits of kind 'batch_mean' need"):
+        parse(TrainConfig, train, "a recipe")
 
 
 def test_a_recipe_without_a_corpus_is_refused() -> None:

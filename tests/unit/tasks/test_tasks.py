@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.generation import BeamConfig, SamplingConfig
 from textvae.models import LanguageModelConfig, SemiSupervisedConfig, TextVAEConfig
-from textvae.posteriors import PowerSphericalPosteriorConfig, VonMisesFisherPosteriorConfig
+from textvae.posteriors import PowerSphericalPosteriorConfig, VonMisesFisherPosteriorConfig, ZeroMeanPosteriorConfig
 from textvae.priors import HypersphericalUniformPriorConfig
 from textvae.tasks import generate_sentences, impute, impute_accuracy, interpolate, reconstruct
 from textvae.tasks.interpolate import edit_distance, spherical
@@ -94,6 +95,26 @@ def test_reconstruct(decoder: str) -> None:
     assert drawn[0] == drawn[1] != drawn[2]
     alone = reconstruct(model, [TEXTS[2]])[0]
     assert alone.reconstruction == made[2].reconstruction
+
+
+def test_a_mean_that_is_the_same_for_all_is_said_to_be() -> None:
+    config = TextVAEConfig(
+        latent_dim=4,
+        encoder=LSTMEncoderConfig(embedding_dim=8, hidden_dim=10),
+        decoder=DECODERS["lstm"],
+        posterior=ZeroMeanPosteriorConfig(),
+    )
+    model = scramble(config.build(vocab_size=TOKENIZER.vocab_size, max_tokens=12), 0, 0.4).eval()
+    model.tokenizer = TOKENIZER
+    with pytest.warns(UserWarning, match="same for every sentence"):
+        one, other = reconstruct(model, TEXTS[:2])
+    assert one.reconstruction == other.reconstruction
+    with pytest.warns(UserWarning, match="same for every sentence"):
+        interpolate(model, *TEXTS[:2], steps=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reconstruct(model, TEXTS[:2], sample=True)
+        reconstruct(text_vae(), TEXTS[:2])
 
 
 @pytest.mark.parametrize("kind", ["linear", "spherical"])

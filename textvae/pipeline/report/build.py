@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from textvae import __version__
+from textvae.pipeline.duration import duration
 from textvae.pipeline.files import read_json, write_atomically, write_json
 from textvae.pipeline.manifest import Manifest, as_json, read_manifest
 from textvae.pipeline.recipe import STAGE_NAMES, Recipe
@@ -84,18 +85,6 @@ def render(
         has_curves=bool(curves),
         stale=stale,
     )
-
-
-def duration(seconds: float) -> str:
-    """
-    >>> duration(7.26), duration(425.0), duration(7300.0)
-    ('7.3 s', '7 min 5 s', '2 h 1 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
 
 
 def _current(recipe: Recipe, out: Path) -> tuple[dict[str, Manifest], list[str]]:

@@ -20,7 +20,7 @@ class Metric(NamedTuple):
 
 METRICS: tuple[Metric, ...] = (
     Metric("evaluate.iw_nll", "NLL, importance-weighted", "nats per sentence",
-           "how surprised the model is by an unseen sentence, by its tightest bound measured here; lower is better"),
+           "how surprised the model is by unseen sentences, by the tightest bound measured on all; lower is better"),
     Metric("evaluate.elbo_nll", "NLL, ELBO", "nats per sentence",
            "the bound that training works on; never below the importance-weighted one, but for noise"),
     Metric("evaluate.ais_nll", "NLL, annealed", "nats per sentence",
@@ -38,7 +38,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("evaluate.ais_ppl", "Perplexity, annealed", "per token",
            "from the annealed bound on its sentences, where q(z|x) has no density and so no other bound"),
     Metric("evaluate.ppl", "Perplexity", "per token",
-           "exp(total NLL / total tokens), from the tightest bound; end of sentence counts as a token; "
+           "exp(total NLL / total tokens), from that same bound; end of sentence counts as a token; "
            "compare only between models with the same tokens"),
     Metric("evaluate.ppl_word", "Perplexity per word", "per word",
            "the same divided by words between spaces, ends of sentences counted: comparable across tokenizers"),
@@ -49,6 +49,8 @@ METRICS: tuple[Metric, ...] = (
            "given which training sentences are near: no part of a bound, as that choice is not paid for"),
     Metric("evaluate.mi", "Mutual information of x and z", "nats",
            "how much of a sentence its code tells; 0 in a collapsed model, and at most the log of the sentences used"),
+    Metric("evaluate.marginal_kl", "KL(q(z) || p(z))", "nats per sentence",
+           "the part of the KL that is no information: all that a better prior could save"),
     Metric("evaluate.active_units", "Active units", "dimensions",
            "dimensions of z whose mean varies between sentences, variance above 0.01 (0.01 / D on a sphere)", 0),
     Metric("evaluate.token_accuracy", "Tokens reconstructed", "share",

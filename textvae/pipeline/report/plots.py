@@ -106,7 +106,12 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
             right.set_ylim(bottom=-0.03)
         for axes in (left, middle):
             if axes.get_legend_handles_labels()[0]:
-                _leave_out_the_beginning(axes, *([0.0] if axes is middle and not implicit else []))
+                axes.ticklabel_format(axis="y", useOffset=False)
+                from_zero = axes is middle and not implicit
+                _leave_out_the_beginning(axes, *([0.0] if from_zero else []))
+                if from_zero:
+                    # A rate that is constant by design would else be drawn as the rounding error of its last digit.
+                    axes.set_ylim(bottom=min(axes.get_ylim()[0], -0.03 * axes.get_ylim()[1]))
                 axes.legend(fontsize=8.5)
         return _svg(figure)
 
