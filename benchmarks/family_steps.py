@@ -1,6 +1,6 @@
 """What a training step of each family costs, as a multiple of the Gaussian one's, all measured side by side.
 
-    TEXTVAE_DATA=... python -m benchmarks.family_steps [--rounds 5] [--steps 12]
+    TEXTVAE_DATA=... python -m benchmarks.family_steps [--rounds 3] [--steps 8] [--decoders lstm]
 
 In each round every recipe `pipelines/family_NAME.toml` trains a few steps from fresh weights, one recipe after another
 and all on the same sentences; its cost is the time of a token over that of the recipe `gaussian` in the same round, and
@@ -58,12 +58,9 @@ def rows_of(decoder: str, tokenized: Path, rounds: int, steps: int, seed: int) -
     """All families with one decoder."""
     configs = {row: config_of(row, decoder, steps) for row in ROWS}
     found: dict[str, list[float]] = {row: [] for row in ROWS}
-    # What is made once, such as the kernels of a shape, is made before the first round.
-    for number in range(-1, rounds):
+    for number in range(rounds):
         for row, config in configs.items():
-            spent = seconds_per_token(config, tokenized, seed + max(number, 0))
-            if number >= 0:
-                found[row].append(spent)
+            found[row].append(seconds_per_token(config, tokenized, seed + number))
     rows = []
     for row, spent in found.items():
         ratios = [mine / gaussian for mine, gaussian in zip(spent, found["gaussian"], strict=True)]
@@ -86,18 +83,20 @@ def rows_of(decoder: str, tokenized: Path, rounds: int, steps: int, seed: int) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--decoders", nargs="+", choices=DECODERS, default=list(DECODERS), metavar="DECODER")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         textvae.run("pipelines/family_gaussian.toml", out=folder, only="tokenize")
-        rows = [
-            row
-            for decoder in DECODERS
-            for row in rows_of(decoder, Path(folder) / "tokenize", args.rounds, args.steps, args.seed)
-        ]
-    print(results_file.write("family_steps", rows))
+        for decoder in args.decoders:
+            results_file.add(
+                "family_steps",
+                rows_of(decoder, Path(folder) / "tokenize", args.rounds, args.steps, args.seed),
+                lambda one: (list(DECODERS).index(one["decoder"]), ROWS.index(one["name"]), one["seed"]),
+                f"python -m benchmarks.family_steps --rounds {args.rounds} --steps {args.steps}",
+            )
     pages.write_all()
 
 
