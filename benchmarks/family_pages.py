@@ -81,7 +81,7 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
                     f"`{row['name']}`",
                     row.get("starts_from", ""),
                     f"{row['params']:,}",
-                    shown(steps.get((row["name"], decoder), {}), "times_gaussian"),
+                    _step_cost(steps.get((row["name"], decoder), {})),
                     f"{row['train_cpu_seconds'] / 60:.1f}",
                     f"{row['epochs']:g}",
                     f"{row['seconds_per_1000']:.2f}",
@@ -94,12 +94,18 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
         lines += [""]
     if steps:
         lines += [
-            "Steps were measured side by side on a quiet machine; seconds per 1000 sentences are those of the",
-            "trainings, which ran beside others, and differ by half for the same arithmetic.",
+            "Steps were measured side by side on a quiet machine, median, least and most of a few rounds; seconds per",
+            "1000 sentences are those of the trainings, which ran beside others, and differ by half for the same",
+            "arithmetic.",
             "",
             *source(contents["family_steps"], "family_steps"),
         ]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _step_cost(row: dict[str, Any]) -> str:
+    """The median over rounds, and the least and the most."""
+    return f"{row['times_gaussian']:.2f} ({row['least']:.2f} to {row['most']:.2f})" if row else ""
 
 
 def _steps(contents: dict[str, dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
