@@ -167,6 +167,11 @@ def generate_run(
         with contextlib.suppress(ModelError):
             model = load(run, "classify")
             say("the model of [train] has no labels; these are the sentences of [classify]'s.")
+    elif _table(run, "train").get("objective", {}).get("kind") == "unregularized":
+        say(
+            "the objective unregularized leaves codes wherever they are, and those of the prior are none that the "
+            "decoder knows; draw sentences by --start TEXT."
+        )
     rows = None if vectors is None else _read_vectors(vectors)
     made = generate_sentences(model, count, label=label, vectors=rows, decoding=decoding, seed=seed)
     return [{name: value for name, value in asdict(one).items() if value is not None} for one in made]
