@@ -224,7 +224,7 @@ def interpolate_run(
     from textvae.tasks.interpolate import interpolate
 
     if len(texts) != 2:
-        raise DataError(f"interpolate got {len(texts)} sentences, expected two: the first and the last of the path.")
+        raise DataError(f"interpolate got {len(texts)} sentence(s), expected two: the first and the last of the path.")
     start, end = texts
     path = interpolate(load(run), start, end, steps=steps, kind=kind, decoding=decoding, seed=seed)  # type: ignore[arg-type]
     return as_json(asdict(path))

@@ -24,7 +24,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("evaluate.elbo_nll", "NLL, ELBO", "nats per sentence",
            "the bound that training works on; never below the importance-weighted one, but for noise"),
     Metric("evaluate.ais_nll", "NLL, annealed", "nats per sentence",
-           "the same by annealed importance sampling, on some of the sentences; a bound that needs no good q(z|x)"),
+           "by annealed importance sampling, a bound that needs no good q(z|x); on some of the sentences only, "
+           "whose mean may be another"),
     Metric("evaluate.ais_gain", "... below the importance-weighted one", "nats per sentence",
            "on the same sentences: how much the importance-weighted bound leaves at least"),
     Metric("evaluate.simulated_nll_upper", "NLL of the model's own sentences, at most", "nats per sentence",
