@@ -58,6 +58,24 @@ def test_a_constant_rate_is_drawn_on_an_axis_that_begins_at_zero(monkeypatch: py
     plots.training_curves(rows)
     middle = seen[0].axes[1]
     low, high = middle.get_ylim()
-    assert -1.0 < low <= 0.0 and 4.0 < high < 8.0
+    assert -1.0 < low <= 0.0 and 4.1 < high < 8.0
     seen[0].canvas.draw()
     assert middle.yaxis.get_offset_text().get_text() == ""
+
+
+def test_epochs_have_a_thick_line_where_they_have_several_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points that scatter, beside their mean of each epoch; with one point an epoch a single line is all."""
+    seen = []
+    monkeypatch.setattr(plots, "_svg", lambda figure: seen.append(figure) or "<svg")
+    rows = [
+        {"step": step, "epoch": 1 + (step - 1) // 10, "loss": 50.0 - step // 10 + (-3.0) ** (step % 2)}
+        for step in range(1, 52)
+    ]
+    for given in (rows, rows[::10]):
+        plots.training_curves(given)
+    several, single = (figure.axes[0].lines for figure in seen)
+    thin, thick = several
+    assert len(thin.get_xdata()) == 51 and thick.get_xdata().tolist() == [10, 20, 30, 40, 50, 51]
+    assert thick.get_linewidth() > thin.get_linewidth()
+    assert max(abs(a - b) for a, b in zip(thick.get_ydata()[:-1], thick.get_ydata()[1:-1], strict=False)) < 1.5
+    assert [line.get_label() for line in single] == ["loss"] and len(single[0].get_xdata()) == 6

@@ -91,8 +91,11 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
         ]
         for axes, name, label, color, style in series:
             points = [(row["step"], row[name]) for row in rows if name in row and "step" in row]
+            means = _by_epoch(rows, name) if axes is left else []
+            if means:
+                axes.plot(*zip(*points, strict=True), color=color, linewidth=0.7, alpha=0.45)
             if points:
-                axes.plot(*zip(*points, strict=True), style, color=color, label=label)
+                axes.plot(*zip(*(means or points), strict=True), style, color=color, label=label)
         for name, label in bounds:
             bound = [(row["step"], row[name]) for row in rows if name in row and "step" in row]
             if bound:
@@ -111,9 +114,26 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
                 _leave_out_the_beginning(axes, *([0.0] if from_zero else []))
                 if from_zero:
                     # A rate that is constant by design would else be drawn as the rounding error of its last digit.
-                    axes.set_ylim(bottom=min(axes.get_ylim()[0], -0.03 * axes.get_ylim()[1]))
+                    low, high = axes.get_ylim()
+                    largest = max(max(line.get_ydata()) for line in axes.lines)
+                    axes.set_ylim(min(low, -0.03 * high), max(high, 1.05 * largest) if largest <= high else high)
                 axes.legend(fontsize=8.5)
         return _svg(figure)
+
+
+def _by_epoch(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
+    """The mean of each epoch at its last step; nothing where there are few points, or few epochs.
+
+    Batches are of sentences of like lengths, so that a mean over a few of them tells their lengths before all else.
+    """
+    epochs: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        if name in row and "epoch" in row:
+            epochs.setdefault(row["epoch"], []).append(row)
+    # The last one may have been cut short.
+    if len(epochs) < 4 or min(len(found) for found in list(epochs.values())[:-1]) < 2:
+        return []
+    return [(found[-1]["step"], sum(row[name] for row in found) / len(found)) for found in epochs.values()]
 
 
 def _leave_out_the_beginning(axes: Any, *seen: float) -> None:
@@ -127,7 +147,9 @@ def _leave_out_the_beginning(axes: Any, *seen: float) -> None:
     low, high = min((*values, *seen)), max((*later, *seen))
     if max(values) - low > 3.0 * (high - low) > 0.0:
         axes.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
-        axes.text(0.14, 0.98, "begins higher", transform=axes.transAxes, va="top", fontsize=8.5, color=GRAY)
+        # On the right, for it is on the left that curves come down.
+        place: Any = {"transform": axes.transAxes, "ha": "right", "va": "top"}
+        axes.text(0.98, 0.98, "begins higher", fontsize=8.5, color=GRAY, **place)
 
 
 def latent_plane(plane: dict[str, Any]) -> str:
