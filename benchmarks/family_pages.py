@@ -135,10 +135,20 @@ def _family_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _likelihood(row: dict[str, Any]) -> str:
-    """With the difference by sentence from the row `gaussian`, where there is one."""
-    beyond = f" ({with_error(row, 'beyond_gaussian', '{:+.2f}')})" if "beyond_gaussian" in row else ""
-    return shown(row, "iw_nll") + beyond
+_LOOSE = 1.0
+"""Nats by which annealing must be below importance weighting for its likelihood to stand beside."""
+
+
+def _likelihood(row: dict[str, Any], gaussian: dict[str, Any]) -> str:
+    """With the difference by sentence from the row `gaussian`, where there is one, and by annealing where it is needed.
+
+    That is where there are no weights, or where they do not find the likelihood.
+    """
+    weighted = shown(row, "iw_nll")
+    if "beyond_gaussian" in row:
+        weighted += f" ({with_error(row, 'beyond_gaussian', '{:+.2f}')})"
+    annealed = _by_annealing(row, gaussian) if "iw_nll" not in row or row.get("ais_gain", 0.0) > _LOOSE else ""
+    return "; ".join(text for text in (weighted, annealed) if text)
 
 
 def _by_annealing(row: dict[str, Any], gaussian: dict[str, Any]) -> str:
@@ -158,8 +168,7 @@ def families_block(contents: dict[str, dict[str, Any]]) -> str:
         found = [rows.get((family, decoder), {}) for decoder in _DECODERS]
         lstm = found[0]
         likelihoods = [
-            _likelihood(row) or _by_annealing(row, rows.get(("gaussian", decoder), {}))
-            for row, decoder in zip(found, _DECODERS, strict=True)
+            _likelihood(row, rows.get(("gaussian", decoder), {})) for row, decoder in zip(found, _DECODERS, strict=True)
         ]
         return [
             f"`{family}`",
