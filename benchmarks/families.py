@@ -2,11 +2,13 @@
 
     TEXTVAE_DATA=... python -m benchmarks.families --out DIR
     TEXTVAE_DATA=... python -m benchmarks.families --out DIR --rows gaussian mixture --decoders transformer
+    TEXTVAE_DATA=... python -m benchmarks.families --out DIR --rows gaussian --decoders lstm --evaluate
     python -m benchmarks.families --out DIR --collect
 
 A row is a recipe `pipelines/family_NAME.toml` with one of two decoders; it runs into DIR/families_DECODER_NAME, resumes
 there, and is not run again when it is finished. Rows in the file that are not among those run stay as they are.
-`--collect` runs nothing and takes what is finished in DIR.
+`--collect` runs nothing and takes what is finished in DIR; `--evaluate` trains nothing and measures anew, by the code
+and the settings of now, and the row then names that commit beside the one of its training.
 
 Every training has about 15 minutes of a core at most: each recipe has as many epochs as fit into them with the LSTM
 (`train_cpu_seconds` says what they took), and ends before when validation stops improving. Rows that start from the
@@ -178,12 +180,17 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
     parser.add_argument("--decoders", nargs="+", choices=DECODERS, default=list(DECODERS), metavar="DECODER")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
-    parser.add_argument("--collect", action="store_true", help="run nothing")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--collect", action="store_true", help="run nothing")
+    instead.add_argument("--evaluate", action="store_true", help="measure trained rows anew")
     args = parser.parse_args()
     for decoder in args.decoders:
         for row in args.rows:
-            if not args.collect:
-                run_of(row, decoder, args.out).train()
+            run = run_of(row, decoder, args.out)
+            if args.evaluate:
+                run.evaluate()
+            elif not args.collect:
+                run.train()
             write([(row, decoder)], args.out)
     pages.write_all()
 

@@ -85,7 +85,7 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
                     f"{row['train_cpu_seconds'] / 60:.1f}",
                     f"{row['epochs']:g}",
                     f"{row['seconds_per_1000']:.2f}",
-                    row["commit"],
+                    row["commit"] + (f", evaluated at {row['evaluated_at']}" if "evaluated_at" in row else ""),
                     row["made_on"],
                 ]
                 for row in rows

@@ -10,7 +10,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,19 @@ def note_start(run: Path, tables: dict[str, Any]) -> None:
         note.write_text(json.dumps({"commit": commit(), "settings": digest}) + "\n", encoding="utf-8")
 
 
+def note_evaluation(run: Path, tables: dict[str, Any]) -> None:
+    """Write beside a run at which commit it was evaluated anew, where that is not the one it was started at.
+
+    Args:
+        run: its folder.
+        tables: as in `note_start`; of the settings now, whose training is the run's.
+    """
+    note = noted_start(run) | {"settings": _digest(tables), "evaluated": commit()}
+    _note(run).write_text(json.dumps(note) + "\n", encoding="utf-8")
+
+
 def noted_start(run: Path) -> dict[str, str]:
-    """`commit` and `settings` (a digest), where they were noted."""
+    """`commit`, `settings` (a digest) and `evaluated` (a later commit), where they were noted."""
     note = _note(run)
     return json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
 
@@ -87,10 +98,14 @@ def _placeless(tables: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name != "description"}
 
 
-def same_settings(run: Path, tables: dict[str, Any]) -> bool:
-    """Whether a run was made by these tables; where its corpus and the run it starts from lie does not matter."""
+def same_settings(run: Path, tables: dict[str, Any], but: Sequence[str] = ()) -> bool:
+    """Whether a run was made by these tables, `but` for some; where its corpus and the run it starts from lie does not
+    matter."""
     made = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    return _placeless(made) == _placeless(tables)
+    ours, theirs = (
+        {name: value for name, value in _placeless(one).items() if name not in but} for one in (made, tables)
+    )
+    return ours == theirs
 
 
 def add(name: str, fresh: list[dict[str, Any]], key: Callable[[dict[str, Any]], tuple[Any, ...]], command: str) -> None:

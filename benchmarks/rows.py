@@ -57,6 +57,17 @@ class RowRun:
         results_file.note_start(self.folder, self.tables())
         textvae.run(self.recipe, settings=self.overlay, out=self.folder)
 
+    def evaluate(self) -> None:
+        """Evaluate the trained run anew, by the code and the settings of now.
+
+        Raises:
+            SystemExit: another training than this row's.
+        """
+        if not results_file.same_settings(self.folder, self.tables(), but=("evaluate",)):
+            raise SystemExit(f"{self.folder} was trained by other settings than {self.recipe} has now; train it anew.")
+        textvae.run(self.recipe, settings=self.overlay, out=self.folder, only="evaluate", force=True)
+        results_file.note_evaluation(self.folder, self.tables())
+
     def collect(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """The row of the finished run, without a name, and the run's report; None when it is not finished.
 
@@ -72,7 +83,10 @@ class RowRun:
         row["recipe"] = row.pop("name")
         if self.starts_from:
             row["starts_from"] = self.starts_from
-        row["commit"] = results_file.noted_start(self.folder).get("commit", "unknown")
+        noted = results_file.noted_start(self.folder)
+        row["commit"] = noted.get("commit", "unknown")
+        if "evaluated" in noted:
+            row["evaluated_at"] = noted["evaluated"]
         return row | {"command": self.command}, report
 
 

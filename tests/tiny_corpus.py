@@ -8,6 +8,12 @@ from typing import Any
 
 from textvae.pipeline.new import to_toml
 
+TOKENIZE: dict[str, Any] = {
+    "max_tokens": 10,
+    "tokenizer": {"kind": "word", "split": "whitespace", "vocab_size": 100},
+}
+"""The stage's settings, enough for all of its words."""
+
 
 def write_tiny(folder: Path, settings: dict[str, Any], sentences: int) -> Path:
     """Write `text.tsv`, `card.toml` and the recipe `tiny.toml`.

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_corpus import write_tiny
+from tests.tiny_corpus import TOKENIZE, write_tiny
 from textvae import cli
 
 SETTINGS = {
     "name": "tiny",
     "corpus": "card",
-    "tokenize": {"max_tokens": 10, "tokenizer": {"kind": "word", "split": "whitespace", "vocab_size": 100}},
+    "tokenize": TOKENIZE,
     "train": {
         "epochs": 2,
         "batch_tokens": 512,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pyarrow import feather
 
-from tests.tiny_corpus import write_tiny
+from tests.tiny_corpus import TOKENIZE, write_tiny
 from tests.unit.pipeline.test_cli import refused, run
 from textvae.errors import ConfigError
 from textvae.evaluation import EvaluateConfig, evaluate
@@ -22,7 +22,7 @@ from textvae.text.tokenized import TokenizedCorpus
 SETTINGS: dict[str, Any] = {
     "name": "tiny",
     "corpus": "card",
-    "tokenize": {"max_tokens": 10, "tokenizer": {"kind": "word", "split": "whitespace", "vocab_size": 100}},
+    "tokenize": TOKENIZE,
     "train": {
         "epochs": 2,
         "batch_tokens": 512,

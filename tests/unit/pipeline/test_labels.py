@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny_corpus import write_tiny
+from tests.tiny_corpus import TOKENIZE, write_tiny
 from tests.unit.pipeline.test_cli import refused, run
 from textvae.pipeline.recipe import read_recipe
 from textvae.pipeline.stages.train import TrainStage
@@ -35,7 +35,7 @@ def settings(kind: str) -> dict[str, Any]:
     return {
         "name": "tiny",
         "corpus": "card",
-        "tokenize": {"max_tokens": 10, "tokenizer": {"kind": "word", "split": "whitespace", "vocab_size": 100}},
+        "tokenize": TOKENIZE,
         "train": {"epochs": 1, "batch_tokens": 512, "model": model},
         "evaluate": {"iw_samples": 2, "quality_samples": 4, "samples": 4},
     }

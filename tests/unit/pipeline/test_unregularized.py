@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny_corpus import write_tiny
+from tests.tiny_corpus import TOKENIZE, write_tiny
 from tests.unit.pipeline.test_cli import run
 
 LSTM = {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 16}
@@ -20,7 +20,7 @@ def test_codes_of_the_prior_are_called_what_they_are(kind: str | None, tmp_path:
     settings: dict[str, Any] = {
         "name": "tiny",
         "corpus": "card",
-        "tokenize": {"max_tokens": 10, "tokenizer": {"kind": "word", "split": "whitespace", "vocab_size": 100}},
+        "tokenize": TOKENIZE,
         "train": {
             "epochs": 1,
             "guard_sentences": 0,

@@ -111,12 +111,11 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
             if axes.get_legend_handles_labels()[0]:
                 axes.ticklabel_format(axis="y", useOffset=False)
                 from_zero = axes is middle and not implicit
-                _leave_out_the_beginning(axes, *([0.0] if from_zero else []))
                 if from_zero:
                     # A rate that is constant by design would else be drawn as the rounding error of its last digit.
-                    low, high = axes.get_ylim()
-                    largest = max(max(line.get_ydata()) for line in axes.lines)
-                    axes.set_ylim(min(low, -0.03 * high), max(high, 1.05 * largest) if largest <= high else high)
+                    axes.update_datalim([(0.0, 0.0)], updatex=False)
+                    axes.autoscale_view()
+                _leave_out_the_beginning(axes, *([0.0] if from_zero else []))
                 axes.legend(fontsize=8.5)
         return _svg(figure)
 
