@@ -2,11 +2,12 @@
 
 from textvae.training.aggressive import AggressiveConfig
 from textvae.training.config import TrainConfig
+from textvae.training.divergence import DivergedError
 from textvae.training.guard import CollapseGuard, CollapseWarning
 from textvae.training.learning_rate import CosineConfig, DecayConfig, NoDecayConfig, PlateauConfig
 from textvae.training.optimizers import AdamConfig, AdamWConfig, OptimizerConfig, SGDConfig
 from textvae.training.result import TrainResult
-from textvae.training.trainer import DivergedError, train
+from textvae.training.trainer import train
 
 __all__ = [
     "AdamConfig",

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import torch
+
+from textvae.errors import ModelError
+from textvae.training.checkpoint import flush
+
+RESULT_FILE = "result.json"
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,45 @@ class TrainResult:
     def from_dict(cls, values: dict[str, Any]) -> TrainResult:
         names = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in names})
+
+
+def write_result(out: Path, result: TrainResult, identity: dict[str, Any]) -> None:
+    """Write it into the training's folder, on the disk at once and whole.
+
+    Args:
+        out: the folder.
+        result: of a training that is over.
+        identity: what makes that training this one (settings, seed, data).
+    """
+    path = out / RESULT_FILE
+    fresh = path.with_name(path.name + ".tmp")
+    fresh.write_text(json.dumps({"identity": identity, "result": result.to_dict()}, indent=2) + "\n", encoding="utf-8")
+    flush(fresh)
+    fresh.replace(path)
+    flush(out)
+
+
+def read_result(out: Path, identity: dict[str, Any]) -> TrainResult | None:
+    """The result of this same training; None where it is not over.
+
+    Raises:
+        ModelError: of another training, or damaged.
+    """
+    path = out / RESULT_FILE
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        # Compared after a round trip, because that is what the file holds.
+        same, result = content["identity"] == json.loads(json.dumps(identity)), TrainResult.from_dict(content["result"])
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"{path} is truncated or not textvae's; delete {out} to train afresh.") from None
+    if not same:
+        raise ModelError(
+            f"{out} holds the model of a training with other settings or data; "
+            "delete it to train afresh, or train into another folder."
+        )
+    return result
 
 
 def peak_memory_mb() -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 import time
@@ -18,16 +17,17 @@ import torch
 from torch import Tensor
 
 from textvae import __version__
-from textvae.errors import ConfigError, DataError, MachineError, ModelError, TextVAEError
+from textvae.errors import ConfigError, DataError, MachineError
 from textvae.models import TextModel, to_device
 from textvae.objectives import local_mean
 from textvae.text.batching import BatchPlan
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.training.aggressive import AggressiveRule, InnerLoop
-from textvae.training.checkpoint import Checkpoint, Checkpoints, disk_errors, flush, has_checkpoints, load_weights
+from textvae.training.checkpoint import Checkpoint, Checkpoints, disk_errors, has_checkpoints, load_weights
 from textvae.training.code_memory import CodeMemory
 from textvae.training.config import TrainConfig
+from textvae.training.divergence import DivergenceWatch
 from textvae.training.guard import CollapseGuard, CollapseWarning
 from textvae.training.initial import start_from
 from textvae.training.interrupt import Interrupt
@@ -35,16 +35,12 @@ from textvae.training.learning_rate import LearningRate
 from textvae.training.metrics import METRICS_FILE, MetricsLog, Window
 from textvae.training.processes import Processes
 from textvae.training.progress import ProgressBar
-from textvae.training.result import TrainResult, peak_gpu_memory_mb, peak_memory_mb
+from textvae.training.result import TrainResult, peak_gpu_memory_mb, peak_memory_mb, read_result, write_result
 from textvae.training.selection import Selection
 from textvae.training.step import Regularizer, Regularizers, TrainStep
 from textvae.training.validation import Validation, isolated_randomness
 
-MODEL_FOLDER, CHECKPOINT_FOLDER, RESULT_FILE = "model", "checkpoints", "result.json"
-
-
-class DivergedError(TextVAEError):
-    """The loss or its gradient is no longer a number."""
+MODEL_FOLDER, CHECKPOINT_FOLDER = "model", "checkpoints"
 
 
 def train(
@@ -102,7 +98,7 @@ def train(
             raise DataError(f"the {name} corpus has no sentences; expected at least one.")
     _require_known_labels(config, train_corpus)
     run = _Training(config, train_corpus, valid_corpus, Path(out), seed, regularizer, validation_metric, progress)
-    finished = run.finished_result()
+    finished = read_result(run.out, run.identity) if (run.out / MODEL_FOLDER).exists() else None
     if finished is not None:
         return finished
     if max_tokens is None:
@@ -221,8 +217,9 @@ class _Training:
         self.memory = CodeMemory(
             model, self.corpus, batch_tokens=config.batch_tokens, seed=self.seed, processes=processes
         )
-        self.identity["weights"] = {name: list(value.shape) for name, value in model.state_dict().items()}
-        self.checkpoints = Checkpoints(self.out / CHECKPOINT_FOLDER, self.identity, self._environment())
+        weights = {name: list(value.shape) for name, value in model.state_dict().items()}
+        identity = {**self.identity, "weights": weights}
+        self.checkpoints = Checkpoints(self.out / CHECKPOINT_FOLDER, identity, self._environment())
         # Like the model they begin alike in all processes: the random state is still that of the seed.
         self.regularizers = Regularizers(config.regularizers, model, self.further_regularizer)
 
@@ -250,9 +247,12 @@ class _Training:
             self.log = None
         processes.start_trackers(self.step)
         self.last_checkpoint = time.monotonic()
-        self.bad = torch.zeros((), device=processes.device)  # 1 from the first gradient that is no number on
-        self.bad_steps = torch.zeros((), device=processes.device)  # how many steps that is ago
-        self.unchecked: list[tuple[int, np.ndarray]] = []
+        self.watch = DivergenceWatch(
+            processes.device,
+            deferred=processes.device.type == "cuda",
+            processes=processes.count,
+            lr=config.optimizer.lr,
+        )
 
         # -- The loop: epochs of steps, each closed by a validation and a checkpoint.
         visible = self.show_progress and processes.is_main
@@ -282,8 +282,7 @@ class _Training:
                 self._encoder_catches_up(batches)
             with self._frozen(encoder=True) if self.aggressive.on else nullcontext():
                 loss, totals_K, units_2D, grad_norm, kl_weight, rate = self._one_step(indices)
-            self._stop_before_a_non_finite_update(indices, loss, grad_norm)
-            self.optimizer.step()
+            self._update(indices, loss, grad_norm)
             self.memory.after_step(indices)
             self.step += 1
             self.position += 1
@@ -299,7 +298,7 @@ class _Training:
             # Log: the only place where the host waits for the device.
             at_log = self.step % config.log_every == 0 or self.step == self.total_steps
             if at_log:
-                self._check_flag()
+                self.watch.check()
                 numbers = self.window.means(processes.sum)
                 clock = self._count_time(clock)
                 numbers["tokens_per_second"] = self.window.tokens / max(self.window.seconds, 1e-9)
@@ -344,8 +343,7 @@ class _Training:
             while not done:
                 indices = batches[int(drawn.integers(len(batches)))]
                 loss, _, _, grad_norm, _, _ = self._one_step(indices)
-                self._stop_before_a_non_finite_update(indices, loss, grad_norm)
-                self.optimizer.step()
+                self._update(indices, loss, grad_norm)
                 self.aggressive.encoder_updates += 1
                 self.train_tokens += int((self.lengths[indices] - 1).sum())
                 # The loss is this process's share of the mean, times the number of processes.
@@ -405,42 +403,15 @@ class _Training:
             torch.nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip_norm, grad_norm)
         return loss.detach(), totals_K, units_2D, grad_norm, kl_weight, rate
 
-    def _stop_before_a_non_finite_update(self, indices: np.ndarray, loss: Tensor, grad_norm: Tensor) -> None:
-        """Let no gradient that is not a number reach the weights.
-
-        On an accelerator reading the norm would make the host wait in every step. There the optimizer's own kernel
-        skips the update, and all later ones, and the next log line tells.
-        """
-        if self.processes.device.type != "cuda":
-            # A loss is this process's own, the norm is everyone's: several processes must not disagree here.
-            watched = grad_norm + loss if self.processes.count == 1 else grad_norm
-            if not torch.isfinite(watched):
-                raise self._diverged(self.step, indices)
-            return
-        self.bad = torch.maximum(self.bad, (~torch.isfinite(grad_norm)).float())
-        self.bad_steps = self.bad_steps + self.bad
-        self.unchecked.append((self.step, indices))
-        # The contract between torch's GradScaler and its fused optimizers: a step with found_inf changes nothing.
-        self.optimizer.grad_scale, self.optimizer.found_inf = None, self.bad  # type: ignore[attr-defined]
-
-    def _check_flag(self) -> None:
-        """Read from the device whether a step since the last look was bad."""
-        if self.unchecked and (ago := int(self.bad_steps)):
-            raise self._diverged(*self.unchecked[-ago])
-        self.unchecked.clear()
-
-    def _diverged(self, step: int, indices: np.ndarray) -> DivergedError:
-        shown = ", ".join(map(str, indices[:20].tolist())) + (", ..." if len(indices) > 20 else "")
-        return DivergedError(
-            f"the loss or its gradient is not a finite number at step {step} (training examples {shown}); the weights "
-            f"are as they were before it. Lower train.optimizer.lr ({self.config.optimizer.lr:g}), set train.warmup or "
-            "a smaller train.clip_norm, or look at these sentences."
-        )
+    def _update(self, indices: np.ndarray, loss: Tensor, grad_norm: Tensor) -> None:
+        """The rest of a step."""
+        self.watch.before_update(self.optimizer, step=self.step, indices=indices, loss=loss, grad_norm=grad_norm)
+        self.optimizer.step()
 
     def _close_epoch(self, bar: ProgressBar, interrupt: Interrupt) -> None:
         """Validate, judge, keep."""
         processes = self.processes
-        self._check_flag()
+        self.watch.check()
         self.memory.after_epoch()
         measured = self.validation(
             self.model,
@@ -506,7 +477,7 @@ class _Training:
 
     def _save(self, *, is_best: bool = False) -> None:
         processes, device = self.processes, self.processes.device
-        self._check_flag()
+        self.watch.check()
         local = {
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
@@ -628,39 +599,9 @@ class _Training:
             self.model.eval()
             reached = {"steps": result.steps, "epoch": result.best_epoch}
             self.model.save_pretrained(self.out / MODEL_FOLDER, {**card, **reached, **bound})
-            self._write_result(result)
+            write_result(self.out, result, self.identity)
             self.checkpoints.remove()
         processes.wait()
-        return result
-
-    def _write_result(self, result: TrainResult) -> None:
-        path = self.out / RESULT_FILE
-        fresh = path.with_name(path.name + ".tmp")
-        content = {"identity": self._result_identity(), "result": result.to_dict()}
-        fresh.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        flush(fresh)
-        fresh.replace(path)
-        flush(self.out)
-
-    def _result_identity(self) -> dict[str, Any]:
-        identity = {name: value for name, value in self.identity.items() if name != "weights"}
-        return json.loads(json.dumps(identity))
-
-    def finished_result(self) -> TrainResult | None:
-        """The result of this same training, if it is over already."""
-        path = self.out / RESULT_FILE
-        if not path.exists() or not (self.out / MODEL_FOLDER).exists():
-            return None
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            same, result = content["identity"] == self._result_identity(), TrainResult.from_dict(content["result"])
-        except (ValueError, KeyError, TypeError):
-            raise ModelError(f"{path} is truncated or not textvae's; delete {self.out} to train afresh.") from None
-        if not same:
-            raise ModelError(
-                f"{self.out} holds the model of a training with other settings or data; "
-                "delete it to train afresh, or train into another folder."
-            )
         return result
 
 

@@ -34,7 +34,6 @@ from textvae.text.corpora.base import Example
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import DivergedError, TrainResult, train
-from textvae.training import trainer as trainer_module
 from textvae.types import Batch, LatentTerms
 
 Corpora = tuple[TokenizedCorpus, TokenizedCorpus, Tokenizer]
@@ -555,7 +554,6 @@ def test_seconds_are_added_up_over_sittings(corpora: Corpora, tmp_path: Path) ->
     result = fit(corpora, tmp_path, epochs=3)
     assert result.seconds < time.perf_counter() - started
     assert result.seconds >= lines(tmp_path)[-1]["seconds"]
-    assert trainer_module.RESULT_FILE == "result.json"
 
 
 def test_a_prior_of_labels_is_told_how_often_each_was_seen(corpora: Corpora, tmp_path: Path) -> None:
