@@ -199,8 +199,9 @@ def evaluate(
     if model.latent_dim:
         known = information(model, corpus, indices, mi_sentences=config.mi_sentences, seed=seed, **where)
         if known.mi is not None:
-            result.put(mi=known.mi, mi_se=known.mi_se, mi_cap=known.mi_cap, marginal_kl=known.marginal_kl)
+            result.put(mi=known.mi, mi_se=known.mi_se, mi_cap=known.mi_cap)
             result.put(mi_sentences=min(config.mi_sentences, len(indices)))
+            result.put(marginal_kl=known.marginal_kl, marginal_kl_se=known.marginal_kl_se)
         if known.means_ND is not None:
             varying = active_units(known.means_ND, known.unit_variance)
             result.put(active_units=varying, latent_dim=model.latent_dim)

@@ -32,6 +32,7 @@ class Information:
         mi_se: its standard error over sentences.
         mi_cap: log N, which `mi` cannot exceed.
         marginal_kl: KL(q(z) || p(z)) of the aggregated posterior, nats; KL = mi + marginal_kl.
+        marginal_kl_se: its standard error over sentences.
         means_ND: posterior means, float32, in the order of the indices asked for; None where q has none.
         codes_ND: one sample of q for each sentence.
         unit_variance: what counts as a variance of 1 in a coordinate: 1 / D on the unit sphere.
@@ -41,6 +42,7 @@ class Information:
     mi_se: float | None
     mi_cap: float
     marginal_kl: float | None
+    marginal_kl_se: float | None
     means_ND: np.ndarray | None
     codes_ND: Tensor
     unit_variance: float = 1.0
@@ -101,13 +103,14 @@ def information(
         order = torch.as_tensor(np.argsort(np.concatenate(places)), device=device)
         codes_ND = torch.cat(codes)[order]
         means_ND = None if means is None else torch.cat(means)[order].float().cpu().numpy()
-        mi = mi_se = marginal_kl = None
+        mi = mi_se = marginal_kl = marginal_kl_se = None
         if has_density:
             log_marginal = log_aggregated(posteriors, codes_ND[:used])
             mi, mi_se = mean_and_error(log_q[:used] - log_marginal)
             if prior is not None:
-                marginal_kl, _ = mean_and_error(log_marginal - cpu64(prior.log_prob(codes_ND[:used])))
-    return Information(mi, mi_se, math.log(used), marginal_kl, means_ND, codes_ND, unit_variance)
+                log_prior = cpu64(prior.log_prob(codes_ND[:used]))
+                marginal_kl, marginal_kl_se = mean_and_error(log_marginal - log_prior)
+    return Information(mi, mi_se, math.log(used), marginal_kl, marginal_kl_se, means_ND, codes_ND, unit_variance)
 
 
 def log_aggregated(posteriors: list[Any], z_MD: Tensor) -> np.ndarray:
