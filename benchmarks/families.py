@@ -57,8 +57,8 @@ DECODERS: dict[str, dict[str, Any]] = {
 }
 """Decoder -> settings laid over a recipe."""
 
-STARTS_FROM_GAUSSIAN = {"semi_amortized": "all", "hamiltonian": "all", "stein": "all"}
-"""Rows that begin with the weights of the Gaussian row with the same decoder, and with which of them."""
+STARTS_FROM_GAUSSIAN = ("semi_amortized", "hamiltonian", "stein", "iwae", "renyi")
+"""Rows that begin with the weights of the Gaussian row with the same decoder."""
 
 
 def folder_of(out: Path, decoder: str, row: str) -> Path:
@@ -74,8 +74,7 @@ def overlay_of(row: str, decoder: str, out: Path) -> dict[str, Any]:
     if row in STARTS_FROM_GAUSSIAN:
         # Its own, smaller learning rate goes with starting from trained weights.
         overlay.pop("train.optimizer.lr", None)
-        start = {"run": str(folder_of(out, decoder, "gaussian")), "parts": STARTS_FROM_GAUSSIAN[row]}
-        overlay["train.start_from"] = start
+        overlay["train.start_from"] = {"run": str(folder_of(out, decoder, "gaussian")), "parts": "all"}
     return overlay
 
 

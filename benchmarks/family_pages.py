@@ -23,8 +23,8 @@ FAMILIES = {
     "flow_prior": "the same, with the most flexible density",
     "conditional_prior": "a corpus with labels: sentences drawn for a label",
     "nearest_neighbors": "a rate given a similar sentence; draws by walking from sentence to sentence",
-    "iwae": "a tighter bound to train on; k decoder passes a step",
-    "renyi": "between the ELBO and the importance-weighted bound",
+    "iwae": "a tighter bound to train on; k decoder passes a step; starts from a trained run",
+    "renyi": "between the ELBO and the importance-weighted bound; starts from a trained run",
     "info_vae": "much information in z, and an aggregated posterior that is still the prior",
     "unregularized": "reconstruction above all; sentences are drawn by its Markov chain (`textvae generate --start`)",
 }
