@@ -25,7 +25,7 @@ class InfoVAEConfig(Component):
     """Settings of InfoVAE with the maximum mean discrepancy."""
 
     kind: Literal["info_vae"] = "info_vae"
-    compares_vectors: ClassVar[bool] = True
+    compares_codes: ClassVar[bool] = True
     alpha: float = Field(1.0, le=1, description="1 charges no KL by sentence (MMD-VAE), 0 all of it")
     scale: float = Field(100.0, ge=0, description="lambda: the larger, the closer is q(z) to p(z)")
     weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig, description="of both penalties")
@@ -54,9 +54,11 @@ class InfoVAE:
 
     Zhao et al. 2017 (arXiv 1706.02262, eq. 6). At alpha = 0 and lambda = 1 it is minus the ELBO. MMD^2 compares the
     samples of the batch, each by its weight, with as many from the prior, without bias and so at times below zero; each
-    of several processes compares its own slice. A prior with parameters learns from both penalties, at alpha = 1 from
-    MMD^2 alone. The loss is no bound, and the ELBO falls where much of the KL is given up: epochs
-    compete by this loss on validation sentences, `valid_loss`.
+    of several processes compares its own slice. The batch must be a fair sample of the corpus, which one of sentences
+    of one length is not: q(z | length) is not q(z). Batches for this objective therefore are of all lengths (its
+    config's `compares_codes`), and mostly padding where lengths differ much. A prior with parameters learns from both
+    penalties, at alpha = 1 from MMD^2 alone. The loss is no bound, and the ELBO falls where much of the KL is given up:
+    epochs compete by this loss on validation sentences, `valid_loss`.
 
     Args:
         alpha: share of the KL that is given up.

@@ -1,7 +1,8 @@
-"""Which sentences go together: length buckets under a token budget, in an order fixed by seed and epoch."""
+"""Which sentences go together: of one length or of all, under a token budget, in an order fixed by seed and epoch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,11 +15,14 @@ from textvae.types import BOS_ID, EOS_ID, NO_LABEL, PAD_ID, Batch
 
 
 class BatchPlan:
-    """Cuts a corpus into batches of sentences of similar length.
+    """Cuts a corpus into batches of sentences, of similar length or of all lengths.
 
     Sentences are sorted by length, equal lengths in random order, and cut so that a batch's padded size
-    ``sentences * longest`` stays within `batch_tokens`; then the batches are shuffled. Where the cuts fall
-    depends on the lengths alone, so every epoch has the same number of steps; which sentences of equal length
+    ``sentences * longest`` stays within `batch_tokens`; then the batches are shuffled. With `all_lengths` they are not
+    sorted, and a batch is a fair sample of the corpus, for what compares its sentences with one another; each then
+    has as many sentences as would fit were all of them the longest, and most of its padded tokens may be padding.
+
+    Where the cuts fall depends on the lengths alone, so every epoch has the same number of steps; which sentences
     meet, and the order of batches, come from (seed, epoch) and from nothing else.
 
     Args:
@@ -26,19 +30,29 @@ class BatchPlan:
         batch_tokens: padded tokens of a batch at most.
         batch_sentences: sentences of a batch at most; None for no such bound.
         seed: of the order.
+        all_lengths: whether sentences of any length meet.
 
     Raises:
-        ConfigError: the longest sentence alone exceeds `batch_tokens`.
+        ConfigError: the longest sentence alone exceeds `batch_tokens`; or two of them do, with `all_lengths`.
 
     >>> plan = BatchPlan(np.array([5, 3, 5, 3, 4]), batch_tokens=10, batch_sentences=None, seed=0)
     >>> plan.steps_per_epoch, sorted(np.concatenate(plan.epoch(0)).tolist())
     (3, [0, 1, 2, 3, 4])
     """
 
-    def __init__(self, lengths: np.ndarray, batch_tokens: int, batch_sentences: int | None, seed: int) -> None:
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        batch_tokens: int,
+        batch_sentences: int | None,
+        seed: int,
+        *,
+        all_lengths: bool = False,
+    ) -> None:
         self._lengths = np.asarray(lengths, dtype=np.int64)
-        self._seed = seed
-        self._cuts = _cuts(np.sort(self._lengths), batch_tokens, batch_sentences)
+        self._seed, self._all_lengths = seed, all_lengths
+        cuts = _even_cuts if all_lengths else _cuts
+        self._cuts = cuts(np.sort(self._lengths), batch_tokens, batch_sentences)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -48,7 +62,8 @@ class BatchPlan:
     def epoch(self, epoch: int) -> list[np.ndarray]:
         """Every example once: positions in the corpus, int64, one array a batch."""
         rng = np.random.default_rng([self._seed, epoch])
-        order = np.lexsort((rng.random(len(self._lengths)), self._lengths))
+        noise = rng.random(len(self._lengths))
+        order = np.argsort(noise) if self._all_lengths else np.lexsort((noise, self._lengths))
         batches = np.split(order, self._cuts[1:-1])
         return [batches[i] for i in rng.permutation(len(batches))]
 
@@ -64,10 +79,8 @@ def sequential_batches(lengths: np.ndarray, batch_tokens: int, batch_sentences: 
     return np.split(order, _cuts(lengths[order], batch_tokens, batch_sentences)[1:-1])
 
 
-def _cuts(ascending: np.ndarray, batch_tokens: int, batch_sentences: int | None) -> np.ndarray:
-    """Bounds of the batches in lengths sorted upwards: 0, ..., N."""
-    count = len(ascending)
-    if count == 0:
+def _require_room(ascending: np.ndarray, batch_tokens: int, batch_sentences: int | None) -> None:
+    if len(ascending) == 0:
         raise ConfigError("There are no sentences to make batches of.")
     if batch_sentences is not None and batch_sentences < 1:
         raise ConfigError(f"batch_sentences is {batch_sentences}; it must be at least 1.")
@@ -77,6 +90,27 @@ def _cuts(ascending: np.ndarray, batch_tokens: int, batch_sentences: int | None)
             f"batch_tokens is {batch_tokens}, but the longest sentence alone has {longest} tokens (BOS and EOS "
             "counted); raise batch_tokens or lower max_tokens."
         )
+
+
+def _even_cuts(ascending: np.ndarray, batch_tokens: int, batch_sentences: int | None) -> np.ndarray:
+    """Bounds of batches of one size, to a sentence, in any order of the lengths."""
+    _require_room(ascending, batch_tokens, batch_sentences)
+    count, longest = len(ascending), int(ascending[-1])
+    most = min(batch_tokens // longest, batch_sentences or count)
+    if most < 2 and count > 1:
+        raise ConfigError(
+            f"batches whose sentences are compared with one another need at least two; got batch_tokens = "
+            f"{batch_tokens} with sentences of up to {longest} tokens (BOS and EOS counted), and batch_sentences = "
+            f"{batch_sentences}; raise batch_tokens or batch_sentences, or lower max_tokens."
+        )
+    batches = math.ceil(count / most)
+    return np.arange(batches + 1) * count // batches
+
+
+def _cuts(ascending: np.ndarray, batch_tokens: int, batch_sentences: int | None) -> np.ndarray:
+    """Bounds of the batches in lengths sorted upwards: 0, ..., N."""
+    _require_room(ascending, batch_tokens, batch_sentences)
+    count = len(ascending)
     most = batch_sentences or count
     cuts = [0]
     while cuts[-1] < count:

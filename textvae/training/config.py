@@ -97,12 +97,17 @@ class TrainConfig(Config):
                 f"a {self.regularizers[0].kind} regularizer reads z, which a language_model does not have; remove it "
                 "from regularizers"
             )
-        if getattr(type(self.objective), "compares_vectors", False) and self.model.kind == "semi_supervised":
+        if self.compares_codes and self.model.kind == "semi_supervised":
             raise ValueError(
                 f"the objective {self.objective.kind} compares vectors with a prior's, and a label of a "
                 "semi_supervised model is none; use the objective elbo, or a text_vae"
             )
         return self
+
+    @property
+    def compares_codes(self) -> bool:
+        """Whether codes of a batch are compared with one another, so that it has to be a fair sample of the corpus."""
+        return getattr(type(self.objective), "compares_codes", False) and self.model.kind != "language_model"
 
     @model_validator(mode="after")
     def _phases_fit(self) -> TrainConfig:

@@ -163,12 +163,13 @@ class _Training:
 
         # -- How long it takes: the cuts of an epoch depend on the sentences' lengths only.
         self.lengths = np.asarray(train_corpus.lengths)
-        self.plan = BatchPlan(self.lengths, config.batch_tokens, config.batch_sentences, seed)
+        all_lengths = config.compares_codes
+        self.plan = BatchPlan(self.lengths, config.batch_tokens, config.batch_sentences, seed, all_lengths=all_lengths)
         self.total_steps = config.epochs * self.plan.steps_per_epoch
         if config.max_steps is not None:
             self.total_steps = min(self.total_steps, config.max_steps)
         self.objective = config.objective.build(steps_per_epoch=self.plan.steps_per_epoch, total_steps=self.total_steps)
-        batch_tokens = max(config.batch_tokens, int(np.max(valid_corpus.lengths)))
+        batch_tokens = max(config.batch_tokens, (2 if all_lengths else 1) * int(np.max(valid_corpus.lengths)))
         self.validation = Validation(
             valid_corpus,
             batch_tokens=batch_tokens,
@@ -176,6 +177,7 @@ class _Training:
             seed=seed,
             objective=self.objective,
             processes=self.processes,
+            all_lengths=all_lengths,
         )
         sentences = min(config.guard_sentences, len(valid_corpus))
         self.guard = CollapseGuard(valid_corpus, sentences, batch_tokens, self.processes.device)

@@ -13,7 +13,7 @@ from torch import Tensor
 from textvae.evaluation.information import active_units_of_sums
 from textvae.models import TextModel, to_device
 from textvae.objectives import ELBOConfig
-from textvae.text.batching import sequential_batches
+from textvae.text.batching import BatchPlan, sequential_batches
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.training.processes import Processes
 from textvae.training.step import sums_of_means
@@ -38,6 +38,7 @@ class Validation:
         limit: validate on this many sentences only, drawn once.
         seed: of that draw.
         objective: measures `nll` and raw `kl`; what its epochs compete by, if not the bound, is its `competes_by`.
+        all_lengths: whether batches are fair samples of these sentences, instead of sentences of one length.
         processes: whole batches are dealt out to them; noise is seeded by batch, so their number changes nothing.
     """
 
@@ -50,6 +51,7 @@ class Validation:
         seed: int,
         objective: Any,
         processes: Processes,
+        all_lengths: bool = False,
     ) -> None:
         self.corpus, self.objective, self.processes = corpus, objective, processes
         self.bound = ELBOConfig().build(steps_per_epoch=1, total_steps=1)
@@ -60,7 +62,11 @@ class Validation:
         lengths = np.asarray(corpus.lengths)[chosen]
         self.tokens = int((lengths - 1).sum())
         # A token budget below the longest sentence would be an error of the training plan already.
-        self.batches = [chosen[batch] for batch in sequential_batches(lengths, batch_tokens)]
+        if all_lengths:
+            batches = BatchPlan(lengths, batch_tokens, None, seed, all_lengths=True).epoch(0)
+        else:
+            batches = sequential_batches(lengths, batch_tokens)
+        self.batches = [chosen[batch] for batch in batches]
 
     def __call__(
         self,

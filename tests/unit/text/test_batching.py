@@ -58,6 +58,32 @@ def test_epochs_and_seeds_differ():
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1, 2)}) == 6
 
 
+@settings(deadline=None, max_examples=100)
+@given(lengths=LENGTHS, budget=st.integers(60, 200), most=st.none() | st.integers(2, 20), seed=st.integers(0, 5))
+def test_batches_of_all_lengths_are_of_one_size_and_within_budget(lengths, budget, most, seed):
+    plan = BatchPlan(lengths, budget, most, seed, all_lengths=True)
+    batches = plan.epoch(0)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    assert len(batches) == plan.steps_per_epoch == len(plan.epoch(1))
+    sizes = [len(batch) for batch in batches]
+    assert max(sizes) - min(sizes) <= 1 and max(sizes) * lengths.max() <= budget and max(sizes) <= (most or max(sizes))
+    again = BatchPlan(lengths, budget, most, seed, all_lengths=True).epoch(0)
+    assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
+
+
+def test_a_batch_of_all_lengths_is_a_fair_sample():
+    """The lengths of a batch vary as those of the corpus; in the other batches they do not."""
+    lengths = np.random.default_rng(0).integers(4, 40, 5000)
+
+    def variance_within(all_lengths: bool) -> float:
+        batches = BatchPlan(lengths, 2048, None, 0, all_lengths=all_lengths).epoch(0)
+        return np.mean([lengths[batch].var(ddof=1) for batch in batches])
+
+    # 97 batches of 51: the standard error of the mean of their variances is about a hundredth of it.
+    assert variance_within(True) == pytest.approx(lengths.var(), rel=0.04)
+    assert variance_within(False) < 0.01 * lengths.var()
+
+
 def test_padding_is_small():
     lengths = np.random.default_rng(0).integers(4, 40, 5000)
     batches = BatchPlan(lengths, 2048, None, 0).epoch(0)
@@ -71,6 +97,8 @@ def test_budgets_that_cannot_be_kept():
         BatchPlan(np.array([3, 9]), 50, 0, 0)
     with pytest.raises(ConfigError, match="no sentences"):
         sequential_batches(np.array([], dtype=int), 50)
+    with pytest.raises(ConfigError, match="at least two; got batch_tokens = 17 with sentences of up to 9"):
+        BatchPlan(np.array([3, 9]), 17, None, 0, all_lengths=True)
 
 
 @pytest.fixture(scope="module")
