@@ -55,6 +55,16 @@ def draws_itself(posterior: Component) -> bool:
     return getattr(posterior, "draws_itself", True)
 
 
+def climbs_bound(posterior: Component) -> bool:
+    """Whether its codes are moved to where the bound at KL weight 1 is high, whatever is trained on.
+
+    >>> from textvae.posteriors import GaussianPosteriorConfig, SemiAmortizedPosteriorConfig
+    >>> climbs_bound(GaussianPosteriorConfig()), climbs_bound(SemiAmortizedPosteriorConfig())
+    (False, True)
+    """
+    return getattr(type(posterior), "climbs_bound", False)
+
+
 def is_learned(prior: Component) -> bool:
     """Whether a prior has parameters, which an objective must train.
 

@@ -23,6 +23,7 @@ from textvae.objectives.schedules import (
     Schedule,
     ScheduleConfig,
     SigmoidScheduleConfig,
+    is_always_one,
     is_always_zero,
 )
 from textvae.objectives.stein import Stein, SteinConfig
@@ -63,6 +64,7 @@ __all__ = [
     "TargetFreeBitsConfig",
     "Unregularized",
     "UnregularizedConfig",
+    "is_always_one",
     "is_always_zero",
     "kl_by_level",
     "kl_by_sentence",

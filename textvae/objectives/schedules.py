@@ -183,6 +183,17 @@ ScheduleConfig = Annotated[
 ]
 
 
+def is_always_one(schedule: ScheduleConfig) -> bool:
+    """Whether every step has the weight 1.
+
+    >>> is_always_one(ConstantScheduleConfig()), is_always_one(LinearScheduleConfig())
+    (True, False)
+    """
+    if isinstance(schedule, ConstantScheduleConfig):
+        return schedule.weight == 1
+    return schedule.final == 1 and getattr(schedule, "initial", 0.0) == 1
+
+
 def is_always_zero(schedule: ScheduleConfig) -> bool:
     """Whether no step has a weight.
 

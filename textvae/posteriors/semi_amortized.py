@@ -26,6 +26,7 @@ class SemiAmortizedPosteriorConfig(Component):
 
     kind: Literal["semi_amortized"] = "semi_amortized"
     factorizes: ClassVar[bool] = True
+    climbs_bound: ClassVar[bool] = True
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
     steps: int = Field(10, ge=0, description="gradients of each sentence's bound; 0 leaves what the encoder says")
     lr: float = Field(1.0, gt=0, description="of the steps, at most; 1 lands on the optimum of a Gaussian target")
@@ -52,6 +53,9 @@ class SemiAmortizedPosterior(NeedsJoint):
     its own q, by the fixed noise, whose gradient the first step computes anyway (Krishnan et al. 2018, arXiv
     1710.06085, train an encoder beside refined posteriors by it; Marino et al. 2018, arXiv 1807.09356, sum the bounds
     of all steps). The first alone vanishes as the steps converge, and leaves an encoder from which they start afar.
+
+    The steps climb the bound at weight 1 whatever the objective charges, and so other KL weights would hardly change
+    the codes: settings that have them, or an objective that is no bound, are refused.
 
     Opposite pairs with second moments of exactly one make the expectation of any quadratic without mixed terms exact,
     that of log p(z) under a standard normal prior among them; with 2 D codes, of any quadratic.

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from textvae.config import Component, Config
 from textvae.models import ModelConfig, TextVAEConfig
 from textvae.models.support import (
+    climbs_bound,
     draws_itself,
     has_density,
     is_extended,
@@ -19,7 +20,7 @@ from textvae.models.support import (
     plain_prior,
     vector_dim_of,
 )
-from textvae.objectives import ELBOConfig, ObjectiveConfig, is_always_zero
+from textvae.objectives import ELBOConfig, ObjectiveConfig, is_always_one, is_always_zero
 from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
 from textvae.training.initial import StartFromConfig
@@ -216,6 +217,13 @@ def require_fitting_objective(objective: ObjectiveConfig, posterior: Component, 
             f"follows expectations under q, and the objective {objective.kind} is none: the encoder would get a wrong "
             'gradient, or none; set posterior.estimator = "pathwise", or use the objective elbo or unregularized'
         )
+    if climbs_bound(posterior) and not _is_bound_at_weight_one(objective):
+        raise ValueError(
+            f"a {posterior.kind} posterior climbs the bound at KL weight 1, and the objective {objective.kind} with "
+            "these settings is another, which would hardly change its codes; set objective.kl_weight = "
+            '{ kind = "constant", weight = 1.0 } with the objective elbo, iwae or renyi, and begin with a run whose z '
+            'is in use (start_from), or use posterior.kind = "gaussian"'
+        )
     if is_learned(prior) and not _trains_prior(objective):
         raise ValueError(
             f"the objective {objective.kind} with these settings asks nothing of the prior, so a {prior.kind} prior "
@@ -229,6 +237,11 @@ def require_fitting_objective(objective: ObjectiveConfig, posterior: Component, 
             f"with a {prior.kind} prior does not have; set objective.free_bits.kind = 'rate' or 'target' instead of "
             f"'{free_bits.kind}'"
         )
+
+
+def _is_bound_at_weight_one(objective: ObjectiveConfig) -> bool:
+    weight = getattr(objective, "kl_weight", None)
+    return weight is not None and is_always_one(weight)
 
 
 def _trains_prior(objective: ObjectiveConfig) -> bool:

@@ -88,6 +88,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {**posterior(kind="stein", noise_dim=2), **STEIN},
         "noise_dim is 2, expected at least latent_dim = 3: .*; raise it, or leave it out",
     ),
+    **{
+        f"refined posteriors, {name}": (
+            {**posterior(kind="semi_amortized"), "epochs": 5, "objective": objective},
+            r'bound at KL weight 1, .*; set objective.kl_weight = \{ kind = "constant", weight = 1.0 \} .*"gaussian"',
+        )
+        for name, objective in {
+            "annealed": {"kind": "elbo", "kl_weight": linear(0, 4)},
+            "another weight": {"kind": "iwae", "kl_weight": {"kind": "constant", "weight": 0.5}},
+            "no KL": {"kind": "unregularized"},
+            "another divergence": {"kind": "info_vae"},
+        }.items()
+    },
     "rate of a sphere": (
         sphere("von_mises_fisher", 1000.0),
         "no concentration .* gives a KL of 1000 nats in 3 dimensions; ask for at most",
@@ -135,6 +147,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "fresh decoder, no KL at all": {"objective": {"kind": "unregularized"}, "epochs": 5, "fresh_decoder": 2},
     "as much noise": {**posterior(kind="stein", noise_dim=3), **STEIN},
     "rate of a sphere": sphere("von_mises_fisher", 10.0),
+    "refined posteriors": {**posterior(kind="semi_amortized"), "objective": {"kind": "renyi"}},
 }
 
 
