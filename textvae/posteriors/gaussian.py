@@ -79,6 +79,7 @@ class GaussianPosterior(Posterior):
     Means must then differ between sentences, though not in a way that the decoder heeds. Evaluation normalizes by
     running statistics, and the floor holds as far as they are those of the sentences evaluated. A training batch of
     one sentence is normalized by them as well. With several processes each normalizes by its own slice of the batch.
+    Training batches therefore are of all lengths: over sentences of one length another mean would be taken away.
     A label moves the mean after normalization: its embedding is a shift for each class.
 
     `committed_rate` (delta-VAE, Razavi et al. 2019, arXiv 1901.03416, here with independent dimensions): scales stay

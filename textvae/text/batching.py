@@ -19,7 +19,7 @@ class BatchPlan:
 
     Sentences are sorted by length, equal lengths in random order, and cut so that a batch's padded size
     ``sentences * longest`` stays within `batch_tokens`; then the batches are shuffled. With `all_lengths` they are not
-    sorted, and a batch is a fair sample of the corpus, for what compares its sentences with one another; each then
+    sorted, and a batch is a fair sample of the corpus, for what lets its sentences depend on one another; each then
     has as many sentences as would fit were all of them the longest, and most of its padded tokens may be padding.
 
     Where the cuts fall depends on the lengths alone, so every epoch has the same number of steps; which sentences
@@ -99,7 +99,7 @@ def _even_cuts(ascending: np.ndarray, batch_tokens: int, batch_sentences: int | 
     most = min(batch_tokens // longest, batch_sentences or count)
     if most < 2 and count > 1:
         raise ConfigError(
-            f"batches whose sentences are compared with one another need at least two; got batch_tokens = "
+            f"batches whose sentences depend on one another need at least two; got batch_tokens = "
             f"{batch_tokens} with sentences of up to {longest} tokens (BOS and EOS counted), and batch_sentences = "
             f"{batch_sentences}; raise batch_tokens or batch_sentences, or lower max_tokens."
         )

@@ -98,7 +98,7 @@ class TrainConfig(Config):
                 f"a {self.regularizers[0].kind} regularizer reads z, which a language_model does not have; remove it "
                 "from regularizers"
             )
-        if self.compares_codes and self.model.kind == "semi_supervised":
+        if compares_codes(self.objective) and self.model.kind == "semi_supervised":
             raise ValueError(
                 f"the objective {self.objective.kind} compares vectors with a prior's, and a label of a "
                 "semi_supervised model is none; use the objective elbo, or a text_vae"
@@ -106,9 +106,12 @@ class TrainConfig(Config):
         return self
 
     @property
-    def compares_codes(self) -> bool:
-        """Whether codes of a batch are compared with one another, so that it has to be a fair sample of the corpus."""
-        return getattr(type(self.objective), "compares_codes", False) and self.model.kind != "language_model"
+    def batches_all_lengths(self) -> bool:
+        """Whether a batch has to be a fair sample of the corpus, since its sentences depend on one another: by an
+        objective that compares their codes, or by a posterior that normalizes over them."""
+        if self.model.kind == "language_model":
+            return False
+        return compares_codes(self.objective) or getattr(self.model.posterior, "sees_batch", False)
 
     @model_validator(mode="after")
     def _phases_fit(self) -> TrainConfig:
@@ -237,6 +240,11 @@ def require_fitting_objective(objective: ObjectiveConfig, posterior: Component, 
             f"with a {prior.kind} prior does not have; set objective.free_bits.kind = 'rate' or 'target' instead of "
             f"'{free_bits.kind}'"
         )
+
+
+def compares_codes(objective: ObjectiveConfig) -> bool:
+    """Whether what it charges a sentence depends on the codes of others in the batch."""
+    return getattr(type(objective), "compares_codes", False)
 
 
 def _is_bound_at_weight_one(objective: ObjectiveConfig) -> bool:

@@ -163,7 +163,7 @@ class _Training:
 
         # -- How long it takes: the cuts of an epoch depend on the sentences' lengths only.
         self.lengths = np.asarray(train_corpus.lengths)
-        all_lengths = config.compares_codes
+        all_lengths = config.batches_all_lengths
         self.plan = BatchPlan(self.lengths, config.batch_tokens, config.batch_sentences, seed, all_lengths=all_lengths)
         self.total_steps = config.epochs * self.plan.steps_per_epoch
         if config.max_steps is not None:

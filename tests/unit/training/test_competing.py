@@ -70,8 +70,10 @@ def test_the_loss_of_info_vae_is_what_it_trains_on(corpora: Corpora, tmp_path: P
     assert abs(line["valid_loss"] - line["valid_nll"]) > 0.1, "without bias, and so at times below zero"
 
 
-@pytest.mark.parametrize("kind", COMPETING)
-def test_batches_are_fair_samples_where_codes_are_compared(corpora: Corpora, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", [*COMPETING, "batch_norm"])
+def test_batches_are_fair_samples_where_sentences_depend_on_one_another(
+    corpora: Corpora, tmp_path: Path, kind: str
+) -> None:
     """In training and in validation. Elsewhere sentences of one length go together, as that costs no padding."""
     spread: dict[bool, list[float]] = {True: [], False: []}
 
@@ -85,12 +87,14 @@ def test_batches_are_fair_samples_where_codes_are_compared(corpora: Corpora, tmp
             return super().batch(indices)
 
     train_corpus, valid_corpus, tokenizer = corpora
-    made = config(model=PLAIN, epochs=1, objective={"kind": kind}, guard_sentences=0, batch_tokens=90)
+    normalized = {**PLAIN, "posterior": {"kind": "gaussian", "batch_norm": {}}}
+    slot = {"model": normalized} if kind == "batch_norm" else {"model": PLAIN, "objective": {"kind": kind}}
+    made = config(**slot, epochs=1, guard_sentences=0, batch_tokens=90)
     watched = Watched(valid_corpus.path)
     train(made, train_corpus, watched, tmp_path, seed=0, tokenizer=tokenizer, label_names=LABELS, regularizer=watch)
     for training, corpus in ((True, train_corpus), (False, valid_corpus)):
         ratio = np.mean(spread[training]) / np.var(np.asarray(corpus.lengths))
-        assert ratio > 0.6 if kind == "info_vae" else ratio < 0.3, (training, ratio)
+        assert ratio > 0.6 if kind in ("info_vae", "batch_norm") else ratio < 0.3, (training, ratio)
 
 
 def test_patience_and_the_learning_rate_wait_for_that_number(corpora: Corpora, tmp_path: Path) -> None:
