@@ -84,7 +84,7 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
             (left, "loss", "loss", GRAY, "-"),
             (left, "nll", "NLL given z", BLUE, "-"),
             (middle, "prior_nll", "-log p(z)", ORANGE, "-"),
-            (middle, "kl_penalty", "trained on (free bits)", GRAY, "--"),
+            (middle, "kl_penalty", "trained on", GRAY, "--"),
             (middle, "kl", "raw KL", ORANGE, "-"),
             (middle, "extended_rate", "with momenta", ORANGE, "-"),
             (right, "kl_weight", "weight", GREEN, "-"),
