@@ -8,7 +8,7 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
-from textvae.models.support import has_density, is_extended, require_codes, require_density, support_of
+from textvae.models.support import has_density, is_extended, require_codes, require_density, require_floor, support_of
 from textvae.objectives import (
     ELBOConfig,
     InfoVAEConfig,
@@ -134,14 +134,15 @@ def fit(posterior: PosteriorConfig, prior: PriorConfig) -> bool:
     try:
         require_codes(posterior, prior)
         require_density(posterior, prior)
+        require_floor(posterior, prior)
     except ValueError:
         return False
     return support_of(posterior) == support_of(prior)
 
 
 PAIRS = [(q, p) for q in POSTERIORS for p in PRIORS if fit(POSTERIORS[q], PRIORS[p])]
-"""Posterior and prior of the same space, with codes to compare where the prior compares them, and a density where the
-prior is made of it, the same for every batch."""
+"""Posterior and prior of the same space, with codes to compare where the prior compares them, a density where the
+prior is made of it, the same for every batch, and no floor under a KL to another prior."""
 
 
 def prior_beside(posterior: str) -> str:

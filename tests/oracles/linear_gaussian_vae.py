@@ -74,6 +74,19 @@ def exact_log_p(model: TextVAE, rows: int) -> Tensor:
 
 
 @torch.no_grad()
+def exact_codes(model: TextVAE, rows: int, seed: int = 0) -> Tensor:
+    """A draw of p(z|x) for each of the first observations, [rows, 2]: a point of the grid by its share of the mass.
+
+    What depends smoothly on z has the same mean over such draws as over those of the whole plane, to the accuracy with
+    which the grid integrates it.
+    """
+    z_SD, _ = grid(model)
+    batch, generator = batch_of(model, rows), torch.Generator().manual_seed(seed)
+    log_joint_SB = model.decoder.log_prob(batch.tokens_BT, z_SD.unsqueeze(1)) + model.prior().log_prob(z_SD)[:, None]
+    return z_SD[torch.multinomial(log_joint_SB.softmax(0).T, 1, generator=generator).squeeze(1)]
+
+
+@torch.no_grad()
 def mass(model: TextVAE, distribution: Any, points: int = _POINTS) -> Tensor:
     """What a density over codes integrates to, of its batch shape."""
     z_SD, log_area = grid(model, points)

@@ -21,6 +21,7 @@ from textvae.evaluation import (
     AISConfig,
     AnnealingPath,
     EvaluateConfig,
+    Sandwich,
     Simulated,
     annealed_likelihood,
     bidirectional,
@@ -245,6 +246,69 @@ def test_an_evaluation_reports_annealing_when_asked() -> None:
     for name, value in one.items():
         assert other[name] == (pytest.approx(value, rel=1e-3, abs=1e-3) if isinstance(value, float) else value), name
     assert one["ais_sentences"] == 10 and one["ais_steps"] == 5 and one["ais_chains"] == 2
+
+
+def test_from_the_exact_posterior_every_bound_of_every_sentence_is_exact() -> None:
+    """O1, twelve observations in batches of two: no noise is left, and each number is at its sentence's place."""
+    observed = oracle.LinearGaussianModel().sample(12)
+    model = oracle.LinearGaussianModel(observed)
+    model.posterior = oracle.ExactPosterior(model)
+    exact = -model.exact_log_p().detach().numpy()
+    assert exact.std() > 0.5
+    own = Simulated([[row] for row in range(12)], model.exact_posterior().sample())
+    config = AISConfig(chains=2, steps=4, leapfrog=2)
+    found = bidirectional(model, config, iw_samples=3, corpus=own, batch_tokens=12)
+    assert found.iw is not None
+    for bound in (found.upper, found.lower, found.iw):
+        np.testing.assert_allclose(bound, exact, rtol=1e-8)
+    some = np.array([7, 2, 11])
+    np.testing.assert_allclose(annealed_likelihood(model, own, some, config, batch_tokens=12).nll, exact[some])
+
+
+def test_the_distance_of_a_bound_is_from_the_side_it_is_not_on() -> None:
+    """By hand: means and standard errors of three sentences."""
+    upper, lower, iw = (np.array(x) for x in ([5.0, 7.0, 9.0], [4.0, 6.5, 9.0], [6.0, 7.5, 12.0]))
+    found = Sandwich(upper, lower, iw).metrics()
+    expected = {
+        "sentences": 3,
+        "nll_upper": 7.0,
+        "nll_lower": 6.5,
+        "gap": 0.5,
+        "gap_se": 0.5 / 3**0.5,
+        "iw_nll": 8.5,
+        "iw_distance": 2.0,  # of 2, 1 and 3; from `upper` it would be 1.5
+        "iw_distance_se": 1.0 / 3**0.5,
+    }
+    assert {name: found[f"simulated_{name}"] for name in expected} == pytest.approx(expected, rel=1e-12)
+    without = Sandwich(upper, lower, None).metrics()
+    assert set(found) - set(without) == {
+        f"simulated_{name}" for name in ("iw_nll", "iw_nll_se", "iw_distance", "iw_distance_se")
+    }
+
+
+def test_the_gain_of_annealing_is_over_the_bound_of_the_same_sentences() -> None:
+    """A decoder deaf to z, annealed from the prior: p(x) by annealing is exact, and q's bound is above it.
+
+    Of 20 sentences 14 are drawn, of which 5 are annealed: the first, the last and three between them.
+    """
+    model, sentences = vae("lstm-every").eval(), corpus(20)
+    with torch.no_grad():
+        model.decoder.stack.forward_layers[0].weight_ih_l0[:, SMALL["embedding_dim"] :] = 0.0  # type: ignore[index, union-attr]
+    ais = AISConfig(sentences=5, chains=2, steps=3, leapfrog=2, start="prior", simulated=6)
+    settings = EvaluateConfig(iw_samples=2, max_sentences=14, quality_samples=0, samples=0, ais=ais)
+    found = evaluate(model, sentences, settings)
+    at = [0, 3, 6, 9, 13]
+    with torch.no_grad():
+        batch = sentences.batch(found.indices[at])
+        exact = -model.decoder.log_prob(batch.tokens_BT, torch.zeros(1, 5, 2))[0].double().numpy()
+    by_sentence = found.by_sentence["iw_nll"]
+    np.testing.assert_allclose(found.by_sentence["rec_nll"][at], exact, rtol=1e-5)
+    assert found["ais_nll"] == pytest.approx(exact.mean(), rel=1e-5)
+    gains = by_sentence[at] - exact
+    assert found["ais_gain"] == pytest.approx(gains.mean(), abs=1e-4) and found["ais_gain"] > 0.1
+    assert found["ais_gain_se"] == pytest.approx(gains.std(ddof=1) / 5**0.5, abs=1e-4)
+    assert abs(by_sentence[:5].mean() - by_sentence[at].mean()) > 0.1, "other sentences would give the same gain"
+    assert found["simulated_gap"] == pytest.approx(0.0, abs=1e-5)
 
 
 def test_posteriors_that_see_their_target_are_starts_too() -> None:

@@ -10,8 +10,12 @@ from torch.autograd.functional import jacobian
 
 from tests.components import POSTERIORS, PRIORS, composed_prior, posterior_beside, scramble
 from tests.oracles import linear_gaussian as oracle
+from textvae.config import parse
 from textvae.distributions import InverseAutoregressive, LatentDistribution
+from textvae.distributions.inverse_autoregressive import _gated
+from textvae.errors import ConfigError
 from textvae.posteriors import InverseAutoregressivePosteriorConfig
+from textvae.priors import AutoregressiveFlowPriorConfig
 
 FLOWS = [name for name in POSTERIORS if name.startswith("inverse_autoregressive")]
 DENSITIES = [*FLOWS, "mixture", "zero_mean-variance"]
@@ -26,7 +30,8 @@ def posterior_at(name: str, dims: int, scale: float = 0.3) -> LatentDistribution
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_log_determinant_is_that_of_the_numeric_jacobian(steps: int) -> None:
-    """O10: error below 1e-8; one step's Jacobian is triangular and its determinant the product of the gates."""
+    """O10: error below 1e-8; one step's Jacobian is triangular and its determinant the product of the gates, that of
+    several is full, as the order of the coordinates is reversed between them."""
     config = InverseAutoregressivePosteriorConfig(steps=steps, hidden_dim=9, context_dim=3)
     posterior = scramble(config.build(feature_dim=6, latent_dim=5)).double()
     q = posterior(torch.randn(1, 6, dtype=torch.float64)).rows(0)
@@ -39,6 +44,8 @@ def test_log_determinant_is_that_of_the_numeric_jacobian(steps: int) -> None:
         if steps == 1:
             assert matrix.triu(1).abs().max() == 0
             assert abs(matrix.diagonal().log().sum() - log_det) < 1e-8
+        else:
+            assert matrix.abs().min() > 1e-6, "reversed, every coordinate reaches every other"
         again, log_det_back = q._inverse(q._forward(z_0)[0])
         torch.testing.assert_close(again, z_0, rtol=0, atol=1e-8)
         torch.testing.assert_close(log_det_back, log_det, rtol=0, atol=1e-8)
@@ -71,6 +78,44 @@ EUCLIDEAN = [name for name in PRIORS if posterior_beside(name) == "gaussian"]
 def test_prior_densities_integrate_to_one(name: str, dims: int) -> None:
     p = scramble(composed_prior(PRIORS[name], dims, dtype=torch.float64), scale=0.3)()
     assert integral(p, dims) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(("steps", "gaussian"), [(1, [False, False, True]), (2, [False] * 3), (3, [False] * 3)])
+def test_the_order_of_a_prior_is_reversed_between_its_steps(steps: int, gaussian: list[bool]) -> None:
+    """Given the others a coordinate is Gaussian only where no other is made from it: the last one of a single step.
+
+    Its log-density is then a parabola: at seven points of equal distance its third differences are zero.
+    """
+    config = AutoregressiveFlowPriorConfig(steps=steps, hidden_dim=8)
+    p = scramble(composed_prior(config, 3, dtype=torch.float64), scale=0.7)()
+    with torch.no_grad():
+        for d, expected in enumerate(gaussian):
+            z_ND = torch.randn(3, dtype=torch.float64).repeat(7, 1)
+            z_ND[:, d] = torch.linspace(-1.5, 1.5, 7, dtype=torch.float64)
+            third = p.log_prob(z_ND).diff(n=3).abs().max()
+            assert third < 1e-10 if expected else third > 1e-3
+
+
+@pytest.mark.parametrize("bias", [-2.0, 0.0, 2.0, 4.0])
+def test_gates_start_where_their_bias_says(bias: float) -> None:
+    """Of one step's Jacobian the diagonal is its gates: sigmoid(1 + 3 tanh((bias - 1) / 3)) but for small weights."""
+    config = InverseAutoregressivePosteriorConfig(steps=1, hidden_dim=8, gate_bias=bias)
+    q = config.build(feature_dim=6, latent_dim=4).double()(torch.randn(1, 6, dtype=torch.float64)).rows(0)
+    assert isinstance(q, InverseAutoregressive)
+    gates = jacobian(lambda x: q._forward(x)[0], q.base.loc.detach()).diagonal()
+    expected = 1.0 / (1.0 + math.exp(-1.0 - 3.0 * math.tanh((bias - 1.0) / 3.0)))
+    torch.testing.assert_close(gates, torch.full_like(gates, expected), rtol=0, atol=0.03)
+
+
+def test_a_bias_whose_gates_hardly_learn_is_refused() -> None:
+    """Beyond the gates' range, -2 to 4, their slope dies out: at its ends it is 0.42 of that in the middle."""
+    for bias in (-2.1, 4.1, 30.0):
+        with pytest.raises(ConfigError, match=r"gate_bias' is .*(greater than or equal to -2|less than or equal to 4)"):
+            parse(InverseAutoregressivePosteriorConfig, {"gate_bias": bias}, "test")
+    for bias, share in ((1.0, 1.0), (-2.0, 0.42), (4.0, 0.42)):
+        raw = torch.tensor([0.0, bias], dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(_gated(raw)[1], raw)
+        assert slope[1].item() == pytest.approx(share, abs=0.001)
 
 
 def test_points_far_away_have_no_density_and_no_nan() -> None:

@@ -14,6 +14,7 @@ from textvae.distributions import DiagonalGaussian, Estimator, GaussianMixture
 from textvae.models import TextVAE, TextVAEConfig
 from textvae.objectives import ELBOConfig
 from textvae.posteriors import MixturePosteriorConfig
+from textvae.priors import MixturePriorConfig
 
 ESTIMATORS: tuple[Estimator, ...] = ("pathwise", "stratified", "score")
 Parameters = tuple[Tensor, Tensor, Tensor]
@@ -271,3 +272,13 @@ def test_importance_weights_of_a_stratified_posterior_sum_its_components_out() -
     log_w = (terms.log_px_z_SB + group.log_p_SU - group.log_q_SU + terms.log_weight_SB).double()
     expected = log_w.view(5, 3, 4).logsumexp(1) + math.log(5)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.3, 1.0, 4.0])
+def test_the_means_of_a_mixture_prior_start_as_far_apart_as_asked(spread: float) -> None:
+    """4000 means: a standard deviation of `spread` within 4 standard errors; log p is of the mixture of these."""
+    prior = MixturePriorConfig(components=1000, spread=spread).build(latent_dim=4)
+    assert prior.loc_KD.std().item() == pytest.approx(spread, abs=4 * spread / 8000**0.5)
+    z = torch.randn(5, 4)
+    by_component = -0.5 * (z.unsqueeze(1) - prior.loc_KD).square().sum(-1) - 2 * math.log(2 * math.pi)
+    torch.testing.assert_close(prior().log_prob(z), by_component.logsumexp(1) - math.log(1000), rtol=1e-4, atol=1e-4)

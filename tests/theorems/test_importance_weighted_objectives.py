@@ -18,6 +18,7 @@ from textvae.config import parse
 from textvae.errors import ConfigError
 from textvae.objectives import ELBOConfig, InfoVAEConfig, IWAEConfig, RenyiConfig, UnregularizedConfig, mmd_squared
 from textvae.training import TrainConfig, train
+from textvae.types import LatentTerms
 
 BUILD = {"steps_per_epoch": 1, "total_steps": 1}
 GRADIENTS = ["plain", "sticking_the_landing", "doubly_reparameterized"]
@@ -135,6 +136,66 @@ def test_renyi_runs_from_the_importance_weighted_bound_to_the_elbo() -> None:
     torch.testing.assert_close(bounds[4], by_samples, atol=5e-3, rtol=0)
     with pytest.raises(ConfigError, match="use the objective elbo"):
         parse(RenyiConfig, {"alpha": 1.0}, "test")
+
+
+RISE: dict[str, Any] = {"kind": "linear", "start": 0, "end": 10, "unit": "steps", "final": 1.5}
+"""By step 0, 4 and 10: weights 0, 0.6 and 1.5."""
+
+
+def stratified_terms() -> LatentTerms:
+    """Three observations, four samples of unequal weights: the numbers that the formulas below are made of."""
+    model = oracle.LinearGaussianModel(torch.tensor([oracle.X] * 3, dtype=torch.float64))
+    terms = model.terms(model.batch(), 4)
+    return replace(terms, log_weight_SB=torch.randn(4, 3, dtype=torch.float64).log_softmax(0))
+
+
+def by_hand(terms: LatentTerms) -> tuple[np.ndarray, ...]:
+    """log p(x|z), log p(z) - log q(z|x) and the weights of the samples."""
+    group = terms.latents[0]
+    assert group.log_q_SU is not None
+    parts = (terms.log_px_z_SB, group.log_p_SU - group.log_q_SU, terms.log_weight_SB.exp())
+    return tuple(part.detach().numpy() for part in parts)
+
+
+@pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (4, 0.6), (10, 1.5)])
+def test_the_weight_of_the_kl_is_within_every_importance_weight(step: int, weight: float) -> None:
+    """w_s = p(x|z_s) (p(z_s) / q(z_s|x))^weight: IWAE is -log E w, Renyi -1 / (1 - alpha) log E w^(1 - alpha)."""
+    terms = stratified_terms()
+    log_px_SB, log_ratio_SB, share_SB = by_hand(terms)
+    w_SB = np.exp(log_px_SB + weight * log_ratio_SB)
+    losses: list[tuple[Any, np.ndarray]] = [
+        (IWAEConfig(samples=4, gradient=gradient, kl_weight=RISE), -np.log((share_SB * w_SB).sum(0)))  # type: ignore[arg-type]
+        for gradient in GRADIENTS
+    ]
+    for alpha in (-1.0, 0.0, 0.3, 0.9, 2.0):
+        power = 1.0 - alpha
+        expected_B = -np.log((share_SB * w_SB**power).sum(0)) / power
+        losses.append((RenyiConfig(alpha=alpha, samples=4, kl_weight=RISE), expected_B))
+    for objective, expected_B in losses:
+        out = objective.build(**BUILD)(terms, step)
+        np.testing.assert_allclose(out.loss_B.detach(), expected_B, rtol=1e-10)
+        nll_B = -(share_SB * log_px_SB).sum(0)
+        np.testing.assert_allclose(out.metrics_B["kl_penalty"], expected_B - nll_B, rtol=1e-8, atol=1e-10)
+        assert out.kl_weight == weight
+
+
+@pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (4, 0.6), (10, 1.5)])
+@pytest.mark.parametrize(("alpha", "scale"), [(1.0, 10.0), (0.25, 2.0), (-0.5, 1.5), (0.0, 1.0)])
+def test_info_vae_weighs_both_of_its_penalties(alpha: float, scale: float, step: int, weight: float) -> None:
+    """nll + weight ((1 - alpha) KL + (alpha + scale - 1) MMD^2), with the MMD^2 that is charged alone at alpha = 1."""
+    terms = stratified_terms()
+    log_px_SB, _, share_SB = by_hand(terms)
+    nll_B, kl_B = -(share_SB * log_px_SB).sum(0), terms.latents[0].kl_U
+    assert kl_B is not None
+
+    def loss(step: int, **settings: Any) -> np.ndarray:
+        torch.manual_seed(0)
+        return InfoVAEConfig(**settings).build(**BUILD)(terms, step).loss_B.detach().numpy()
+
+    mmd_B = loss(0, alpha=1.0, scale=1.0) - nll_B
+    assert np.abs(mmd_B).min() > 0.01
+    penalty_B = (1.0 - alpha) * kl_B.detach().numpy() + (alpha + scale - 1.0) * mmd_B
+    np.testing.assert_allclose(loss(step, alpha=alpha, scale=scale, weight=RISE), nll_B + weight * penalty_B, rtol=1e-9)
 
 
 def test_info_vae_without_its_extras_is_the_elbo() -> None:

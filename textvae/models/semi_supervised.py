@@ -23,7 +23,14 @@ from textvae.layers import at_least_float32
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import seeing_target
-from textvae.models.support import has_density, require_density, require_same_support, sees_codes, vector_dim_of
+from textvae.models.support import (
+    has_density,
+    require_density,
+    require_floor,
+    require_same_support,
+    sees_codes,
+    vector_dim_of,
+)
 from textvae.models.text_vae import kl_at, levels_of, to_device
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
 from textvae.priors import PriorConfig, StandardNormalPriorConfig
@@ -51,6 +58,7 @@ class SemiSupervisedConfig(Component):
                 "posterior gaussian"
             )
         require_density(self.posterior, self.prior)
+        require_floor(self.posterior, self.prior)
         if getattr(self.prior, "num_labels", 0) or vector_dim_of(self):
             raise ValueError(
                 "a semi_supervised model tries every label itself, and its prior is that of any sentence; use one that "

@@ -169,6 +169,21 @@ def require_density(posterior: Component, prior: Component) -> None:
         )
 
 
+def require_floor(posterior: Component, prior: Component) -> None:
+    """Refuse a floor under the KL to N(0, I), which a posterior commits to, beside a prior that learns to be another.
+
+    Raises:
+        ValueError: for pydantic to report, as this is called while a config is checked.
+    """
+    rate = getattr(posterior, "committed_rate", 0.0)
+    if rate and is_learned(prior):
+        raise ValueError(
+            f"posterior.committed_rate = {rate:g} is a floor under the KL to a standard normal, and a {prior.kind} "
+            "prior is learned and could come to the posterior; use the prior standard_normal, or leave out "
+            f'committed_rate and set objective.free_bits = {{ kind = "rate", nats = {rate:g} }}'
+        )
+
+
 def has_fixed_mean(posterior: Component | None) -> bool:
     """Whether the mean of a posterior is the same for every sentence, so that no unit is active however z is used.
 

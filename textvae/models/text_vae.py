@@ -21,7 +21,7 @@ from textvae.generation import inference
 from textvae.models import storage
 from textvae.models.base import TextModel
 from textvae.models.log_joint import LogJoint, seeing_target
-from textvae.models.support import require_codes, require_density, require_same_support, support_of
+from textvae.models.support import require_codes, require_density, require_floor, require_same_support, support_of
 from textvae.posteriors import GaussianPosteriorConfig, NeedsJoint, PosteriorConfig, Refined
 from textvae.priors import Prior, PriorConfig, StandardNormalPriorConfig
 from textvae.text.batching import encode_texts
@@ -42,6 +42,7 @@ class TextVAEConfig(Component):
     def _codes_share_a_space(self) -> TextVAEConfig:
         require_same_support(self.posterior, self.prior, self.latent_dim)
         require_density(self.posterior, self.prior)
+        require_floor(self.posterior, self.prior)
         require_codes(self.posterior, self.prior)
         return self
 

@@ -33,7 +33,9 @@ class GaussianPosteriorConfig(Component):
     factorizes: ClassVar[bool] = True
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
     batch_norm: BatchNormConfig | None = Field(None, description="of the means over the sentences of a batch")
-    committed_rate: float = Field(0.0, ge=0, description="least KL to a standard normal, nats per sentence; 0 for none")
+    committed_rate: float = Field(
+        0.0, ge=0, description="least KL to the prior standard_normal, nats per sentence; 0 for none"
+    )
 
     @property
     def sees_batch(self) -> bool:
@@ -85,8 +87,8 @@ class GaussianPosterior(Posterior):
     `committed_rate` (delta-VAE, Razavi et al. 2019, arXiv 1901.03416, here with independent dimensions): scales stay
     below the s < 1 at which (s^2 - 1 - log s^2) / 2 is this many nats shared equally by the D dimensions, so that each
     sentence's KL is above the floor even where the mean is 0. It is spent on narrow posteriors, not on telling
-    sentences apart: a decoder may ignore z, and then the bound is just so much worse. The floor is for the standard
-    normal prior; against another prior nothing is promised.
+    sentences apart: a decoder may ignore z, and then the bound is just so much worse. A prior that learns could come to
+    such a posterior, so models refuse one beside it.
 
     Args:
         config: its settings.

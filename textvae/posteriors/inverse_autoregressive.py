@@ -25,7 +25,13 @@ class InverseAutoregressivePosteriorConfig(Component):
     hidden_dim: int = Field(64, gt=0, description="units of a hidden layer of each step's network")
     hidden_layers: int = Field(1, ge=1)
     context_dim: int = Field(32, gt=0, description="what the networks see of the sentence")
-    gate_bias: float = Field(2.0, description="where the gates start; 2 lets 88 % of a coordinate through")
+    gate_bias: float = Field(
+        2.0,
+        ge=-2,
+        le=4,
+        description="where the gates start, before their sigmoid; 2 lets 88 % of a coordinate through. They are bent "
+        "into -2 .. 4, and a start beyond that would hardly learn",
+    )
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation of the base")
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> InverseAutoregressivePosterior:

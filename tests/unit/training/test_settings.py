@@ -7,9 +7,10 @@ from typing import Any, get_args
 
 import pytest
 
-from tests.components import OBJECTIVES
+from tests.components import OBJECTIVES, PRIORS
 from tests.unit.training.helpers import LANGUAGE_MODEL, MODEL, config
 from textvae.errors import ConfigError
+from textvae.models.support import is_learned
 from textvae.objectives import ScheduleConfig
 from textvae.training import TrainConfig
 from textvae.training.phases import weight_of
@@ -40,6 +41,8 @@ def fresh(decoder_after: int = 2, **schedule: Any) -> dict[str, Any]:
 SEMI = {"model": {**MODEL, "kind": "semi_supervised"}}
 NORMALIZED: dict[str, Any] = {"posterior": {"kind": "gaussian", "batch_norm": {}}}
 STEIN: dict[str, Any] = {"objective": {"kind": "stein"}}
+COMMITTED: dict[str, Any] = {"posterior": {"kind": "gaussian", "committed_rate": 2.0}, "latent_dim": 4}
+LEARNED = [(p, "text_vae") for p in PRIORS if is_learned(PRIORS[p])] + [("mixture", "semi_supervised")]
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "words of a code": (
@@ -50,6 +53,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         posterior(kind="gaussian", committed_rate=10_000.0),
         r"committed_rate = 10000 over 3 dimensions needs scales below .*min_scale = 0.0001; commit to less than 26.1",
     ),
+    **{
+        f"committed rate, {prior}": (
+            {"model": {**MODEL, "kind": kind, **COMMITTED, "prior": PRIORS[prior].model_dump(mode="json")}},
+            f"committed_rate = 2 is a floor under the KL to a standard normal, and a {PRIORS[prior].kind} prior is "
+            r'learned.*; use the prior standard_normal, or leave out .*free_bits = \{ kind = "rate", nats = 2 \}',
+        )
+        for prior, kind in LEARNED
+    },
     "epochs of the weight": (
         weight(**linear(0, 30)),
         r"final weight only after 30 epochs, and training ends after epochs = 5.*; let it rise earlier",
@@ -134,6 +145,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }
 ACCEPTED: dict[str, dict[str, Any]] = {
     "committed rate": posterior(kind="gaussian", committed_rate=26.0),
+    "committed rate, the prior it is for": {"model": {**MODEL, **COMMITTED, "prior": {"kind": "standard_normal"}}},
+    "no rate beside a learned prior": {
+        "model": {**MODEL, "posterior": {"kind": "gaussian"}, "prior": {"kind": "mixture"}},
+        "objective": {"kind": "elbo", "free_bits": {"kind": "rate", "nats": 2.0}},
+    },
     "to the last epoch": weight(**linear(0, 5)),
     "all of training": weight(**linear(0, 1, "fraction")),
     "a sigmoid": weight(kind="sigmoid"),
