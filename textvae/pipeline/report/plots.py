@@ -123,7 +123,7 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
 def _by_epoch(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
     """The mean of each epoch at its last step; nothing where there are few points, or few epochs.
 
-    Most batches are of sentences of like lengths, so that a mean over a few of them tells their lengths before all else.
+    Most batches are of like lengths, so that a mean over a few of them tells the lengths before all else.
     """
     epochs: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
