@@ -26,7 +26,7 @@ from tests.oracles import markov_mixture
 from tests.oracles.corpus import ListCorpus
 from textvae.distributions import DiagonalGaussian, LatentDistribution
 from textvae.encoders import LSTMEncoderConfig
-from textvae.evaluation import EvaluateConfig, active_units, evaluate, information
+from textvae.evaluation import EvaluateConfig, active_units, evaluate, information, likelihood
 from textvae.evaluation.information import active_units_of_sums, log_aggregated
 from textvae.models import TextVAEConfig
 from textvae.posteriors import GaussianPosteriorConfig, ZeroMeanPosteriorConfig
@@ -94,11 +94,18 @@ def test_kl_is_what_codes_say_and_what_they_are_together(posterior: str, prior: 
     assert found.marginal_kl == pytest.approx((log_marginal_N - log_p_N).mean().item(), rel=1e-6)
 
 
-def test_information_is_the_same_in_batches_of_other_sizes() -> None:
+def test_the_identity_holds_for_a_gaussian_model() -> None:
+    """Beside its closed KL, and in batches of other sizes."""
     config = TextVAEConfig(latent_dim=3, encoder=LSTMEncoderConfig(**SMALL))
     model = scramble(config.build(vocab_size=12, max_tokens=9), scale=0.8)
     corpus = sentences(400)
-    found, again = (information(model, corpus, np.arange(400), batch_tokens=tokens) for tokens in (16_384, 200))
+    found = information(model, corpus, np.arange(400))
+    kl = likelihood(model, corpus, num_samples=1).kl
+    # The same samples stand in both parts, so their sum is the Monte Carlo KL of 400 single samples.
+    assert found.mi + found.marginal_kl == pytest.approx(kl.mean(), abs=0.3)
+    assert 0 < found.mi < found.mi_cap == pytest.approx(math.log(400))
+    # In batches of other sizes, the same number.
+    again = information(model, corpus, np.arange(400), batch_tokens=200)
     assert again.mi == pytest.approx(found.mi, rel=1e-5)
     np.testing.assert_allclose(again.means_ND, found.means_ND, atol=1e-5)
 

@@ -65,9 +65,10 @@ def test_the_loss_of_info_vae_is_what_it_trains_on(corpora: Corpora, tmp_path: P
     fit(corpora, tmp_path / "b", "info_vae", objective={"kind": "info_vae", "scale": 0.0}, epochs=1)
     (line,) = validation_lines(tmp_path / "b")
     assert line["valid_loss"] == pytest.approx(line["valid_nll"], rel=1e-5)
-    fit(corpora, tmp_path / "c", "info_vae", epochs=1)
+    # Large batches, since the discrepancy of a few sentences is without bias and so at times below zero.
+    fit(corpora, tmp_path / "c", "info_vae", epochs=1, batch_tokens=4096)
     (line,) = validation_lines(tmp_path / "c")
-    assert abs(line["valid_loss"] - line["valid_nll"]) > 0.1, "without bias, and so at times below zero"
+    assert line["valid_loss"] > line["valid_nll"] + 0.1
 
 
 @pytest.mark.parametrize("kind", [*COMPETING, "batch_norm"])

@@ -34,6 +34,7 @@ from textvae.text.corpora.base import Example
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import DivergedError, TrainResult, train
+from textvae.training.result import RESULT_FILE
 from textvae.types import Batch, LatentTerms
 
 Corpora = tuple[TokenizedCorpus, TokenizedCorpus, Tokenizer]
@@ -554,6 +555,7 @@ def test_seconds_are_added_up_over_sittings(corpora: Corpora, tmp_path: Path) ->
     result = fit(corpora, tmp_path, epochs=3)
     assert result.seconds < time.perf_counter() - started
     assert result.seconds >= lines(tmp_path)[-1]["seconds"]
+    assert RESULT_FILE == "result.json"
 
 
 def test_a_prior_of_labels_is_told_how_often_each_was_seen(corpora: Corpora, tmp_path: Path) -> None:
