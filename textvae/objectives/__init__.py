@@ -23,8 +23,7 @@ from textvae.objectives.schedules import (
     Schedule,
     ScheduleConfig,
     SigmoidScheduleConfig,
-    is_always_one,
-    is_always_zero,
+    is_always,
 )
 from textvae.objectives.stein import Stein, SteinConfig
 from textvae.objectives.unregularized import Unregularized, UnregularizedConfig
@@ -64,8 +63,7 @@ __all__ = [
     "TargetFreeBitsConfig",
     "Unregularized",
     "UnregularizedConfig",
-    "is_always_one",
-    "is_always_zero",
+    "is_always",
     "kl_by_level",
     "kl_by_sentence",
     "local_mean",

@@ -13,7 +13,7 @@ from textvae.config import Component
 from textvae.errors import ConfigError
 from textvae.objectives.elbo import BatchMean, kl_by_sentence, local_mean
 from textvae.objectives.importance_weights import output
-from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig, is_always_zero
+from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig, is_always
 from textvae.types import LatentGroup, LatentTerms, ObjectiveOutput
 
 _WIDTHS = (0.5, 1.0, 2.0)
@@ -42,7 +42,7 @@ class InfoVAEConfig(Component):
 
     @property
     def trains_prior(self) -> bool:
-        return (self.alpha, self.scale) != (1.0, 0.0) and not is_always_zero(self.weight)
+        return (self.alpha, self.scale) != (1.0, 0.0) and not is_always(self.weight, 0.0)
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> InfoVAE:
         schedule = self.weight.build(steps_per_epoch=steps_per_epoch, total_steps=total_steps)

@@ -183,23 +183,14 @@ ScheduleConfig = Annotated[
 ]
 
 
-def is_always_one(schedule: ScheduleConfig) -> bool:
-    """Whether every step has the weight 1.
+def is_always(schedule: ScheduleConfig, weight: float) -> bool:
+    """Whether every step has this weight.
 
-    >>> is_always_one(ConstantScheduleConfig()), is_always_one(LinearScheduleConfig())
+    >>> is_always(ConstantScheduleConfig(weight=0.0), 0.0), is_always(LinearScheduleConfig(initial=0.0), 0.0)
+    (True, False)
+    >>> is_always(ConstantScheduleConfig(), 1.0), is_always(LinearScheduleConfig(), 1.0)
     (True, False)
     """
     if isinstance(schedule, ConstantScheduleConfig):
-        return schedule.weight == 1
-    return schedule.final == 1 and getattr(schedule, "initial", 0.0) == 1
-
-
-def is_always_zero(schedule: ScheduleConfig) -> bool:
-    """Whether no step has a weight.
-
-    >>> is_always_zero(ConstantScheduleConfig(weight=0.0)), is_always_zero(LinearScheduleConfig(initial=0.0))
-    (True, False)
-    """
-    if isinstance(schedule, ConstantScheduleConfig):
-        return schedule.weight == 0
-    return schedule.final == 0 and getattr(schedule, "initial", 0.0) == 0
+        return schedule.weight == weight
+    return schedule.final == weight and getattr(schedule, "initial", 0.0) == weight

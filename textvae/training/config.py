@@ -20,7 +20,7 @@ from textvae.models.support import (
     plain_prior,
     vector_dim_of,
 )
-from textvae.objectives import ELBOConfig, ObjectiveConfig, is_always_one, is_always_zero
+from textvae.objectives import ELBOConfig, ObjectiveConfig, is_always
 from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
 from textvae.training.initial import StartFromConfig
@@ -249,9 +249,9 @@ def compares_codes(objective: ObjectiveConfig) -> bool:
 
 def _is_bound_at_weight_one(objective: ObjectiveConfig) -> bool:
     weight = getattr(objective, "kl_weight", None)
-    return weight is not None and is_always_one(weight)
+    return weight is not None and is_always(weight, 1.0)
 
 
 def _trains_prior(objective: ObjectiveConfig) -> bool:
     weight = getattr(objective, "kl_weight", None)
-    return getattr(objective, "trains_prior", True) and (weight is None or not is_always_zero(weight))
+    return getattr(objective, "trains_prior", True) and (weight is None or not is_always(weight, 0.0))
