@@ -103,6 +103,7 @@ def test_a_folder_brings_the_model_back(name: str, tmp_path: Path) -> None:
     torch.testing.assert_close(bound(again, batch), bound(model, batch), rtol=0, atol=0)
     assert again.tokenizer is not None and again.tokenizer.encode("two") == model.tokenizer.encode("two")
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        ".textvae",
         "README.md",
         "config.json",
         "model.safetensors",

@@ -16,6 +16,7 @@ import random
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def live(folder: Path, name: str, further: dict[str, Any], last: int | None = No
             training(folder, name, further)
             (folder / "operations").write_text(str(life.count))
             status = 0
+        except BaseException:
+            traceback.print_exc()  # a child's own last words
         finally:
             os._exit(status)
     _, status = os.waitpid(pid, 0)

@@ -31,7 +31,7 @@ def killed_and_whole(folder: Path, least_kills: int, **further: Any) -> None:
     results = [json.loads((out / "result.json").read_text())["result"] for out in (whole, killed)]
     for name in ("steps", "epochs", "train_tokens", "best_epoch", "valid_elbo_nll", "stopped_early"):
         assert results[0][name] == results[1][name], name
-    assert sorted(path.name for path in killed.iterdir()) == ["metrics.jsonl", "model", "result.json"]
+    assert sorted(path.name for path in killed.iterdir()) == [".textvae", "metrics.jsonl", "model", "result.json"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")

@@ -149,7 +149,8 @@ class MaskedAutoregressive(nn.Module):
             mask = (above.unsqueeze(1) >= below).float()
             self.register_buffer(f"mask_{number}", mask, persistent=False)
         self.register_buffer("mask_direct", (seen_O.unsqueeze(1) >= seen_D).float(), persistent=False)
-        bounds = [int((seen_H < d).sum()) for d in range(dims + 1)]
+        # Hidden units that see fewer than d inputs, counted without looking into a tensor.
+        bounds = [-(-d * hidden_dim // dims) for d in range(dims + 1)]
         places = tuple(slice(start, stop) for start, stop in pairwise(bounds))
         self._slices = (places,) * hidden_layers
         last = self.layers[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ def run(
     Raises:
         TextVAEError: what is wrong, in one sentence.
     """
-    from textvae.pipeline.files import read_json
+    from textvae.disk import read_json
     from textvae.pipeline.recipe import read_recipe
     from textvae.pipeline.runner import run_recipe
 
@@ -58,7 +59,8 @@ def fit(
         texts: sentences; a tenth is set aside for validation and test.
         labels: of each text, None for none; with them a classifier is trained as well.
         minutes: about how long training may take on this machine.
-        out: where texts, recipe and run are kept; ``runs/fit`` when None.
+        out: where texts, recipe and run are kept; the first free one of ``runs/fit``, ``runs/fit-2``, ... when None.
+            Given again with the same texts, a training that was interrupted goes on.
         **settings: laid over the recipe; a dot is written as two underscores, such as ``train__epochs=3``.
 
     Returns:
@@ -69,22 +71,73 @@ def fit(
     """
     import json
 
+    from textvae.disk import write_text
     from textvae.errors import DataError
     from textvae.models import TextVAE
-    from textvae.pipeline.files import write_atomically
-    from textvae.pipeline.new import new_recipe
+    from textvae.pipeline.new import new_recipe, require_free
+    from textvae.pipeline.ownership import require_ours
+    from textvae.pipeline.stages import STAGES
 
     if isinstance(texts, str) or not len(texts):
         raise DataError("fit got one string or nothing where a list of sentences is expected; give several.")
     if labels is not None and len(labels) != len(texts):
         raise DataError(f"fit got {len(labels)} labels for {len(texts)} texts; give one for each, None for none.")
-    folder = Path("runs") / "fit" if out is None else Path(out)
     rows = [{"text": text} for text in texts]
     if labels is not None:
         rows = [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]  # type: ignore[dict-item]
-    file = folder / "texts.jsonl"
-    write_atomically(file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    recipe, _ = new_recipe(file, name="fit", minutes=minutes, out=folder, force=True)
+    folder = _fit_folder(None if out is None else Path(out))
+    file, recipe = folder / "texts.jsonl", folder / "fit.toml"
+    # Before any work: nothing of somebody else's may be where our files go.
+    require_free(recipe, force=True)
+    require_free(folder / "fit_corpus.toml", force=True)
+    require_ours(folder / "run", STAGES, ())
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if not _holds(file, content):
+        if os.path.lexists(file):
+            raise DataError(
+                f"{file} holds other texts, which fit does not write over; choose another out, or remove that folder."
+            )
+        write_text(file, content)
+    # Once made, the recipe stays: measured anew, the machine would be given other epochs, and what is trained be lost.
+    if not _made_for(recipe, minutes):
+        recipe, _ = new_recipe(file, name="fit", minutes=minutes, out=folder, force=True)
+        write_text(recipe, recipe.read_text(encoding="utf-8") + _minutes_comment(minutes))
     # The pictures and tables of the other stages cost little beside training.
     run(recipe, folder / "run", {name.replace("__", "."): value for name, value in settings.items()})
     return TextVAE.from_pretrained(folder / "run" / "train" / "model")
+
+
+def _fit_folder(out: Path | None) -> Path:
+    """The folder of a fit: the one that was asked for, or a free one."""
+    from textvae.disk import claim, new_folder
+    from textvae.errors import ConfigError, DataError
+
+    if out is not None:
+        claim(out, "fit", (), error=DataError)
+        return out
+    number = 1
+    while True:
+        folder = Path("runs") / ("fit" if number == 1 else f"fit-{number}")
+        number += 1
+        if os.path.lexists(folder):
+            continue
+        try:
+            new_folder(folder, "fit")
+        except ConfigError:
+            continue  # another process took it in this moment
+        return folder
+
+
+def _holds(file: Path, content: str) -> bool:
+    return file.is_file() and not file.is_symlink() and file.read_bytes() == content.encode()
+
+
+def _minutes_comment(minutes: float) -> str:
+    return f"# For {minutes:g} minutes.\n"
+
+
+def _made_for(recipe: Path, minutes: float) -> bool:
+    """Whether a recipe is one that `fit` made for so many minutes."""
+    if recipe.is_symlink() or not recipe.is_file():
+        return False
+    return recipe.read_bytes().endswith(_minutes_comment(minutes).encode())

@@ -8,11 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from textvae.disk import read_json
 from textvae.errors import ConfigError, DataError, ModelError
-from textvae.pipeline.files import read_json
 from textvae.pipeline.locate import find_model, run_of_model
 from textvae.pipeline.manifest import as_json
-from textvae.pipeline.runner import RECIPE_FILE, say
+from textvae.pipeline.ownership import RECIPE_FILE
+from textvae.pipeline.runner import say
 
 
 def load(run: str | Path, stage: str = "train") -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from textvae.pipeline.files import flush_folder, put_in_place, read_json, write_json
+from textvae.disk import LOCK, MARKER, flush_folder, read_json, write_json
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
@@ -72,10 +72,10 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Size of each file below a folder, and SHA-256 of those of at most `HASHED_BYTES`."""
+    """Size of each file below a folder, and SHA-256 of those of at most `HASHED_BYTES`; markers are left out."""
     described: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path != folder / MANIFEST:
+        if path.is_file() and path != folder / MANIFEST and path.name not in (MARKER, LOCK):
             entry: dict[str, Any] = {"bytes": path.stat().st_size}
             if entry["bytes"] <= HASHED_BYTES:
                 entry["sha256"] = _sha256(path)
@@ -96,26 +96,30 @@ def damage(folder: Path, manifest: Manifest) -> str | None:
     return None
 
 
-def recover(folder: Path) -> None:
-    """Finish what a crash may have cut in two: the renames that put a new output in an old one's place."""
-    partial, old = folder.with_name(folder.name + ".partial"), folder.with_name(folder.name + ".old")
-    finished = read_manifest(partial)
-    if finished is not None and damage(partial, finished) is None:
-        # The manifest is written last, so this one is complete and was one rename from its place.
-        put_in_place(partial, folder)
-    if old.exists() and not folder.exists():
-        old.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def as_json(value: Any) -> Any:
-    """A config or a result as plain JSON values."""
-    return json.loads(json.dumps(value, default=_plain))
+    """A config or a result as plain JSON values. What is no number (NaN, infinities) is absent from a table."""
+    return _finite(json.loads(json.dumps(value, default=_plain)))
+
+
+def _finite(value: Any) -> Any:
+    """
+    >>> _finite({"a": float("nan"), "b": [1.0, float("inf")]})
+    {'b': [1.0, None]}
+    """
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items() if not _no_number(one)}
+    if isinstance(value, list):
+        return [None if _no_number(one) else _finite(one) for one in value]
+    return value
+
+
+def _no_number(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _plain(value: Any) -> Any:

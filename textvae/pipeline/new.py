@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textvae.disk import new_folder, write_text
+from textvae.disk.markers import not_ours
 from textvae.errors import ConfigError, DataError
-from textvae.pipeline.files import write_atomically
 
 if TYPE_CHECKING:
     from textvae.text.inspect import FileReport
@@ -43,6 +45,9 @@ SIZES = (Size(64, 64, 16), Size(128, 96, 24), Size(192, 128, 24), Size(256, 256,
 MIN_EPOCHS, WANTED_EPOCHS, MAX_EPOCHS = 3, 12, 40
 MIN_VOCABULARY = 4000
 
+_CARD_COMMENT, _RECIPE_COMMENT = "The corpus card of", "Made by `textvae new"
+"""How the files begin that `new` writes: by this it knows them."""
+
 
 def new_recipe(
     file: str | Path,
@@ -60,7 +65,7 @@ def new_recipe(
         name: of the recipe; the file's by default.
         minutes: about how long training may take.
         out: the folder to write to.
-        force: overwrite what is there.
+        force: overwrite a recipe and a card that this function wrote; other files are never touched.
         operations_per_second: of this machine; measured when None.
 
     Returns:
@@ -79,22 +84,40 @@ def new_recipe(
     folder = Path(out)
     recipe_path, card_path = folder / f"{name}.toml", folder / f"{name}_corpus.toml"
     for path in (recipe_path, card_path):
-        if path.exists() and not force:
-            raise ConfigError(f"{path} exists; choose another --name or --out, or overwrite it by --force.")
+        require_free(path, force)
     if found.examples < 20:
         raise DataError(f"{file} has {found.examples} texts; a model needs at least 20, and some thousands to be good.")
     speed = operations_per_second or measure_operations_per_second()
     found = affordable_vocabulary(found, minutes, speed)
     size, epochs = choose_size(found, minutes, speed)
     labels = found.label_counts if found.label_column is not None and 2 <= len(found.label_counts) <= 50 else {}
-    write_atomically(card_path, to_toml(_card(found, name), f"The corpus card of {name}: where the text is."))
-    write_atomically(
-        recipe_path,
-        to_toml(
-            _recipe(found, name, card_path.stem, size, epochs, labels), f"Made by `textvae new {Path(file).name}`."
-        ),
-    )
+    if not os.path.lexists(folder):
+        new_folder(folder, "recipes")
+    card, recipe = _card(found, name), _recipe(found, name, card_path.stem, size, epochs, labels)
+    write_text(card_path, to_toml(card, f"{_CARD_COMMENT} {name}: where the text is."))
+    write_text(recipe_path, to_toml(recipe, f"{_RECIPE_COMMENT} {Path(file).name}`."))
     return recipe_path, _notes(found, size, epochs, minutes, labels)
+
+
+def require_free(path: Path, force: bool) -> None:
+    """Refuse to write where something is, unless it is what `new` wrote there before and it may be overwritten.
+
+    Raises:
+        ConfigError: it is somebody else's, or may not be overwritten.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_file() or not _is_ours(path):
+        raise not_ours(path)
+    if not force:
+        raise ConfigError(f"{path} exists; choose another --name or --out, or overwrite it by --force.")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether `new` wrote a file: its first line says so."""
+    with path.open("rb") as stream:
+        beginning = stream.read(200)
+    return beginning.startswith((f"# {_CARD_COMMENT}".encode(), f"# {_RECIPE_COMMENT}".encode()))
 
 
 def choose_size(found: FileReport, minutes: float, operations_per_second: float) -> tuple[Size, int]:

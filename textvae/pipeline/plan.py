@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from textvae import __version__
+from textvae.disk import read_json
 from textvae.errors import ConfigError, ModelError
-from textvae.pipeline.files import read_json
 from textvae.pipeline.fingerprint import changes, fingerprint
 from textvae.pipeline.manifest import Manifest, as_json, damage, read_manifest
+from textvae.pipeline.ownership import BEGUN, partial_of
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.sources import SOURCE, Planned, source_fingerprint
 from textvae.pipeline.stage import Stage
-
-BEGUN = "begun.json"
-"""In a `.partial` folder: the fingerprint of what is being made there, and those of what it is made from."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,7 @@ def begun(place: Path) -> str | None:
 
 def _begun(place: Path) -> tuple[str | None, dict[str, str]]:
     try:
-        found = read_json(place.with_name(place.name + ".partial") / BEGUN)
+        found = read_json(partial_of(place) / BEGUN)
         return str(found["fingerprint"]), dict(found.get("inputs", {}))
     except (OSError, ValueError, KeyError, TypeError):
         return None, {}

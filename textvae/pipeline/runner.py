@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,18 +11,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from textvae.disk import held, read_json, remove_unfinished, write_json
 from textvae.pipeline.duration import duration
-from textvae.pipeline.files import put_in_place, read_json, write_json
-from textvae.pipeline.lock import locked
-from textvae.pipeline.manifest import Manifest, as_json, describe_files, read_manifest, recover
-from textvae.pipeline.plan import BEGUN, Step, begun, make_plan
+from textvae.pipeline.manifest import Manifest, as_json, describe_files, read_manifest
+from textvae.pipeline.ownership import (
+    BEGUN,
+    PAGE_FILE,
+    RECIPE_FILE,
+    REPORT_FILE,
+    begin_output,
+    claim_run,
+    partial_of,
+    put_in_place,
+    recover,
+    require_ours,
+    write_own,
+)
+from textvae.pipeline.plan import Step, begun, make_plan
 from textvae.pipeline.processes import Team
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.sources import Planned
 from textvae.pipeline.stage import RESULTS, Stage, Work
 
-RECIPE_FILE = "recipe.json"
-"""In the run folder: the recipe as it was run, for the commands that use the run afterwards."""
+_NOTHING = "nothing to do: everything is up to date."
 
 
 def say(line: str) -> None:
@@ -70,23 +81,42 @@ def run_recipe(
 
         report = build_report
     out = Path("runs") / recipe.name if out is None else out
-    if dry_run:
+    asked = [stage for stage in stages if stage.name in recipe.tables]
+
+    def plan() -> list[Step]:
         steps = make_plan(recipe, stages, out, only=only, force=force, planned=planned)
+        # Before any work: nothing of somebody else's may be where our files go.
+        require_ours(out, asked, [step.stage for step in steps if step.runs])
+        return steps
+
+    if dry_run:
+        steps = plan()
         for step in steps:
             say(str(step))
         return steps
     team = Team()
+    steps = plan()
+    # Nobody writes before everyone has planned.
+    team.wait()
+    if _is_finished(recipe, out, steps):
+        # Not even a lock is taken, so that this is so on a read-only disk too.
+        if team.is_main:
+            for step in steps:
+                say(str(step))
+            say(_NOTHING)
+        return steps
+    if team.is_main:
+        claim_run(out)
     # Several processes share a run folder: one of them holds it for all.
-    with locked(out) if team.is_main else nullcontext():
+    with held(out) if team.is_main else nullcontext():
         if team.is_main:
-            for stage in stages:
-                recover(out / stage.name)
-        # Everyone plans only when the leftovers of a crash are cleared, and from the same files.
+            recover(out, asked)
+        # Everyone plans again when the leftovers of a crash are cleared, and from the same files.
         team.wait()
-        steps = make_plan(recipe, stages, out, only=only, force=force, planned=planned)
+        steps = plan()
         team.wait()
         if team.is_main:
-            write_json(out / RECIPE_FILE, as_json(recipe.as_tables()))
+            write_own(out / RECIPE_FILE, _recipe_text(recipe))
         began = time.monotonic()
         for i, step in enumerate(steps):
             if not any(later.runs and later.stage.all_processes for later in steps[i:]):
@@ -105,11 +135,11 @@ def run_recipe(
         ran = [step for step in steps if step.runs]
         if ran or not _report_is_current(out, steps):
             report(recipe, out)
-            say(f"report: {out / 'report.html'}")
+            say(f"report: {out / PAGE_FILE}")
         if ran:
             say(f"done: {', '.join(step.stage.name for step in ran)} in {duration(time.monotonic() - began)}.")
         else:
-            say("nothing to do: everything is up to date.")
+            say(_NOTHING)
     return steps
 
 
@@ -152,7 +182,7 @@ def _run_step(
     step: Step, recipe: Recipe, stages: Sequence[Stage], out: Path, team: Team, say: Callable[[str], None]
 ) -> None:
     stage, place = step.stage, out / step.stage.name
-    partial = place.with_name(stage.name + ".partial")
+    partial = partial_of(place)
     if team.is_main:
         say(f"{stage.name}: running {step.reason}")
         _begin(partial, place, step)
@@ -174,10 +204,11 @@ def _run_step(
     # A stage that went on from an earlier sitting, however that one ended, counts its time itself.
     seconds = float(results.get("seconds", time.monotonic() - began))
     (partial / BEGUN).unlink(missing_ok=True)
+    remove_unfinished(partial)
     write_json(partial / RESULTS, results)
     finished = replace(step.draft, seconds=round(seconds, 3), results=results, files=describe_files(partial))
     finished.write(partial)
-    put_in_place(partial, place)
+    put_in_place(partial, place, stage)
     say(f"{stage.name}: finished in {duration(seconds)}")
 
 
@@ -185,17 +216,31 @@ def _begin(partial: Path, place: Path, step: Step) -> None:
     """Make the folder a stage writes into, or keep an interrupted one."""
     if step.stage.resumes and begun(place) == step.draft.fingerprint and "--force" not in step.reason:
         return
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    begin_output(partial, step.stage)
     write_json(partial / BEGUN, {"fingerprint": step.draft.fingerprint, "inputs": step.draft.inputs})
+
+
+def _recipe_text(recipe: Recipe) -> str:
+    return json.dumps(as_json(recipe.as_tables()), indent=2, ensure_ascii=False) + "\n"
+
+
+def _is_finished(recipe: Recipe, out: Path, steps: Sequence[Step]) -> bool:
+    """Whether there is nothing to run, to write or to clear away."""
+    if any(step.runs or partial_of(out / step.stage.name).exists() for step in steps):
+        return False
+    try:
+        known = (out / RECIPE_FILE).read_text(encoding="utf-8") == _recipe_text(recipe)
+    except (OSError, ValueError):
+        known = False
+    return known and _report_is_current(out, steps)
 
 
 def _report_is_current(out: Path, steps: Sequence[Step]) -> bool:
     try:
-        built_from = read_json(out / "report.json")["run"]["fingerprints"]
+        built_from = read_json(out / REPORT_FILE)["run"]["fingerprints"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    if not (out / "report.html").is_file():
+    if not (out / PAGE_FILE).is_file():
         return False
     return all(built_from.get(step.stage.name) == step.draft.fingerprint for step in steps)
 

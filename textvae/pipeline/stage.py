@@ -66,6 +66,11 @@ class Stage(ABC):
         """The type of its table; imports what it needs itself, so that reading a recipe stays cheap."""
 
     @abstractmethod
+    def files(self) -> tuple[str, ...]:
+        """The names of the files that it writes, as `textvae.disk.matches` takes them: all else in its folder is
+        somebody's and left alone. `results.json` and `details.json` need not be named."""
+
+    @abstractmethod
     def run(self, work: Work) -> dict[str, Any]:
         """Write the output into `work.folder` and return its numbers."""
 

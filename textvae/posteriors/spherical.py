@@ -148,6 +148,6 @@ def _require_reachable(family: Callable[..., RotationallySymmetric], latent_dim:
 
 def _rate(family: Callable[..., RotationallySymmetric], latent_dim: int, concentration: float) -> float:
     """KL(q || uniform) of this concentration, nats."""
-    loc_D = F.one_hot(torch.tensor(0), latent_dim).double()
-    q = family(loc_D, torch.tensor(concentration, dtype=torch.float64), validate_args=False)
+    loc_D = F.one_hot(torch.tensor(0, device="cpu"), latent_dim).double()
+    q = family(loc_D, torch.tensor(concentration, dtype=torch.float64, device="cpu"), validate_args=False)
     return q.kl_to_uniform().item()

@@ -31,6 +31,7 @@ from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig, TrainResult, train
+from textvae.training.folder import claim_training
 
 
 class ClassifyConfig(Config):
@@ -150,7 +151,7 @@ def train_classifier(
     names = train_corpus.label_names
     if len(names) < 2:
         raise ConfigError("the corpus has no labels, so it cannot have a [classify] stage; remove it from the recipe.")
-    out.mkdir(parents=True, exist_ok=True)
+    claim_training(out)
     shown = choose_labelled(np.asarray(train_corpus.labels), config.labels, len(names), seed)
     hidden = np.setdiff1d(np.arange(len(train_corpus)), shown)
     if config.unlabelled is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import operator
-import tempfile
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
@@ -21,10 +21,11 @@ import numpy as np
 import pyarrow as pa
 
 from textvae.config import Config
+from textvae.disk import FreshFolder, atomic_path, machine_errors, sweep
+from textvae.disk.markers import not_ours
 from textvae.errors import DataError
 from textvae.text.batching import gather_batch
 from textvae.text.corpora.base import Example
-from textvae.text.files import atomic_path, explain_full_disk
 from textvae.text.normalize import normalize
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import NO_LABEL, UNK_ID, Batch
@@ -141,17 +142,20 @@ def write_tokenized(
         label_names: the labels there are, in the order of their ids; None writes no labels.
 
     Raises:
-        DataError: an unknown label, a text too long under ``error``, or nothing to write.
-        MachineError: the disk is full.
+        DataError: an unknown label, a text too long under ``error``, nothing to write, or a file that is not ours in
+            the way.
+        MachineError: the disk refuses.
     """
     path = Path(path)
     label_ids = None if label_names is None else {name: i for i, name in enumerate(label_names)}
     counts = dict.fromkeys(SplitReport.model_fields, 0)
-    with explain_full_disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path) and not _is_tokenized(path):
+        raise not_ours(path, DataError)
+    with machine_errors(path):
+        sweep(path.parent)
         # Beside the result, not in /tmp: a large corpus must fit where its result does.
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder, atomic_path(path) as part:
-            columns = _Columns(Path(folder))
+        with FreshFolder(path.parent, "columns of a corpus") as folder, atomic_path(path) as part:
+            columns = _Columns(folder.path)
             try:
                 stream = iter(examples)
                 while chunk := list(islice(stream, _CHUNK)):
@@ -179,6 +183,16 @@ def write_tokenized(
             finally:
                 columns.close()
     return report
+
+
+def _is_tokenized(path: Path) -> bool:
+    """Whether a file is one that `write_tokenized` wrote."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            return False
+        return _METADATA in (pa.ipc.open_file(pa.memory_map(str(path))).schema.metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
 
 
 def _rows(

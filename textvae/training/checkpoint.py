@@ -4,6 +4,7 @@ A checkpoint is a folder that appears by one rename, with its files and the fold
 crash at any moment leaves only whole ones::
 
     step-00000123-epoch-0004/
+        .textvae             the marker of our folders
         model.safetensors    the weights
         best.safetensors     the weights of the best epoch so far (a hard link where the disk has them)
         state.pt             optimizer, random states, counters; read with weights_only=True, so nothing in it runs
@@ -14,30 +15,31 @@ The last two are kept: should the newest be damaged, the one before it serves.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
 import shutil
 import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
-from safetensors.torch import load_model, save_model
 from torch import nn
 
-from textvae.errors import MachineError, ModelError
+from textvae.disk import LOCK, MARKER, FreshFolder, claim, is_marked, machine_errors, remove_folder, sweep, write_json
+from textvae.errors import ModelError
+from textvae.models.weights import read_weights, write_weights
 
 FORMAT = "textvae-checkpoint"
 FORMAT_VERSION = 1
 MODEL, BEST, STATE, HEADER = "model.safetensors", "best.safetensors", "state.pt", "checkpoint.json"
 KEPT = 2
 _NAME = re.compile(r"step-(\d{8,})-epoch-(\d{4,})")
+_FILES = (MODEL, BEST, STATE, HEADER, MARKER, LOCK)
+FILES = (MARKER, LOCK, *(f"step-*-epoch-*/{name}" for name in _FILES))
+"""The files of a folder of checkpoints, as `textvae.disk.matches` takes them."""
 
 
 @dataclass(frozen=True)
@@ -115,39 +117,39 @@ class Checkpoints:
             is_best: whether these weights are the best so far. If not, the best ones are taken over from the last one.
 
         Raises:
-            MachineError: when the disk is full. The checkpoints before stay as they are.
+            MachineError: the disk refuses. The checkpoints before stay as they are.
+            ModelError: a weight is no finite number.
         """
         target = self.folder / f"step-{step:08d}-epoch-{epoch:04d}"
         if target == self._latest:
             return
-        fresh = target.with_name(target.name + ".tmp")
-        with disk_errors(self.folder):
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir(parents=True)
-            save_model(model, str(fresh / MODEL))
-            if is_best:
-                _link(fresh / MODEL, fresh / BEST)
-            elif self._latest is not None and (self._latest / BEST).exists():
-                _link(self._latest / BEST, fresh / BEST)
-            with (fresh / STATE).open("wb") as stream:
-                torch.save(state, stream)
-            header = {
-                "format": FORMAT,
-                "format_version": FORMAT_VERSION,
-                "identity": self.identity,
-                "environment": self.environment,
-                "files": {path.name: _summary(path) for path in sorted(fresh.iterdir())},
-            }
-            (fresh / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
-            for path in fresh.iterdir():
-                flush(path)
-            flush(fresh)
-            shutil.rmtree(target, ignore_errors=True)  # only ever a damaged one, passed over by `latest`
-            fresh.rename(target)
-            flush(self.folder)
+        with machine_errors(self.folder):
+            claim(self.folder, "checkpoints", FILES, legacy=_all_ours)
+            with FreshFolder(self.folder, "checkpoint") as fresh:
+                self._write(fresh.path, model, state, is_best)
+                if target.exists():  # only ever a damaged one, passed over by `latest`
+                    _remove(target)
+                fresh.put(target)
         self._latest = target
         for old in self._committed()[KEPT:]:
-            shutil.rmtree(old, ignore_errors=True)
+            _remove(old)
+
+    def _write(self, folder: Path, model: nn.Module, state: dict[str, Any], is_best: bool) -> None:
+        write_weights(model, folder / MODEL)
+        if is_best:
+            _link(folder / MODEL, folder / BEST)
+        elif self._latest is not None and (self._latest / BEST).exists():
+            _link(self._latest / BEST, folder / BEST)
+        with (folder / STATE).open("wb") as stream:
+            _save_state(state, stream)
+        header = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "identity": self.identity,
+            "environment": self.environment,
+            "files": {name: _summary(folder / name) for name in (MODEL, BEST, STATE) if (folder / name).exists()},
+        }
+        write_json(folder / HEADER, header)
 
     @property
     def best(self) -> Path | None:
@@ -157,11 +159,17 @@ class Checkpoints:
 
     def clean(self) -> None:
         """Remove what a crash left half written."""
-        for path in self.folder.glob("*.tmp"):
-            shutil.rmtree(path, ignore_errors=True)
+        sweep(self.folder)
+        for path in self.folder.glob("*.tmp"):  # as it was named before folders had markers
+            if _NAME.fullmatch(path.stem) and not path.is_symlink() and path.is_dir():
+                _remove(path)
 
     def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove all checkpoints; files that are not ours stay."""
+        self.clean()
+        for folder in self._committed():
+            _remove(folder)
+        remove_folder(self.folder, FILES)
 
     def _committed(self) -> list[Path]:
         """Newest first."""
@@ -177,15 +185,55 @@ def has_checkpoints(folder: Path) -> bool:
 def _named(folder: Path) -> list[tuple[re.Match[str], Path]]:
     if not folder.exists():
         return []
-    return [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    found = [(_NAME.fullmatch(path.name), path) for path in folder.iterdir()]
+    return [(match, path) for match, path in found if match and path.is_dir() and not path.is_symlink()]
+
+
+def _all_ours(folder: Path) -> bool:
+    """Whether a folder without a marker holds checkpoints of ours, from before there were markers."""
+    return any(is_marked(path) or (path / HEADER).is_file() for _, path in _named(folder))
+
+
+def _remove(folder: Path) -> None:
+    """Remove one checkpoint; files that are not ours stay."""
+    remove_folder(folder, _FILES)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Read weights written by a checkpoint into a model of the same shape."""
     try:
-        load_model(model, str(path))
-    except Exception as error:  # safetensors has errors of its own, and lets torch's and the system's through
-        raise ModelError(f"{path} does not fit the model ({str(error).splitlines()[0][:200]})") from None
+        read_weights(model, path)
+    except ModelError as error:
+        raise ModelError(f"{error}, so it does not fit the model") from None
+
+
+class _Recording:
+    """A stream that remembers why it could not be written: torch's writer reports only that it could not."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self._stream.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def _save_state(state: dict[str, Any], stream: IO[bytes]) -> None:
+    recording = _Recording(stream)
+    try:
+        torch.save(state, recording)  # type: ignore[arg-type]
+        stream.flush()
+    except Exception:
+        if recording.error is not None:
+            raise recording.error from None
+        raise
 
 
 def _read_header(folder: Path) -> dict[str, Any]:
@@ -194,7 +242,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
         header = json.loads(path.read_text(encoding="utf-8"))
         known = header["format"] == FORMAT and header["format_version"] == FORMAT_VERSION
         header["identity"], header["environment"], header["files"][MODEL], header["files"][STATE]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ModelError(f"{path} is missing, truncated or not textvae's") from None
     if not known:
         raise ModelError(
@@ -239,34 +287,3 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def flush(path: Path) -> None:
-    """Force a file or a folder to the disk."""
-    if os.name == "nt" and path.is_dir():
-        return  # folders cannot be opened there
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def disk_errors(where: Path) -> Iterator[None]:
-    """Turn a full disk into a `MachineError`, whichever library met it."""
-    try:
-        yield
-    except MachineError:
-        raise
-    except Exception as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        # safetensors (Rust) and torch's zip writer (C++) report it in words only.
-        full = full or any(words in str(error) for words in ("No space left", "os error 28", "quota exceeded"))
-        if not full and isinstance(error, RuntimeError) and "PytorchStreamWriter" in str(error):
-            full = shutil.disk_usage(where if where.exists() else where.parent).free < 2**20
-        if not full:
-            raise
-        raise MachineError(
-            f"no space left on the disk for {where}; free some and run again: training goes on where it was kept last."
-        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import warnings
 from pathlib import Path
@@ -92,7 +93,9 @@ class MetricsLog:
             self._stream.truncate(size)
 
     def write(self, values: dict[str, Any]) -> None:
-        rounded = {name: float(f"{value:.8g}") if isinstance(value, float) else value for name, value in values.items()}
+        """Write one line; numbers that are none (NaN, infinities) are left out, as JSON has none."""
+        finite = {k: v for k, v in values.items() if not isinstance(v, float) or math.isfinite(v)}
+        rounded = {name: float(f"{value:.8g}") if isinstance(value, float) else value for name, value in finite.items()}
         self._stream.write((json.dumps(rounded) + "\n").encode())
         self._stream.flush()
 

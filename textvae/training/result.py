@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -10,15 +11,15 @@ from typing import Any
 
 import torch
 
+from textvae.disk import write_json
 from textvae.errors import ModelError
-from textvae.training.checkpoint import flush
 
 RESULT_FILE = "result.json"
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Numbers of a finished training; what was not measured is None, and absent from `to_dict`.
+    """Numbers of a finished training; what was not measured is None. `to_dict` leaves it out, and what is no number.
 
     Attributes:
         steps: updates made.
@@ -60,7 +61,11 @@ class TrainResult:
     peak_gpu_memory_mb: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if value is not None and not (isinstance(value, float) and not math.isfinite(value))
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainResult:
@@ -76,12 +81,7 @@ def write_result(out: Path, result: TrainResult, identity: dict[str, Any]) -> No
         result: of a training that is over.
         identity: what makes that training this one (settings, seed, data).
     """
-    path = out / RESULT_FILE
-    fresh = path.with_name(path.name + ".tmp")
-    fresh.write_text(json.dumps({"identity": identity, "result": result.to_dict()}, indent=2) + "\n", encoding="utf-8")
-    flush(fresh)
-    fresh.replace(path)
-    flush(out)
+    write_json(out / RESULT_FILE, {"identity": identity, "result": result.to_dict()})
 
 
 def read_result(out: Path, identity: dict[str, Any]) -> TrainResult | None:
@@ -97,7 +97,7 @@ def read_result(out: Path, identity: dict[str, Any]) -> TrainResult | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         # Compared after a round trip, because that is what the file holds.
         same, result = content["identity"] == json.loads(json.dumps(identity)), TrainResult.from_dict(content["result"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ModelError(f"{path} is truncated or not textvae's; delete {out} to train afresh.") from None
     if not same:
         raise ModelError(

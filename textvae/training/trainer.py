@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from textvae import __version__
+from textvae.disk import machine_errors
 from textvae.errors import ConfigError, DataError, MachineError
 from textvae.models import TextModel, to_device
 from textvae.objectives import local_mean
@@ -24,10 +25,11 @@ from textvae.text.batching import BatchPlan
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.training.aggressive import AggressiveRule, InnerLoop
-from textvae.training.checkpoint import Checkpoint, Checkpoints, disk_errors, has_checkpoints, load_weights
+from textvae.training.checkpoint import Checkpoint, Checkpoints, has_checkpoints, load_weights
 from textvae.training.code_memory import CodeMemory
 from textvae.training.config import TrainConfig
 from textvae.training.divergence import DivergenceWatch
+from textvae.training.folder import CHECKPOINT_FOLDER, MODEL_FOLDER, claim_training
 from textvae.training.guard import CollapseGuard, CollapseWarning
 from textvae.training.initial import start_from
 from textvae.training.interrupt import Interrupt
@@ -39,8 +41,6 @@ from textvae.training.result import TrainResult, peak_gpu_memory_mb, peak_memory
 from textvae.training.selection import Selection
 from textvae.training.step import Regularizer, Regularizers, TrainStep
 from textvae.training.validation import Validation, isolated_randomness
-
-MODEL_FOLDER, CHECKPOINT_FOLDER = "model", "checkpoints"
 
 
 def train(
@@ -88,7 +88,7 @@ def train(
     Raises:
         ConfigError: settings that do not fit together or the corpus.
         DataError: an empty corpus.
-        ModelError: checkpoints that are damaged, or of another training.
+        ModelError: checkpoints that are damaged, or of another training; a file that is not ours in the way.
         DivergedError: a gradient that is not a number, before it reaches the weights.
         MachineError: no memory or no disk.
         KeyboardInterrupt: after Ctrl-C, when the step is done and a checkpoint is written.
@@ -103,7 +103,10 @@ def train(
         return finished
     if max_tokens is None:
         max_tokens = int(max(train_corpus.lengths.max(), valid_corpus.lengths.max())) - 2
-    with _memory_errors(config), disk_errors(run.out), isolated_randomness(run.processes.device):
+    if run.processes.is_main:
+        claim_training(run.out)
+    run.processes.wait()
+    with _memory_errors(config), machine_errors(run.out), isolated_randomness(run.processes.device):
         # Weights do not depend on the number of processes, so all of them begin with the same seed.
         torch.manual_seed(seed)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textvae.config import Config
-from textvae.pipeline.files import read_json, write_json
+from textvae.disk import read_json, write_json
 from textvae.pipeline.recipe import Recipe, read_recipe
 from textvae.pipeline.runner import run_recipe
 from textvae.pipeline.sources import source_model
@@ -40,6 +40,9 @@ class Cut(Stage):
     reads_corpus: ClassVar[bool] = True
     uses_seed: ClassVar[bool] = False
 
+    def files(self) -> tuple[str, ...]:
+        return ("words.txt",)
+
     def config_type(self) -> Any:
         return CutConfig
 
@@ -53,6 +56,9 @@ class Fit(Stage):
     name: ClassVar[str] = "train"
     needs: ClassVar[tuple[str, ...]] = ("tokenize",)
     resumes: ClassVar[bool] = True
+
+    def files(self) -> tuple[str, ...]:
+        return ("checkpoint.json", "start.txt", "model.txt", "model/*")
 
     def config_type(self) -> Any:
         return FitConfig
@@ -84,6 +90,9 @@ class Fit(Stage):
 class Measure(Stage):
     name: ClassVar[str] = "evaluate"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
+
+    def files(self) -> tuple[str, ...]:
+        return ("numbers.txt",)
 
     def config_type(self) -> Any:
         return TestConfig
@@ -120,7 +129,7 @@ def report(recipe: Recipe, out: Path) -> dict[str, Any]:
     prints = {stage.name: read_json(out / stage.name / "manifest.json")["fingerprint"] for stage in FAKES
               if (out / stage.name / "manifest.json").exists()}  # fmt: skip
     write_json(out / "report.json", {"run": {"fingerprints": prints}})
-    (out / "report.html").write_text("<html></html>")
+    (out / "report.html").write_text("<title>fake · textvae</title>")
     return {}
 
 

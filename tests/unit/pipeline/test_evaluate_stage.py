@@ -9,11 +9,11 @@ import pytest
 
 from tests.unit.training.helpers import LABELS, MODEL, config, sentences, write_corpora
 from textvae.config import parse
+from textvae.disk import write_json
 from textvae.errors import ConfigError
 from textvae.evaluation import EvaluateConfig
 from textvae.models import ModelConfig
 from textvae.pipeline.commands import evaluate_run
-from textvae.pipeline.files import write_json
 from textvae.pipeline.plan import make_plan
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import Work

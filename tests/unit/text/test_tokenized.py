@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from textvae.disk import atomic_path
 from textvae.errors import DataError, MachineError
 from textvae.text import tokenized as module
 from textvae.text.corpora import Example
-from textvae.text.files import atomic_path
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import BPEConfig, WordConfig
 
@@ -101,7 +101,7 @@ def test_full_disk(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module._Columns, "append_rows", full)
-    with pytest.raises(MachineError, match=r"disk is full while writing .*split.arrow"):
+    with pytest.raises(MachineError, match=r"no space left on the disk while writing .*split.arrow"):
         write(tmp_path, ["a"])
     assert names(tmp_path) == []
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.unit.training.helpers import LABELS, MODEL, config, training_lines, validation_lines, write_corpora
+from textvae.disk import read_json
 from textvae.evaluation import EvaluateConfig
 from textvae.models import load_model
-from textvae.pipeline.files import read_json
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.report.build import render
 from textvae.pipeline.stage import DETAILS, Work

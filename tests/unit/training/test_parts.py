@@ -15,9 +15,10 @@ from safetensors import SafetensorError
 from torch import nn
 
 from textvae.config import parse
+from textvae.disk import MARKER, is_marked, machine_errors
 from textvae.errors import ConfigError, MachineError, ModelError
 from textvae.training import AdamConfig, AdamWConfig, CosineConfig, NoDecayConfig, PlateauConfig, SGDConfig, TrainConfig
-from textvae.training.checkpoint import Checkpoints, disk_errors
+from textvae.training.checkpoint import Checkpoints
 from textvae.training.learning_rate import LearningRate
 from textvae.training.metrics import MetricsLog, Window
 from textvae.training.progress import ProgressBar
@@ -201,7 +202,8 @@ def saved_thrice(folder: Path) -> tuple[Checkpoints, nn.Linear]:
 def test_the_last_two_checkpoints_are_kept_and_best_travels_along(tmp_path: Path) -> None:
     saved_thrice(tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["step-00000002-epoch-0002", "step-00000003-epoch-0003"]
+    assert names == [MARKER, "step-00000002-epoch-0002", "step-00000003-epoch-0003"]
+    assert is_marked(tmp_path) and is_marked(tmp_path / names[-1])
     keeper, model = checkpoints(tmp_path), nn.Linear(2, 2)
     latest = keeper.latest()
     assert latest is not None and latest.state["step"] == 3
@@ -232,7 +234,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path, file:
 
 def test_only_damaged_checkpoints_are_an_error_in_one_sentence(tmp_path: Path) -> None:
     saved_thrice(tmp_path)
-    for folder in tmp_path.iterdir():
+    for folder in tmp_path.glob("step-*"):
         (folder / "state.pt").write_bytes(b"foreign")
     with pytest.raises(ModelError, match=r"state\.pt is missing, truncated or damaged; delete .* to start afresh\.$"):
         checkpoints(tmp_path).latest()
@@ -287,7 +289,7 @@ def test_a_full_disk_is_a_machine_error_and_keeps_the_checkpoints_before(
     def full(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("textvae.training.checkpoint.save_model", full)
+    monkeypatch.setattr("textvae.training.checkpoint.write_weights", full)
     with pytest.raises(MachineError, match="no space left"):
         keeper.save(model, {"step": 4}, step=4, epoch=4, is_best=False)
     latest = checkpoints(tmp_path).latest()
@@ -295,7 +297,7 @@ def test_a_full_disk_is_a_machine_error_and_keeps_the_checkpoints_before(
 
 
 def test_other_errors_pass_the_disk_guard(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), disk_errors(tmp_path):
+    with pytest.raises(FileNotFoundError), machine_errors(tmp_path):
         (tmp_path / "none").read_text()
 
 

@@ -75,7 +75,7 @@ def test_result_metrics_and_model(corpora: Corpora, tmp_path: Path) -> None:
     before = torch.get_rng_state()
     result = fit(corpora, tmp_path, {"card": {"corpus": "made up"}}, epochs=3)
     assert torch.equal(torch.get_rng_state(), before), "the caller's random state is left alone"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.jsonl", "model", "result.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".textvae", "metrics.jsonl", "model", "result.json"]
 
     predicted = int((corpora[0].lengths - 1).sum())
     steps = training_lines(tmp_path)
@@ -538,8 +538,9 @@ def test_other_runtime_errors_are_not_disguised(
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")  # noqa: PTH110
-def test_a_full_disk_is_a_machine_error(corpora: Corpora, tmp_path: Path) -> None:
-    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+def test_a_full_disk_is_a_machine_error(corpora: Corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "full.jsonl").symlink_to("/dev/full")
+    monkeypatch.setattr("textvae.training.trainer.METRICS_FILE", "full.jsonl")
     with pytest.raises(MachineError, match="no space left"):
         fit(corpora, tmp_path)
 

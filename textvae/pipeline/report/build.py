@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from textvae import __version__
+from textvae.disk import read_json
 from textvae.pipeline.duration import duration
-from textvae.pipeline.files import read_json, write_atomically, write_json
 from textvae.pipeline.manifest import Manifest, as_json, read_manifest
+from textvae.pipeline.ownership import PAGE_FILE, REPORT_FILE, write_own
 from textvae.pipeline.recipe import STAGE_NAMES, Recipe
 from textvae.pipeline.report import plots
 from textvae.pipeline.report.metrics import metric_rows
@@ -28,6 +29,9 @@ def build_report(recipe: Recipe, out: Path) -> dict[str, Any]:
 
     Returns:
         what report.json holds.
+
+    Raises:
+        ConfigError: a file that is not ours is in the place of one of them.
     """
     manifests, stale = _current(recipe, out)
     report: dict[str, Any] = {"run": _run(recipe, manifests)}
@@ -36,9 +40,9 @@ def build_report(recipe: Recipe, out: Path) -> dict[str, Any]:
         report[name] = {**manifest.results, "seconds": manifest.total_seconds}
         details[name] = _read(out / name / DETAILS)
     report = as_json(report)
-    write_atomically(out / "report.html", render(report, details, _metrics(out), _licence(recipe), stale))
+    write_own(out / PAGE_FILE, render(report, details, _metrics(out), _licence(recipe), stale))
     # Written last: a report that this file vouches for is whole.
-    write_json(out / "report.json", report)
+    write_own(out / REPORT_FILE, json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return report
 
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from textvae.disk import write_json
 from textvae.errors import ConfigError
-from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import DETAILS, Stage, Work
@@ -21,6 +21,11 @@ class ClassifyStage(Stage):
     name: ClassVar[str] = "classify"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
     resumes: ClassVar[bool] = True
+
+    def files(self) -> tuple[str, ...]:
+        from textvae.training.folder import FILES
+
+        return (*FILES, "train.arrow")
 
     def config_type(self) -> Any:
         from textvae.tasks.classify import ClassifyConfig

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from textvae.disk import write_json
 from textvae.errors import ConfigError
-from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.stage import DETAILS, Stage, Work
 
@@ -26,6 +26,9 @@ class EvaluateStage(Stage):
 
     name: ClassVar[str] = "evaluate"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
+
+    def files(self) -> tuple[str, ...]:
+        return (BY_SENTENCE,)
 
     def config_type(self) -> Any:
         from textvae.evaluation import EvaluateConfig

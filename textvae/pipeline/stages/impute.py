@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from textvae.config import Config
-from textvae.pipeline.files import write_json
+from textvae.disk import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.stage import DETAILS, Stage, Work
 from textvae.pipeline.stages.evaluate import best_device, split_file
@@ -45,6 +45,9 @@ class ImputeStage(Stage):
 
     name: ClassVar[str] = "impute"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
+
+    def files(self) -> tuple[str, ...]:
+        return ()
 
     def config_type(self) -> Any:
         return ImputeConfig

@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import Field, create_model
 
 from textvae.config import Config
+from textvae.disk import write_json
 from textvae.errors import ConfigError
-from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.stage import DETAILS, Stage, Work
 from textvae.pipeline.stages.evaluate import best_device, split_file
@@ -52,6 +52,9 @@ class InterpolateStage(Stage):
 
     name: ClassVar[str] = "interpolate"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
+
+    def files(self) -> tuple[str, ...]:
+        return ()
 
     def config_type(self) -> Any:
         return _config_type()

@@ -32,6 +32,12 @@ class TokenizeStage(Stage):
     reads_corpus: ClassVar[bool] = True
     uses_seed: ClassVar[bool] = False
 
+    def files(self) -> tuple[str, ...]:
+        from textvae.text.corpora.base import SPLITS
+        from textvae.text.tokenizers import FILES
+
+        return (*(f"tokenizer/{name}" for name in FILES), *(f"{split}.arrow" for split in SPLITS))
+
     def config_type(self) -> Any:
         from textvae.text.tokenizers import TokenizerConfig, WordConfig
 

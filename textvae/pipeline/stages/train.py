@@ -20,6 +20,11 @@ class TrainStage(Stage):
     resumes: ClassVar[bool] = True
     all_processes: ClassVar[bool] = True
 
+    def files(self) -> tuple[str, ...]:
+        from textvae.training.folder import FILES
+
+        return FILES
+
     def config_type(self) -> Any:
         from textvae.training import TrainConfig
 

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from textvae.errors import ModelError
-from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, read_header
+from textvae.text.tokenizers.base import HEADER, SPECIAL_TOKENS, Tokenizer, read_header
 from textvae.text.tokenizers.pieces import (
     SentencePieceConfig,
     SentencePieceTokenizer,
@@ -31,7 +31,11 @@ _KINDS: dict[str, type[Tokenizer]] = {
     for tokenizer in (WordTokenizer, BPETokenizer, ByteTokenizer, UnigramTokenizer, SentencePieceTokenizer)
 }
 
+FILES = tuple(dict.fromkeys([HEADER, *(name for kind in _KINDS.values() for name in kind.own_files)]))
+"""The files of a tokenizer's folder, whatever its kind."""
+
 __all__ = [
+    "FILES",
     "SPECIAL_TOKENS",
     "BPEConfig",
     "BPETokenizer",

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, SupportsIndex
 import numpy as np
 
 from textvae.config import Component
+from textvae.disk import claim, write_text
 from textvae.errors import DataError, ModelError
-from textvae.text.files import write_text_atomically
 from textvae.text.normalize import normalize
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
@@ -35,6 +35,8 @@ class Tokenizer(ABC):
     """
 
     kind: ClassVar[str]
+    own_files: ClassVar[tuple[str, ...]] = ()
+    """Names of the files that `_save` writes beside the header."""
 
     # --- what a kind must supply -------------------------------------------------------------------------
 
@@ -127,15 +129,18 @@ class Tokenizer(ABC):
     def save(self, folder: Path | str) -> None:
         """Write the tokenizer into a folder: a JSON header and, for some kinds, one file beside it. No pickle.
 
+        An older tokenizer of ours there is replaced; other files stay as they are.
+
         Raises:
-            MachineError: the disk is full.
+            ModelError: a file that is not ours is in the way.
+            MachineError: the disk refuses.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        claim(folder, "tokenizer", (HEADER, *self.own_files), legacy=_is_tokenizer, error=ModelError)
         own = self._save(folder)
         header = {"format_version": FORMAT_VERSION, "kind": self.kind, "vocab_size": self.vocab_size, **own}
         # Written last: a folder without a header is not a tokenizer.
-        write_text_atomically(folder / HEADER, json.dumps(header, ensure_ascii=False, indent=1) + "\n")
+        write_text(folder / HEADER, json.dumps(header, ensure_ascii=False, indent=1) + "\n")
 
     @classmethod
     def load(cls, folder: Path | str) -> Tokenizer:
@@ -218,3 +223,11 @@ def read_header(folder: Path) -> dict[str, Any]:
         got = header["format_version"]
         raise ModelError(f"{path} has format version {got}, this textvae reads {FORMAT_VERSION}; upgrade textvae.")
     return header
+
+
+def _is_tokenizer(folder: Path) -> bool:
+    """Whether a folder without a marker is a tokenizer of ours, from before there were markers."""
+    try:
+        return isinstance(read_header(folder)["kind"], str)
+    except ModelError:
+        return False

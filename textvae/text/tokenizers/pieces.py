@@ -23,8 +23,8 @@ import numpy as np
 import sentencepiece as spm
 from pydantic import Field
 
+from textvae.disk import atomic_path
 from textvae.errors import DataError, ModelError
-from textvae.text.files import atomic_path
 from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBase, prepared_texts
 from textvae.types import UNK_ID
 
@@ -34,6 +34,8 @@ _SPACE = "\u2581"
 
 class _PiecesTokenizer(Tokenizer):
     """A sentencepiece model, its ids renumbered so that the first four are ours."""
+
+    own_files: ClassVar[tuple[str, ...]] = (_MODEL_FILE,)
 
     def __init__(self, model: bytes, lowercase: bool = False) -> None:
         self._model = model

@@ -16,7 +16,7 @@ from pydantic import Field
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as FastTokenizer
 
-from textvae.text.files import write_text_atomically
+from textvae.disk import write_text
 from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBase, prepared_texts
 from textvae.types import UNK_ID
 
@@ -33,6 +33,8 @@ _WORDS = Regex(
 
 class _MergesTokenizer(Tokenizer):
     """What the two kinds of byte-pair encoding share: a vocabulary and merges, held by the tokenizers library."""
+
+    own_files: ClassVar[tuple[str, ...]] = (_MERGES_FILE,)
 
     def __init__(self, tokens: Sequence[str], merges: Sequence[tuple[str, str]], lowercase: bool = False) -> None:
         self._tokens = tuple(tokens)
@@ -61,7 +63,7 @@ class _MergesTokenizer(Tokenizer):
 
     def _save(self, folder: Path) -> dict[str, Any]:
         content = {"tokens": list(self._tokens), "merges": [list(pair) for pair in self._merges]}
-        write_text_atomically(folder / _MERGES_FILE, json.dumps(content, ensure_ascii=False))
+        write_text(folder / _MERGES_FILE, json.dumps(content, ensure_ascii=False))
         return {"lowercase": self._lowercase}
 
     @classmethod

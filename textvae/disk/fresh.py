@@ -1,0 +1,99 @@
+"""A folder that is made under a temporary name and appears whole, by one rename."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from textvae.disk.locks import LOCK, take
+from textvae.disk.markers import MARKER, _marker, is_marked, remove_folder, rename_folder
+from textvae.disk.writing import TEMPORARY, flush, flush_folder, machine_errors, temporary_name
+
+_EVERYTHING = ("**",)
+
+
+class FreshFolder:
+    """A temporary folder, marked and locked by its writer, that `put` renames to its place; else it is removed.
+
+    Args:
+        parent: the folder that it is made in.
+        what: it is, for its marker.
+
+    Raises:
+        MachineError: the disk refuses.
+
+    Attributes:
+        path: where to write.
+    """
+
+    def __init__(self, parent: Path, what: str) -> None:
+        self.path = parent / temporary_name()
+        self._what = what
+        self._lock: Any = None
+        self._at = self.path
+
+    def __enter__(self) -> FreshFolder:
+        with machine_errors(self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir()
+            # The lock comes first: what is marked and not locked has lost its writer.
+            self._lock = take(self.path)
+            try:
+                (self.path / MARKER).write_text(_marker(self._what), encoding="utf-8")
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
+        return self
+
+    def put(self, place: Path) -> None:
+        """Force everything to the disk, and rename the folder to its place, where nothing may be.
+
+        Raises:
+            ConfigError: there is something.
+            MachineError: the disk refuses.
+        """
+        with machine_errors(place):
+            flush_folder(self.path)
+            rename_folder(self.path, place)
+            self._at = place
+            (place / LOCK).unlink(missing_ok=True)
+            flush(place.parent)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            if self._at == self.path:
+                remove_folder(self.path, _EVERYTHING)
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def sweep(parent: Path) -> None:
+    """Remove temporary folders of ours whose writer is gone."""
+    with contextlib.suppress(OSError):
+        for path in parent.iterdir():
+            if not TEMPORARY.fullmatch(path.name) or path.is_symlink() or not path.is_dir() or not is_marked(path):
+                continue
+            lock = take(path)
+            if lock is not None:
+                try:
+                    remove_folder(path, _EVERYTHING)
+                finally:
+                    lock.release()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove everything unfinished below a folder of ours, of which nobody else is a writer now."""
+    for where, inner, files in os.walk(folder, followlinks=False):
+        here = Path(where)
+        sweep(here)
+        inner[:] = [name for name in inner if not TEMPORARY.fullmatch(name)]
+        for name in files:
+            if TEMPORARY.fullmatch(name) and not (here / name).is_symlink():
+                with contextlib.suppress(OSError):
+                    (here / name).unlink()

@@ -1,0 +1,160 @@
+"""The one place that writes and reads weights: checkpoints and model folders alike.
+
+A file is in the safetensors format. Every tensor is written from memory of its own, so that nothing depends on how a
+device lays tensors out: cuDNN keeps all weights of a recurrent layer in one storage. A tied tensor is written once, and
+the file's metadata say which other names it has.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from textvae.disk import machine_errors
+from textvae.errors import ModelError
+
+
+def write_weights(module: nn.Module, path: Path) -> None:
+    """Write all parameters and persistent buffers of a module.
+
+    Raises:
+        MachineError: the disk refuses.
+        ModelError: a weight is not a finite number, so that nobody could use the file.
+    """
+    names = module.state_dict()
+    kept: dict[tuple[Any, ...], str] = {}
+    tensors: dict[str, Tensor] = {}
+    tied: dict[str, str] = {}
+    for name, value in names.items():
+        first = kept.setdefault(_place(name, value), name)
+        if first != name:
+            tied[name] = first
+            continue
+        if not _finite(value):
+            raise ModelError(f"weight '{name}' holds numbers that are not finite; they are not written to {path}.")
+        # On a device this copies already; elsewhere a clone takes the tensor out of a storage that it shares.
+        copied = value.detach().to("cpu").contiguous()
+        tensors[name] = copied.clone() if copied.untyped_storage().nbytes() != copied.nbytes else copied
+    with machine_errors(path):
+        path.write_bytes(save(tensors, metadata={"format": "pt", **tied}))
+
+
+def read_weights(module: nn.Module, path: Path) -> None:
+    """Read weights into a module that is built alike.
+
+    Raises:
+        ModelError: the file is missing, no regular file, truncated, or of another model. The sentence has no cure: the
+            caller knows it.
+        PermissionError: it may not be read.
+    """
+    require_regular_file(path)
+    wanted = module.state_dict()
+    aliases = _aliases(wanted)
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            tied = {name: first for name, first in (file.metadata() or {}).items() if name != "format"}
+            given = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path} is truncated or no safetensors file ({_first_line(error)})") from None
+    for name, first in tied.items():
+        if first in given and name not in given:
+            given[name] = given[first]
+    # A file may name a tied tensor by any of its names.
+    for group in aliases:
+        found = next((given[name] for name in group if name in given), None)
+        if found is not None:
+            given |= {name: found for name in group if name not in given}
+    if missing := sorted(set(wanted) - set(given)):
+        raise ModelError(f"{path} lacks '{missing[0]}'{_more(missing)}")
+    if unknown := sorted(set(given) - set(wanted)):
+        raise ModelError(f"{path} has '{unknown[0]}'{_more(unknown)}, for which the model has no place")
+    for name, value in given.items():
+        expected = wanted[name]
+        if value.dtype != expected.dtype:
+            raise ModelError(f"{path} has '{name}' as {value.dtype}, expected {expected.dtype}")
+        if value.shape != expected.shape and not _grows(module, name, value):
+            raise ModelError(f"{path} has '{name}' of shape {list(value.shape)}, expected {list(expected.shape)}")
+        if not _finite(value):
+            raise ModelError(f"{path} has numbers in '{name}' that are not finite")
+    module.load_state_dict(given)
+
+
+def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes that a weights file says its tensors have, without reading them.
+
+    Raises:
+        ModelError: it is no such file.
+        PermissionError: it may not be read.
+    """
+    require_regular_file(path)
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path} is truncated or no safetensors file ({_first_line(error)})") from None
+
+
+def require_regular_file(path: Path) -> None:
+    """Refuse what opening would hang on or never end: pipes, devices, folders. A link to a regular file will do.
+
+    Raises:
+        ModelError: there is nothing, or no regular file.
+        PermissionError: it may not be read.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(f"{path} is missing") from None
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise ModelError(f"{path} cannot be reached ({error.strerror})") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError(f"{path} is no regular file")
+    if not os.access(path, os.R_OK):
+        raise PermissionError(13, "Permission denied", str(path))
+
+
+def _place(name: str, value: Tensor) -> tuple[Any, ...]:
+    """Where a tensor's numbers lie; the same for tied tensors only."""
+    if value.numel() == 0:
+        return (name,)
+    return (value.device, value.dtype, value.data_ptr(), tuple(value.shape), tuple(value.stride()))
+
+
+def _aliases(state: Mapping[str, Tensor]) -> list[list[str]]:
+    """The names of each tied tensor."""
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for name, value in state.items():
+        groups.setdefault(_place(name, value), []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def _grows(module: nn.Module, name: str, value: Tensor) -> bool:
+    """Whether a module takes a buffer of any length, such as a memory of as many codes as there were sentences."""
+    owner, _, own = name.rpartition(".")
+    part = module.get_submodule(owner)
+    return own in getattr(part, "memory_names", ()) and value.shape[1:] == getattr(part, own).shape[1:]
+
+
+def _finite(value: Tensor) -> bool:
+    if not (value.is_floating_point() or value.is_complex()):
+        return True
+    # Log probabilities of what never occurs are minus infinity; nothing of ours is plus infinity or NaN.
+    return bool(torch.isfinite(value).all())
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _more(names: list[str]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""

@@ -1,0 +1,234 @@
+"""What in a run folder is ours, and what must be left alone.
+
+Of a run folder, `recipe.json`, `report.json` and `report.html` are ours where their content says so, and the folders of
+stages where they bear our marker. Runs from before there were markers are known by their manifests.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textvae.disk import (
+    LOCK,
+    MARKER,
+    foreign_entry,
+    is_marked,
+    mark,
+    new_folder,
+    read_json,
+    remove_folder,
+    remove_unfinished,
+    what_is,
+    write_text,
+)
+from textvae.disk.locks import is_lock
+from textvae.disk.markers import not_ours, rename_folder
+from textvae.disk.writing import temporary_name
+from textvae.errors import ConfigError
+from textvae.pipeline.manifest import MANIFEST, damage, read_manifest
+from textvae.pipeline.stage import DETAILS, RESULTS, Stage
+
+RECIPE_FILE, REPORT_FILE, PAGE_FILE = "recipe.json", "report.json", "report.html"
+"""In the run folder: the recipe as it was run, for commands that use the run afterwards; the report, and its page."""
+
+BEGUN = "begun.json"
+"""In a `.partial` folder: the fingerprint of what is being made there, and those of what it is made from."""
+
+
+def partial_of(place: Path) -> Path:
+    """Where the output of a stage is made before it takes its place."""
+    return place.with_name(place.name + ".partial")
+
+
+def claim_run(out: Path) -> None:
+    """Make a run folder, or mark the one that is there; `require_ours` comes before."""
+    if not os.path.lexists(out):
+        new_folder(out, "run")
+    else:
+        mark(out, "run")
+
+
+def require_ours(out: Path, stages: Sequence[Stage], running: Sequence[Stage]) -> None:
+    """Refuse a run folder in which somebody else's files are where ours go. Nothing is written.
+
+    Args:
+        out: the run folder; it need not be there.
+        stages: all that the recipe has.
+        running: those whose output will be made.
+
+    Raises:
+        ConfigError: and names the file.
+    """
+    if not os.path.lexists(out):
+        return
+    if not out.is_dir():
+        raise ConfigError(f"{out} is a file, and a run needs a folder; choose another by --out.")
+    what = what_is(out)
+    if what not in (None, "run"):
+        raise ConfigError(f"{out} is textvae's folder of a {what}, not of a run; choose another by --out.")
+    if what is None and os.path.lexists(out / MARKER):
+        raise not_ours(out / MARKER)
+    if not is_lock(out / LOCK):
+        raise not_ours(out / LOCK)
+    for name in _CONTENTS:
+        require_own_file(out / name)
+    for stage in stages:
+        place = out / stage.name
+        for folder in (place, partial_of(place)):
+            if os.path.lexists(folder) and not is_output(folder, stage.name):
+                raise not_ours(folder)
+    for stage in running:
+        for folder in (out / stage.name, partial_of(out / stage.name)):
+            _require_no_foreign(folder, stage)
+
+
+def require_own_file(path: Path) -> None:
+    """Refuse to write over a file of a run folder that is not ours.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_file() or not _CONTENTS[path.name](path):
+        raise not_ours(path)
+
+
+def write_own(path: Path, text: str) -> None:
+    """Write a file of a run folder.
+
+    Raises:
+        ConfigError: one that is not ours is there.
+    """
+    require_own_file(path)
+    write_text(path, text)
+
+
+def is_output(folder: Path, stage: str) -> bool:
+    """Whether a folder is the output of a stage, finished or not: by its marker, or by what it holds."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    what = what_is(folder)
+    if what is not None:
+        return what == f"stage {stage}"
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        return manifest.stage == stage
+    try:
+        return isinstance(read_json(folder / BEGUN)["fingerprint"], str)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def files_of(stage: Stage, folder: Path) -> tuple[str, ...]:
+    """The names of a stage's files in its folder, as `textvae.disk.matches` takes them."""
+    manifest = read_manifest(folder)
+    listed = () if manifest is None else tuple(manifest.files)
+    return (MARKER, LOCK, MANIFEST, RESULTS, DETAILS, BEGUN, *stage.files(), *listed)
+
+
+def begin_output(partial: Path, stage: Stage) -> None:
+    """A new empty folder for a stage to write into; what was there of ours is removed."""
+    remove_output(partial, stage)
+    new_folder(partial, f"stage {stage.name}")
+
+
+def remove_output(folder: Path, stage: Stage) -> None:
+    """Remove a stage's folder.
+
+    Raises:
+        ConfigError: a file that is not ours is in it.
+    """
+    if os.path.lexists(folder):
+        if not is_output(folder, stage.name):
+            raise not_ours(folder)
+        _require_no_foreign(folder, stage)
+        remove_folder(folder, files_of(stage, folder))
+
+
+def put_in_place(partial: Path, place: Path, stage: Stage) -> None:
+    """Rename a finished folder to its place; the folder that was there is removed only afterwards.
+
+    Raises:
+        ConfigError: a file that is not ours is in one of them.
+    """
+    for folder in (partial, place):
+        _require_no_foreign(folder, stage)
+    mark(partial, f"stage {stage.name}")
+    aside = None
+    if os.path.lexists(place):
+        if not is_output(place, stage.name):
+            raise not_ours(place)
+        mark(place, f"stage {stage.name}")
+        aside = place.with_name(temporary_name())
+        rename_folder(place, aside)
+    rename_folder(partial, place)
+    if aside is not None:
+        remove_folder(aside, ("**",))
+
+
+def recover(out: Path, stages: Sequence[Stage]) -> None:
+    """Finish what a crash may have cut in two: the renames that put a new output in an old one's place."""
+    for stage in stages:
+        place = out / stage.name
+        partial, older = partial_of(place), place.with_name(stage.name + ".old")
+        if is_output(partial, stage.name):
+            finished = read_manifest(partial)
+            if finished is not None and damage(partial, finished) is None:
+                # The manifest is written last, so this one is complete and was one rename from its place.
+                put_in_place(partial, place, stage)
+        # What an earlier version left when it crashed between its two renames, or after them.
+        if is_output(older, stage.name):
+            if os.path.lexists(place):
+                remove_folder(older, files_of(stage, older))
+            else:
+                rename_folder(older, place)
+    remove_unfinished(out)
+
+
+def _require_no_foreign(folder: Path, stage: Stage) -> None:
+    if os.path.lexists(folder):
+        foreign = foreign_entry(folder, files_of(stage, folder))
+        if foreign is not None:
+            raise not_ours(foreign)
+
+
+def _is_recipe(path: Path) -> bool:
+    found = _json_of_ours(path, '{\n  "name": ')
+    if found is True:
+        return True
+    return isinstance(found, dict) and {"name", "description", "seed", "corpus"} <= set(found)
+
+
+def _is_report(path: Path) -> bool:
+    found = _json_of_ours(path, '{\n  "run": {')
+    if found is True:
+        return True
+    run = found.get("run") if isinstance(found, dict) else None
+    return isinstance(run, dict) and "fingerprints" in run
+
+
+def _json_of_ours(path: Path, beginning: str) -> Any:
+    """What a JSON file holds; True where it is damaged and, in a folder of ours, begins as ours do."""
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return is_marked(path.parent) and _begins(path, beginning)
+
+
+def _begins(path: Path, beginning: str) -> bool:
+    with path.open("rb") as stream:
+        found = stream.read(len(beginning.encode()))
+    return beginning.encode().startswith(found)  # what is shorter was cut off; nothing is lost with it
+
+
+def _is_page(path: Path) -> bool:
+    with path.open("rb") as stream:
+        beginning = stream.read(2000)
+    return "· textvae</title>".encode() in beginning or (is_marked(path.parent) and not beginning)
+
+
+_CONTENTS = {RECIPE_FILE: _is_recipe, REPORT_FILE: _is_report, PAGE_FILE: _is_page}

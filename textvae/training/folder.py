@@ -1,0 +1,44 @@
+"""The folder of a training: which files in it are ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from textvae.disk import MARKER, claim
+from textvae.errors import ModelError
+from textvae.models import storage
+from textvae.training import checkpoint
+from textvae.training.metrics import METRICS_FILE
+from textvae.training.result import RESULT_FILE
+
+MODEL_FOLDER, CHECKPOINT_FOLDER = "model", "checkpoints"
+FILES = (
+    MARKER,
+    METRICS_FILE,
+    RESULT_FILE,
+    *(f"{MODEL_FOLDER}/{name}" for name in storage.FILES),
+    *(f"{CHECKPOINT_FOLDER}/{name}" for name in checkpoint.FILES),
+    "tensorboard/**",
+)
+"""As `textvae.disk.matches` takes them."""
+
+
+def claim_training(out: Path) -> None:
+    """Make a training's folder, or take one of ours; other files in it stay as they are.
+
+    Raises:
+        ModelError: a file that is not ours is where a training writes.
+    """
+    claim(out, "training", FILES, legacy=_is_training, error=ModelError)
+
+
+def _is_training(out: Path) -> bool:
+    """Whether a folder without a marker is a training's, from before there were markers."""
+    if checkpoint.has_checkpoints(out / CHECKPOINT_FOLDER):
+        return True
+    try:
+        content = json.loads((out / RESULT_FILE).read_text(encoding="utf-8"))
+        return "identity" in content and "steps" in content["result"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
