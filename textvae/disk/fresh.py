@@ -87,13 +87,18 @@ def sweep(parent: Path) -> None:
                     lock.release()
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove everything unfinished below a folder of ours, of which nobody else is a writer now."""
+def remove_unfinished(folder: Path, *, below: bool) -> None:
+    """Remove everything unfinished in a folder of ours, to which nobody else writes now.
+
+    Args:
+        folder: that the caller holds.
+        below: also in the folders below it, all of which are ours.
+    """
     for where, inner, files in os.walk(folder, followlinks=False):
         here = Path(where)
         sweep(here)
-        inner[:] = [name for name in inner if not TEMPORARY.fullmatch(name)]
         for name in files:
             if TEMPORARY.fullmatch(name) and not (here / name).is_symlink():
                 with contextlib.suppress(OSError):
                     (here / name).unlink()
+        inner[:] = [name for name in inner if below and not TEMPORARY.fullmatch(name)]

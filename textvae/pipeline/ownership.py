@@ -180,13 +180,15 @@ def recover(out: Path, stages: Sequence[Stage]) -> None:
             if finished is not None and damage(partial, finished) is None:
                 # The manifest is written last, so this one is complete and was one rename from its place.
                 put_in_place(partial, place, stage)
+            elif not os.path.lexists(partial / MARKER):
+                mark(partial, f"stage {stage.name}")
         # What an earlier version left when it crashed between its two renames, or after them.
         if is_output(older, stage.name):
             if os.path.lexists(place):
                 remove_folder(older, files_of(stage, older))
             else:
                 rename_folder(older, place)
-    remove_unfinished(out)
+    remove_unfinished(out, below=False)
 
 
 def _require_no_foreign(folder: Path, stage: Stage) -> None:

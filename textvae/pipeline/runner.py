@@ -204,7 +204,7 @@ def _run_step(
     # A stage that went on from an earlier sitting, however that one ended, counts its time itself.
     seconds = float(results.get("seconds", time.monotonic() - began))
     (partial / BEGUN).unlink(missing_ok=True)
-    remove_unfinished(partial)
+    remove_unfinished(partial, below=True)
     write_json(partial / RESULTS, results)
     finished = replace(step.draft, seconds=round(seconds, 3), results=results, files=describe_files(partial))
     finished.write(partial)

@@ -58,7 +58,7 @@ class Fit(Stage):
     resumes: ClassVar[bool] = True
 
     def files(self) -> tuple[str, ...]:
-        return ("checkpoint.json", "start.txt", "model.txt", "model/*")
+        return ("checkpoint.json", "start.txt", "model.txt", "model/**")
 
     def config_type(self) -> Any:
         return FitConfig
@@ -133,9 +133,12 @@ def report(recipe: Recipe, out: Path) -> dict[str, Any]:
     return {}
 
 
-def run_fakes(folder: Path, settings: dict[str, Any] | None = None, **options: Any) -> list[str]:
+def run_fakes(
+    folder: Path, settings: dict[str, Any] | None = None, out: Path | None = None, **options: Any
+) -> list[str]:
     """Run, and name the stages that ran."""
-    steps = run_recipe(recipe(folder, settings), folder / "out", stages=FAKES, report=report, **options)
+    place = folder / "out" if out is None else out
+    steps = run_recipe(recipe(folder, settings), place, stages=FAKES, report=report, **options)
     return [step.stage.name for step in steps if step.runs]
 
 
