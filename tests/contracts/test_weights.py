@@ -134,8 +134,11 @@ def _trained(folder: Path, prepare: Callable[[TextModel], object], stop_at: int 
     return (out / "model" / "model.safetensors").read_bytes()
 
 
-def test_a_training_in_flat_storage_is_checkpointed_stopped_resumed_and_used(tmp_path: Path) -> None:
-    """It ends with the weights of one that was never stopped, and of one whose weights lie apart."""
+def test_a_training_in_flat_storage_is_checkpointed_stopped_resumed_and_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with the weights of one that was never stopped, and of one whose weights lie apart: on a CPU to the bit."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
     plain = _trained(tmp_path / "plain", lambda model: None)
     assert _trained(tmp_path / "flat", flatten) == plain
     assert _trained(tmp_path / "stopped", flatten, stop_at=3) == plain
