@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from textvae import __version__
+from textvae import __version__, interrupt
 from textvae.errors import ConfigError, DataError, TextVAEError
 
 app = typer.Typer(
@@ -44,9 +44,6 @@ Annealing = Annotated[
 LengthPenalty = Annotated[
     float | None, typer.Option("--length-penalty", help="Of --decoding beam: above 0 favors length.")
 ]
-
-
-INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there."
 
 
 def _show_version(wanted: bool | None) -> None:
@@ -90,10 +87,11 @@ def run_command(
     from textvae.pipeline.recipe import read_recipe
     from textvae.pipeline.runner import run_recipes
 
-    # A dry run is asked for its lines, so they are its output; otherwise they are progress.
-    line = (
-        (lambda text: print(text, flush=True)) if dry_run else (lambda text: print(text, file=sys.stderr, flush=True))
-    )
+    def line(text: str) -> None:
+        interrupt.check()
+        # A dry run is asked for its lines, so they are its output; otherwise they are progress.
+        print(text, file=sys.stdout if dry_run else sys.stderr, flush=True)
+
     read = [read_recipe(name, settings or []) for name in recipes]
     run_recipes(read, out, only=only, force=force, dry_run=dry_run, say=line)
 
@@ -316,7 +314,7 @@ def _answers(found: list[dict[str, Any]]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its code: 0, 2 for the user's errors, 1 for the machine's, 130 for Ctrl-C."""
     warnings.showwarning = warn
-    sys.exit(_run(arguments))
+    interrupt.exit_with(_run(arguments))
 
 
 def warn(message: Warning | str, *where: Any, **more: Any) -> None:
@@ -325,20 +323,29 @@ def warn(message: Warning | str, *where: Any, **more: Any) -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    code, message = _outcome(arguments)
+    # Whatever became of a KeyboardInterrupt on its way, the command was interrupted.
+    if code == interrupt.CODE or interrupt.raised():
+        interrupt.tell()
+        return interrupt.CODE
+    return _fail(message, code) if message else code
+
+
+def _outcome(arguments: Sequence[str] | None) -> tuple[int, str]:
+    """The exit code, and the sentence that is still to be said."""
     try:
-        app(args=None if arguments is None else list(arguments), standalone_mode=True)
-    except SystemExit as leaving:
-        code = leaving.code
-        # Typer turns Ctrl-C into this code, without a word.
-        return _fail(INTERRUPTED, 130) if code == 130 else _flushed(code if isinstance(code, int) else 0)
+        try:
+            app(args=None if arguments is None else list(arguments), standalone_mode=True)
+        except SystemExit as leaving:
+            # Typer turns Ctrl-C into its code, without a word.
+            return _flushed(leaving.code if isinstance(leaving.code, int) else 0), ""
+        return _flushed(0), ""
     except KeyboardInterrupt:
-        return _fail(INTERRUPTED, 130)
+        return interrupt.CODE, ""
     except BaseException as error:
         if os.environ.get("TEXTVAE_DEBUG"):
             raise
-        code, message = explain(error)
-        return _fail(message, code) if message else code
-    return _flushed(0)
+        return explain(error)
 
 
 def _flushed(code: int) -> int:

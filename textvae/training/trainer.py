@@ -18,6 +18,7 @@ from torch import Tensor
 
 from textvae import __version__
 from textvae.errors import ConfigError, DataError, MachineError
+from textvae.interrupt import Interrupt
 from textvae.models import TextModel, to_device
 from textvae.objectives import local_mean
 from textvae.text.batching import BatchPlan
@@ -30,7 +31,6 @@ from textvae.training.config import TrainConfig
 from textvae.training.divergence import DivergenceWatch
 from textvae.training.guard import CollapseGuard, CollapseWarning
 from textvae.training.initial import start_from
-from textvae.training.interrupt import Interrupt
 from textvae.training.learning_rate import LearningRate
 from textvae.training.metrics import METRICS_FILE, MetricsLog, Window
 from textvae.training.processes import Processes
