@@ -126,7 +126,7 @@ def evaluate_command(
     run: Run,
     split: Annotated[str, typer.Option("--split", help="Of the run's corpus: train, valid or test.")] = "test",
     samples: Annotated[
-        int | None, typer.Option("--samples", min=1, max=1_000_000, help="Of the importance-weighted bound.")
+        int | None, typer.Option("--samples", max=MANY, help="Of the importance-weighted bound.")
     ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", metavar="FILE", help="Sentences, one a line, instead of a split.")
@@ -224,9 +224,7 @@ def reconstruct_command(
 def interpolate_command(
     run: Run,
     sentences: Sentences = None,
-    steps: Annotated[
-        int, typer.Option("--steps", min=2, max=100_000, help="Sentences on the path, both ends included.")
-    ] = 7,
+    steps: Annotated[int, typer.Option("--steps", max=MANY, help="Sentences on the path, both ends included.")] = 7,
     kind: Annotated[
         str | None, typer.Option("--kind", help="linear or spherical; by default what the latent space is.")
     ] = None,
