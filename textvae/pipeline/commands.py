@@ -206,7 +206,9 @@ def _read_vectors(file: Path) -> Any:
     try:
         # Of a file cut short, or with a header that promises more than there is, the map fails; nothing is reserved.
         found = np.load(file, allow_pickle=False, mmap_mode="r")
-    except (ValueError, EOFError, OverflowError, SyntaxError, RecursionError, MemoryError):
+    except OSError:
+        raise
+    except Exception:  # numpy reads the header with Python's own parser, and lets all of its errors through
         raise DataError(f"{file} is no array of numbers in a .npy file; {cure}") from None
     if not isinstance(found, np.ndarray):
         raise DataError(f"{file} is an archive of several arrays; {cure}")
