@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import json
+import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from textvae import __version__
-from textvae.errors import ConfigError, DataError, TextVAEError
+from textvae import __version__, interrupt
+from textvae.errors import ConfigError, DataError
+from textvae.explain import explain
+from textvae.printable import json_text, one_line, printable
 
 app = typer.Typer(
     name="textvae",
@@ -26,13 +27,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+MOST = 2**63 - 1
+"""The largest number that torch and numpy count with."""
+MANY = 100_000
+"""More than anyone needs of what is held in memory at once."""
+
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A finished run (runs/NAME) or a model folder.")]
 Sentences = Annotated[
     list[str] | None,
     typer.Argument(metavar="[SENTENCE]...", help="Sentences; read from standard input, one a line, if none."),
 ]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to standard output.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST, help="Of everything random.")]
 DecodingKind = Annotated[str, typer.Option("--decoding", metavar="KIND", help="greedy, sample or beam.")]
 Temperature = Annotated[float | None, typer.Option("--temperature", help="Of --decoding sample.")]
 TopK = Annotated[int | None, typer.Option("--top-k", help="Of --decoding sample: draw among the K likeliest words.")]
@@ -46,12 +52,9 @@ LengthPenalty = Annotated[
 ]
 
 
-INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there."
-
-
 def _show_version(wanted: bool | None) -> None:
     if wanted:
-        print(f"textvae {__version__}")
+        _say(f"textvae {__version__}")
         raise typer.Exit()
 
 
@@ -90,10 +93,11 @@ def run_command(
     from textvae.pipeline.recipe import read_recipe
     from textvae.pipeline.runner import run_recipes
 
-    # A dry run is asked for its lines, so they are its output; otherwise they are progress.
-    line = (
-        (lambda text: print(text, flush=True)) if dry_run else (lambda text: print(text, file=sys.stderr, flush=True))
-    )
+    def line(text: str) -> None:
+        interrupt.check()
+        # A dry run is asked for its lines, so they are its output; otherwise they are progress.
+        _say(text, progress=not dry_run)
+
     read = [read_recipe(name, settings or []) for name in recipes]
     run_recipes(read, out, only=only, force=force, dry_run=dry_run, say=line)
 
@@ -113,15 +117,17 @@ def new_command(
 
     recipe, notes = new_recipe(file, name=name, minutes=minutes, out=out or Path(), force=force)
     for note in notes:
-        print(note, file=sys.stderr)
-    print(f"textvae run {recipe}")
+        _say(note, progress=True)
+    _say(f"textvae run {recipe}")
 
 
 @app.command("evaluate")
 def evaluate_command(
     run: Run,
     split: Annotated[str, typer.Option("--split", help="Of the run's corpus: train, valid or test.")] = "test",
-    samples: Annotated[int | None, typer.Option("--samples", help="Of the importance-weighted bound.")] = None,
+    samples: Annotated[
+        int | None, typer.Option("--samples", max=MANY, help="Of the importance-weighted bound.")
+    ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", metavar="FILE", help="Sentences, one a line, instead of a split.")
     ] = None,
@@ -138,7 +144,7 @@ def evaluate_command(
 @app.command("generate")
 def generate_command(
     run: Run,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many sentences.")] = 10,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=MOST, help="How many sentences.")] = 10,
     start: Annotated[
         list[str] | None,
         typer.Option(
@@ -188,10 +194,9 @@ def generate_command(
     how = decoding_of(kind, temperature, top_k, top_p, beam, length_penalty)
     if start is not None:
         made = walk_run(run, start, count, neighbors=walk, decoding=how, seed=seed)
-        _print(made, as_json, lambda made: [one["text"] for one in made])
-        return
-    made = generate_run(run, count, label=label, vectors=vectors, decoding=how, seed=seed)
-    _print(made, as_json, lambda made: [one["text"] for one in made])
+    else:
+        made = generate_run(run, count, label=label, vectors=vectors, decoding=how, seed=seed)
+    _print_each(made, as_json)
 
 
 @app.command("reconstruct")
@@ -219,7 +224,7 @@ def reconstruct_command(
 def interpolate_command(
     run: Run,
     sentences: Sentences = None,
-    steps: Annotated[int, typer.Option("--steps", help="Sentences on the path, both ends included.")] = 7,
+    steps: Annotated[int, typer.Option("--steps", max=MANY, help="Sentences on the path, both ends included.")] = 7,
     kind: Annotated[
         str | None, typer.Option("--kind", help="linear or spherical; by default what the latent space is.")
     ] = None,
@@ -249,7 +254,7 @@ def impute_command(
             metavar="[TEXT]...", help="Texts with ___ for a token, ___* for a span; standard input if none."
         ),
     ] = None,
-    answers: Annotated[int, typer.Option("--answers", "-n", min=1, help="Answers for each text.")] = 5,
+    answers: Annotated[int, typer.Option("--answers", "-n", min=1, max=MANY, help="Answers for each text.")] = 5,
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
@@ -275,8 +280,10 @@ def _texts(sentences: Sequence[str] | None) -> list[str]:
     """Sentences from the arguments, else the lines of standard input."""
     if sentences:
         return list(sentences)
+    if sys.stdin is None:
+        raise DataError("no sentence was given, and standard input is closed; name some, or leave out `<&-`.")
     if sys.stdin.isatty():
-        print("Reading sentences, one a line; end with Ctrl-D.", file=sys.stderr)
+        _say("Reading sentences, one a line; end with Ctrl-D.", progress=True)
     try:
         lines = sys.stdin.buffer.read().decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -288,12 +295,31 @@ def _texts(sentences: Sequence[str] | None) -> list[str]:
     return lines
 
 
+def _say(line: str, *, progress: bool = False) -> None:
+    """A line of the output or, if it is progress, of standard error."""
+    print(printable(line), file=sys.stderr if progress else sys.stdout, flush=True)
+
+
 def _print(value: Any, as_json: bool, lines: Callable[[Any], list[str]]) -> None:
     if as_json:
-        print(json.dumps(value, ensure_ascii=False, indent=2))
+        print(json_text(value, sys.stdout.encoding), flush=True)
     else:
         for line in lines(value):
-            print(line)
+            _say(line)
+
+
+def _print_each(made: Iterable[dict[str, Any]], as_json: bool) -> None:
+    """Sentences as they come: their texts, or one JSON list, laid out as if it were printed at once."""
+    if not as_json:
+        for one in made:
+            _say(one["text"])
+        return
+    opened = False
+    for one in made:
+        text = json_text(one, sys.stdout.encoding).replace("\n", "\n  ")
+        print(f"{',' if opened else '['}\n  {text}", end="", flush=True)
+        opened = True
+    print("\n]" if opened else "[]", flush=True)
 
 
 def _numbers(measured: dict[str, Any]) -> list[str]:
@@ -316,35 +342,66 @@ def _answers(found: list[dict[str, Any]]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its code: 0, 2 for the user's errors, 1 for the machine's, 130 for Ctrl-C."""
     warnings.showwarning = warn
-    sys.exit(_run(arguments))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A character that the terminal's encoding does not have is no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
+    interrupt.exit_with(_run(arguments))
 
 
 def warn(message: Warning | str, *where: Any, **more: Any) -> None:
     """A warning as a user of the command reads it: one line, without the line of code that gave it."""
-    print(f"textvae: warning: {message}", file=sys.stderr, flush=True)
+    print(f"textvae: warning: {one_line(str(message))}", file=sys.stderr, flush=True)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    code, message = _outcome(list(sys.argv[1:] if arguments is None else arguments))
+    # Whatever became of a KeyboardInterrupt on its way, the command was interrupted.
+    if code == interrupt.CODE or interrupt.raised():
+        interrupt.tell()
+        return interrupt.CODE
+    return _fail(message, code) if message else code
+
+
+def _outcome(arguments: list[str]) -> tuple[int, str]:
+    """The exit code, and the sentence that is still to be said."""
     try:
-        app(args=None if arguments is None else list(arguments), standalone_mode=True)
-    except SystemExit as leaving:
-        code = leaving.code
-        # Typer turns Ctrl-C into this code, without a word.
-        return _fail(INTERRUPTED, 130) if code == 130 else _flushed(code if isinstance(code, int) else 0)
+        if sys.stdout is None and (arguments[:1] != ["run"] or "--dry-run" in arguments):
+            raise ConfigError("standard output is closed, and what you asked for is printed; leave out `>&-`.")
+        try:
+            code = app(args=arguments, standalone_mode=False)
+        except SystemExit as leaving:
+            code = leaving.code
+        # Typer turns Ctrl-C into its code, without a word.
+        return _flushed(code if isinstance(code, int) else 0), ""
     except KeyboardInterrupt:
-        return _fail(INTERRUPTED, 130)
+        return interrupt.CODE, ""
     except BaseException as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            return _refuse_usage(error), ""
+        # Typer makes an Abort of an EOFError.
+        reason = error.__cause__ if isinstance(error.__cause__, EOFError) else error
         if os.environ.get("TEXTVAE_DEBUG"):
             raise
-        code, message = explain(error)
-        return _fail(message, code) if message else code
-    return _flushed(0)
+        if isinstance(reason, BrokenPipeError):
+            _silence()
+            return 1, ""
+        return explain(reason)
+
+
+def _refuse_usage(error: Any) -> int:
+    """Show a usage error of typer's, which repeats what was typed."""
+    shown = io.StringIO()
+    error.show(shown)
+    print(printable(shown.getvalue().rstrip("\n"), lines=True), file=sys.stderr, flush=True)
+    return int(error.exit_code)
 
 
 def _flushed(code: int) -> int:
     """Push out what was printed while a reader that has gone can still be noticed."""
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         _silence()
     return code
@@ -355,37 +412,6 @@ def _silence() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def explain(error: BaseException) -> tuple[int, str]:
-    """The exit code and the sentence for an error; no sentence for a reader that left."""
-    if isinstance(error, TextVAEError):
-        return error.exit_code, str(error)
-    if isinstance(error, BrokenPipeError):
-        _silence()
-        return 1, ""
-    if isinstance(error, MemoryError) or _out_of_device_memory(error):
-        return 1, "out of memory; lower train.batch_tokens (--set train.batch_tokens=2048), or take a smaller model."
-    if isinstance(error, OSError):
-        where = f" ({error.filename})" if error.filename else ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return 1, f"no space left on the disk{where}; free some and run the same command again."
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return 2, f"no permission{where}; choose another folder by --out, or change its permissions."
-        return 1, f"{error.strerror or type(error).__name__}{where}; nothing that was finished is lost."
-    reason = " ".join(str(error).split())[:300]
-    return 1, (
-        f"an error inside textvae: {type(error).__name__}: {reason}; "
-        "set TEXTVAE_DEBUG=1 to see where, and please report it."
-    )
-
-
-def _out_of_device_memory(error: BaseException) -> bool:
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(error, torch.OutOfMemoryError):
-        return True
-    # On a CPU torch says so by a RuntimeError of its allocator.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-
-
 def _fail(message: str, code: int) -> int:
-    print(f"textvae: {message}", file=sys.stderr)
+    print(f"textvae: {one_line(message)}", file=sys.stderr, flush=True)
     return code

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -120,8 +121,7 @@ def _tokenize_file(model: Any, file: Path, folder: Path) -> Path:
     from textvae.text.corpora.reading import read_lines
     from textvae.text.tokenized import write_tokenized
 
-    if not file.is_file():
-        raise DataError(f"{file} does not exist; give a text file with one sentence a line.")
+    require_file(file, "give a text file with one sentence a line.")
     examples = (Example(line) for _, line in read_lines(file))
     path = folder / "sentences.arrow"
     tokenizer = model.require_tokenizer()
@@ -148,8 +148,8 @@ def generate_run(
     vectors: Path | None = None,
     decoding: Any,
     seed: int = 0,
-) -> list[dict[str, Any]]:
-    """New sentences, z from the prior; for a label, by the run's model that has labels: train's, else classify's.
+) -> Iterator[dict[str, Any]]:
+    """New sentences as they come, z from the prior; for a label, by the run's model with labels: train's or classify's.
 
     Args:
         run: a finished run, or a model folder.
@@ -159,7 +159,7 @@ def generate_run(
         decoding: settings.
         seed: of the draws.
     """
-    from textvae.tasks.generate import generate_sentences
+    from textvae.tasks.generate import stream_sentences
     from textvae.tasks.sentences import labels_of
 
     model = load(run)
@@ -174,37 +174,70 @@ def generate_run(
             "decoder knows; draw sentences by --start TEXT."
         )
     rows = None if vectors is None else _read_vectors(vectors)
-    made = generate_sentences(model, count, label=label, vectors=rows, decoding=decoding, seed=seed)
-    return [{name: value for name, value in asdict(one).items() if value is not None} for one in made]
+    made = stream_sentences(model, count, label=label, vectors=rows, decoding=decoding, seed=seed)
+    return ({name: value for name, value in asdict(one).items() if value is not None} for one in made)
+
+
+def require_file(file: Path, cure: str) -> None:
+    """Refuse what is no file that can be read from its beginning, saying what it is.
+
+    Raises:
+        DataError: it does not exist, or is a folder, a pipe, a socket or a device.
+    """
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        raise DataError(f"{file} does not exist; {cure}") from None
+    if stat.S_ISREG(mode):
+        return
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    raise DataError(f"{file} is {kinds.get(stat.S_IFMT(mode), 'a device')}, and no file; {cure}")
 
 
 def _read_vectors(file: Path) -> Any:
-    """The array of a .npy file; no pickle is loaded."""
+    """The array of a .npy file; no pickle is loaded.
+
+    Raises:
+        DataError: it is none, or not of numbers.
+    """
     import numpy as np
 
+    cure = "give a .npy file with a row for each vector, as numpy.save writes it."
+    require_file(file, cure)
     try:
-        found = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{file} does not exist; give a .npy file with a row for each vector.") from None
-    except (ValueError, EOFError):
-        found = None
+        # Of a file cut short, or with a header that promises more than there is, the map fails; nothing is reserved.
+        found = np.load(file, allow_pickle=False, mmap_mode="r")
+    except OSError:
+        raise
+    except Exception:  # numpy reads the header with Python's own parser, and lets all of its errors through
+        raise DataError(f"{file} is no array of numbers in a .npy file; {cure}") from None
     if not isinstance(found, np.ndarray):
-        raise DataError(f"{file} is no array of numbers in a .npy file; write it with numpy.save.")
-    return found
+        raise DataError(f"{file} is an archive of several arrays; {cure}")
+    if found.dtype.kind not in "fiub":
+        raise DataError(f"{file} has values of the type {found.dtype}, and no plain numbers; {cure}")
+    return np.array(found, dtype=np.float32)
 
 
 def walk_run(
     run: str | Path, texts: Sequence[str], count: int, *, neighbors: bool = False, decoding: Any, seed: int = 0
-) -> list[dict[str, Any]]:
-    """New sentences by walking from given ones to codes and back, or to codes of neighbors and back."""
-    from textvae.tasks.markov_chain import markov_chain
+) -> Iterator[dict[str, Any]]:
+    """New sentences as they come, by walking from given ones to codes and back, or to codes of neighbors and back.
 
-    chains = markov_chain(load(run), list(texts), count, neighbors=neighbors, decoding=decoding, seed=seed)
-    return [
+    One chain after another, each with draws of its own: the first from `seed`, the second from the next number.
+    """
+    from textvae.tasks.markov_chain import stream_chain
+
+    model = load(run)
+    # What is wrong with one of them is said before the first walks.
+    chains = [
+        stream_chain(model, text, count, neighbors=neighbors, decoding=decoding, seed=(seed + number) % 2**63)
+        for number, text in enumerate(texts)
+    ]
+    return (
         {"start": start, "step": step, "text": text}
         for start, chain in zip(texts, chains, strict=True)
         for step, text in enumerate(chain, start=1)
-    ]
+    )
 
 
 def reconstruct_run(run: str | Path, texts: Sequence[str], *, decoding: Any, seed: int = 0) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,19 @@ from torch import Tensor
 
 from textvae.errors import ConfigError
 from textvae.generation import Decoding, generate, inference, word_generator
-from textvae.tasks.sentences import chunks, device_of, label_index, labels_of, seeded, tokenizer_of, vectors_for
+from textvae.tasks.sentences import (
+    SENTENCES_AT_ONCE,
+    Draws,
+    device_of,
+    label_index,
+    labels_of,
+    tokenizer_of,
+    vectors_for,
+)
 from textvae.types import Context
+
+FIRST_CHUNK = 10
+"""Sentences made together at first: as many as are most often asked for."""
 
 
 @dataclass(frozen=True)
@@ -74,27 +86,74 @@ def generate_sentences(
     Traceback (most recent call last):
     textvae.errors.ConfigError: the model has no label 'great'; it knows 'bad', 'good'.
     """
+    return list(stream_sentences(model, count, label=label, vectors=vectors, decoding=decoding, seed=seed))
+
+
+def stream_sentences(
+    model: Any,
+    count: int,
+    *,
+    label: str | None = None,
+    vectors: Any = None,
+    decoding: Decoding | None = None,
+    seed: int = 0,
+) -> Iterator[NewSentence]:
+    """The sentences of `generate_sentences` one by one, made as they are taken: memory does not grow with `count`.
+
+    The first ones are the same whatever `count` is, of those without vectors.
+
+    Args:
+        model: see `generate_sentences`; so are the others.
+        count: how many; for vectors, for each.
+        label: to draw for.
+        vectors: to draw for.
+        decoding: greedy when None.
+        seed: of all draws.
+
+    Raises:
+        TextVAEError: see `generate_sentences`; before the first sentence is taken.
+    """
     if count < 0:
         raise ConfigError(f"got {count} sentences to generate; give a number of at least 0.")
     wanted = None if label is None else label_index(model, label)
     vector_NH = vectors_for(model, vectors)
-    if vector_NH is not None:
-        vector_NH = vector_NH.repeat_interleave(count, 0)
-        count = len(vector_NH)
     tokenizer, device = tokenizer_of(model), device_of(model)
     decoding, generator = model.limited(decoding), word_generator(seed, device)
-    made: list[NewSentence] = []
-    with inference(model), seeded(seed, device):
-        for part in chunks(count):
-            size = part.stop - part.start
-            given = None if vector_NH is None else vector_NH[part]
-            z_ND, label_N = _drawn(model, size, wanted, given, device)
-            context = Context(label_B=label_N) if getattr(model.decoder, "num_labels", 0) else None
-            found = generate(model.decoder, z_ND, decoding, context=context, generator=generator)
-            texts = tokenizer.decode_batch(found.tokens)
+    total = count if vector_NH is None else count * len(vector_NH)
+
+    def sentences() -> Iterator[NewSentence]:
+        draws = Draws(seed, device)
+        for begin, size in _whole_chunks(total):
+            with inference(model), draws.on():
+                given = None
+                if vector_NH is not None:
+                    given = vector_NH[[min(row, total - 1) // count for row in range(begin, begin + size)]]
+                z_ND, label_N = _drawn(model, size, wanted, given, device)
+                context = Context(label_B=label_N) if getattr(model.decoder, "num_labels", 0) else None
+                found = generate(model.decoder, z_ND, decoding, context=context, generator=generator)
+            texts = tokenizer.decode_batch(found.tokens[: total - begin])
             names = [None] * size if label_N is None else [labels_of(model)[i] for i in label_N.tolist()]
-            made += map(NewSentence, texts, found.log_prob_N.tolist(), found.finished_N.tolist(), names)
-    return made
+            numbers = zip(found.log_prob_N.tolist(), found.finished_N.tolist(), names, strict=True)
+            # The last chunk may hold more than is wanted.
+            for text, (log_prob, finished, name) in zip(texts, numbers, strict=False):
+                yield NewSentence(text, log_prob, finished, name)
+
+    return sentences()
+
+
+def _whole_chunks(total: int) -> Iterator[tuple[int, int]]:
+    """Where chunks begin and how many rows they have: always whole, as their size decides what is drawn in them.
+
+    They grow from small ones, so that of few sentences not many more are made than wanted.
+
+    >>> list(_whole_chunks(25))
+    [(0, 10), (10, 10), (20, 20)]
+    """
+    begin, size = 0, FIRST_CHUNK
+    while begin < total:
+        yield begin, size
+        begin += size
+        size = min(begin, SENTENCES_AT_ONCE)
 
 
 def _drawn(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from textvae.errors import ConfigError, ModelError
 from textvae.generation import Decoding, SamplingConfig, generate, inference, word_generator
-from textvae.tasks.sentences import chunks, device_of, require_latent, seeded, tokenizer_of
+from textvae.tasks.sentences import Draws, chunks, device_of, require_latent, tokenizer_of
 from textvae.text.batching import encode_texts, gather_batch
 from textvae.types import Batch
 
@@ -48,12 +48,44 @@ def markov_chain(
         ModelError: the model has no z, or no memory of training sentences.
         ConfigError: steps below 1.
     """
-    require_latent(model, "walk between sentences and codes")
-    tokenizer = tokenizer_of(model)
-    start = encode_texts(texts, tokenizer, model.max_tokens)
-    rows = [row[1 : length - 1] for row, length in zip(start.tokens_BT.tolist(), start.lengths_B.tolist(), strict=True)]
+    rows = _start(model, texts)
     chains = walk(model, rows, steps, neighbors=neighbors, decoding=decoding, seed=seed)
-    return [tokenizer.decode_batch(chain) for chain in chains]
+    return [tokenizer_of(model).decode_batch(chain) for chain in chains]
+
+
+def stream_chain(
+    model: Any, text: str, steps: int, *, neighbors: bool = False, decoding: Decoding | None = None, seed: int = 0
+) -> Iterator[str]:
+    """The chain of one sentence, step by step, made as it is taken: memory does not grow with `steps`.
+
+    Args:
+        model: see `markov_chain`; so are the others.
+        text: where the chain begins.
+        steps: how far it goes.
+        neighbors: by association.
+        decoding: sampling from the whole distribution when None.
+        seed: of all draws.
+
+    Raises:
+        TextVAEError: see `markov_chain`; before the first step is taken.
+    """
+    here, tokenizer = _start(model, [text]), tokenizer_of(model)
+    step = _stepper(model, steps, neighbors, decoding, seed)
+
+    def sentences() -> Iterator[str]:
+        nonlocal here
+        for _ in range(steps):
+            here = step(here)
+            yield tokenizer.decode_batch(here)[0]
+
+    return sentences()
+
+
+def _start(model: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Ids of sentences to begin from, without BOS and EOS."""
+    require_latent(model, "walk between sentences and codes")
+    start = encode_texts(texts, tokenizer_of(model), model.max_tokens)
+    return [row[1 : length - 1] for row, length in zip(start.tokens_BT.tolist(), start.lengths_B.tolist(), strict=True)]
 
 
 def walk(
@@ -75,6 +107,19 @@ def walk(
         decoding: see `markov_chain`.
         seed: of all draws.
     """
+    chains: list[list[list[int]]] = []
+    step = _stepper(model, steps, neighbors, decoding, seed)
+    for part in chunks(len(rows)):
+        here = [list(row) for row in rows[part]]
+        visited = [here := step(here) for _ in range(steps)]
+        chains += [list(chain) for chain in zip(*visited, strict=True)]
+    return chains
+
+
+def _stepper(
+    model: Any, steps: int, neighbors: bool, decoding: Decoding | None, seed: int
+) -> Callable[[list[list[int]]], list[list[int]]]:
+    """The function that takes sentences one step further, each call with draws of its own."""
     if steps < 1:
         raise ConfigError(f"steps is {steps}; a chain goes at least one step.")
     if neighbors and not getattr(getattr(model, "prior", None), "sees_codes", False):
@@ -84,21 +129,16 @@ def walk(
         )
     device = device_of(model)
     decoding = model.limited(SamplingConfig(allow_unk=True) if decoding is None else decoding)
-    generator = word_generator(seed, device)
-    chains: list[list[list[int]]] = []
-    with inference(model), seeded(seed, device):
-        for part in chunks(len(rows)):
-            here = [list(row) for row in rows[part]]
-            visited = []
-            for _ in range(steps):
-                batch = _batch(here)
-                batch = Batch(batch.tokens_BT.to(device), batch.lengths_B.to(device))
-                law = model.prior.near(model.code_of(batch)) if neighbors else model.posterior_of(batch)
-                z_BD = law.rsample()
-                here = generate(model.decoder, z_BD, decoding, generator=generator).tokens
-                visited.append(here)
-            chains += [list(chain) for chain in zip(*visited, strict=True)]
-    return chains
+    generator, draws = word_generator(seed, device), Draws(seed, device)
+
+    def step(here: list[list[int]]) -> list[list[int]]:
+        batch = _batch(here)
+        batch = Batch(batch.tokens_BT.to(device), batch.lengths_B.to(device))
+        with inference(model), draws.on():
+            law = model.prior.near(model.code_of(batch)) if neighbors else model.posterior_of(batch)
+            return generate(model.decoder, law.rsample(), decoding, generator=generator).tokens
+
+    return step
 
 
 def _batch(rows: Sequence[Sequence[int]]) -> Batch:

@@ -179,3 +179,34 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+class Draws:
+    """The same for draws made in parts: between two of them torch's state is the caller's, whatever is done with it.
+
+    >>> draws, device = Draws(1, torch.device("cpu")), torch.device("cpu")
+    >>> with draws.on():
+    ...     first = torch.rand(2)
+    >>> _ = torch.rand(7)
+    >>> with draws.on():
+    ...     second = torch.rand(2)
+    >>> with seeded(1, device):
+    ...     print(torch.equal(torch.rand(2), first), torch.equal(torch.rand(2), second))
+    True True
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.seed, self.device = seed, device
+        self._state: list[Tensor] = []
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Inside, draws go on where they ended last."""
+        on_cuda = self.device.type == "cuda"
+        with seeded(self.seed, self.device):
+            if self._state:
+                torch.set_rng_state(self._state[0])
+                if on_cuda:
+                    torch.cuda.set_rng_state(self._state[1], self.device)
+            yield
+            self._state = [torch.get_rng_state(), *([torch.cuda.get_rng_state(self.device)] if on_cuda else [])]

@@ -19,6 +19,7 @@ from torch import Tensor
 from textvae import __version__
 from textvae.disk import machine_errors
 from textvae.errors import ConfigError, DataError, MachineError
+from textvae.interrupt import Interrupt
 from textvae.models import TextModel, to_device
 from textvae.objectives import local_mean
 from textvae.text.batching import BatchPlan
@@ -32,7 +33,6 @@ from textvae.training.divergence import DivergenceWatch
 from textvae.training.folder import CHECKPOINT_FOLDER, MODEL_FOLDER, claim_training
 from textvae.training.guard import CollapseGuard, CollapseWarning
 from textvae.training.initial import start_from
-from textvae.training.interrupt import Interrupt
 from textvae.training.learning_rate import LearningRate
 from textvae.training.metrics import METRICS_FILE, MetricsLog, Window
 from textvae.training.processes import Processes

@@ -20,6 +20,7 @@ from textvae.pipeline.recipe import STAGE_NAMES, Recipe
 from textvae.pipeline.report import plots
 from textvae.pipeline.report.metrics import metric_rows
 from textvae.pipeline.stage import DETAILS
+from textvae.printable import printable
 
 
 def build_report(recipe: Recipe, out: Path) -> dict[str, Any]:
@@ -75,7 +76,14 @@ def render(
         if confusion:
             names = details["classify"].get("label_names") or [str(i) for i in range(len(confusion))]
             pictures["confusion"] = Markup(plots.confusion_matrix(confusion, names))
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Pictures, macros and JSON are Markup: what is in them went through this, or through escapes, already.
+        finalize=lambda value: printable(value, lines=True) if type(value) is str else value,
+    )
     environment.filters["duration"] = duration
     template = environment.from_string(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     return template.render(

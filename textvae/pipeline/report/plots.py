@@ -6,6 +6,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from textvae.printable import printable
+
 BLUE, ORANGE, GREEN, GRAY = "#2563a8", "#d9822b", "#3b8f5a", "#8a8f98"
 PALETTE = (BLUE, ORANGE, GREEN, "#b0413e", "#7a5ea8", "#4aa3a8", "#c0a030", "#d477a8", "#5b6b7b", "#96673b")
 _STYLE: dict[str, Any] = {
@@ -59,6 +61,12 @@ def _svg(figure: Any) -> str:
     figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+def _label(name: str) -> str:
+    """A label as it is drawn: matplotlib takes dollar signs for formulas, and hides names that begin with `_`."""
+    shown = printable(name).replace("$", r"\$")
+    return f"\u200b{shown}" if shown.startswith("_") else shown
 
 
 _INSTEAD_OF_THE_BOUND = (("valid_nll", "validation NLL given z"), ("valid_loss", "validation loss"))
@@ -161,7 +169,7 @@ def latent_plane(plane: dict[str, Any]) -> str:
             for i, name in enumerate(names):
                 chosen = [point for point, label in zip(points, labels, strict=True) if str(label) == name]
                 axes.scatter(*zip(*chosen, strict=True), s=9, alpha=0.6, linewidths=0,
-                             color=PALETTE[i % len(PALETTE)], label=name)  # fmt: skip
+                             color=PALETTE[i % len(PALETTE)], label=_label(name))  # fmt: skip
             axes.legend(markerscale=2, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
         else:
             axes.scatter(*zip(*points, strict=True), s=9, alpha=0.5, linewidths=0, color=BLUE)
@@ -188,6 +196,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> s
             for j, count in enumerate(row):
                 color = "white" if shares[i][j] > 0.55 else "#2a3038"
                 axes.text(j, i, f"{count}\n{shares[i][j]:.0%}", ha="center", va="center", color=color, fontsize=8.5)
+        names = [_label(name) for name in names]
         axes.set_xticks(range(len(names)), names, rotation=35 if len(names) > 4 else 0)
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(length=0)
