@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 
-from textvae.config import Config
+from textvae.config import MAX_BATCH_TOKENS, MAX_SAMPLES, MAX_STEPS, Config
 from textvae.errors import ConfigError, ModelError
 from textvae.evaluation.annealed import AISConfig, annealed_likelihood
 from textvae.evaluation.bidirectional import bidirectional
@@ -36,17 +36,26 @@ class EvaluateConfig(Config):
     """Settings of an evaluation: the recipe's table `[evaluate]`."""
 
     split: str = Field("test", description="which sentences; a corpus without it is measured on what it has")
-    iw_samples: int = Field(100, ge=1, description="samples of the importance-weighted bound")
-    max_sentences: int | None = Field(None, ge=2, description="measure so many, drawn by the seed; all when absent")
-    mi_sentences: int = Field(10_000, ge=2, description="sentences of the aggregated posterior, at most")
-    batch_tokens: int = Field(16_384, ge=1, description="tokens of a decoder call; memory, never a result")
+    iw_samples: int = Field(100, ge=1, le=MAX_SAMPLES, description="samples of the importance-weighted bound")
+    max_sentences: int | None = Field(
+        None, ge=2, le=MAX_STEPS, description="measure so many, drawn by the seed; all when absent"
+    )
+    mi_sentences: int = Field(10_000, ge=2, le=1_000_000, description="sentences of the aggregated posterior, at most")
+    batch_tokens: int = Field(
+        16_384, ge=1, le=MAX_BATCH_TOKENS, description="tokens of a decoder call; memory, never a result"
+    )
     reconstruct_sentences: int | None = Field(None, ge=1, description="reconstruct so many; all when absent")
     reconstruct_decoding: DecodingConfig = Field(default_factory=GreedyConfig, description="from posterior means")
     rate_distortion_samples: int = Field(
-        10, ge=0, description="codes of a sentence, for what each level of a hierarchical model tells; 0 leaves it out"
+        10,
+        ge=0,
+        le=MAX_SAMPLES,
+        description="codes of a sentence, for what each level of a hierarchical model tells; 0 leaves it out",
     )
-    samples: int = Field(20, ge=0, description="sentences from the prior to show")
-    quality_samples: int = Field(500, ge=0, description="sentences from the prior to measure; 0 leaves that out")
+    samples: int = Field(20, ge=0, le=MAX_SAMPLES, description="sentences from the prior to show")
+    quality_samples: int = Field(
+        500, ge=0, le=MAX_SAMPLES, description="sentences from the prior to measure; 0 leaves that out"
+    )
     decoding: DecodingConfig = Field(default_factory=SamplingConfig, description="of sentences from the prior")
     ais: AISConfig | None = Field(None, description="annealed importance sampling too; slow, so left out when absent")
     probe_labels: tuple[int, ...] = Field(

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_TOKENS, Component
 from textvae.errors import ConfigError
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Context
 
@@ -63,7 +63,7 @@ class Decoding(Component):
         allow_unk: whether `<unk>` may be said. PAD and BOS never are.
     """
 
-    max_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1, le=MAX_TOKENS)
     allow_unk: bool = False
 
     def decode(

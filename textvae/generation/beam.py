@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from textvae.config import MAX_BEAM
 from textvae.generation.base import Decoding, Generated, SteppingDecoder, first_tokens, forbidden_ids, word_limit
 from textvae.types import EOS_ID, Context
 
@@ -34,7 +35,7 @@ class BeamConfig(Decoding):
     """Beam search: the `width` best prefixes are followed at once.
 
     Attributes:
-        width: prefixes kept for each sentence.
+        width: prefixes kept for each sentence; at most 1000, since all are held in memory.
         length_penalty: sentences are ranked by log p / (tokens, EOS included) ** length_penalty, a plain
             power of the length (not the formula of GNMT): 0 looks for the mode of p(x|z), 1 for the best
             mean per token; in between, longer sentences are favored the more, the larger it is.
@@ -44,8 +45,8 @@ class BeamConfig(Decoding):
     """
 
     kind: Literal["beam"] = "beam"
-    width: int = Field(default=5, ge=1)
-    length_penalty: float = Field(default=0.0, ge=0.0)
+    width: int = Field(default=5, ge=1, le=MAX_BEAM)
+    length_penalty: float = Field(default=0.0, ge=0.0, le=10.0)
 
     def decode(
         self,

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from textvae.config import Component
+from textvae.config import MAX_WIDTH, Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
@@ -42,7 +42,7 @@ class SemiSupervisedConfig(Component):
     """Settings of a semi-supervised sentence VAE."""
 
     kind: Literal["semi_supervised"] = "semi_supervised"
-    latent_dim: int = Field(32, gt=0)
+    latent_dim: int = Field(32, gt=0, le=MAX_WIDTH)
     encoder: EncoderConfig = Field(default_factory=LSTMEncoderConfig)
     posterior: PosteriorConfig = Field(default_factory=GaussianPosteriorConfig)
     prior: PriorConfig = Field(default_factory=StandardNormalPriorConfig)

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from textvae.config import Component
+from textvae.config import MAX_WIDTH, Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
@@ -32,7 +32,7 @@ class TextVAEConfig(Component):
     """Settings of a sentence VAE; every crossing of its parts is a model."""
 
     kind: Literal["text_vae"] = "text_vae"
-    latent_dim: int = Field(32, gt=0)
+    latent_dim: int = Field(32, gt=0, le=MAX_WIDTH)
     encoder: EncoderConfig = Field(default_factory=LSTMEncoderConfig)
     posterior: PosteriorConfig = Field(default_factory=GaussianPosteriorConfig)
     prior: PriorConfig = Field(default_factory=StandardNormalPriorConfig)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from pydantic import Field, ValidationError
 
-from textvae.config import Config, first_problem
+from textvae.config import MAX_BATCH_TOKENS, MAX_STEPS, Config, first_problem
 from textvae.errors import ConfigError, ModelError
 from textvae.generation import inference
 from textvae.models import (
@@ -50,9 +50,9 @@ class ClassifyConfig(Config):
     classification_weight: float = Field(20.0, gt=0, description="of the classifier's cross-entropy, in nats per nat")
     label_word_dropout: float = Field(0.3, ge=0, lt=1, description="share of a labelled sentence's words hidden")
     labelled_sentences: int = Field(64, gt=0, description="labelled sentences in each step")
-    epochs: int = Field(5, gt=0)
+    epochs: int = Field(5, gt=0, le=MAX_STEPS)
     early_stopping: int | None = Field(None, gt=0, description="epochs of patience on the validation accuracy")
-    batch_tokens: int = Field(2048, gt=0)
+    batch_tokens: int = Field(2048, gt=0, le=MAX_BATCH_TOKENS)
     clip_norm: float = Field(5.0, gt=0, allow_inf_nan=True, description="as in [train]")
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from textvae.config import Config
+from textvae.config import MAX_BEAM, MAX_PARTS, Config
 from textvae.pipeline.files import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.stage import DETAILS, Stage, Work
@@ -33,11 +33,11 @@ class ImputeConfig(Config):
     sentences: int = Field(500, ge=1)
     split: Literal["train", "valid", "test"] = "test"
     texts: tuple[str, ...] = ()
-    rounds: int = Field(3, ge=1)
-    width: int = Field(5, ge=1)
-    expand: int = Field(4, ge=1)
-    samples: int = Field(8, ge=1)
-    answers: int = Field(5, ge=1)
+    rounds: int = Field(3, ge=1, le=MAX_BEAM)
+    width: int = Field(5, ge=1, le=MAX_BEAM)
+    expand: int = Field(4, ge=1, le=MAX_BEAM)
+    samples: int = Field(8, ge=1, le=MAX_PARTS)
+    answers: int = Field(5, ge=1, le=MAX_BEAM)
 
 
 class ImputeStage(Stage):

@@ -29,7 +29,7 @@ class HubCorpus(CorpusCard):
     """
 
     kind: Literal["hub"] = "hub"
-    dataset: str
+    dataset: str = Field(min_length=1)
     subset: str | None = None
     revision: str | None = None
     splits_of_source: dict[Split, str] = Field(default={"train": "train"})
@@ -72,6 +72,11 @@ class HubCorpus(CorpusCard):
                 if names is not None and label is not None:
                     # The hub marks "no label" by -1.
                     label = names[label] if label >= 0 else None
+                if not isinstance(text, str | None):
+                    raise DataError(
+                        f"Data set '{self.dataset}', column '{self.text_column}' holds {type(text).__name__}, expected "
+                        "strings; choose another text_column."
+                    )
                 yield Example(text or "", label_text(label))
 
     def source_fingerprint(self) -> str:

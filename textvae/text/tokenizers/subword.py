@@ -16,6 +16,7 @@ from pydantic import Field
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as FastTokenizer
 
+from textvae.config import MAX_VOCABULARY
 from textvae.text.files import write_text_atomically
 from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBase, prepared_texts
 from textvae.types import UNK_ID
@@ -135,9 +136,9 @@ class BPEConfig(TokenizerBase):
     """
 
     kind: Literal["bpe"] = "bpe"
-    vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 2)
+    vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 2, le=MAX_VOCABULARY)
     min_count: int = Field(default=2, ge=1)
-    max_characters: int = Field(default=1000, ge=1)
+    max_characters: int = Field(default=1000, ge=1, le=MAX_VOCABULARY)
 
     def train(self, texts: Iterable[str]) -> BPETokenizer:
         """Learn merges, the most frequent pair first.
@@ -165,7 +166,7 @@ class ByteConfig(TokenizerBase):
     """
 
     kind: Literal["byte"] = "byte"
-    vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 256)
+    vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 256, le=MAX_VOCABULARY)
     min_count: int = Field(default=2, ge=1)
 
     def train(self, texts: Iterable[str]) -> ByteTokenizer:
