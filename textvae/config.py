@@ -127,7 +127,8 @@ def _written_path(location: tuple[int | str, ...], data: Any) -> str:
             here = here[part]
         else:
             here = None
-    return ".".join(path) or "the top level"
+    written = ".".join(path) or "the top level"
+    return written if len(written) <= 120 else written[:117] + "..."
 
 
 def first_problem(error: ValidationError) -> str:

@@ -18,7 +18,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from textvae.arguments import MAX_SEED
 from textvae.config import Component
 from textvae.errors import DataError
-from textvae.text.corpora.reading import problem_of_file, shown_path
+from textvae.text.corpora.reading import at_home, is_folder, problem_of_file, shown_path
 from textvae.text.normalize import normalize
 
 Split = Literal["train", "valid", "test"]
@@ -213,9 +213,8 @@ class CorpusCard(Component):
             )
         if split in self.split_fractions:
             return (
-                f"The {split} split of corpus '{self.name}' is empty: texts are dealt out by what they say, and none of "
-                "the different ones there are came to it; give more texts, change split_fractions, or set corpus.seed "
-                "to another number."
+                f"The {split} split of corpus '{self.name}' is empty: texts are dealt out by what they say, and none "
+                "came to it; give more different texts, change split_fractions, or set corpus.seed to another number."
             )
         return f"The {split} split of corpus '{self.name}' holds no text; look at its files."
 
@@ -281,12 +280,12 @@ class FileCorpus(CorpusCard):
         """The folder of the files: `root`; else TEXTVAE_DATA and `folder`; else the folder of the card itself."""
         base = self._base or Path.cwd()
         if self.root is not None:
-            root = base / Path(self.root).expanduser()
+            root = base / at_home(self.root)
             # "--set corpus.root=" may name the corpus' own folder or the one above it, as TEXTVAE_DATA does.
             below = root / self.folder if self.folder else root
-            return below if below.is_dir() else root
+            return below if is_folder(below) else root
         if self.folder is not None and os.environ.get(DATA_VARIABLE):
-            return Path(os.environ[DATA_VARIABLE]).expanduser() / self.folder
+            return at_home(os.environ[DATA_VARIABLE]) / self.folder
         return base
 
     def paths(self, split: Split) -> list[Path]:

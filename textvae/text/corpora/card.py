@@ -16,7 +16,7 @@ from textvae.text.corpora.base import FileCorpus
 from textvae.text.corpora.bible import BibleCorpus
 from textvae.text.corpora.hub import HubCorpus
 from textvae.text.corpora.lines import LinesCorpus
-from textvae.text.corpora.reading import problem_of_file, read_toml, shown_path
+from textvae.text.corpora.reading import at_home, problem_of_file, read_toml, shown_path
 from textvae.text.corpora.tables import CSVCorpus, JSONLinesCorpus, TSVCorpus
 
 CorpusConfig = Annotated[
@@ -36,7 +36,7 @@ def find_card(name_or_path: str | Path, base: Path | None = None) -> Path:
     Raises:
         ConfigError: there is none; the message lists the names there are.
     """
-    wanted = Path(name_or_path).expanduser()
+    wanted = at_home(name_or_path)
     candidates = [(base or Path.cwd()) / wanted, Path.cwd() / wanted]
     if wanted.suffix != ".toml":
         candidates += [path.with_name(path.name + ".toml") for path in candidates]
@@ -48,7 +48,9 @@ def find_card(name_or_path: str | Path, base: Path | None = None) -> Path:
     if found is not None:
         raise ConfigError(f"corpus card {shown_path(name_or_path)} {found}; give a TOML file.")
     names = ", ".join(sorted(path.stem for path in installed_cards().glob("*.toml")))
-    raise ConfigError(f"There is no corpus card '{shown_path(name_or_path)}'; give the path of a card, or one of: {names}.")
+    raise ConfigError(
+        f"There is no corpus card '{shown_path(name_or_path)}'; give the path of a card, or one of: {names}."
+    )
 
 
 def load_card(
@@ -72,8 +74,8 @@ def load_card(
     content = read_toml(path, f"corpus card {shown_path(path)}", "give a corpus card, a TOML file")
     check_tables(overrides or {}, "the settings of the corpus")
     for name, value in (overrides or {}).items():
-        if name == "root" and value is not None:
-            value = str(Path(value).expanduser().absolute())
+        if name == "root" and isinstance(value, str | Path):
+            value = str(at_home(value).absolute())
         merged = isinstance(value, Mapping) and isinstance(content.get(name), Mapping)
         content[name] = {**content[name], **value} if merged else value
     if "kind" not in content:

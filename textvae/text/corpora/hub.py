@@ -12,6 +12,7 @@ from pydantic import Field
 
 from textvae.errors import DataError
 from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split, sha256_of
+from textvae.text.corpora.reading import at_home, is_folder
 from textvae.text.corpora.tables import label_text
 
 
@@ -47,8 +48,8 @@ class HubCorpus(CorpusCard):
 
     def local_folder(self) -> Path | None:
         """The folder, where `dataset` is one."""
-        folder = Path(self.root or "").expanduser() / Path(self.dataset).expanduser()
-        return folder if folder.is_dir() else None
+        folder = at_home(self.root or "") / at_home(self.dataset)
+        return folder if is_folder(folder) else None
 
     def read_source(self, split: Split) -> Iterator[Example]:
         rows = _load(str(self.local_folder() or self.dataset), self.subset, self.revision)

@@ -34,7 +34,7 @@ def problem_of_file(path: Path) -> str | None:
     Nothing is opened: to open a pipe would wait for a writer.
 
     >>> problem_of_file(Path("/nowhere/at/all")), problem_of_file(Path("/"))
-    ('does not exist', 'is a folder')
+    ('does not exist', 'is a folder, not a file')
     """
     try:
         mode = path.stat().st_mode
@@ -47,6 +47,26 @@ def problem_of_file(path: Path) -> str | None:
     if stat.S_ISREG(mode):
         return None
     return f"is {next((kind for is_kind, kind in _KINDS if is_kind(mode)), 'no regular file')}, not a file"
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder, whatever is wrong with it as a path."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def at_home(path: str | Path) -> Path:
+    """A path with ``~`` in place of the home folder made whole; as it is where there is no such home.
+
+    >>> at_home("a/b").as_posix(), at_home("~nobody-of-this-name/b").as_posix()
+    ('a/b', '~nobody-of-this-name/b')
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def shown_path(path: Path | str) -> str:
