@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from textvae.arguments import checked_seed
 from textvae.config import MAX_PARTS, MAX_SAMPLES, Config
 from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError
@@ -292,6 +293,7 @@ def annealed_likelihood(
         device: where the model is.
         progress: called after every batch.
     """
+    seed = checked_seed(seed)
     device, indices = torch.device(device), np.asarray(indices)
     nll, accepted, done = np.zeros(len(indices)), 0.0, 0
     with own_randomness(model, device):

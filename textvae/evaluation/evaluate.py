@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 
+from textvae.arguments import checked_seed
 from textvae.config import MAX_BATCH_TOKENS, MAX_SAMPLES, MAX_STEPS, Config
 from textvae.errors import ConfigError, ModelError
 from textvae.evaluation.annealed import AISConfig, annealed_likelihood
@@ -174,7 +175,7 @@ def evaluate(
         ConfigError: a probe needs more labels than a class has, or scikit-learn, which is missing; a posterior without
             a density needs `config.ais`, and a semi-supervised model cannot have it.
     """
-    config = config or EvaluateConfig()
+    config, seed = config or EvaluateConfig(), checked_seed(seed)
     require_bound(getattr(model, "config", None), config)
     # Before anything is measured, so that hours of work do not end in an error.
     shown = _probed_sentences(corpus, training_corpus, config, seed)

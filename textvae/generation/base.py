@@ -105,6 +105,14 @@ def first_tokens(rows: int, device: torch.device) -> Tensor:
     return torch.full((rows,), BOS_ID, dtype=torch.int64, device=device)
 
 
+def context_rows(context: Context | None, index: Tensor | slice) -> Context | None:
+    """What some of the rows are conditioned on."""
+    if context is None:
+        return None
+    parts = (context.label_B, context.vector_BH, context.example_id_B)
+    return Context(*(None if part is None else part[index] for part in parts))
+
+
 def cut_at_end(tokens_NT: Tensor) -> list[list[int]]:
     """The ids of each row before its first EOS."""
     rows = tokens_NT.tolist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -152,13 +152,14 @@ class TextVAE(TextModel):
             latents=(group,),
         )
 
-    def encode(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
+    def encode(self, texts: Iterable[str]) -> Float[Tensor, "B D"]:
         """Text to latent: the posterior mean of each sentence, or what stands for it (`LatentDistribution.center`).
 
         On a sphere that is the mean direction, of a flow, or of a code that was moved, the image of its base's mean.
 
         Raises:
-            DataError: for an empty sentence, or one longer than the model was trained for.
+            DataError: no sentences, something among them that is no string, an empty one, or one longer than the model
+                was trained for.
         """
         batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
         with inference(self):

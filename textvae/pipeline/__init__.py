@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,8 @@ def run(
 
 
 def fit(
-    texts: Sequence[str],
-    labels: Sequence[str | None] | None = None,
+    texts: Iterable[str],
+    labels: Iterable[str | int | None] | None = None,
     *,
     minutes: float = 10,
     out: str | Path | None = None,
@@ -55,8 +55,8 @@ def fit(
     """Train a sentence VAE on texts: `textvae new` and `textvae run` in one, for a notebook.
 
     Args:
-        texts: sentences; a tenth is set aside for validation and test.
-        labels: of each text, None for none; with them a classifier is trained as well.
+        texts: sentences, at least 20 different ones; a tenth is set aside for validation and test.
+        labels: of each text, a string or a whole number, None for none; with them a classifier is trained as well.
         minutes: about how long training may take on this machine.
         out: where texts, recipe and run are kept; ``runs/fit`` when None.
         **settings: laid over the recipe; a dot is written as two underscores, such as ``train__epochs=3``.
@@ -69,15 +69,17 @@ def fit(
     """
     import json
 
-    from textvae.errors import DataError
+    from textvae.arguments import checked_minutes
     from textvae.models import TextVAE
     from textvae.pipeline.files import write_atomically
-    from textvae.pipeline.new import new_recipe
+    from textvae.pipeline.new import new_recipe, require_texts
+    from textvae.text.given import checked_labels, checked_texts
+    from textvae.text.normalize import normalize
 
-    if isinstance(texts, str) or not len(texts):
-        raise DataError("fit got one string or nothing where a list of sentences is expected; give several.")
-    if labels is not None and len(labels) != len(texts):
-        raise DataError(f"fit got {len(labels)} labels for {len(texts)} texts; give one for each, None for none.")
+    minutes = checked_minutes(minutes)
+    texts = checked_texts(texts, "text")
+    labels = None if labels is None else checked_labels(labels, len(texts))
+    require_texts(len({normalize(text) for text in texts} - {""}), "fit")
     folder = Path("runs") / "fit" if out is None else Path(out)
     rows = [{"text": text} for text in texts]
     if labels is not None:

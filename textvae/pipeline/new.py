@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textvae.arguments import checked_minutes, shown
 from textvae.errors import ConfigError, DataError
 from textvae.pipeline.files import write_atomically
+from textvae.pipeline.naming import problem_of_name
 
 if TYPE_CHECKING:
     from textvae.text.inspect import FileReport
@@ -42,6 +44,7 @@ class Size:
 SIZES = (Size(64, 64, 16), Size(128, 96, 24), Size(192, 128, 24), Size(256, 256, 32), Size(512, 256, 32))
 MIN_EPOCHS, WANTED_EPOCHS, MAX_EPOCHS = 3, 12, 40
 MIN_VOCABULARY = 4000
+MIN_TEXTS = 20
 
 
 def new_recipe(
@@ -72,8 +75,7 @@ def new_recipe(
     """
     from textvae.text.inspect import inspect_file
 
-    if not minutes > 0:
-        raise ConfigError(f"--minutes got {minutes}; give the minutes that training may take, more than 0.")
+    minutes = checked_minutes(minutes, "--minutes")
     found = inspect_file(file)
     name = _plain(name if name is not None else Path(str(file).removesuffix(".gz")).stem)
     folder = Path(out)
@@ -81,8 +83,7 @@ def new_recipe(
     for path in (recipe_path, card_path):
         if path.exists() and not force:
             raise ConfigError(f"{path} exists; choose another --name or --out, or overwrite it by --force.")
-    if found.examples < 20:
-        raise DataError(f"{file} has {found.examples} texts; a model needs at least 20, and some thousands to be good.")
+    require_texts(found.distinct, str(file))
     speed = operations_per_second or measure_operations_per_second()
     found = affordable_vocabulary(found, minutes, speed)
     size, epochs = choose_size(found, minutes, speed)
@@ -95,6 +96,21 @@ def new_recipe(
         ),
     )
     return recipe_path, _notes(found, size, epochs, minutes, labels)
+
+
+def require_texts(distinct: int, where: str) -> None:
+    """Refuse texts too few to be dealt out to training, validation and test: duplicates all go to the same.
+
+    Args:
+        distinct: how many different texts there are.
+        where: what holds them, for the message.
+
+    Raises:
+        DataError: fewer than `MIN_TEXTS`.
+    """
+    if distinct < MIN_TEXTS:
+        different = "1 different text" if distinct == 1 else f"{distinct} different texts"
+        raise DataError(f"{where} has {different}; a model needs at least {MIN_TEXTS}, and some thousands to be good.")
 
 
 def choose_size(found: FileReport, minutes: float, operations_per_second: float) -> tuple[Size, int]:
@@ -253,8 +269,8 @@ def _notes(found: FileReport, size: Size, epochs: int, minutes: float, labels: M
 
 def _plain(name: str) -> str:
     plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in name).strip("_")
-    if not plain:
-        raise ConfigError(f"--name got '{name}'; give a name of letters and digits.")
+    if (problem := problem_of_name(plain)) is not None:
+        raise ConfigError(f"--name got {shown(name)}; {problem}: give a name of letters and digits.")
     return plain
 
 

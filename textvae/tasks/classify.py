@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from pydantic import Field, ValidationError
 
+from textvae.arguments import checked_seed
 from textvae.config import MAX_BATCH_TOKENS, MAX_STEPS, Config, first_problem
 from textvae.errors import ConfigError, ModelError
 from textvae.generation import inference
@@ -28,6 +29,7 @@ from textvae.regularizers import ClassificationLoss
 from textvae.text.batching import sequential_batches
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled
+from textvae.text.given import checked_texts
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig, TrainResult, train
@@ -107,7 +109,7 @@ class Classification:
     probabilities: dict[str, float]
 
 
-def classify(model: TextModel, texts: Sequence[str]) -> list[Classification]:
+def classify(model: TextModel, texts: Iterable[str]) -> list[Classification]:
     """Classify sentences.
 
     Raises:
@@ -119,6 +121,7 @@ def classify(model: TextModel, texts: Sequence[str]) -> list[Classification]:
             f"a '{model.config.kind}' model cannot classify; use the run's classify/model, "
             "or add a [classify] table to the recipe of a corpus with labels."
         )
+    texts = checked_texts(texts)
     answers = []
     for text, row in zip(texts, model.predict(texts).tolist(), strict=True):
         best = int(np.argmax(row))
@@ -147,6 +150,7 @@ def train_classifier(
     Raises:
         ConfigError: the corpus has no labels, or fewer than asked for.
     """
+    seed = checked_seed(seed)
     names = train_corpus.label_names
     if len(names) < 2:
         raise ConfigError("the corpus has no labels, so it cannot have a [classify] stage; remove it from the recipe.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from textvae.errors import ConfigError, ModelError
+from textvae.arguments import checked_count
+from textvae.config import MAX_SAMPLES
+from textvae.errors import ModelError
 from textvae.generation import Decoding, SamplingConfig, generate, inference, word_generator
 from textvae.tasks.sentences import chunks, device_of, require_latent, seeded, tokenizer_of
 from textvae.text.batching import encode_texts, gather_batch
@@ -16,7 +18,7 @@ from textvae.types import Batch
 
 def markov_chain(
     model: Any,
-    texts: Sequence[str],
+    texts: Iterable[str],
     steps: int,
     *,
     neighbors: bool = False,
@@ -46,7 +48,7 @@ def markov_chain(
     Raises:
         DataError: an empty sentence, or one longer than the model was trained for.
         ModelError: the model has no z, or no memory of training sentences.
-        ConfigError: steps below 1.
+        ConfigError: steps below 1 or above a million.
     """
     require_latent(model, "walk between sentences and codes")
     tokenizer = tokenizer_of(model)
@@ -75,8 +77,7 @@ def walk(
         decoding: see `markov_chain`.
         seed: of all draws.
     """
-    if steps < 1:
-        raise ConfigError(f"steps is {steps}; a chain goes at least one step.")
+    steps = checked_count(steps, "steps", 1, MAX_SAMPLES)
     if neighbors and not getattr(getattr(model, "prior", None), "sees_codes", False):
         raise ModelError(
             "a walk by neighbors needs a prior that remembers training sentences, which this model's does not; train "

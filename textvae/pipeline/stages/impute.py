@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from textvae.config import MAX_BEAM, MAX_PARTS, Config
 from textvae.pipeline.files import write_json
@@ -38,6 +38,12 @@ class ImputeConfig(Config):
     expand: int = Field(4, ge=1, le=MAX_BEAM)
     samples: int = Field(8, ge=1, le=MAX_PARTS)
     answers: int = Field(5, ge=1, le=MAX_BEAM)
+
+    @model_validator(mode="after")
+    def _hypotheses_fit(self) -> ImputeConfig:
+        if self.width * self.expand > MAX_PARTS:
+            raise ValueError(f"width * expand is {self.width * self.expand}, expected at most {MAX_PARTS}")
+        return self
 
 
 class ImputeStage(Stage):
