@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from textvae import fit
+from textvae import fit, run
 from textvae.decoders import LSTMDecoderConfig
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import TextVAEError
@@ -143,6 +143,8 @@ def cases(folder: Path) -> dict[str, Callable[[], Any]]:
         "boolean": {"answers": True},
     }.items():
         tried[f"refused impute {name} of a search"] = lambda s=search: impute(VAE, ["I ___ you."], **s)
+    for name, recipe in {"none": None, "number": 3, "numbers": {1: 2}, "list": ["demo"], "empty": {}}.items():
+        tried[f"refused run {name}"] = lambda r=recipe: run(r, out=folder)
     tried |= {
         "refused fit duplicates": lambda: fit(["one text"] * 200, out=folder),
         "refused fit few": lambda: fit(twenty[:19] * 10, out=folder),
