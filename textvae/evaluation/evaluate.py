@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -141,8 +142,12 @@ class Evaluation(dict[str, Any]):
         self.by_sentence = {"sentence": indices}
 
     def put(self, **values: Any) -> None:
-        """Add what was measured; None stays absent."""
-        self.update({name: value for name, value in values.items() if value is not None})
+        """Add what was measured; None stays absent, and so does what is no finite number, which JSON does not have."""
+        self.update({name: value for name, value in values.items() if value is not None and _is_finite(value)})
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def evaluate(
@@ -262,7 +267,7 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
     for k, values_N in sorted(bounds.curve.items()):
         mean, error = mean_and_error(values_N)
         row = {"iw_samples": k, "iw_nll": mean, "iw_nll_se": 0.0 if bounds.exact else error}
-        result.curve.append({name: value for name, value in row.items() if value is not None})
+        result.curve.append({name: value for name, value in row.items() if value is not None and _is_finite(value)})
 
 
 def _put_levels(

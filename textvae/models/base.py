@@ -114,14 +114,14 @@ class TextModel(nn.Module):
             given = codes if isinstance(codes, Tensor) else np.asarray(codes)
             if isinstance(given, np.ndarray):
                 if given.dtype.kind not in "fiu":
-                    raise DataError(f"the codes are {shown(codes)}; {expected}.")
+                    raise TypeError
                 given = torch.from_numpy(np.ascontiguousarray(given, dtype=np.float64))
+            if given.is_complex() or given.dtype == torch.bool:
+                raise TypeError
+            weight = next(self.parameters())
+            found = given.detach().to(weight.device, weight.dtype).contiguous()
         except (TypeError, ValueError, RuntimeError):
             raise DataError(f"the codes are {shown(codes)}; {expected}.") from None
-        if given.is_complex() or given.dtype == torch.bool:
-            raise DataError(f"the codes are of type {given.dtype}; {expected}.")
-        weight = next(self.parameters())
-        found = given.detach().to(weight.device, weight.dtype)
         if found.shape == (0,):
             found = found.reshape(0, self.latent_dim)
         if found.dim() == 1 and len(found) == self.latent_dim:

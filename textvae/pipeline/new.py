@@ -13,6 +13,7 @@ from textvae.arguments import checked_minutes, shown
 from textvae.errors import ConfigError, DataError
 from textvae.pipeline.files import write_atomically
 from textvae.pipeline.naming import problem_of_name
+from textvae.text.corpora.reading import shown_path
 
 if TYPE_CHECKING:
     from textvae.text.inspect import FileReport
@@ -92,7 +93,8 @@ def new_recipe(
     write_atomically(
         recipe_path,
         to_toml(
-            _recipe(found, name, card_path.stem, size, epochs, labels), f"Made by `textvae new {Path(file).name}`."
+            _recipe(found, name, card_path.stem, size, epochs, labels),
+            f"Made by `textvae new {shown_path(found.path.name)}`.",
         ),
     )
     return recipe_path, _notes(found, size, epochs, minutes, labels)
@@ -304,7 +306,7 @@ def _lines(table: Mapping[str, Any], prefix: str) -> list[str]:
 
 
 def _key(key: str) -> str:
-    return key if key and all(c.isascii() and (c.isalnum() or c in "-_") for c in key) else json.dumps(key)
+    return key if key and all(c.isascii() and (c.isalnum() or c in "-_") for c in key) else _value(key)
 
 
 def _value(value: Any) -> str:
@@ -313,4 +315,4 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(v) for v in value) + "]"
     # JSON writes surrogate pairs for what is outside the basic plane, which TOML does not allow.
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from textvae.errors import DataError
-from textvae.parsing import parse_json
-from textvae.text.corpora.reading import read_lines, require_file
+from textvae.parsing import bad_character, parse_json
+from textvae.text.corpora.reading import read_lines, require_file, shown_path
 from textvae.text.corpora.tables import label_text, read_csv, read_json_lines
 from textvae.text.normalize import normalize
 
@@ -95,6 +95,9 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
     """
     path = Path(path)
     require_file(path, "give a text, CSV, TSV or JSON-lines file")
+    if (problem := bad_character(str(path.absolute()))) is not None:
+        # The card names the file, and is UTF-8.
+        raise DataError(f"the path {shown_path(path)} holds {problem}; rename it.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; give a file with one text a line, or a table.")
     kind = _kind(path)

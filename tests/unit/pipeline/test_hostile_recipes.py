@@ -14,6 +14,7 @@ from tests.unit.pipeline.test_cli import refused, run
 from textvae.errors import ConfigError, TextVAEError
 from textvae.pipeline.locate import find_card, find_model, find_recipe
 from textvae.pipeline.naming import problem_of_name
+from textvae.pipeline.new import new_recipe
 from textvae.pipeline.recipe import read_recipe
 from textvae.pipeline.stages import STAGES
 from textvae.text.corpora import load_card
@@ -86,7 +87,7 @@ def test_every_card_of_ours_is_one(path: Path) -> None:
         ("train." + "a." * 5000 + "b=1", "nested more than 64 levels"),
         ("train.epochs=" + "9" * 5000, "valid integer"),
         ("description=\udcff", "surrogate pair"),
-        ("description=" + "\\x00".encode().decode("unicode_escape"), "NUL"),
+        ("description=" + b"\\x00".decode("unicode_escape"), "NUL"),
         ("corpus.root=~nobody-of-this-name/x", "does not exist|no part|unknown setting"),
         ("corpus=" + "x" * 300, "is no path"),
         ("corpus=..", "is a folder"),
@@ -202,9 +203,11 @@ VALUES = st.recursive(
     | st.floats()
     | st.text(max_size=5)
     | st.sampled_from(["kind", "gaussian", "lstm", "beam", "language_model", "semi_supervised"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["kind", "model", "latent_dim", "width", "train", "free_bits", "prior"]), inner, max_size=3
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["kind", "model", "latent_dim", "width", "train", "free_bits", "prior"]), inner, max_size=3
+        )
     ),
     max_leaves=8,
 )
@@ -268,6 +271,26 @@ def test_new_and_its_arguments(tmp_path) -> None:
     ]:
         assert expected in refused(run("new", *arguments, cwd=tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good.txt", "pipe.txt", "same.txt"]
+
+
+@pytest.mark.parametrize(
+    "file", ["a\nb.txt", "a\x1bb.txt", "a\x7fb.txt", 'a"b.txt', "#.txt", "a`b.txt", "été.txt"], ids=ascii
+)
+def test_new_makes_a_recipe_of_any_file_name(tmp_path, file: str) -> None:
+    texts = [f"text number {i}" for i in range(400)]
+    (tmp_path / file).write_text("".join(f"{text}\n" for text in texts))
+    recipe, _ = new_recipe(tmp_path / file, name="made", out=tmp_path, operations_per_second=1e9)
+    read = read_recipe(recipe)
+    assert read.configs(STAGES)
+    found = [example.text for split in read.corpus.splits for example in read.corpus.read(split)]
+    assert sorted(found) == sorted(texts)
+
+
+def test_new_refuses_a_file_name_that_no_card_can_hold(tmp_path) -> None:
+    file = tmp_path / os.fsdecode(b"a\xff.txt")
+    file.write_text("".join(f"text number {i}\n" for i in range(40)))
+    said = refused(run("new", str(file), cwd=tmp_path))
+    assert "rename it" in said and "inside textvae" not in said
 
 
 def test_the_command_never_speaks_of_its_inside(tmp_path) -> None:

@@ -76,6 +76,8 @@ NO_CODES: dict[str, Any] = {
     "complex": torch.ones(1, 4, dtype=torch.complex64),
     "objects": [[None] * 4],
     "number": 1.0,
+    "sparse": torch.zeros(1, 4).to_sparse(),
+    "without storage": torch.zeros(1, 4, device="meta"),
 }
 CODES: dict[str, Any] = {
     "float64": torch.zeros(2, 4, dtype=torch.float64),
@@ -89,7 +91,14 @@ CODES: dict[str, Any] = {
     "list of tensors": [torch.zeros(4), torch.zeros(4)],
     "with a gradient": torch.zeros(2, 4, requires_grad=True),
 }
-NO_SEEDS: dict[str, Any] = {"negative": -1, "too large": 2**63, "float": 1.0, "boolean": True, "none": None, "text": "1"}
+NO_SEEDS: dict[str, Any] = {
+    "negative": -1,
+    "too large": 2**63,
+    "float": 1.0,
+    "boolean": True,
+    "none": None,
+    "text": "1",
+}
 WITH_SEED: dict[str, Callable[[Any], Any]] = {
     "generate": lambda seed: generate_sentences(VAE, 1, seed=seed),
     "reconstruct": lambda seed: reconstruct(VAE, ["I love you."], seed=seed),
@@ -123,7 +132,13 @@ def cases(folder: Path) -> dict[str, Callable[[], Any]]:
     for name, seed in NO_SEEDS.items():
         for task, call in WITH_SEED.items():
             tried[f"refused {task} seed {name}"] = lambda c=call, s=seed: c(s)
-    for name, minutes in {"inf": float("inf"), "nan": float("nan"), "negative": -1, "1e300": 1e300, "text": "5"}.items():
+    for name, minutes in {
+        "inf": float("inf"),
+        "nan": float("nan"),
+        "negative": -1,
+        "1e300": 1e300,
+        "text": "5",
+    }.items():
         tried[f"refused fit minutes {name}"] = lambda m=minutes: fit(twenty, minutes=m, out=folder)
         tried[f"refused new minutes {name}"] = lambda m=minutes: new_recipe("none.txt", minutes=m)
     for name, labels in {"another number": ["a"], "text": "a" * 20, "floats": [0.5] * 20, "number": 3}.items():

@@ -1,4 +1,4 @@
-"""Corpus files that are none: whatever their bytes, they are read, or refused in one sentence that names file and line."""
+"""Corpus files that are none: whatever their bytes, they are read, or refused in one sentence."""
 
 from __future__ import annotations
 
