@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from textvae.errors import ConfigError, TextVAEError
@@ -52,7 +52,7 @@ def parse_json(text: str | bytes, where: str, error_class: type[TextVAEError]) -
         raise error_class(f"{where} holds a number of more than 4300 digits; mend it, or write it as text.") from None
     if is_deep(value):
         raise error_class(_too_deep(where))
-    if _SURROGATE.search(text) and (found := _bad_text(value)) is not None:
+    if _SURROGATE.search(text) and (found := _bad_text(value, lone_surrogate)) is not None:
         raise error_class(f"{where} holds {found}; mend it, or leave it out.")
     return value
 
@@ -93,7 +93,7 @@ def check_tables(tables: Mapping[Any, Any], where: str) -> None:
     """
     if is_deep(tables):
         raise ConfigError(_too_deep(where))
-    if (found := _bad_text(tables)) is not None:
+    if (found := _bad_text(tables, bad_character)) is not None:
         raise ConfigError(f"{where} holds {found}; write it as plain text.")
 
 
@@ -117,8 +117,11 @@ def bad_character(text: str) -> str | None:
     >>> bad_character("Zoë"), bad_character("a\\0b"), bad_character("\\udcff")
     (None, 'a NUL character', "half of a surrogate pair ('\\\\udcff'), which is no character")
     """
-    if "\0" in text:
-        return "a NUL character"
+    return "a NUL character" if "\0" in text else lone_surrogate(text)
+
+
+def lone_surrogate(text: str) -> str | None:
+    """Half of a surrogate pair in a text, in words; None where there is none."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -132,18 +135,18 @@ def _inside(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
 
 
-def _bad_text(value: Any) -> str | None:
-    """The first text, name included, that is none; values are known to be shallow."""
+def _bad_text(value: Any, problem: Callable[[str], str | None]) -> str | None:
+    """What is wrong with the first text, name included, that has a problem; values are known to be shallow."""
     if isinstance(value, str):
-        return bad_character(value)
+        return problem(value)
     if isinstance(value, Mapping):
         for name in value:
             if not isinstance(name, str):
                 return f"{str(name)[:40]!r} where the name of a setting is expected"
-            if (found := bad_character(name)) is not None:
+            if (found := problem(name)) is not None:
                 return found
     for inner in _inside(value):
-        if (found := _bad_text(inner)) is not None:
+        if (found := _bad_text(inner, problem)) is not None:
             return found
     return None
 
