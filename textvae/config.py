@@ -1,4 +1,4 @@
-"""The base of every configuration: frozen, strict, told apart by `kind`."""
+"""The base of every configuration: frozen, strict, told apart by `kind`; and how large a setting may be."""
 
 from __future__ import annotations
 
@@ -6,15 +6,46 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
 
+from textvae.arguments import shown
 from textvae.errors import ConfigError
 
 T = TypeVar("T")
 
+MAX_WIDTH, MAX_LAYERS, MAX_PARTS = 65_536, 100, 10_000
+"""Numbers in a layer, layers, components: memory is taken for them before a step is trained."""
+MAX_VOCABULARY, MAX_TOKENS = 10_000_000, 100_000
+"""Words of a tokenizer, and tokens of a sentence."""
+MAX_STEPS, MAX_BATCH_TOKENS = 10**12, 10**9
+"""Steps, epochs and what else only counts; tokens held at once."""
+MAX_BEAM, MAX_PATH, MAX_SAMPLES = 1000, 10_000, 1_000_000
+"""Hypotheses kept or given; sentences on a path; samples of a bound."""
+_LARGEST = 2**63 - 1
+"""Of any whole number, as in TOML itself."""
+
+
+def _strict_numbers(schema: Any) -> Any:
+    """A pydantic schema, changed in place, that makes no number or boolean of something else, and knows a largest."""
+    left = [schema]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            if node.get("type") in ("int", "float", "bool"):
+                node["strict"] = True
+            if node.get("type") == "int" and not node.keys() & {"le", "lt"}:
+                node["le"] = _LARGEST
+            left += [inner for name, inner in node.items() if name not in ("cls", "default", "metadata")]
+        elif isinstance(node, list | tuple):
+            left += node
+    return schema
+
 
 class Config(BaseModel):
     """A frozen table of settings; an unknown field is an error.
+
+    Numbers and booleans are taken as they are written, at every depth: ``"8"``, ``8.0`` and ``true`` are no 8. Lists
+    may stand for tuples, and strings for paths.
 
     Attributes:
         watched_only: fields that change how something is watched and not what comes out: no fingerprint has them, and
@@ -25,6 +56,10 @@ class Config(BaseModel):
 
     # TOML has inf and nan, and hardly a setting means anything by them: one that does allows them itself.
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return _strict_numbers(handler(source))
 
 
 class Component(Config):
@@ -92,7 +127,8 @@ def _written_path(location: tuple[int | str, ...], data: Any) -> str:
             here = here[part]
         else:
             here = None
-    return ".".join(path) or "the top level"
+    written = ".".join(path) or "the top level"
+    return written if len(written) <= 120 else written[:117] + "..."
 
 
 def first_problem(error: ValidationError) -> str:
@@ -104,7 +140,7 @@ def _explain(error: ValidationError, where: str, expected: Any, data: Any) -> st
     first = error.errors()[0]
     path = _written_path(first["loc"], data)
     got = first.get("input")
-    shown = f"{got!r}" if not isinstance(got, Mapping) else "a table"
+    told = shown(got) if not isinstance(got, Mapping) else "a table"
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
         close = difflib.get_close_matches(name, _field_names(expected), n=1)
@@ -114,7 +150,9 @@ def _explain(error: ValidationError, where: str, expected: Any, data: Any) -> st
         return f"{where}: setting '{path}' is missing; add it."
     if first["type"] == "union_tag_invalid":
         context = first.get("ctx", {})
-        return f"{where}: '{path}' has kind {context.get('tag')!r}; expected one of {context.get('expected_tags')}."
+        return (
+            f"{where}: '{path}' has kind {shown(context.get('tag'))}; expected one of {context.get('expected_tags')}."
+        )
     if first["type"] == "union_tag_not_found":
         return f"{where}: '{path}' needs a 'kind'."
     message = first_problem(error)
@@ -124,4 +162,4 @@ def _explain(error: ValidationError, where: str, expected: Any, data: Any) -> st
         # Settings that are right one by one and do not go together: the sentence names them.
         inside = f"in '{path}', " if first["loc"] else ""
         return f"{where}: {inside}{message}.{more}"
-    return f"{where}: setting '{path}' is {shown}; {message}.{more}"
+    return f"{where}: setting '{path}' is {told}; {message}.{more}"

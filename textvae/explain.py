@@ -29,6 +29,14 @@ _MACHINES = {
     errno.ENFILE: "too many files are open on this machine{where}; close some, and run the same command again.",
 }
 
+_WORDS = {
+    "No space left on device": errno.ENOSPC,
+    "quota exceeded": errno.EDQUOT,
+    "File too large": errno.EFBIG,
+    "Input/output error": errno.EIO,
+}
+"""What the system says of them, for libraries that keep only that."""
+
 
 def explain(error: BaseException) -> tuple[int, str]:
     """The exit code of the command and its sentence for an error: 2 where it is the user's, 1 where the machine's."""
@@ -40,11 +48,12 @@ def explain(error: BaseException) -> tuple[int, str]:
         return 2, "something that was given is nested too deeply to be read; write it with fewer brackets."
     if isinstance(error, ValueError) and re.search(r"embedded null (byte|character)", str(error)):
         return 2, "a path that was given has a zero byte in it, which no file's name has; leave it out."
-    number = _error_number(error)
     name = getattr(error, "filename", None)
     where = f" ({_shortened(os.fsdecode(name))})" if isinstance(name, str | bytes) and name else ""
-    if number in _MACHINES:
-        return 1, _MACHINES[number].format(where=where)
+    told = machine_problem(error, where)
+    if told is not None:
+        return 1, told
+    number = _error_number(error)
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return 2, f"no permission{where}; choose another folder by --out, or change its permissions."
     if number in _USERS and (where or number != errno.EINVAL):
@@ -56,6 +65,20 @@ def explain(error: BaseException) -> tuple[int, str]:
         f"an error inside textvae: {type(error).__name__}: {reason}; "
         "set TEXTVAE_DEBUG=1 to see where, and please report it."
     )
+
+
+def machine_problem(error: BaseException, where: str = "") -> str | None:
+    """The sentence for an error of the machine's: its disk, or how many files may be open; None for any other.
+
+    Args:
+        error: of Python, or of a library that has the system's number or words in its text alone.
+        where: it happened, with a space before it.
+    """
+    sentence = _MACHINES.get(_error_number(error) or 0)
+    if sentence is None and not isinstance(error, OSError):
+        told = str(error)
+        sentence = next((_MACHINES[number] for words, number in _WORDS.items() if words in told), None)
+    return None if sentence is None else sentence.format(where=where)
 
 
 def _error_number(error: BaseException) -> int | None:

@@ -137,7 +137,7 @@ def _trained(folder: Path, prepare: Callable[[TextModel], object], stop_at: int 
 def test_a_training_in_flat_storage_is_checkpointed_stopped_resumed_and_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends with the weights of one that was never stopped, and of one whose weights lie apart: on a CPU to the bit."""
+    """It ends with the weights of one never stopped, and of one whose weights lie apart: on a CPU to the bit."""
     monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
     plain = _trained(tmp_path / "plain", lambda model: None)
     assert _trained(tmp_path / "flat", flatten) == plain
@@ -195,11 +195,11 @@ HARMS: dict[str, tuple[Callable[[Path], None], str]] = {
     "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-9]) and None, "truncated"),
     "empty": (lambda path: path.write_bytes(b"") and None, "truncated"),
     "a header of a terabyte": (lambda path: path.write_bytes(b"\xff" * 8 + b"{}") and None, "truncated"),
-    "a pipe": (_replaced(os.mkfifo), "no regular file"),
-    "a link to a device": (_replaced(lambda path: path.symlink_to("/dev/zero")), "no regular file"),
-    "a link to itself": (_replaced(lambda path: path.symlink_to(path)), "cannot be reached"),
-    "a folder": (_replaced(lambda path: path.mkdir()), "no regular file"),
-    "nothing": (lambda path: path.unlink(), "missing"),
+    "a pipe": (_replaced(os.mkfifo), "is a pipe"),
+    "a link to a device": (_replaced(lambda path: path.symlink_to("/dev/zero")), "is a device"),
+    "a link to itself": (_replaced(lambda path: path.symlink_to(path)), "is no path"),
+    "a folder": (_replaced(lambda path: path.mkdir()), "is a folder"),
+    "nothing": (lambda path: path.unlink(), "does not exist"),
 }
 
 

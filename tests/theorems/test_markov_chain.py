@@ -54,7 +54,7 @@ def test_a_wrong_posterior_has_another_law() -> None:
 
 
 def test_a_walk_has_steps() -> None:
-    with pytest.raises(ConfigError, match="at least one step"):
+    with pytest.raises(ConfigError, match="steps is 0; expected a whole number from 1"):
         walk(Walker(), oracle.SENTENCES[:2], 0)
     again = [walk(Walker(), oracle.SENTENCES[:5], 2, seed=7) for _ in range(2)]
     assert again[0] == again[1] and len(again[0]) == 5 and all(len(chain) == 2 for chain in again[0])

@@ -9,21 +9,23 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_LAYERS, MAX_WIDTH, Component
 from textvae.decoders.base import Decoder, label_rows
 from textvae.layers import Cell, Linear, LockedDropout, RecurrentStack, VocabularyProjection
 from textvae.types import PAD_ID, Context
 
 
 class _RecurrentDecoderConfig(Component):
-    embedding_dim: int = Field(256, gt=0)
-    hidden_dim: int = Field(256, gt=0)
-    layers: int = Field(1, gt=0)
+    embedding_dim: int = Field(256, gt=0, le=MAX_WIDTH)
+    hidden_dim: int = Field(256, gt=0, le=MAX_WIDTH)
+    layers: int = Field(1, gt=0, le=MAX_LAYERS)
     z_to: Literal["initial_state", "every_step", "both"] = Field("both", description="how z enters")
     word_dropout: float = Field(0.0, ge=0, le=1, description="share of input words hidden in training; 1 = inputless")
     dropout: float = Field(0.0, ge=0, lt=1, description="locked dropout on embeddings, between layers and on outputs")
     state_dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden-to-hidden weights dropped in training")
-    label_dim: int = Field(16, gt=0, description="features of the class embedding, where there are labels")
+    label_dim: int = Field(
+        16, gt=0, le=MAX_WIDTH, description="features of the class embedding, where there are labels"
+    )
     tie_embeddings: bool = Field(
         False, description="predict words with their embeddings, after a linear map to their size"
     )

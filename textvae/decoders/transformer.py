@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_LAYERS, MAX_PARTS, MAX_WIDTH, Component
 from textvae.decoders.base import Decoder, label_rows
 from textvae.layers import Cache, Linear, TransformerBlock, VocabularyProjection
 from textvae.types import PAD_ID, Context
@@ -20,12 +20,12 @@ class TransformerDecoderConfig(Component):
     """Settings of a transformer decoder."""
 
     kind: Literal["transformer"] = "transformer"
-    model_dim: int = Field(256, gt=0)
-    layers: int = Field(4, gt=0)
-    heads: int = Field(4, gt=0)
-    feed_forward_dim: int | None = Field(None, gt=0, description="four times model_dim when absent")
+    model_dim: int = Field(256, gt=0, le=MAX_WIDTH)
+    layers: int = Field(4, gt=0, le=MAX_LAYERS)
+    heads: int = Field(4, gt=0, le=MAX_WIDTH)
+    feed_forward_dim: int | None = Field(None, gt=0, le=4 * MAX_WIDTH, description="four times model_dim when absent")
     z_to: Literal["prefix", "embedding", "cross_attention"] = Field("prefix", description="how z enters")
-    z_tokens: int = Field(4, gt=0, description="vectors made of z for a prefix or a memory")
+    z_tokens: int = Field(4, gt=0, le=MAX_PARTS, description="vectors made of z for a prefix or a memory")
     word_dropout: float = Field(0.0, ge=0, le=1, description="share of input words hidden in training; 1 = inputless")
     dropout: float = Field(0.1, ge=0, lt=1)
     tie_embeddings: bool = True

@@ -20,6 +20,7 @@ from textvae.disk.markers import (
     remove_folder,
     what_is,
 )
+from textvae.disk.regular import problem_of_file
 from textvae.disk.writing import atomic_path, flush, flush_folder, machine_errors, write_text
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "mark",
     "matches",
     "new_folder",
+    "problem_of_file",
     "read_json",
     "remove_folder",
     "remove_unfinished",

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from textvae.disk.regular import problem_of_file
 from textvae.disk.writing import write_text
+from textvae.parsing import is_deep
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -15,13 +17,20 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds.
+    """What a JSON file of ours holds; files from before may hold NaN, which is read as it stands.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no JSON, or none of ours: nested too deeply.
+        ValueError: it is no regular file, no JSON, or nested too deeply to be ours.
     """
+    path.stat()  # what is not there is an OSError
+    problem = problem_of_file(path)
+    if problem is not None:
+        raise ValueError(f"{path} {problem}")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
-        raise ValueError(f"{path} is nested too deeply") from None
+        value = None
+    if value is None or is_deep(value):
+        raise ValueError(f"{path} is nested too deeply, or holds nothing")
+    return value

@@ -11,28 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from textvae.errors import MachineError
+from textvae.explain import machine_problem
 
 TEMPORARY = re.compile(r"\.textvae-[0-9a-f]{16}")
 """The names of what is being written. Each is drawn at random, so that no two processes meet in one."""
-
-_FULL = "no space left on the disk while writing {where}; free some, or choose another folder, and run again."
-_LIMIT = (
-    "{where} would be larger than a file may be here; raise the limit (ulimit -f), or choose another disk, and run "
-    "again."
-)
-_BROKEN = "the disk failed while writing {where} (input/output error); look after that disk, and run again."
-_SENTENCES = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EFBIG: _LIMIT, errno.EIO: _BROKEN}
-# Rust and C++ report in words what the system reported to them by a number.
-_WORDS = {
-    "No space left": _FULL,
-    "os error 28": _FULL,
-    "quota exceeded": _FULL,
-    "os error 122": _FULL,
-    "File too large": _LIMIT,
-    "os error 27": _LIMIT,
-    "Input/output error": _BROKEN,
-    "os error 5)": _BROKEN,
-}
 
 
 @contextmanager
@@ -40,24 +22,21 @@ def machine_errors(where: Path) -> Iterator[None]:
     """Turn a full disk, a file size limit and a broken disk into a `MachineError` of one sentence; other errors pass.
 
     >>> with machine_errors(Path("data/train.arrow")):
-    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    ...     raise OSError(28, "No space left on device")
     Traceback (most recent call last):
         ...
-    textvae.errors.MachineError: no space left on the disk while writing data/train.arrow; free some, or choose \
-another folder, and run again.
+    textvae.errors.MachineError: no space left on the disk while writing data/train.arrow; free some and run the same \
+command again.
     """
     try:
         yield
     except MachineError:
         raise
     except Exception as error:
-        sentence = _SENTENCES.get(error.errno or 0) if isinstance(error, OSError) else None
-        if sentence is None:
-            told = str(error)
-            sentence = next((found for words, found in _WORDS.items() if words in told), None)
-        if sentence is None:
+        told = machine_problem(error, f" while writing {where}")
+        if told is None:
             raise
-        raise MachineError(sentence.format(where=where)) from None
+        raise MachineError(told) from None
 
 
 def temporary_name() -> str:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_LAYERS, MAX_WIDTH, Component
 from textvae.encoders.base import Encoder
 from textvae.layers import Pooling, TransformerBlock, pool, valid_positions
 from textvae.types import PAD_ID
@@ -19,10 +19,10 @@ class TransformerEncoderConfig(Component):
     """Settings of a transformer encoder."""
 
     kind: Literal["transformer"] = "transformer"
-    model_dim: int = Field(256, gt=0)
-    layers: int = Field(4, gt=0)
-    heads: int = Field(4, gt=0)
-    feed_forward_dim: int | None = Field(None, gt=0, description="four times model_dim when absent")
+    model_dim: int = Field(256, gt=0, le=MAX_WIDTH)
+    layers: int = Field(4, gt=0, le=MAX_LAYERS)
+    heads: int = Field(4, gt=0, le=MAX_WIDTH)
+    feed_forward_dim: int | None = Field(None, gt=0, le=4 * MAX_WIDTH, description="four times model_dim when absent")
     pooling: Pooling = "mean"
     dropout: float = Field(0.1, ge=0, lt=1)
 

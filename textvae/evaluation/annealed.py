@@ -12,7 +12,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from textvae.config import Config
+from textvae.arguments import checked_seed
+from textvae.config import MAX_PARTS, MAX_SAMPLES, Config
 from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError
 from textvae.evaluation.noise import Stream, draw, own_randomness, sentence_seeds
@@ -45,14 +46,16 @@ class AISConfig(Config):
     """Settings of annealed importance sampling: the recipe's table `[evaluate.ais]`."""
 
     sentences: int = Field(50, ge=2, description="of the corpus, spread evenly over those evaluated")
-    chains: int = Field(4, ge=1, description="of each sentence; their weights are averaged")
-    steps: int = Field(100, ge=1, description="distributions on the way; ten times as many for a last word")
-    leapfrog: int = Field(5, ge=1, description="gradients of a move from one to the next, on average")
+    chains: int = Field(4, ge=1, le=MAX_PARTS, description="of each sentence; their weights are averaged")
+    steps: int = Field(
+        100, ge=1, le=MAX_SAMPLES, description="distributions on the way; ten times as many for a last word"
+    )
+    leapfrog: int = Field(5, ge=1, le=MAX_PARTS, description="gradients of a move from one to the next, on average")
     start: Literal["posterior", "prior"] = Field(
         "posterior", description="where chains begin; a posterior without a density lends its moments"
     )
     simulated: int = Field(
-        20, ge=0, description="sentences of the model's own, of which bounds from both sides are had"
+        20, ge=0, le=MAX_SAMPLES, description="sentences of the model's own, of which bounds from both sides are had"
     )
 
 
@@ -290,6 +293,7 @@ def annealed_likelihood(
         device: where the model is.
         progress: called after every batch.
     """
+    seed = checked_seed(seed)
     device, indices = torch.device(device), np.asarray(indices)
     nll, accepted, done = np.zeros(len(indices)), 0.0, 0
     with own_randomness(model, device):

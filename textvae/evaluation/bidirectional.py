@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from textvae.arguments import checked_seed
 from textvae.errors import ModelError
 from textvae.evaluation.annealed import AISConfig, annealing_batches, log_mean_exp, prepared
 from textvae.evaluation.likelihood import likelihood, mean_and_error
@@ -57,6 +58,7 @@ def simulate(model: Any, count: int, *, seed: int = 0, device: torch.device | st
     Raises:
         ModelError: hardly any sentence ends.
     """
+    seed = checked_seed(seed)
     device = torch.device(device)
     kept: list[list[int]] = []
     codes: list[Tensor] = []
@@ -130,6 +132,7 @@ def bidirectional(
         progress: called after every batch.
         corpus: sentences with their codes, instead of drawing some.
     """
+    seed = checked_seed(seed)
     device = torch.device(device)
     if corpus is None:
         corpus = simulate(model, config.simulated, seed=seed, device=device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,8 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 
-from textvae.config import Config
+from textvae.arguments import checked_seed
+from textvae.config import MAX_BATCH_TOKENS, MAX_SAMPLES, MAX_STEPS, Config
 from textvae.errors import ConfigError, ModelError
 from textvae.evaluation.annealed import AISConfig, annealed_likelihood
 from textvae.evaluation.bidirectional import bidirectional
@@ -36,17 +38,26 @@ class EvaluateConfig(Config):
     """Settings of an evaluation: the recipe's table `[evaluate]`."""
 
     split: str = Field("test", description="which sentences; a corpus without it is measured on what it has")
-    iw_samples: int = Field(100, ge=1, description="samples of the importance-weighted bound")
-    max_sentences: int | None = Field(None, ge=2, description="measure so many, drawn by the seed; all when absent")
-    mi_sentences: int = Field(10_000, ge=2, description="sentences of the aggregated posterior, at most")
-    batch_tokens: int = Field(16_384, ge=1, description="tokens of a decoder call; memory, never a result")
+    iw_samples: int = Field(100, ge=1, le=MAX_SAMPLES, description="samples of the importance-weighted bound")
+    max_sentences: int | None = Field(
+        None, ge=2, le=MAX_STEPS, description="measure so many, drawn by the seed; all when absent"
+    )
+    mi_sentences: int = Field(10_000, ge=2, le=1_000_000, description="sentences of the aggregated posterior, at most")
+    batch_tokens: int = Field(
+        16_384, ge=1, le=MAX_BATCH_TOKENS, description="tokens of a decoder call; memory, never a result"
+    )
     reconstruct_sentences: int | None = Field(None, ge=1, description="reconstruct so many; all when absent")
     reconstruct_decoding: DecodingConfig = Field(default_factory=GreedyConfig, description="from posterior means")
     rate_distortion_samples: int = Field(
-        10, ge=0, description="codes of a sentence, for what each level of a hierarchical model tells; 0 leaves it out"
+        10,
+        ge=0,
+        le=MAX_SAMPLES,
+        description="codes of a sentence, for what each level of a hierarchical model tells; 0 leaves it out",
     )
-    samples: int = Field(20, ge=0, description="sentences from the prior to show")
-    quality_samples: int = Field(500, ge=0, description="sentences from the prior to measure; 0 leaves that out")
+    samples: int = Field(20, ge=0, le=MAX_SAMPLES, description="sentences from the prior to show")
+    quality_samples: int = Field(
+        500, ge=0, le=MAX_SAMPLES, description="sentences from the prior to measure; 0 leaves that out"
+    )
     decoding: DecodingConfig = Field(default_factory=SamplingConfig, description="of sentences from the prior")
     ais: AISConfig | None = Field(None, description="annealed importance sampling too; slow, so left out when absent")
     probe_labels: tuple[int, ...] = Field(
@@ -131,8 +142,12 @@ class Evaluation(dict[str, Any]):
         self.by_sentence = {"sentence": indices}
 
     def put(self, **values: Any) -> None:
-        """Add what was measured; None stays absent."""
-        self.update({name: value for name, value in values.items() if value is not None})
+        """Add what was measured; None stays absent, and so does what is no finite number, which JSON does not have."""
+        self.update({name: value for name, value in values.items() if value is not None and _is_finite(value)})
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def evaluate(
@@ -165,7 +180,7 @@ def evaluate(
         ConfigError: a probe needs more labels than a class has, or scikit-learn, which is missing; a posterior without
             a density needs `config.ais`, and a semi-supervised model cannot have it.
     """
-    config = config or EvaluateConfig()
+    config, seed = config or EvaluateConfig(), checked_seed(seed)
     require_bound(getattr(model, "config", None), config)
     # Before anything is measured, so that hours of work do not end in an error.
     shown = _probed_sentences(corpus, training_corpus, config, seed)
@@ -252,7 +267,7 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
     for k, values_N in sorted(bounds.curve.items()):
         mean, error = mean_and_error(values_N)
         row = {"iw_samples": k, "iw_nll": mean, "iw_nll_se": 0.0 if bounds.exact else error}
-        result.curve.append({name: value for name, value in row.items() if value is not None})
+        result.curve.append({name: value for name, value in row.items() if value is not None and _is_finite(value)})
 
 
 def _put_levels(

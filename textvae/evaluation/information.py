@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from textvae.arguments import checked_seed
 from textvae.evaluation.likelihood import mean_and_error
 from textvae.evaluation.noise import Stream, draw, draw_codes, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled
@@ -68,6 +69,7 @@ def information(
 
     A semi-supervised model is measured at the likeliest label of each sentence.
     """
+    seed = checked_seed(seed)
     device = torch.device(device)
     indices = np.asarray(indices)
     lengths = np.asarray(corpus.lengths)[indices]

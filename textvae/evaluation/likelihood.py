@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from textvae.arguments import checked_count, checked_seed
+from textvae.config import MAX_SAMPLES
 from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, draw_codes, own_randomness, sentence_seeds
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, prior_for, probe, unlabelled, vector_group
 from textvae.evaluation.streaming import LogMeanExp, ladder
@@ -83,6 +85,8 @@ def likelihood(
         device: where the model is.
         progress: called after every batch.
     """
+    seed = checked_seed(seed)
+    num_samples = checked_count(num_samples, "num_samples", 1, MAX_SAMPLES)
     device = torch.device(device)
     indices = np.arange(len(corpus)) if indices is None else np.asarray(indices)
     lengths = np.asarray(corpus.lengths)[indices]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from textvae.arguments import checked_seed
 from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, unlabelled
 from textvae.models.text_vae import closed_form_kl
@@ -47,6 +48,7 @@ def nearest_kl(
         device: where the model is.
         progress: called after every batch.
     """
+    seed = checked_seed(seed)
     device, indices = torch.device(device), np.asarray(indices)
     lengths = np.asarray(corpus.lengths)[indices]
     found, done = np.zeros(len(indices)), 0

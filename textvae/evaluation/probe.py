@@ -68,7 +68,7 @@ def linear_probe(
     folds = min(_FOLDS, int(np.unique(shown_labels_N, return_counts=True)[1].min()))
     shown = np.asarray(shown_ND, dtype=np.float64)
     if folds > 1:
-        splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
         search = GridSearchCV(
             fitted, {"logisticregression__C": STRENGTHS}, cv=splits, scoring="neg_log_loss", error_score="raise"
         )

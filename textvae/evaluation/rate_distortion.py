@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from textvae.arguments import checked_count, checked_seed
+from textvae.config import MAX_SAMPLES
 from textvae.distributions import DiagonalGaussian
 from textvae.evaluation.likelihood import mean_and_error
 from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, own_randomness
@@ -77,6 +79,8 @@ def rate_distortion(
         None for a model whose codes come in one piece, in pieces that are no Gaussians given those above, or beside
         other latent variables.
     """
+    seed = checked_seed(seed)
+    num_samples = checked_count(num_samples, "num_samples", 1, MAX_SAMPLES)
     device = torch.device(device)
     indices = np.arange(len(corpus)) if indices is None else np.asarray(indices)
     lengths = np.asarray(corpus.lengths)[indices]

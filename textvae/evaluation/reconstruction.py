@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from textvae.arguments import checked_seed
 from textvae.evaluation.likelihood import mean_and_error
 from textvae.evaluation.noise import own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, likely_label, unlabelled
@@ -143,6 +144,7 @@ def permuted_codes(
 
     The permutation is one cycle over all sentences, so none keeps its own code. None for fewer than two sentences.
     """
+    seed = checked_seed(seed)
     device, indices, done = torch.device(device), np.asarray(indices), 0
     if len(indices) < 2:
         return None

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from textvae.arguments import checked_seed
 from textvae.evaluation.noise import own_randomness
 from textvae.generation import Decoding, generate, word_generator
 from textvae.types import UNK_ID, Context
@@ -18,6 +19,7 @@ def prior_samples(
     model: Any, count: int, decoding: Decoding, *, seed: int = 0, device: torch.device | str = "cpu"
 ) -> list[list[int]]:
     """Ids of sentences from codes drawn from the prior (and labels from theirs, where a model has them)."""
+    seed = checked_seed(seed)
     device = torch.device(device)
     made: list[list[int]] = []
     with own_randomness(model, device):

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_TOKENS, Component
 from textvae.errors import ConfigError
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Context
 
@@ -63,7 +63,7 @@ class Decoding(Component):
         allow_unk: whether `<unk>` may be said. PAD and BOS never are.
     """
 
-    max_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1, le=MAX_TOKENS)
     allow_unk: bool = False
 
     def decode(
@@ -103,6 +103,14 @@ def forbidden_ids(allow_unk: bool) -> list[int]:
 def first_tokens(rows: int, device: torch.device) -> Tensor:
     """BOS for every row, int64 [rows]."""
     return torch.full((rows,), BOS_ID, dtype=torch.int64, device=device)
+
+
+def context_rows(context: Context | None, index: Tensor | slice) -> Context | None:
+    """What some of the rows are conditioned on."""
+    if context is None:
+        return None
+    parts = (context.label_B, context.vector_BH, context.example_id_B)
+    return Context(*(None if part is None else part[index] for part in parts))
 
 
 def cut_at_end(tokens_NT: Tensor) -> list[list[int]]:

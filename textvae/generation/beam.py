@@ -9,8 +9,20 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from textvae.generation.base import Decoding, Generated, SteppingDecoder, first_tokens, forbidden_ids, word_limit
+from textvae.config import MAX_BEAM
+from textvae.generation.base import (
+    Decoding,
+    Generated,
+    SteppingDecoder,
+    context_rows,
+    first_tokens,
+    forbidden_ids,
+    word_limit,
+)
 from textvae.types import EOS_ID, Context
+
+_ROWS_AT_ONCE = 4096
+"""Prefixes followed at once, so that a wide beam takes no more memory than many narrow ones."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,7 @@ class BeamConfig(Decoding):
     """Beam search: the `width` best prefixes are followed at once.
 
     Attributes:
-        width: prefixes kept for each sentence.
+        width: prefixes kept for each sentence; at most 1000, since all are held in memory.
         length_penalty: sentences are ranked by log p / (tokens, EOS included) ** length_penalty, a plain
             power of the length (not the formula of GNMT): 0 looks for the mode of p(x|z), 1 for the best
             mean per token; in between, longer sentences are favored the more, the larger it is.
@@ -44,8 +56,8 @@ class BeamConfig(Decoding):
     """
 
     kind: Literal["beam"] = "beam"
-    width: int = Field(default=5, ge=1)
-    length_penalty: float = Field(default=0.0, ge=0.0)
+    width: int = Field(default=5, ge=1, le=MAX_BEAM)
+    length_penalty: float = Field(default=0.0, ge=0.0, le=10.0)
 
     def decode(
         self,
@@ -55,16 +67,20 @@ class BeamConfig(Decoding):
         context: Context | None = None,
         generator: torch.Generator | None = None,
     ) -> Generated:
-        found = beam_search(
-            decoder,
-            z_ND,
-            width=self.width,
-            length_penalty=self.length_penalty,
-            context=context,
-            max_tokens=self.max_tokens,
-            allow_unk=self.allow_unk,
-        )
-        best = [ranked[0] for ranked in found]
+        best: list[Hypothesis] = []
+        at_once = max(1, _ROWS_AT_ONCE // self.width)
+        for start in range(0, len(z_ND), at_once):
+            part = slice(start, start + at_once)
+            found = beam_search(
+                decoder,
+                z_ND[part],
+                width=self.width,
+                length_penalty=self.length_penalty,
+                context=context_rows(context, part),
+                max_tokens=self.max_tokens,
+                allow_unk=self.allow_unk,
+            )
+            best += [ranked[0] for ranked in found]
         return Generated(
             [hypothesis.tokens for hypothesis in best],
             torch.tensor([hypothesis.log_prob for hypothesis in best], dtype=z_ND.dtype, device=z_ND.device),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from textvae.errors import DataError
-from textvae.generation.base import SteppingDecoder, first_tokens, forbidden_ids, inference, word_limit
+from textvae.generation.base import SteppingDecoder, context_rows, first_tokens, forbidden_ids, inference, word_limit
 from textvae.types import EOS_ID, Context
 
 _ROWS_AT_ONCE = 4096
@@ -124,7 +124,7 @@ def constrained_beam(
             search = _Search(
                 decoder, [templates[i] for i in chosen], z_ND.device, width=width, expand=expand, allow_unk=allow_unk
             )
-            for i, fillings in zip(chosen, search.run(z_ND[index], _rows(context, index), limit), strict=True):
+            for i, fillings in zip(chosen, search.run(z_ND[index], context_rows(context, index), limit), strict=True):
                 found[i] = fillings[:best]
             start = stop
     return found
@@ -133,13 +133,6 @@ def constrained_beam(
 def _different_lengths(template: Sequence[Slot]) -> int:
     """How many different lengths the filled sentence may have: groups of hypotheses that live side by side."""
     return 1 + sum(slot.max_tokens - slot.min_tokens for slot in template if isinstance(slot, Blank))
-
-
-def _rows(context: Context | None, index: Tensor) -> Context | None:
-    if context is None:
-        return None
-    parts = (context.label_B, context.vector_BH, context.example_id_B)
-    return Context(*(None if part is None else part[index] for part in parts))
 
 
 @dataclass

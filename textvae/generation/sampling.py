@@ -75,7 +75,9 @@ def reshape(log_prob_NV: Tensor, temperature: float = 1.0, top_k: int | None = N
     >>> reshape(torch.tensor([[0.5, 0.3, 0.2]]).log(), top_k=2)
     tensor([[0.6250, 0.3750, 0.0000]], dtype=torch.float64)
     """
-    probs_NV = (log_prob_NV.double() / temperature).softmax(-1)
+    # The largest first, or a temperature near 0 would make all of them minus infinity.
+    log_prob_NV = log_prob_NV.double()
+    probs_NV = ((log_prob_NV - log_prob_NV.amax(-1, keepdim=True)) / temperature).softmax(-1)
     if top_k is not None and top_k < probs_NV.shape[-1]:
         best_NK, index_NK = probs_NV.topk(top_k, dim=-1)
         probs_NV = torch.zeros_like(probs_NV).scatter(-1, index_NK, best_NK)

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
+from textvae.arguments import shown
 from textvae.config import Component
 from textvae.decoders import Decoder
-from textvae.errors import ModelError
-from textvae.generation import Decoding, DecodingConfig, GreedyConfig, generate
+from textvae.errors import ConfigError, DataError, ModelError
+from textvae.generation import Decoding, GreedyConfig, generate
 from textvae.models import storage
 from textvae.text.tokenizers import Tokenizer
 from textvae.types import Batch, Context, LatentTerms
@@ -67,30 +68,85 @@ class TextModel(nn.Module):
         return self.tokenizer
 
     def limited(self, decoding: Decoding | None) -> Decoding:
-        """Greedy by default, and no longer than the sentences the model was trained on."""
+        """Greedy by default, and no longer than the sentences the model was trained on.
+
+        Raises:
+            ConfigError: `decoding` is no settings of one.
+        """
         decoding = GreedyConfig() if decoding is None else decoding
+        if not isinstance(decoding, Decoding):
+            raise ConfigError(
+                f"decoding is {shown(decoding)}; expected settings such as textvae.generation.BeamConfig(width=5)."
+            )
         return decoding if decoding.max_tokens else decoding.model_copy(update={"max_tokens": self.max_tokens})
 
     def decode(
         self,
-        z_ND: Float[Tensor, "N D"],
-        decoding: DecodingConfig | None = None,
+        z_ND: Tensor | np.ndarray | Sequence[Any],
+        decoding: Decoding | None = None,
         context: Context | None = None,
         generator: torch.Generator | None = None,
     ) -> list[str]:
         """Latent to text: one sentence for each code, the likeliest by default.
 
         Args:
-            z_ND: codes.
+            z_ND: codes, [N, D]: a tensor on any device, an array, or lists of numbers.
             decoding: greedy when None.
             context: labels, for a model conditioned on them.
             generator: for decodings that draw.
+
+        Raises:
+            DataError: the codes are not N rows of D finite numbers, or have not a label each where they need one.
+            ConfigError: `decoding` is no settings of one, or asks for longer sentences than the model can say.
         """
         tokenizer = self.require_tokenizer()
-        made = generate(
-            self.decoder, z_ND.to(self.device), self.limited(decoding), context=context, generator=generator
-        )
+        decoding, codes_ND = self.limited(decoding), self._codes(z_ND)
+        labeled = self._labels(context, len(codes_ND))
+        made = generate(self.decoder, codes_ND, decoding, context=labeled, generator=generator)
         return tokenizer.decode_batch(made.tokens)
+
+    def _codes(self, codes: Any) -> Tensor:
+        """Codes that someone gave, [N, D], in the model's own numbers where the model lives."""
+        expected = f"expected N rows of {self.latent_dim} finite numbers"
+        try:
+            if isinstance(codes, list | tuple) and codes and all(isinstance(row, Tensor) for row in codes):
+                codes = torch.stack(list(codes))
+            given = codes if isinstance(codes, Tensor) else np.asarray(codes)
+            if isinstance(given, np.ndarray):
+                if given.dtype.kind not in "fiu":
+                    raise TypeError
+                given = torch.from_numpy(np.ascontiguousarray(given, dtype=np.float64))
+            if given.is_complex() or given.dtype == torch.bool:
+                raise TypeError
+            weight = next(self.parameters())
+            found = given.detach().to(weight.device, weight.dtype).contiguous()
+        except (TypeError, ValueError, RuntimeError):
+            raise DataError(f"the codes are {shown(codes)}; {expected}.") from None
+        if found.shape == (0,):
+            found = found.reshape(0, self.latent_dim)
+        if found.dim() == 1 and len(found) == self.latent_dim:
+            raise DataError(f"got one code of {len(found)} numbers; {expected}; write [z], or z[None].")
+        if found.dim() != 2 or found.shape[1] != self.latent_dim:
+            raise DataError(f"the codes have shape {tuple(found.shape)}; {expected}.")
+        if not bool(found.isfinite().all()):
+            raise DataError(f"the codes hold NaN, an infinity or a number too large for {found.dtype}; {expected}.")
+        return found
+
+    def _labels(self, context: Context | None, count: int) -> Context | None:
+        """What codes are conditioned on, where the model lives; a label of the model's for each, where it has any."""
+        labels = self.decoder.num_labels
+        label_B = None if context is None else context.label_B
+        if not labels:
+            return context
+        if label_B is None or label_B.shape != (count,):
+            got = "none" if label_B is None else f"labels of shape {tuple(label_B.shape)}"
+            raise DataError(
+                f"this model writes for a label, and {count} codes came with {got}; give context=Context(label_B=...) "
+                "with a label for each."
+            )
+        if count and not 0 <= int(label_B.min()) <= int(label_B.max()) < labels:
+            raise DataError(f"the labels of codes are places in label_names; expected 0 to {labels - 1}.")
+        return Context(label_B=label_B.to(self.device))
 
     def save_pretrained(self, folder: str | Path, card: dict[str, Any] | None = None) -> None:
         """Write the model as a folder: config.json, model.safetensors, tokenizer, README.md."""

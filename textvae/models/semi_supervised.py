@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from textvae.config import Component
+from textvae.config import MAX_WIDTH, Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
@@ -42,7 +42,7 @@ class SemiSupervisedConfig(Component):
     """Settings of a semi-supervised sentence VAE."""
 
     kind: Literal["semi_supervised"] = "semi_supervised"
-    latent_dim: int = Field(32, gt=0)
+    latent_dim: int = Field(32, gt=0, le=MAX_WIDTH)
     encoder: EncoderConfig = Field(default_factory=LSTMEncoderConfig)
     posterior: PosteriorConfig = Field(default_factory=GaussianPosteriorConfig)
     prior: PriorConfig = Field(default_factory=StandardNormalPriorConfig)
@@ -211,11 +211,12 @@ class SemiSupervisedTextVAE(TextModel):
             latents=(z_group, label_group),
         )
 
-    def predict(self, texts: Sequence[str]) -> Float[Tensor, "B C"]:
+    def predict(self, texts: Iterable[str]) -> Float[Tensor, "B C"]:
         """q(y|x) of each sentence: probabilities of the labels in the order of `label_names`.
 
         Raises:
-            DataError: for an empty sentence, or one longer than the model was trained for.
+            DataError: no sentences, something among them that is no string, an empty one, or one longer than the model
+                was trained for.
         """
         batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
         with inference(self):

@@ -27,6 +27,7 @@ from textvae.disk import (
     machine_errors,
     mark,
     matches,
+    read_json,
     remove_folder,
     sweep,
     write_text,
@@ -150,8 +151,8 @@ def _card_is_ours(folder: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     try:
-        expected = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["files"][CARD_FILE]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        expected = read_json(folder / CONFIG_FILE)["files"][CARD_FILE]
+    except (OSError, ValueError, KeyError, TypeError):
         # From before sizes were kept, or config.json has taken its place already and README.md comes before it.
         return path.read_bytes().startswith(_CARD_BEGINNING.encode())
     return _summary(path) == expected
@@ -198,14 +199,14 @@ def _parsed_header(path: Path) -> dict[str, Any]:
     except ModelError as error:
         raise ModelError(f"{error}; name a model folder such as runs/NAME/train/model.") from None
     try:
-        header = json.loads(path.read_text(encoding="utf-8"))
+        header = read_json(path)
         version = header["format_version"]
         header["model"]["kind"]
         files = header.setdefault("files", {})
         known = isinstance(header["label_names"], list) and all(isinstance(name, str) for name in header["label_names"])
         known = known and isinstance(files, dict) and all(isinstance(entry, dict) for entry in files.values())
         known = known and all(type(header[name]) is int and header[name] > 0 for name in ("vocab_size", "max_tokens"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         known = False
     if not known:
         raise ModelError(f"{path} is truncated or not a textvae model's; train the model again or fetch it anew.")

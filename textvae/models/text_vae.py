@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from textvae.config import Component
+from textvae.config import MAX_WIDTH, Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
@@ -32,7 +32,7 @@ class TextVAEConfig(Component):
     """Settings of a sentence VAE; every crossing of its parts is a model."""
 
     kind: Literal["text_vae"] = "text_vae"
-    latent_dim: int = Field(32, gt=0)
+    latent_dim: int = Field(32, gt=0, le=MAX_WIDTH)
     encoder: EncoderConfig = Field(default_factory=LSTMEncoderConfig)
     posterior: PosteriorConfig = Field(default_factory=GaussianPosteriorConfig)
     prior: PriorConfig = Field(default_factory=StandardNormalPriorConfig)
@@ -152,13 +152,14 @@ class TextVAE(TextModel):
             latents=(group,),
         )
 
-    def encode(self, texts: Sequence[str]) -> Float[Tensor, "B D"]:
+    def encode(self, texts: Iterable[str]) -> Float[Tensor, "B D"]:
         """Text to latent: the posterior mean of each sentence, or what stands for it (`LatentDistribution.center`).
 
         On a sphere that is the mean direction, of a flow, or of a code that was moved, the image of its base's mean.
 
         Raises:
-            DataError: for an empty sentence, or one longer than the model was trained for.
+            DataError: no sentences, something among them that is no string, an empty one, or one longer than the model
+                was trained for.
         """
         batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
         with inference(self):

@@ -8,7 +8,6 @@ the file's metadata say which other names it has.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from textvae.disk import machine_errors
+from textvae.disk import machine_errors, problem_of_file
 from textvae.errors import ModelError
 
 
@@ -109,16 +108,9 @@ def require_regular_file(path: Path) -> None:
         ModelError: there is nothing, or no regular file.
         PermissionError: it may not be read.
     """
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise ModelError(f"{path} is missing") from None
-    except PermissionError:
-        raise
-    except OSError as error:
-        raise ModelError(f"{path} cannot be reached ({error.strerror})") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise ModelError(f"{path} is no regular file")
+    problem = problem_of_file(path)
+    if problem is not None:
+        raise ModelError(f"{path} {problem}")
     if not os.access(path, os.R_OK):
         raise PermissionError(13, "Permission denied", str(path))
 

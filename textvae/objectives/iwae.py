@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, Component
 from textvae.objectives.elbo import BatchMean, local_mean
 from textvae.objectives.importance_weights import log_importance_weights, output
 from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig
@@ -21,7 +21,7 @@ class IWAEConfig(Component):
     """Settings of the importance-weighted objective."""
 
     kind: Literal["iwae"] = "iwae"
-    samples: int = Field(5, ge=1, description="k; a step costs as many decoder passes")
+    samples: int = Field(5, ge=1, le=MAX_PARTS, description="k; a step costs as many decoder passes")
     gradient: Gradient = Field("doubly_reparameterized", description="of the encoder; see IWAE")
     kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, Component
 from textvae.objectives.elbo import BatchMean, local_mean
 from textvae.objectives.importance_weights import log_importance_weights, output
 from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig
@@ -20,7 +20,7 @@ class RenyiConfig(Component):
     alpha: float = Field(
         0.5, description="0 is the importance-weighted bound, towards 1 the ELBO; below 0 it is no bound"
     )
-    samples: int = Field(5, ge=1, description="k; a step costs as many decoder passes")
+    samples: int = Field(5, ge=1, le=MAX_PARTS, description="k; a step costs as many decoder passes")
     kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
 
     @field_validator("alpha")

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from pydantic import Field, model_validator
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, Component
 
 Unit = Literal["fraction", "epochs", "steps"]
 
@@ -145,7 +145,7 @@ class CyclicalScheduleConfig(Component):
     """
 
     kind: Literal["cyclical"] = "cyclical"
-    cycles: int = Field(4, gt=0)
+    cycles: int = Field(4, gt=0, le=MAX_PARTS)
     zero: float = Field(0.5, ge=0, le=1)
     rise: float = Field(0.25, ge=0, le=1)
     end: float = Field(1.0, gt=0, le=1, description="share of training that the cycles take")

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, Component
 from textvae.errors import ConfigError
 from textvae.objectives.elbo import BatchMean, local_mean
 from textvae.objectives.importance_weights import output
@@ -18,7 +18,9 @@ class SteinConfig(Component):
 
     kind: Literal["stein"] = "stein"
     for_implicit: ClassVar[bool] = True
-    samples: int = Field(1, ge=1, description="codes by which the decoder learns; a step costs as many decoder passes")
+    samples: int = Field(
+        1, ge=1, le=MAX_PARTS, description="codes by which the decoder learns; a step costs as many decoder passes"
+    )
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Stein:
         return Stein(self.samples)

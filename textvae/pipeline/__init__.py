@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +46,8 @@ def run(
 
 
 def fit(
-    texts: Sequence[str],
-    labels: Sequence[str | None] | None = None,
+    texts: Iterable[str],
+    labels: Iterable[str | int | None] | None = None,
     *,
     minutes: float = 10,
     out: str | Path | None = None,
@@ -56,8 +56,8 @@ def fit(
     """Train a sentence VAE on texts: `textvae new` and `textvae run` in one, for a notebook.
 
     Args:
-        texts: sentences; a tenth is set aside for validation and test.
-        labels: of each text, None for none; with them a classifier is trained as well.
+        texts: sentences, at least 20 different ones; a tenth is set aside for validation and test.
+        labels: of each text, a string or a whole number, None for none; with them a classifier is trained as well.
         minutes: about how long training may take on this machine.
         out: where texts, recipe and run are kept; the first free one of ``runs/fit``, ``runs/fit-2``, ... when None.
             Given again with the same texts, a training that was interrupted goes on.
@@ -71,17 +71,20 @@ def fit(
     """
     import json
 
+    from textvae.arguments import checked_minutes
     from textvae.disk import write_text
     from textvae.errors import DataError
     from textvae.models import TextVAE
-    from textvae.pipeline.new import new_recipe, require_free
+    from textvae.pipeline.new import new_recipe, require_free, require_texts
     from textvae.pipeline.ownership import require_ours
     from textvae.pipeline.stages import STAGES
+    from textvae.text.given import checked_labels, checked_texts
+    from textvae.text.normalize import normalize
 
-    if isinstance(texts, str) or not len(texts):
-        raise DataError("fit got one string or nothing where a list of sentences is expected; give several.")
-    if labels is not None and len(labels) != len(texts):
-        raise DataError(f"fit got {len(labels)} labels for {len(texts)} texts; give one for each, None for none.")
+    minutes = checked_minutes(minutes)
+    texts = checked_texts(texts, "text")
+    labels = None if labels is None else checked_labels(labels, len(texts))
+    require_texts(len({normalize(text) for text in texts} - {""}), "fit")
     rows = [{"text": text} for text in texts]
     if labels is not None:
         rows = [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]  # type: ignore[dict-item]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -118,10 +117,10 @@ def evaluate_run(
 
 def _tokenize_file(model: Any, file: Path, folder: Path) -> Path:
     from textvae.text.corpora import Example
-    from textvae.text.corpora.reading import read_lines
+    from textvae.text.corpora.reading import read_lines, require_file
     from textvae.text.tokenized import write_tokenized
 
-    require_file(file, "give a text file with one sentence a line.")
+    require_file(file, "give a text file with one sentence a line")
     examples = (Example(line) for _, line in read_lines(file))
     path = folder / "sentences.arrow"
     tokenizer = model.require_tokenizer()
@@ -178,22 +177,6 @@ def generate_run(
     return ({name: value for name, value in asdict(one).items() if value is not None} for one in made)
 
 
-def require_file(file: Path, cure: str) -> None:
-    """Refuse what is no file that can be read from its beginning, saying what it is.
-
-    Raises:
-        DataError: it does not exist, or is a folder, a pipe, a socket or a device.
-    """
-    try:
-        mode = file.stat().st_mode
-    except FileNotFoundError:
-        raise DataError(f"{file} does not exist; {cure}") from None
-    if stat.S_ISREG(mode):
-        return
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-    raise DataError(f"{file} is {kinds.get(stat.S_IFMT(mode), 'a device')}, and no file; {cure}")
-
-
 def _read_vectors(file: Path) -> Any:
     """The array of a .npy file; no pickle is loaded.
 
@@ -202,7 +185,9 @@ def _read_vectors(file: Path) -> Any:
     """
     import numpy as np
 
-    cure = "give a .npy file with a row for each vector, as numpy.save writes it."
+    from textvae.text.corpora.reading import require_file
+
+    cure = "give a .npy file with a row for each vector, as numpy.save writes it"
     require_file(file, cure)
     try:
         # Of a file cut short, or with a header that promises more than there is, the map fails; nothing is reserved.
@@ -210,11 +195,11 @@ def _read_vectors(file: Path) -> Any:
     except OSError:
         raise
     except Exception:  # numpy reads the header with Python's own parser, and lets all of its errors through
-        raise DataError(f"{file} is no array of numbers in a .npy file; {cure}") from None
+        raise DataError(f"{file} is no array of numbers in a .npy file; {cure}.") from None
     if not isinstance(found, np.ndarray):
-        raise DataError(f"{file} is an archive of several arrays; {cure}")
+        raise DataError(f"{file} is an archive of several arrays; {cure}.")
     if found.dtype.kind not in "fiub":
-        raise DataError(f"{file} has values of the type {found.dtype}, and no plain numbers; {cure}")
+        raise DataError(f"{file} has values of the type {found.dtype}, and no plain numbers; {cure}.")
     return np.array(found, dtype=np.float32)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from textvae.errors import ConfigError, ModelError
+from textvae.text.corpora.reading import at_home, is_folder, problem_of_file, shown_path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -25,11 +26,19 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.toml"))
 
 
-def _first(name: str, folders: Iterable[Path]) -> Path | None:
-    for folder in folders:
-        for candidate in (folder / name, folder / f"{name}.toml"):
-            if candidate.is_file():
-                return candidate
+def _first(name: Path, folders: Iterable[Path], what: str) -> Path | None:
+    """The first file of that name, with or without ``.toml``.
+
+    Raises:
+        ConfigError: there is none, but something else of exactly that name: a folder, a pipe, a device.
+    """
+    candidates = [folder / file for folder in folders for file in (name, f"{name}.toml")]
+    problems = [problem_of_file(candidate) for candidate in candidates]
+    if None in problems:
+        return candidates[problems.index(None)]
+    for candidate, problem in zip(candidates, problems, strict=True):
+        if problem and not problem.startswith("does not exist") and candidate.suffix == name.suffix:
+            raise ConfigError(f"{what} '{shown_path(name)}' {problem}; give a TOML file, or the name of one.")
     return None
 
 
@@ -39,15 +48,13 @@ def find_recipe(name: str | Path) -> Path:
     Raises:
         ConfigError: there is none; it says which there are.
     """
-    given = Path(name).expanduser()
-    found = _first(str(given), [Path()]) or (
-        _first(str(given), [installed("recipes")]) if not given.is_absolute() else None
-    )
+    given = at_home(name)
+    found = _first(given, [Path()] if given.is_absolute() else [Path(), installed("recipes")], "recipe")
     if found is None:
         there = names_in(installed("recipes"))
         close = difflib.get_close_matches(given.stem, there, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"name a .toml file, or one of {', '.join(there) or 'none'}."
-        raise ConfigError(f"there is no recipe '{name}' here nor among those installed; {hint}")
+        raise ConfigError(f"there is no recipe '{shown_path(name)}' here nor among those installed; {hint}")
     return found.resolve()
 
 
@@ -59,12 +66,14 @@ def find_card(name: str, recipe_folder: Path) -> Path:
     """
     here = Path.cwd()
     folders = [recipe_folder, recipe_folder.parent / "data", here, here / "data", installed("cards")]
-    found = _first(str(Path(name).expanduser()), folders)
+    found = _first(at_home(name), folders, "corpus card")
     if found is None:
         there = sorted({known for folder in (folders[1], folders[-1]) for known in names_in(folder)})
         close = difflib.get_close_matches(Path(name).stem, there, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(there) or 'none'}."
-        raise ConfigError(f"there is no corpus card '{name}' beside the recipe nor among those installed; {hint}")
+        raise ConfigError(
+            f"there is no corpus card '{shown_path(name)}' beside the recipe nor among those installed; {hint}"
+        )
     return found.resolve()
 
 
@@ -78,30 +87,38 @@ def find_model(run: str | Path, stage: str = "train") -> Path:
     Raises:
         ModelError: the run has not got that far, or the folder is neither.
     """
-    folder = Path(run).expanduser()
-    if stage == "train" and (folder / "config.json").exists():
+    folder = at_home(run)
+    shown = shown_path(run)
+    if stage == "train" and problem_of_file(folder / "config.json") is None:
         return folder
-    if (folder / stage / "model").is_dir():
+    if is_folder(folder / stage / "model"):
         return folder / stage / "model"
     beside = run_of_model(folder)
-    if stage != "train" and beside is not None and (beside / stage / "model").is_dir():
+    if stage != "train" and beside is not None and is_folder(beside / stage / "model"):
         return beside / stage / "model"
     if stage != "train":
         raise ModelError(
-            f"{run} has no finished {stage} stage; add a [{stage}] table to its recipe and run it with `textvae run`."
+            f"{shown} has no finished {stage} stage; add a [{stage}] table to its recipe and run it with `textvae run`."
         )
-    if not folder.exists() and str(run).count("/") == 1 and not str(run).startswith((".", "/", "~", "runs/")):
+    missing = not is_folder(folder) and problem_of_file(folder)
+    if missing == "does not exist" and str(run).count("/") == 1 and not str(run).startswith((".", "/", "~", "runs/")):
         return folder
-    if not folder.exists():
-        raise ModelError(f"{run} does not exist; name a finished run such as runs/NAME, or a model folder.")
-    if (folder / "train.partial").exists():
-        raise ModelError(f"{run} has no finished train stage yet; finish it with `textvae run`.")
-    raise ModelError(f"{run} holds no model; name a finished run such as runs/NAME, or its runs/NAME/train/model.")
+    if not is_folder(folder):
+        raise ModelError(
+            f"{shown} {missing or 'is a file, not a folder'}; name a finished run such as runs/NAME, or a model folder."
+        )
+    if is_folder(folder / "train.partial"):
+        raise ModelError(f"{shown} has no finished train stage yet; finish it with `textvae run`.")
+    raise ModelError(f"{shown} holds no model; name a finished run such as runs/NAME, or its runs/NAME/train/model.")
 
 
 def run_of_model(folder: Path) -> Path | None:
     """The run folder that a model folder, or the run folder itself, belongs to; None for a model elsewhere."""
-    for candidate in (folder, folder.resolve().parent.parent):
-        if (candidate / "tokenize" / "manifest.json").exists():
+    try:
+        beside = folder.resolve().parent.parent
+    except (OSError, ValueError, RuntimeError):  # a path that is none, or links in a circle
+        return None
+    for candidate in (folder, beside):
+        if problem_of_file(candidate / "tokenize" / "manifest.json") is None:
             return candidate
     return None

@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textvae.arguments import checked_minutes, shown
 from textvae.disk import new_folder, write_text
 from textvae.disk.markers import not_ours
 from textvae.errors import ConfigError, DataError
+from textvae.pipeline.naming import problem_of_name
+from textvae.text.corpora.reading import shown_path
 
 if TYPE_CHECKING:
     from textvae.text.inspect import FileReport
@@ -44,6 +47,7 @@ class Size:
 SIZES = (Size(64, 64, 16), Size(128, 96, 24), Size(192, 128, 24), Size(256, 256, 32), Size(512, 256, 32))
 MIN_EPOCHS, WANTED_EPOCHS, MAX_EPOCHS = 3, 12, 40
 MIN_VOCABULARY = 4000
+MIN_TEXTS = 20
 
 _CARD_COMMENT, _RECIPE_COMMENT = "The corpus card of", "Made by `textvae new"
 """How the files begin that `new` writes: by this it knows them."""
@@ -77,16 +81,14 @@ def new_recipe(
     """
     from textvae.text.inspect import inspect_file
 
-    if not minutes > 0:
-        raise ConfigError(f"--minutes got {minutes}; give the minutes that training may take, more than 0.")
+    minutes = checked_minutes(minutes, "--minutes")
     found = inspect_file(file)
     name = _plain(name if name is not None else Path(str(file).removesuffix(".gz")).stem)
     folder = Path(out)
     recipe_path, card_path = folder / f"{name}.toml", folder / f"{name}_corpus.toml"
     for path in (recipe_path, card_path):
         require_free(path, force)
-    if found.examples < 20:
-        raise DataError(f"{file} has {found.examples} texts; a model needs at least 20, and some thousands to be good.")
+    require_texts(found.distinct, str(file))
     speed = operations_per_second or measure_operations_per_second()
     found = affordable_vocabulary(found, minutes, speed)
     size, epochs = choose_size(found, minutes, speed)
@@ -95,7 +97,7 @@ def new_recipe(
         new_folder(folder, "recipes")
     card, recipe = _card(found, name), _recipe(found, name, card_path.stem, size, epochs, labels)
     write_text(card_path, to_toml(card, f"{_CARD_COMMENT} {name}: where the text is."))
-    write_text(recipe_path, to_toml(recipe, f"{_RECIPE_COMMENT} {Path(file).name}`."))
+    write_text(recipe_path, to_toml(recipe, f"{_RECIPE_COMMENT} {shown_path(found.path.name)}`."))
     return recipe_path, _notes(found, size, epochs, minutes, labels)
 
 
@@ -118,6 +120,21 @@ def _is_ours(path: Path) -> bool:
     with path.open("rb") as stream:
         beginning = stream.read(200)
     return beginning.startswith((f"# {_CARD_COMMENT}".encode(), f"# {_RECIPE_COMMENT}".encode()))
+
+
+def require_texts(distinct: int, where: str) -> None:
+    """Refuse texts too few to be dealt out to training, validation and test: duplicates all go to the same.
+
+    Args:
+        distinct: how many different texts there are.
+        where: what holds them, for the message.
+
+    Raises:
+        DataError: fewer than `MIN_TEXTS`.
+    """
+    if distinct < MIN_TEXTS:
+        different = "1 different text" if distinct == 1 else f"{distinct} different texts"
+        raise DataError(f"{where} has {different}; a model needs at least {MIN_TEXTS}, and some thousands to be good.")
 
 
 def choose_size(found: FileReport, minutes: float, operations_per_second: float) -> tuple[Size, int]:
@@ -276,8 +293,8 @@ def _notes(found: FileReport, size: Size, epochs: int, minutes: float, labels: M
 
 def _plain(name: str) -> str:
     plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in name).strip("_")
-    if not plain:
-        raise ConfigError(f"--name got '{name}'; give a name of letters and digits.")
+    if (problem := problem_of_name(plain)) is not None:
+        raise ConfigError(f"--name got {shown(name)}; {problem}: give a name of letters and digits.")
     return plain
 
 
@@ -311,7 +328,7 @@ def _lines(table: Mapping[str, Any], prefix: str) -> list[str]:
 
 
 def _key(key: str) -> str:
-    return key if key and all(c.isascii() and (c.isalnum() or c in "-_") for c in key) else json.dumps(key)
+    return key if key and all(c.isascii() and (c.isalnum() or c in "-_") for c in key) else _value(key)
 
 
 def _value(value: Any) -> str:
@@ -320,4 +337,4 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(v) for v in value) + "]"
     # JSON writes surrogate pairs for what is outside the basic plane, which TOML does not allow.
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -7,19 +7,21 @@ parts of the package it is for.
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
+from textvae.arguments import MAX_SEED, shown
 from textvae.config import Config, parse
 from textvae.errors import ConfigError
 from textvae.pipeline.locate import find_card, find_recipe
+from textvae.pipeline.naming import problem_of_name
 from textvae.pipeline.settings import apply_settings
+from textvae.text.corpora.reading import at_home, problem_of_file, read_toml, shown_path
 
 if TYPE_CHECKING:
     from textvae.pipeline.stage import Stage
@@ -40,7 +42,7 @@ class RecipeHeader(Config):
 
     name: str
     description: str = ""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ class Recipe:
 
         name, overrides = self.card
         overrides = dict(overrides)
-        if "root" in overrides:
-            overrides["root"] = str((self.folder / Path(str(overrides["root"])).expanduser()).absolute())
+        if isinstance(overrides.get("root"), str):
+            overrides["root"] = str((self.folder / at_home(overrides["root"])).absolute())
         return load_card(find_card(name, self.folder), None, overrides)
 
     def configs(self, stages: Sequence[Stage]) -> dict[str, Any]:
@@ -115,8 +117,12 @@ def read_recipe(recipe: str | Path | Mapping[str, Any], settings: Iterable[str] 
     """
     if isinstance(recipe, Mapping):
         return _from_tables(_with_settings(recipe, settings), Path.cwd(), "the recipe")
+    if not isinstance(recipe, str | Path):
+        raise ConfigError(
+            f"the recipe is {shown(recipe)}; expected a TOML file, an installed recipe's name, or tables."
+        )
     path = find_recipe(recipe)
-    return _from_tables(_with_settings(_read_tables(path), settings), path.parent, f"recipe {path.name}")
+    return _from_tables(_with_settings(_read_tables(path), settings), path.parent, f"recipe {shown_path(path.name)}")
 
 
 def _read_tables(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -126,20 +132,19 @@ def _read_tables(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
         path: of the recipe.
         heirs: the recipes that extend this one.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"recipe {path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"recipe {path} is no valid TOML: {error}; correct that line.") from None
+    tables = read_toml(path, f"recipe {shown_path(path)}", "give a recipe, a TOML file")
     parent = tables.pop("extends", None)
     if parent is None:
         return tables
-    if not isinstance(parent, str) or not (path.parent / parent).is_file():
-        raise ConfigError(f"recipe {path}: extends = {parent!r}, expected the name of a recipe file beside it.")
+    problem = problem_of_file(path.parent / parent) if isinstance(parent, str) else "is no text"
+    if problem is not None:
+        raise ConfigError(
+            f"recipe {shown_path(path)}: extends = {shown(parent)} {problem}; expected the name of a recipe file "
+            "beside it."
+        )
     above = (path.parent / parent).resolve()
     if above in (path, *heirs):
-        raise ConfigError(f"recipe {path} extends itself, by way of {parent}; break that circle.")
+        raise ConfigError(f"recipe {shown_path(path)} extends itself, by way of {shown(parent)}; break that circle.")
     merged = _laid_over(_read_tables(above, (path, *heirs)), tables)
     if not _asks_for_baseline(tables):
         return merged
@@ -207,18 +212,19 @@ def _from_tables(tables: dict[str, Any], folder: Path, source: str) -> Recipe:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             cure = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}."
-            raise ConfigError(f"{source}: unknown setting '{name}'; {cure}")
+            raise ConfigError(f"{source}: unknown setting {shown(name)}; {cure}")
     header: RecipeHeader = parse(
         RecipeHeader, {name: tables[name] for name in RecipeHeader.model_fields if name in tables}, source
     )
-    if not header.name or Path(header.name).name != header.name:
+    problem = problem_of_name(header.name)
+    if problem is not None:
         raise ConfigError(
-            f"{source}: setting 'name' is {header.name!r}; it names a folder, so it must be one plain word."
+            f"{source}: setting 'name' is {shown(header.name)}; it names a folder, so {problem}; write one plain word."
         )
     stages = {name: tables[name] for name in STAGE_NAMES if name in tables}
     for name, table in stages.items():
         if not isinstance(table, dict):
-            raise ConfigError(f"{source}: '{name}' is {table!r}, expected a table; write [{name}].")
+            raise ConfigError(f"{source}: '{name}' is {shown(table)}, expected a table; write [{name}].")
     return Recipe(
         header.name, header.description, header.seed, _card(tables.get("corpus"), source), stages, folder, source
     )
@@ -231,4 +237,4 @@ def _card(corpus: Any, source: str) -> tuple[str, dict[str, Any]]:
         return corpus["card"], {name: value for name, value in corpus.items() if name != "card"}
     if corpus is None or isinstance(corpus, dict):
         raise ConfigError(f"{source}: setting 'corpus' is missing; name a card of data/, such as corpus = \"bible\".")
-    raise ConfigError(f"{source}: setting 'corpus' is {corpus!r}; name a card, such as corpus = \"bible\".")
+    raise ConfigError(f"{source}: setting 'corpus' is {shown(corpus)}; name a card, such as corpus = \"bible\".")

@@ -32,13 +32,14 @@ from textvae.pipeline.processes import Team
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.sources import Planned
 from textvae.pipeline.stage import RESULTS, Stage, Work
+from textvae.printable import printable
 
 _NOTHING = "nothing to do: everything is up to date."
 
 
 def say(line: str) -> None:
     """A line of progress, to standard error."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line, lines=True), file=sys.stderr, flush=True)
 
 
 def run_recipe(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from textvae.arguments import shown
 from textvae.errors import ConfigError
+from textvae.parsing import check_tables, parse_toml
+from textvae.text.corpora.reading import at_home
 
 
 def parse_value(text: str) -> Any:
@@ -18,8 +20,8 @@ def parse_value(text: str) -> Any:
     (3, [1, 2], True, '../data')
     """
     try:
-        value = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}", "--set")
+    except ConfigError:
         return text
     # "1\nother = 2" is a valid document of two keys, yet no value.
     if set(value) != {"value"} or not isinstance(value["value"], bool | int | float | str | list | dict):
@@ -39,7 +41,7 @@ def parse_assignment(text: str) -> tuple[list[str], Any]:
     name, equals, value = text.partition("=")
     path = [part.strip() for part in name.split(".")]
     if not equals or not all(path):
-        raise ConfigError(f"--set got '{text}', expected NAME=VALUE, for instance --set train.epochs=2.")
+        raise ConfigError(f"--set got {shown(text)}, expected NAME=VALUE, for instance --set train.epochs=2.")
     return path, parse_value(value.strip())
 
 
@@ -58,7 +60,7 @@ def assign(tables: dict[str, Any], path: list[str], value: Any) -> None:
         if not isinstance(below, dict):
             where = ".".join(path[:depth])
             raise ConfigError(
-                f"cannot set '{'.'.join(path)}': '{where}' is {below!r}, not a table; set '{where}' itself."
+                f"cannot set '{'.'.join(path)}': '{where}' is {shown(below)}, not a table; set '{where}' itself."
             )
         here = below
     if path == ["corpus"] and isinstance(tables.get("corpus"), dict) and isinstance(value, str):
@@ -79,14 +81,17 @@ def apply_settings(tables: Mapping[str, Any], settings: Iterable[str] | Mapping[
     >>> apply_settings({"corpus": "demo", "train": {"epochs": 1}}, ["train.epochs=2", "corpus.limit.train=9"])
     {'corpus': {'card': 'demo', 'limit': {'train': 9}}, 'train': {'epochs': 2}}
     """
+    check_tables(tables, "the recipe")
     changed = copy.deepcopy(dict(tables))
     pairs: Iterable[tuple[list[str], Any]]
     if isinstance(settings, Mapping):
+        check_tables(settings, "the settings")
         pairs = [(name.split("."), value) for name, value in settings.items()]
     else:
         pairs = [parse_assignment(text) for text in settings]
     for path, value in pairs:
-        if path == ["corpus", "root"]:
-            value = str(Path(str(value)).expanduser().absolute())
+        if path == ["corpus", "root"] and isinstance(value, str | Path):
+            value = str(at_home(value).absolute())
         assign(changed, path, value)
+    check_tables(changed, "the settings")
     return changed

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, Component
 from textvae.distributions import DiagonalGaussian, LatentDistribution
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
@@ -29,7 +29,9 @@ class HamiltonianPosteriorConfig(Component):
     extended: ClassVar[bool] = True
     kind: Literal["hamiltonian"] = "hamiltonian"
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation of the start")
-    steps: int = Field(5, ge=0, description="leapfrog steps, each a gradient of the decoder; 0 is the Gaussian")
+    steps: int = Field(
+        5, ge=0, le=MAX_PARTS, description="leapfrog steps, each a gradient of the decoder; 0 is the Gaussian"
+    )
     tempering: TemperingConfig = Field(default_factory=NoTemperingConfig, description="of the momenta")
     step_size: float = Field(0.2, gt=0, description="of every dimension, before training")
     max_step_size: float = Field(0.5, gt=0, description="what no step size ever passes")

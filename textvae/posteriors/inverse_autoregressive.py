@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_LAYERS, MAX_PARTS, MAX_WIDTH, Component
 from textvae.distributions import DiagonalGaussian, InverseAutoregressive
 from textvae.layers import MaskedAutoregressive, at_least_float32
 from textvae.posteriors.base import Posterior
@@ -21,10 +21,12 @@ class InverseAutoregressivePosteriorConfig(Component):
     """Settings of an inverse autoregressive flow posterior."""
 
     kind: Literal["inverse_autoregressive"] = "inverse_autoregressive"
-    steps: int = Field(2, ge=1, description="flow steps, the order of the coordinates reversed between them")
-    hidden_dim: int = Field(64, gt=0, description="units of a hidden layer of each step's network")
-    hidden_layers: int = Field(1, ge=1)
-    context_dim: int = Field(32, gt=0, description="what the networks see of the sentence")
+    steps: int = Field(
+        2, ge=1, le=MAX_PARTS, description="flow steps, the order of the coordinates reversed between them"
+    )
+    hidden_dim: int = Field(64, gt=0, le=MAX_WIDTH, description="units of a hidden layer of each step's network")
+    hidden_layers: int = Field(1, ge=1, le=MAX_LAYERS)
+    context_dim: int = Field(32, gt=0, le=MAX_WIDTH, description="what the networks see of the sentence")
     gate_bias: float = Field(
         2.0,
         ge=-2,

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, Component
 from textvae.distributions import Estimator, GaussianMixture
 from textvae.layers import at_least_float32
 from textvae.posteriors.base import Posterior
@@ -21,7 +21,7 @@ class MixturePosteriorConfig(Component):
     """Settings of a mixture posterior."""
 
     kind: Literal["mixture"] = "mixture"
-    components: int = Field(4, ge=1)
+    components: int = Field(4, ge=1, le=MAX_PARTS)
     estimator: Estimator = Field(
         "pathwise",
         description="how weights learn: pathwise (a gradient through z), stratified (every component decoded, exact in "

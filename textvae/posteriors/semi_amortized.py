@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, Component
 from textvae.distributions import DiagonalGaussian, LatentDistribution
 from textvae.layers import at_least_float32, keyed_normal
 from textvae.posteriors.base import JointDensity, NeedsJoint, Refined
@@ -28,11 +28,15 @@ class SemiAmortizedPosteriorConfig(Component):
     factorizes: ClassVar[bool] = True
     climbs_bound: ClassVar[bool] = True
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
-    steps: int = Field(10, ge=0, description="gradients of each sentence's bound; 0 leaves what the encoder says")
+    steps: int = Field(
+        10, ge=0, le=MAX_PARTS, description="gradients of each sentence's bound; 0 leaves what the encoder says"
+    )
     lr: float = Field(1.0, gt=0, description="of the steps, at most; 1 lands on the optimum of a Gaussian target")
     momentum: float = Field(0.0, ge=0, lt=1)
     clip: float = Field(5.0, gt=0, description="longest step, in posterior standard deviations")
-    samples: int = Field(2, ge=2, multiple_of=2, description="codes by which the bound is told, in opposite pairs")
+    samples: int = Field(
+        2, ge=2, le=MAX_PARTS, multiple_of=2, description="codes by which the bound is told, in opposite pairs"
+    )
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> SemiAmortizedPosterior:
         return SemiAmortizedPosterior(self, feature_dim, latent_dim, num_labels)

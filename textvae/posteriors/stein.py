@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, MAX_WIDTH, Component
 from textvae.distributions import LatentDistribution, Pushforward
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
@@ -28,7 +28,9 @@ class SteinPosteriorConfig(Component):
 
     kind: Literal["stein"] = "stein"
     has_density: ClassVar[bool] = False
-    particles: int = Field(10, ge=1, description="codes of a sentence that repel one another; 1 climbs to the mode")
+    particles: int = Field(
+        10, ge=1, le=MAX_PARTS, description="codes of a sentence that repel one another; 1 climbs to the mode"
+    )
     step_size: float = Field(1.0, gt=0, description="of the move a training step teaches: the encoder's weight")
     own_gradient: bool = Field(
         False, description="whether a code also feels its own gradient, as published; it draws codes together"
@@ -36,8 +38,10 @@ class SteinPosteriorConfig(Component):
     bandwidth: float | None = Field(
         None, gt=0, description="h of the kernel exp(-|a - b|^2 / h); median^2 / log(particles + 1) when absent"
     )
-    noise_dim: int | None = Field(None, ge=1, description="numbers of noise a code is made of; latent_dim when absent")
-    hidden_dim: int = Field(64, ge=1, description="of the network that bends the noise")
+    noise_dim: int | None = Field(
+        None, ge=1, le=MAX_WIDTH, description="numbers of noise a code is made of; latent_dim when absent"
+    )
+    hidden_dim: int = Field(64, ge=1, le=MAX_WIDTH, description="of the network that bends the noise")
     min_scale: float = Field(1e-4, gt=0, description="least standard deviation of the noise before it is bent")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from textvae.config import Component
+from textvae.config import MAX_LAYERS, MAX_PARTS, MAX_WIDTH, Component
 from textvae.distributions import MaskedAutoregressiveFlow
 from textvae.layers import MaskedAutoregressive
 from textvae.priors.base import Prior
@@ -18,9 +18,11 @@ class AutoregressiveFlowPriorConfig(Component):
     """Settings of an autoregressive flow prior."""
 
     kind: Literal["autoregressive_flow"] = "autoregressive_flow"
-    steps: int = Field(2, ge=1, description="flow steps, the order of the coordinates reversed between them")
-    hidden_dim: int = Field(64, gt=0, description="units of a hidden layer of each step's network")
-    hidden_layers: int = Field(1, ge=1)
+    steps: int = Field(
+        2, ge=1, le=MAX_PARTS, description="flow steps, the order of the coordinates reversed between them"
+    )
+    hidden_dim: int = Field(64, gt=0, le=MAX_WIDTH, description="units of a hidden layer of each step's network")
+    hidden_layers: int = Field(1, ge=1, le=MAX_LAYERS)
 
     def build(self, *, latent_dim: int) -> AutoregressiveFlowPrior:
         return AutoregressiveFlowPrior(self, latent_dim)

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, MAX_WIDTH, Component
 from textvae.distributions import DiagonalGaussian, GaussianMixture, LatentDistribution
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
@@ -22,9 +22,9 @@ class ConditionalPriorConfig(Component):
 
     kind: Literal["conditional"] = "conditional"
     factorizes: ClassVar[bool] = True
-    num_labels: int = Field(0, ge=0, description="classes of the corpus, for p(z|label)")
-    vector_dim: int = Field(0, ge=0, description="size of the vector, for p(z|vector); not in recipes")
-    hidden_dim: int = Field(64, gt=0, description="hidden units between vector and parameters")
+    num_labels: int = Field(0, ge=0, le=MAX_PARTS, description="classes of the corpus, for p(z|label)")
+    vector_dim: int = Field(0, ge=0, le=MAX_WIDTH, description="size of the vector, for p(z|vector); not in recipes")
+    hidden_dim: int = Field(64, gt=0, le=MAX_WIDTH, description="hidden units between vector and parameters")
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
 
     @model_validator(mode="after")

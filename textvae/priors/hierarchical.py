@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from textvae.config import Component
+from textvae.config import MAX_WIDTH, Component
 from textvae.distributions import HierarchicalGaussian, LevelNetwork
 from textvae.layers import TopDown
 from textvae.priors.base import Prior
@@ -22,7 +22,7 @@ class HierarchicalPriorConfig(Component):
     kind: Literal["hierarchical"] = "hierarchical"
     factorizes: ClassVar[bool] = True
     levels: int = Field(2, ge=2, le=16, description="equal parts of z; a hierarchical posterior has as many")
-    hidden_dim: int = Field(64, gt=0, description="tanh units between the levels above and a level")
+    hidden_dim: int = Field(64, gt=0, le=MAX_WIDTH, description="tanh units between the levels above and a level")
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
 
     def build(self, *, latent_dim: int) -> HierarchicalPrior:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, Component
 from textvae.distributions import GaussianMixture
 from textvae.priors.base import Prior
 from textvae.types import Context
@@ -18,7 +18,7 @@ class MixturePriorConfig(Component):
     """Settings of a mixture prior."""
 
     kind: Literal["mixture"] = "mixture"
-    components: int = Field(10, ge=1)
+    components: int = Field(10, ge=1, le=MAX_PARTS)
     spread: float = Field(1.0, ge=0, description="standard deviation of the means before training")
 
     def build(self, *, latent_dim: int) -> MixturePrior:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, MAX_WIDTH, Component
 from textvae.distributions import DiagonalGaussian, EqualMixture, GaussianMixture, LatentDistribution
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
@@ -29,12 +29,18 @@ class NearestNeighborsPriorConfig(Component):
 
     kind: Literal["nearest_neighbors"] = "nearest_neighbors"
     sees_codes: ClassVar[bool] = True
-    neighbors: int = Field(5, ge=1, description="K: a training sentence's prior is that of one of its K nearest")
+    neighbors: int = Field(
+        5, ge=1, le=MAX_PARTS, description="K: a training sentence's prior is that of one of its K nearest"
+    )
     memory: Literal["batch", "epoch"] = Field(
         "batch", description="codes are stored as batches pass, or all anew at the end of each epoch"
     )
-    components: int = Field(1, ge=1, description="Gaussians of p(z|c); with one the KL has a closed form in training")
-    hidden_dim: int = Field(128, gt=0, description="hidden units between a code and the parameters of p(z|c)")
+    components: int = Field(
+        1, ge=1, le=MAX_PARTS, description="Gaussians of p(z|c); with one the KL has a closed form in training"
+    )
+    hidden_dim: int = Field(
+        128, gt=0, le=MAX_WIDTH, description="hidden units between a code and the parameters of p(z|c)"
+    )
     min_scale: float = Field(1e-3, gt=0, description="smallest standard deviation of p(z|c)")
     mixture_codes: int | None = Field(
         None, ge=1, description="codes of the unconditional prior, drawn once by the seed; all when absent"

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_PARTS, Component
 from textvae.distributions import EqualMixture
 from textvae.errors import ConfigError
 from textvae.priors.base import Prior
@@ -21,7 +21,7 @@ class VampPriorConfig(Component):
 
     kind: Literal["vamp"] = "vamp"
     scores_posterior: ClassVar[bool] = True
-    components: int = Field(50, ge=1, description="pseudo-inputs")
+    components: int = Field(50, ge=1, le=MAX_PARTS, description="pseudo-inputs")
     spread: float = Field(0.5, gt=0, description="standard deviation of the pseudo-inputs' features before training")
 
     def build(self, *, latent_dim: int) -> VampPrior:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import Component
+from textvae.config import MAX_WIDTH, Component
 from textvae.errors import ConfigError
 from textvae.layers import VocabularyProjection
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, Batch, LatentTerms
@@ -19,7 +19,9 @@ class BagOfWordsConfig(Component):
 
     kind: Literal["bag_of_words"] = "bag_of_words"
     weight: float = Field(1.0, gt=0, description="of this loss, in nats per nat")
-    hidden_dim: int | None = Field(None, gt=0, description="width of a tanh layer after z; none when absent")
+    hidden_dim: int | None = Field(
+        None, gt=0, le=MAX_WIDTH, description="width of a tanh layer after z; none when absent"
+    )
 
     def build(self, *, vocab_size: int, latent_dim: int) -> BagOfWordsLoss:
         return BagOfWordsLoss(self, vocab_size, latent_dim)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from pydantic import Field, ValidationError
 
-from textvae.config import Config, first_problem
+from textvae.arguments import checked_seed
+from textvae.config import MAX_BATCH_TOKENS, MAX_STEPS, Config, first_problem
 from textvae.errors import ConfigError, ModelError
 from textvae.generation import inference
 from textvae.models import (
@@ -28,6 +29,7 @@ from textvae.regularizers import ClassificationLoss
 from textvae.text.batching import sequential_batches
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled
+from textvae.text.given import checked_texts
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig, TrainResult, train
@@ -51,9 +53,9 @@ class ClassifyConfig(Config):
     classification_weight: float = Field(20.0, gt=0, description="of the classifier's cross-entropy, in nats per nat")
     label_word_dropout: float = Field(0.3, ge=0, lt=1, description="share of a labelled sentence's words hidden")
     labelled_sentences: int = Field(64, gt=0, description="labelled sentences in each step")
-    epochs: int = Field(5, gt=0)
+    epochs: int = Field(5, gt=0, le=MAX_STEPS)
     early_stopping: int | None = Field(None, gt=0, description="epochs of patience on the validation accuracy")
-    batch_tokens: int = Field(2048, gt=0)
+    batch_tokens: int = Field(2048, gt=0, le=MAX_BATCH_TOKENS)
     clip_norm: float = Field(5.0, gt=0, allow_inf_nan=True, description="as in [train]")
 
 
@@ -108,7 +110,7 @@ class Classification:
     probabilities: dict[str, float]
 
 
-def classify(model: TextModel, texts: Sequence[str]) -> list[Classification]:
+def classify(model: TextModel, texts: Iterable[str]) -> list[Classification]:
     """Classify sentences.
 
     Raises:
@@ -120,6 +122,7 @@ def classify(model: TextModel, texts: Sequence[str]) -> list[Classification]:
             f"a '{model.config.kind}' model cannot classify; use the run's classify/model, "
             "or add a [classify] table to the recipe of a corpus with labels."
         )
+    texts = checked_texts(texts)
     answers = []
     for text, row in zip(texts, model.predict(texts).tolist(), strict=True):
         best = int(np.argmax(row))
@@ -148,6 +151,7 @@ def train_classifier(
     Raises:
         ConfigError: the corpus has no labels, or fewer than asked for.
     """
+    seed = checked_seed(seed)
     names = train_corpus.label_names
     if len(names) < 2:
         raise ConfigError("the corpus has no labels, so it cannot have a [classify] stage; remove it from the recipe.")

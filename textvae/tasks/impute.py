@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from textvae.arguments import checked_count, checked_seed
+from textvae.config import MAX_BEAM, MAX_PARTS, MAX_STEPS
 from textvae.errors import ConfigError, DataError
 from textvae.generation import Slot
 from textvae.generation.template import BLANK, parse_template, word_blank
 from textvae.tasks.iterated_modes import Completed, iterated_modes
 from textvae.tasks.sentences import require_free_prior, require_unlabeled, tokenizer_of
+from textvae.text.given import checked_texts
 from textvae.types import UNK_ID
 
 _COUNTED_SENTENCES = 50_000
@@ -57,7 +60,7 @@ class Imputation:
 
 def impute(
     model: Any,
-    texts: str | Sequence[str],
+    texts: str | Iterable[str],
     *,
     rounds: int = 3,
     width: int = 5,
@@ -91,24 +94,18 @@ def impute(
     Raises:
         DataError: a text that is empty, has no blank, or is longer than the model was trained for.
         ModelError: the model has no tokenizer, or needs a label or a vector.
-        ConfigError: a number below 1.
+        ConfigError: a number below 1, or above what memory holds (1000 answers or hypotheses).
     """
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    texts = checked_texts([texts] if isinstance(texts, str) else texts, "text")
+    seed = checked_seed(seed)
+    answers = checked_count(answers, "answers", 1, MAX_BEAM)
+    candidates = max(2 * answers, width) if candidates is None else candidates
+    _require_search(
+        width=width, rounds=rounds, expand=expand, samples=samples, max_span=max_span, candidates=candidates
+    )
     require_unlabeled(model, "impute")
     require_free_prior(model, "impute")
-    tokenizer = tokenizer_of(model)
-    candidates = max(2 * answers, width) if candidates is None else candidates
-    _at_least_one(
-        rounds=rounds,
-        width=width,
-        expand=expand,
-        answers=answers,
-        samples=samples,
-        max_span=max_span,
-        candidates=candidates,
-    )
-    if not texts:
-        raise DataError("No text was given; give at least one with ___ in it.")
+    tokenizer, max_span = tokenizer_of(model), min(max_span, model.max_tokens)
     templates = []
     for number, text in enumerate(texts, start=1):
         which = f"Text {number}" if len(texts) > 1 else "The text"
@@ -142,10 +139,15 @@ def impute(
     return made
 
 
-def _at_least_one(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if number < 1:
-            raise ConfigError(f"{name} is {number}; it must be at least 1.")
+def _require_search(*, width: int, expand: int, **numbers: int) -> None:
+    """Refuse numbers of a search that are below 1, or more than memory holds."""
+    checked_count(width, "width", 1, MAX_BEAM)
+    for name, number in {"expand": expand, **numbers}.items():
+        checked_count(number, name, 1, MAX_PARTS)
+    if width * expand > MAX_PARTS:
+        raise ConfigError(
+            f"width * expand is {width * expand}; expected at most {MAX_PARTS} hypotheses of a sentence at once."
+        )
 
 
 def _filled(text: str, fillers: Iterable[str]) -> str:
@@ -231,8 +233,11 @@ def impute_accuracy(
     """
     require_unlabeled(model, "impute")
     require_free_prior(model, "impute")
-    _at_least_one(sentences=sentences, rounds=rounds, width=width, expand=expand, samples=samples)
+    seed = checked_seed(seed)
+    sentences = checked_count(sentences, "sentences", 1, MAX_STEPS)
+    _require_search(width=width, rounds=rounds, expand=expand, samples=samples)
     tokenizer = tokenizer_of(model)
+    test, train = (corpus if hasattr(corpus, "ids") else checked_texts(corpus) for corpus in (test, train))
     rng = np.random.default_rng(seed)
     blank = word_blank(tokenizer)
     words_of = _WordFinder(tokenizer)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from textvae.arguments import checked_count
+from textvae.config import MAX_PATH
 from textvae.errors import ConfigError
 from textvae.generation import Decoding, generate, inference, word_generator
-from textvae.tasks.sentences import device_of, require_latent, tell_of_fixed_mean, tokenizer_of
+from textvae.tasks.sentences import chunks, device_of, require_latent, tell_of_fixed_mean, tokenizer_of
+from textvae.text.given import checked_texts
 
 Kind = Literal["linear", "spherical"]
 
@@ -59,7 +63,7 @@ def interpolate(
         model: a TextVAE with its tokenizer.
         start: the first sentence.
         end: the last one.
-        steps: points on the path, both ends included.
+        steps: points on the path, both ends included, at most 10 000.
         kind: "linear", or "spherical" (see `spherical`); None for the one that stays where codes live:
             spherical where they live on a sphere, else linear.
         decoding: greedy when None.
@@ -68,12 +72,12 @@ def interpolate(
     Raises:
         DataError: an empty sentence, or one longer than the model was trained for.
         ModelError: the model has no z.
-        ConfigError: fewer than two steps, an unknown kind, or a straight line between codes on a sphere.
+        ConfigError: fewer than two steps or too many, an unknown kind, or a straight line between codes on a sphere.
     """
     require_latent(model, "interpolate")
     tell_of_fixed_mean(model, "interpolate", "use generate and impute, or a model with another posterior")
-    if steps < 2:
-        raise ConfigError(f"steps is {steps}; a path has at least its 2 ends.")
+    steps = checked_count(steps, "steps", 2, MAX_PATH)
+    start, end = checked_texts([start, end])
     on_sphere = getattr(model, "support", "euclidean") == "sphere"
     if kind is None:
         kind = "spherical" if on_sphere else "linear"
@@ -84,14 +88,17 @@ def interpolate(
             "kind is 'linear', but the model's codes live on a sphere, which a line leaves; use 'spherical'."
         )
     tokenizer, device = tokenizer_of(model), device_of(model)
+    decoding, generator = model.limited(decoding), word_generator(seed, device)
     with inference(model):
         a_D, b_D = model.encode([start, end])
         at_N = torch.linspace(0.0, 1.0, steps, dtype=a_D.dtype, device=a_D.device)
         z_ND = linear(a_D, b_D, at_N) if kind == "linear" else spherical(a_D, b_D, at_N)
-        found = generate(model.decoder, z_ND, model.limited(decoding), generator=word_generator(seed, device))
-    texts = tuple(tokenizer.decode_batch(found.tokens))
+        tokens: list[list[int]] = []
+        for part in chunks(steps):
+            tokens += generate(model.decoder, z_ND[part], decoding, generator=generator).tokens
+    texts = tuple(tokenizer.decode_batch(tokens))
     edits, distance = [], 0.0
-    for one, other in zip(found.tokens, found.tokens[1:], strict=False):
+    for one, other in pairwise(tokens):
         edits.append(edit_distance(one, other))
         distance += edits[-1] / max(len(one), len(other), 1)
     return Interpolation(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from textvae.errors import ConfigError, ModelError
+from textvae.arguments import MAX_SEED, checked_count
+from textvae.config import MAX_SAMPLES
+from textvae.errors import ModelError
 from textvae.generation import Decoding, SamplingConfig, generate, inference, word_generator
 from textvae.tasks.sentences import Draws, chunks, device_of, require_latent, tokenizer_of
 from textvae.text.batching import encode_texts, gather_batch
@@ -16,7 +18,7 @@ from textvae.types import Batch
 
 def markov_chain(
     model: Any,
-    texts: Sequence[str],
+    texts: Iterable[str],
     steps: int,
     *,
     neighbors: bool = False,
@@ -46,7 +48,7 @@ def markov_chain(
     Raises:
         DataError: an empty sentence, or one longer than the model was trained for.
         ModelError: the model has no z, or no memory of training sentences.
-        ConfigError: steps below 1.
+        ConfigError: steps below 1 or above a million.
     """
     rows = _start(model, texts)
     chains = walk(model, rows, steps, neighbors=neighbors, decoding=decoding, seed=seed)
@@ -81,7 +83,7 @@ def stream_chain(
     return sentences()
 
 
-def _start(model: Any, texts: Sequence[str]) -> list[list[int]]:
+def _start(model: Any, texts: Iterable[str]) -> list[list[int]]:
     """Ids of sentences to begin from, without BOS and EOS."""
     require_latent(model, "walk between sentences and codes")
     start = encode_texts(texts, tokenizer_of(model), model.max_tokens)
@@ -107,6 +109,7 @@ def walk(
         decoding: see `markov_chain`.
         seed: of all draws.
     """
+    steps = checked_count(steps, "steps", 1, MAX_SAMPLES)
     chains: list[list[list[int]]] = []
     step = _stepper(model, steps, neighbors, decoding, seed)
     for part in chunks(len(rows)):
@@ -120,8 +123,7 @@ def _stepper(
     model: Any, steps: int, neighbors: bool, decoding: Decoding | None, seed: int
 ) -> Callable[[list[list[int]]], list[list[int]]]:
     """The function that takes sentences one step further, each call with draws of its own."""
-    if steps < 1:
-        raise ConfigError(f"steps is {steps}; a chain goes at least one step.")
+    checked_count(steps, "steps", 1, MAX_SEED)
     if neighbors and not getattr(getattr(model, "prior", None), "sees_codes", False):
         raise ModelError(
             "a walk by neighbors needs a prior that remembers training sentences, which this model's does not; train "

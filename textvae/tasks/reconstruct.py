@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from textvae.tasks.sentences import (
     tokenizer_of,
 )
 from textvae.text.batching import encode_texts
+from textvae.text.given import checked_texts
 from textvae.types import EOS_ID, Batch
 
 
@@ -37,7 +38,7 @@ class Reconstruction:
 
 
 def reconstruct(
-    model: Any, texts: Sequence[str], *, decoding: Decoding | None = None, sample: bool = False, seed: int = 0
+    model: Any, texts: Iterable[str], *, decoding: Decoding | None = None, sample: bool = False, seed: int = 0
 ) -> list[Reconstruction]:
     """Encode each text and decode it again.
 
@@ -59,6 +60,7 @@ def reconstruct(
         )
     tokenizer, device = tokenizer_of(model), device_of(model)
     decoding, generator = model.limited(decoding), word_generator(seed, device)
+    texts = checked_texts(texts)
     whole = encode_texts(texts, tokenizer, model.max_tokens)
     made: list[Reconstruction] = []
     with inference(model), seeded(seed, device):

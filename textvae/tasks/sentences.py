@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from textvae.arguments import checked_seed
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.models.support import has_fixed_mean, posterior_config, vector_dim_of
 from textvae.text.batching import gather_batch
@@ -174,7 +175,11 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """A seed for draws that take no generator; torch's own state is restored afterwards.
 
     Words drawn beside them need a stream of their own: `textvae.generation.word_generator`.
+
+    Raises:
+        ConfigError: the seed is no whole number from 0 to 2**63 - 1.
     """
+    seed = checked_seed(seed)
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)

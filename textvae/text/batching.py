@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
 from textvae.errors import ConfigError, DataError
+from textvae.text.given import checked_texts
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import BOS_ID, EOS_ID, NO_LABEL, PAD_ID, Batch
 
@@ -160,7 +161,7 @@ def gather_batch(
 
 
 def encode_texts(
-    texts: Sequence[str],
+    texts: Iterable[str],
     tokenizer: Tokenizer,
     max_tokens: int,
     label_B: Sequence[int] | np.ndarray | None = None,
@@ -169,19 +170,17 @@ def encode_texts(
     """A batch of sentences that someone typed, in the order given.
 
     Args:
-        texts: the sentences.
+        texts: the sentences, any iterable of strings.
         tokenizer: of the model.
         max_tokens: words or pieces at most, BOS and EOS not counted: what the model was trained for.
         label_B: class of each, -1 for none; None for no labels at all.
         vector_BH: a vector for each, for a prior that is conditioned on it.
 
     Raises:
-        DataError: no sentence, an empty one, or one that is too long; labels or vectors for another number of them.
+        DataError: no sentence, an empty one, one that is too long, or something that is no string; or labels or vectors
+            for another number of them.
     """
-    if isinstance(texts, str):
-        raise DataError("Got one string where a list of sentences is expected; write [text].")
-    if len(texts) == 0:
-        raise DataError("No sentence was given; give at least one.")
+    texts = checked_texts(texts)
     rows = tokenizer.encode_batch(texts)
     for number, (text, row) in enumerate(zip(texts, rows, strict=True), start=1):
         which = f"Sentence {number}" if len(rows) > 1 else "The sentence"

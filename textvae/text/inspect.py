@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from textvae.errors import DataError
-from textvae.text.corpora.reading import read_lines
+from textvae.parsing import bad_character, parse_json
+from textvae.text.corpora.reading import read_lines, require_file, shown_path
 from textvae.text.corpora.tables import label_text, read_csv, read_json_lines
 from textvae.text.normalize import normalize
 
@@ -43,6 +43,7 @@ class FileReport:
         label_column: the column guessed to hold a label; None for none.
         label_counts: labels by frequency.
         examples: texts counted, empty ones not.
+        distinct: different texts among them.
         empty: empty texts.
         complete: whether the whole file was read; false means that counts stop at the cap.
         words_quantiles: words a text at 0.5, 0.9, 0.95, 0.99 and 1 of the texts (characters where there are no spaces).
@@ -66,6 +67,7 @@ class FileReport:
     label_column: str | int | None
     label_counts: dict[str, int]
     examples: int
+    distinct: int
     empty: int
     complete: bool
     words_quantiles: dict[float, int]
@@ -92,8 +94,10 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
         DataError: the file is missing, empty, not UTF-8, or has no column that looks like text.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path} does not exist; give a text, CSV, TSV or JSON-lines file.")
+    require_file(path, "give a text, CSV, TSV or JSON-lines file")
+    if (problem := bad_character(str(path.absolute()))) is not None:
+        # The card names the file, and is UTF-8.
+        raise DataError(f"the path {shown_path(path)} holds {problem}; rename it.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; give a file with one text a line, or a table.")
     kind = _kind(path)
@@ -133,12 +137,14 @@ def _measure(
     labels: Counter[str] = Counter()
     lengths: list[int] = []
     characters: list[int] = []
+    different: set[int] = set()
     empty = lowered = 0
     for text, label in islice(pairs, max_examples):
         text = normalize(text)
         if not text:
             empty += 1
             continue
+        different.add(hash(text))
         cut = text.split(" ")
         words.update(cut)
         lengths.append(len(cut))
@@ -174,6 +180,7 @@ def _measure(
         label_column=label_column,
         label_counts=dict(labels.most_common()),
         examples=len(lengths),
+        distinct=len(different),
         empty=empty,
         complete=complete,
         words_quantiles=quantiles,
@@ -209,8 +216,8 @@ def _kind(path: Path) -> Kind:
         return "tsv"
     if ending == ".json":
         try:
-            json.loads(first[0] if first else "")
-        except ValueError:
+            parse_json(first[0] if first else "", str(path), DataError)
+        except DataError:
             raise DataError(f"{path} is JSON, but not one object a line; write it as JSON lines.") from None
     return "lines"
 

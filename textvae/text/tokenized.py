@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from textvae.config import Config
-from textvae.disk import FreshFolder, atomic_path, machine_errors, sweep
+from textvae.disk import FreshFolder, atomic_path, machine_errors, problem_of_file, sweep
 from textvae.disk.markers import not_ours
 from textvae.errors import DataError
 from textvae.text.batching import gather_batch
@@ -249,6 +249,9 @@ class TokenizedCorpus:
         self._open()
 
     def _open(self) -> None:
+        problem = problem_of_file(self.path)
+        if problem is not None:
+            raise DataError(f"{self.path} {problem}; run the tokenize stage first.")
         try:
             reader = pa.ipc.open_file(pa.memory_map(str(self.path)))
             metadata = json.loads((reader.schema.metadata or {})[_METADATA])

@@ -28,7 +28,18 @@ from typing import IO, Any
 import torch
 from torch import nn
 
-from textvae.disk import LOCK, MARKER, FreshFolder, claim, is_marked, machine_errors, remove_folder, sweep, write_json
+from textvae.disk import (
+    LOCK,
+    MARKER,
+    FreshFolder,
+    claim,
+    is_marked,
+    machine_errors,
+    read_json,
+    remove_folder,
+    sweep,
+    write_json,
+)
 from textvae.errors import ModelError
 from textvae.models.weights import read_weights, write_weights
 
@@ -239,10 +250,10 @@ def _save_state(state: dict[str, Any], stream: IO[bytes]) -> None:
 def _read_header(folder: Path) -> dict[str, Any]:
     path = folder / HEADER
     try:
-        header = json.loads(path.read_text(encoding="utf-8"))
+        header = read_json(path)
         known = header["format"] == FORMAT and header["format_version"] == FORMAT_VERSION
         header["identity"], header["environment"], header["files"][MODEL], header["files"][STATE]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise ModelError(f"{path} is missing, truncated or not textvae's") from None
     if not known:
         raise ModelError(
@@ -254,7 +265,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
 def _read_state(folder: Path, files: dict[str, Any]) -> dict[str, Any]:
     for name, expected in files.items():
         path = folder / name
-        if not path.exists() or _summary(path) != expected:
+        if not path.is_file() or _summary(path) != expected:
             raise ModelError(f"{path} is missing, truncated or damaged")
     try:
         return torch.load(folder / STATE, map_location="cpu", weights_only=True)

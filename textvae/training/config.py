@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from textvae.config import Component, Config
+from textvae.config import MAX_BATCH_TOKENS, MAX_STEPS, Component, Config
 from textvae.models import ModelConfig, TextVAEConfig
 from textvae.models.support import (
     climbs_bound,
@@ -44,12 +44,14 @@ class TrainConfig(Config):
         (), description="penalties beside the objective; each kind once"
     )
     optimizer: OptimizerConfig = Field(default_factory=AdamConfig)
-    warmup: int = Field(0, ge=0, description="steps in which the learning rate rises to its full height")
+    warmup: int = Field(0, ge=0, le=MAX_STEPS, description="steps in which the learning rate rises to its full height")
     decay: DecayConfig = Field(default_factory=NoDecayConfig, description="of the learning rate after the warm-up")
-    epochs: int = Field(10, ge=1)
-    max_steps: int | None = Field(None, ge=1, description="ends training inside an epoch")
-    batch_tokens: int = Field(4096, ge=4, description="at most this many tokens in a batch, padding counted")
-    batch_sentences: int | None = Field(None, ge=1, description="and at most this many sentences")
+    epochs: int = Field(10, ge=1, le=MAX_STEPS)
+    max_steps: int | None = Field(None, ge=1, le=MAX_STEPS, description="ends training inside an epoch")
+    batch_tokens: int = Field(
+        4096, ge=4, le=MAX_BATCH_TOKENS, description="at most this many tokens in a batch, padding counted"
+    )
+    batch_sentences: int | None = Field(None, ge=1, le=MAX_STEPS, description="and at most this many sentences")
     clip_norm: float | None = Field(
         5.0, gt=0, allow_inf_nan=True, description="largest norm of the gradient; inf for no clipping"
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from textvae.disk import MARKER, claim
+from textvae.disk import MARKER, claim, read_json
 from textvae.errors import ModelError
 from textvae.models import storage
 from textvae.training import checkpoint
@@ -38,7 +37,7 @@ def _is_training(out: Path) -> bool:
     if checkpoint.has_checkpoints(out / CHECKPOINT_FOLDER):
         return True
     try:
-        content = json.loads((out / RESULT_FILE).read_text(encoding="utf-8"))
+        content = read_json(out / RESULT_FILE)
         return "identity" in content and "steps" in content["result"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from textvae.disk import write_json
+from textvae.disk import read_json, write_json
 from textvae.errors import ModelError
 
 RESULT_FILE = "result.json"
@@ -94,7 +94,7 @@ def read_result(out: Path, identity: dict[str, Any]) -> TrainResult | None:
     if not path.exists():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         # Compared after a round trip, because that is what the file holds.
         same, result = content["identity"] == json.loads(json.dumps(identity)), TrainResult.from_dict(content["result"])
     except (ValueError, KeyError, TypeError, RecursionError):

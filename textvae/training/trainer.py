@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from textvae import __version__
+from textvae.arguments import checked_seed
 from textvae.disk import machine_errors
 from textvae.errors import ConfigError, DataError, MachineError
 from textvae.interrupt import Interrupt
@@ -93,6 +94,7 @@ def train(
         MachineError: no memory or no disk.
         KeyboardInterrupt: after Ctrl-C, when the step is done and a checkpoint is written.
     """
+    seed = checked_seed(seed)
     for name, corpus in (("training", train_corpus), ("validation", valid_corpus)):
         if len(corpus) == 0:
             raise DataError(f"the {name} corpus has no sentences; expected at least one.")

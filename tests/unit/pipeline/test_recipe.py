@@ -99,7 +99,7 @@ def test_installed_recipes_are_found_by_name_anywhere(tmp_path: Path, monkeypatc
 def test_broken_recipes_are_explained(tmp_path: Path) -> None:
     path = tmp_path / "broken.toml"
     path.write_text("name = \n")
-    with pytest.raises(ConfigError, match="no valid TOML"):
+    with pytest.raises(ConfigError, match="is not TOML"):
         read_recipe(path)
     path.write_bytes(b'name = "\xff"\n')
     with pytest.raises(ConfigError, match="not UTF-8"):

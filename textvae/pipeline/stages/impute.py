@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from textvae.config import Config
+from textvae.config import MAX_BEAM, MAX_PARTS, Config
 from textvae.disk import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.stage import DETAILS, Stage, Work
@@ -33,11 +33,17 @@ class ImputeConfig(Config):
     sentences: int = Field(500, ge=1)
     split: Literal["train", "valid", "test"] = "test"
     texts: tuple[str, ...] = ()
-    rounds: int = Field(3, ge=1)
-    width: int = Field(5, ge=1)
-    expand: int = Field(4, ge=1)
-    samples: int = Field(8, ge=1)
-    answers: int = Field(5, ge=1)
+    rounds: int = Field(3, ge=1, le=MAX_BEAM)
+    width: int = Field(5, ge=1, le=MAX_BEAM)
+    expand: int = Field(4, ge=1, le=MAX_BEAM)
+    samples: int = Field(8, ge=1, le=MAX_PARTS)
+    answers: int = Field(5, ge=1, le=MAX_BEAM)
+
+    @model_validator(mode="after")
+    def _hypotheses_fit(self) -> ImputeConfig:
+        if self.width * self.expand > MAX_PARTS:
+            raise ValueError(f"width * expand is {self.width * self.expand}, expected at most {MAX_PARTS}")
+        return self
 
 
 class ImputeStage(Stage):

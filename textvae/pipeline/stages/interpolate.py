@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, create_model
 
-from textvae.config import Config
+from textvae.config import MAX_PARTS, MAX_PATH, Config
 from textvae.disk import write_json
 from textvae.errors import ConfigError
 from textvae.pipeline.manifest import as_json
@@ -30,8 +30,8 @@ class _InterpolateSettings(Config):
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
-    count: int = Field(6, ge=1)
-    steps: int = Field(7, ge=2)
+    count: int = Field(6, ge=1, le=MAX_PARTS)
+    steps: int = Field(7, ge=2, le=MAX_PATH)
     kind: Literal["linear", "spherical"] | None = None
     split: Literal["train", "valid", "test"] = "test"
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, create_model
 
-from textvae.config import Config
+from textvae.config import MAX_TOKENS, Config
 from textvae.errors import ConfigError
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.recipe import Recipe
@@ -21,7 +21,7 @@ class _TokenizeSettings(Config):
         overlong: what becomes of longer ones: cut off, cut into several, or an error.
     """
 
-    max_tokens: int = Field(50, ge=1)
+    max_tokens: int = Field(50, ge=1, le=MAX_TOKENS)
     overlong: Literal["truncate", "window", "error"] = "truncate"
 
 

@@ -11,17 +11,21 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from textvae.arguments import MAX_SEED
 from textvae.config import Component
 from textvae.errors import DataError
+from textvae.text.corpora.reading import at_home, is_folder, problem_of_file, shown_path
 from textvae.text.normalize import normalize
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 DATA_VARIABLE = "TEXTVAE_DATA"
+MAX_NAME = 100
+"""Characters of a corpus' name at most."""
 
 
 class Example(NamedTuple):
@@ -77,12 +81,19 @@ class CorpusCard(Component):
     citation: str = ""
     source: str = ""
     split_fractions: dict[Split, float] = Field(default_factory=dict)
-    seed: int = 0
-    limit: dict[Split, int] = Field(default_factory=dict)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    limit: dict[Split, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     keep: Literal["random", "first"] = "random"
     split_sentences: bool = False
     min_words: int | None = Field(default=None, ge=1)
     max_words: int | None = Field(default=None, ge=1)
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_short(cls, name: str) -> str:
+        if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+            raise ValueError(f"expected a name of at most {MAX_NAME} printable characters")
+        return name
 
     @field_validator("split_fractions")
     @classmethod
@@ -128,7 +139,7 @@ class CorpusCard(Component):
             report: filled with what was left out, once the last example has been given.
 
         Raises:
-            DataError: the split does not exist, or the source cannot be read; see the messages.
+            DataError: the split does not exist or is empty, or the source cannot be read; see the messages.
         """
         if split not in self.splits:
             raise DataError(f"Corpus '{self.name}' has no {split} split; it has {', '.join(self.splits)}.")
@@ -140,6 +151,8 @@ class CorpusCard(Component):
                 counts.read += 1
                 yield example
         counts.over_limit = position - counts.read
+        if not counts.read:
+            raise DataError(self._why_empty(split, counts))
         if report is not None:
             report.copy_from(counts)
 
@@ -190,6 +203,20 @@ class CorpusCard(Component):
                     counts.too_short += 1
                     continue
             yield example
+
+    def _why_empty(self, split: Split, counts: ReadReport) -> str:
+        """What to say of a split without one example."""
+        if counts.too_short or counts.too_long:
+            return (
+                f"The {split} split of corpus '{self.name}' has no text of min_words to max_words words: "
+                f"{counts.too_short} are shorter, {counts.too_long} longer; change these settings of its card."
+            )
+        if split in self.split_fractions:
+            return (
+                f"The {split} split of corpus '{self.name}' is empty: texts are dealt out by what they say, and none "
+                "came to it; give more different texts, change split_fractions, or set corpus.seed to another number."
+            )
+        return f"The {split} split of corpus '{self.name}' holds no text; look at its files."
 
     def _of_split(self, split: Split) -> Iterator[Example]:
         carved = split in self.split_fractions and (split == "train" or split not in self.own_splits)
@@ -253,24 +280,25 @@ class FileCorpus(CorpusCard):
         """The folder of the files: `root`; else TEXTVAE_DATA and `folder`; else the folder of the card itself."""
         base = self._base or Path.cwd()
         if self.root is not None:
-            root = base / Path(self.root).expanduser()
+            root = base / at_home(self.root)
             # "--set corpus.root=" may name the corpus' own folder or the one above it, as TEXTVAE_DATA does.
             below = root / self.folder if self.folder else root
-            return below if below.is_dir() else root
+            return below if is_folder(below) else root
         if self.folder is not None and os.environ.get(DATA_VARIABLE):
-            return Path(os.environ[DATA_VARIABLE]).expanduser() / self.folder
+            return at_home(os.environ[DATA_VARIABLE]) / self.folder
         return base
 
     def paths(self, split: Split) -> list[Path]:
         """The files of a split.
 
         Raises:
-            DataError: one is missing.
+            DataError: one is missing, or is a folder, a pipe or a device.
         """
         root = self.resolve_root()
         found = [root / name for name in _listed(self.files[split])]
         for path in found:
-            if not path.is_file():
+            problem = problem_of_file(path)
+            if problem is not None:
                 where = (
                     f"set {DATA_VARIABLE} to the folder that holds '{self.folder}'"
                     if self.folder
@@ -278,7 +306,7 @@ class FileCorpus(CorpusCard):
                 )
                 source = f" (source: {self.source})" if self.source else ""
                 raise DataError(
-                    f"Corpus '{self.name}' needs {path}, which does not exist; "
+                    f"Corpus '{self.name}' needs {shown_path(path)}, which {problem}; "
                     f"{where}, or give its folder by --set corpus.root=DIR{source}."
                 )
         return found

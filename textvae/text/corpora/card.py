@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -12,10 +11,12 @@ from pydantic import Field
 
 from textvae.config import parse
 from textvae.errors import ConfigError
+from textvae.parsing import check_tables
 from textvae.text.corpora.base import FileCorpus
 from textvae.text.corpora.bible import BibleCorpus
 from textvae.text.corpora.hub import HubCorpus
 from textvae.text.corpora.lines import LinesCorpus
+from textvae.text.corpora.reading import at_home, problem_of_file, read_toml, shown_path
 from textvae.text.corpora.tables import CSVCorpus, JSONLinesCorpus, TSVCorpus
 
 CorpusConfig = Annotated[
@@ -35,16 +36,21 @@ def find_card(name_or_path: str | Path, base: Path | None = None) -> Path:
     Raises:
         ConfigError: there is none; the message lists the names there are.
     """
-    wanted = Path(name_or_path).expanduser()
+    wanted = at_home(name_or_path)
     candidates = [(base or Path.cwd()) / wanted, Path.cwd() / wanted]
     if wanted.suffix != ".toml":
         candidates += [path.with_name(path.name + ".toml") for path in candidates]
     candidates.append(installed_cards() / (wanted.name if wanted.suffix == ".toml" else f"{wanted.name}.toml"))
-    for path in candidates:
-        if path.is_file():
-            return path
+    problems = [problem_of_file(path) for path in candidates]
+    if None in problems:
+        return candidates[problems.index(None)]
+    found = next((problem for problem in problems if problem and not problem.startswith("does not exist")), None)
+    if found is not None:
+        raise ConfigError(f"corpus card {shown_path(name_or_path)} {found}; give a TOML file.")
     names = ", ".join(sorted(path.stem for path in installed_cards().glob("*.toml")))
-    raise ConfigError(f"There is no corpus card '{name_or_path}'; give the path of a card, or one of: {names}.")
+    raise ConfigError(
+        f"There is no corpus card '{shown_path(name_or_path)}'; give the path of a card, or one of: {names}."
+    )
 
 
 def load_card(
@@ -65,13 +71,11 @@ def load_card(
     'bible'
     """
     path = find_card(name_or_path, base)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML ({error}); mend that line.") from None
+    content = read_toml(path, f"corpus card {shown_path(path)}", "give a corpus card, a TOML file")
+    check_tables(overrides or {}, "the settings of the corpus")
     for name, value in (overrides or {}).items():
-        if name == "root" and value is not None:
-            value = str(Path(value).expanduser().absolute())
+        if name == "root" and isinstance(value, str | Path):
+            value = str(at_home(value).absolute())
         merged = isinstance(value, Mapping) and isinstance(content.get(name), Mapping)
         content[name] = {**content[name], **value} if merged else value
     if "kind" not in content:

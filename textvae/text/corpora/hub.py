@@ -12,6 +12,7 @@ from pydantic import Field
 
 from textvae.errors import DataError
 from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split, sha256_of
+from textvae.text.corpora.reading import at_home, is_folder
 from textvae.text.corpora.tables import label_text
 
 
@@ -29,7 +30,7 @@ class HubCorpus(CorpusCard):
     """
 
     kind: Literal["hub"] = "hub"
-    dataset: str
+    dataset: str = Field(min_length=1)
     subset: str | None = None
     revision: str | None = None
     splits_of_source: dict[Split, str] = Field(default={"train": "train"})
@@ -47,8 +48,8 @@ class HubCorpus(CorpusCard):
 
     def local_folder(self) -> Path | None:
         """The folder, where `dataset` is one."""
-        folder = Path(self.root or "").expanduser() / Path(self.dataset).expanduser()
-        return folder if folder.is_dir() else None
+        folder = at_home(self.root or "") / at_home(self.dataset)
+        return folder if is_folder(folder) else None
 
     def read_source(self, split: Split) -> Iterator[Example]:
         rows = _load(str(self.local_folder() or self.dataset), self.subset, self.revision)
@@ -72,6 +73,11 @@ class HubCorpus(CorpusCard):
                 if names is not None and label is not None:
                     # The hub marks "no label" by -1.
                     label = names[label] if label >= 0 else None
+                if not isinstance(text, str | None):
+                    raise DataError(
+                        f"Data set '{self.dataset}', column '{self.text_column}' holds {type(text).__name__}, expected "
+                        "strings; choose another text_column."
+                    )
                 yield Example(text or "", label_text(label))
 
     def source_fingerprint(self) -> str:

@@ -1,13 +1,70 @@
-"""Lines of text files, gzip too, with errors that name file and line."""
+"""Files of others: lines of texts, gzip too, and small files of settings, with errors that name file and line."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from textvae.errors import DataError
+from textvae.disk import problem_of_file
+from textvae.errors import ConfigError, DataError
+from textvae.parsing import bad_character, parse_toml
+
+LONGEST_LINE = 2**26
+"""Bytes of a line at most: more is no text, and would not fit in memory."""
+LARGEST_SETTINGS = 2**20
+"""Bytes of a recipe or a card at most."""
+
+_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder, whatever is wrong with it as a path."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def at_home(path: str | Path) -> Path:
+    """A path with ``~`` in place of the home folder made whole; as it is where there is no such home.
+
+    >>> at_home("a/b").as_posix(), at_home("~nobody-of-this-name/b").as_posix()
+    ('a/b', '~nobody-of-this-name/b')
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def shown_path(path: Path | str) -> str:
+    """A path as an error names it: cut where it is very long, and without characters that cannot be printed.
+
+    >>> shown_path("a/b.txt"), shown_path("a\\udcffb")
+    ('a/b.txt', 'a\\\\udcffb')
+    """
+    text = str(path)
+    text = text if len(text) <= 200 else f"{text[:80]}...{text[-80:]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def require_file(path: Path, expected: str) -> None:
+    """Refuse what is no regular file, before it is opened.
+
+    Args:
+        path: of the file; a link to a file is one.
+        expected: what to give, for the error, such as ``give a text file with one sentence a line``.
+
+    Raises:
+        DataError: there is nothing, or a folder, a pipe, a socket, a device; or the path is none.
+    """
+    problem = problem_of_file(path)
+    if problem is not None:
+        raise DataError(f"{shown_path(path)} {problem}; {expected}.")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -16,19 +73,69 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     Only ``\\n`` (and ``\\r\\n``) ends a line, as in other tools; the rarer Unicode line ends stay in the text.
 
     Raises:
-        DataError: the file is not UTF-8, or not the gzip file its name says.
+        DataError: no regular file, not UTF-8 (UTF-16, or no text at all), or not the gzip file its name says.
     """
+    require_file(path, "give a file of text")
     number = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
+            for number, raw in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), start=1):
+                if b"\0" in raw or (number == 1 and raw.startswith(_MARKS)):
+                    raise DataError(
+                        f"{shown_path(path)}, line {number} is not UTF-8 but, by its NUL bytes or its first bytes, "
+                        "UTF-16 or no text at all; convert it by `iconv -f utf-16 -t utf-8`, or give a text file."
+                    )
+                if len(raw) == LONGEST_LINE:
+                    raise DataError(
+                        f"{shown_path(path)}, line {number} has more than {LONGEST_LINE // 2**20} MB; put one text on "
+                        "a line."
+                    )
                 line = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
                 yield number, line.removeprefix("\ufeff") if number == 1 else line
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise DataError(
-            f"{path}, line {number} is not UTF-8 (byte 0x{byte:02x} at column {error.start + 1}); "
+            f"{shown_path(path)}, line {number} is not UTF-8 (byte 0x{byte:02x} at column {error.start + 1}); "
             "convert it, for instance with `iconv -f latin1 -t utf-8`."
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is no whole gzip file, after line {number} ({error}); fetch it again.") from None
+        raise DataError(
+            f"{shown_path(path)} is no whole gzip file, after line {number} ({error}); fetch it again."
+        ) from None
+
+
+def read_toml(path: Path, where: str, expected: str) -> dict[str, Any]:
+    """The tables of a recipe or a card.
+
+    Args:
+        path: of the file.
+        where: how to name it in an error, such as ``recipe demo.toml``.
+        expected: what to give instead of what is no file.
+
+    Raises:
+        ConfigError: no regular file, too large for settings, not UTF-8, or no TOML.
+    """
+    problem = problem_of_file(path)
+    if problem is not None:
+        raise ConfigError(f"{where} {problem}; {expected}.")
+    with path.open("rb") as file:
+        raw = file.read(LARGEST_SETTINGS + 1)
+    if len(raw) > LARGEST_SETTINGS:
+        raise ConfigError(f"{where} has more than {LARGEST_SETTINGS // 2**20} MB, and settings are small; {expected}.")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{where} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
+    return parse_toml(text, where)
+
+
+def checked_text(text: str, where: str) -> str:
+    """A text or a label of a corpus, as it is.
+
+    Raises:
+        DataError: it holds what no tokenizer and no file takes.
+    """
+    found = bad_character(text)
+    if found is not None:
+        raise DataError(f"{where} holds {found}; mend it, or leave it out.")
+    return text

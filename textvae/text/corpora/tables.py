@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from textvae.errors import DataError
+from textvae.parsing import parse_json
 from textvae.text.corpora.base import Example, FileCorpus, Split
-from textvae.text.corpora.reading import read_lines
+from textvae.text.corpora.reading import checked_text, read_lines, shown_path
 
 
 class _TableCorpus(FileCorpus):
@@ -104,6 +104,13 @@ class CSVCorpus(_SeparatedCorpus):
     kind: Literal["csv"] = "csv"
     delimiter: str = ","
 
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str) -> str:
+        if len(delimiter) != 1 or delimiter in '"\r\n\0':
+            raise ValueError("expected one character that is no quotation mark and no line end")
+        return delimiter
+
     def _records(self, path: Path) -> Iterator[tuple[int, list[str]]]:
         return read_csv(path, self.delimiter)
 
@@ -136,7 +143,12 @@ class JSONLinesCorpus(_TableCorpus):
                         "choose another text_column."
                     )
                 label = record.get(str(self.label_column)) if self.label_column is not None else None
-                yield Example(text or "", label_text(label))
+                label = label_text(label)
+                where = f"{shown_path(path)}, line {number}"
+                for value in (text, label):
+                    if value is not None and "\0" in value:
+                        checked_text(value, where)
+                yield Example(text or "", label)
 
 
 def label_text(value: Any) -> str | None:
@@ -175,10 +187,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in read_lines(path):
         if not line.strip():
             continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path}, line {number} is not JSON ({error}); one object a line is expected.") from None
+        record = parse_json(line, f"{shown_path(path)}, line {number}", DataError)
         if not isinstance(record, dict):
             raise DataError(
                 f'{path}, line {number} is a JSON {type(record).__name__}, expected an object such as {{"text": ...}}.'

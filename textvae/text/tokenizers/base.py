@@ -13,7 +13,7 @@ from typing import Any, ClassVar, SupportsIndex
 import numpy as np
 
 from textvae.config import Component
-from textvae.disk import claim, write_text
+from textvae.disk import claim, problem_of_file, read_json, write_text
 from textvae.errors import DataError, ModelError
 from textvae.text.normalize import normalize
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID
@@ -153,6 +153,10 @@ class Tokenizer(ABC):
         header = read_header(folder)
         if header["kind"] != cls.kind:
             raise ModelError(f"{folder} holds a tokenizer of kind '{header['kind']}', expected '{cls.kind}'.")
+        for name in cls.own_files:
+            problem = problem_of_file(folder / name)
+            if problem is not None:
+                raise ModelError(f"{folder / name} {problem}; copy the model folder anew.")
         try:
             tokenizer = cls._load(folder, header)
         except Exception as error:
@@ -210,7 +214,7 @@ def read_header(folder: Path) -> dict[str, Any]:
     """
     path = Path(folder) / HEADER
     try:
-        header = json.loads(path.read_text(encoding="utf-8"))
+        header = read_json(path)
     except OSError:
         raise ModelError(
             f"{folder} holds no tokenizer ({HEADER} is missing); give a folder that textvae wrote."

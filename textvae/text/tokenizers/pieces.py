@@ -23,6 +23,7 @@ import numpy as np
 import sentencepiece as spm
 from pydantic import Field
 
+from textvae.config import MAX_STEPS, MAX_VOCABULARY
 from textvae.disk import atomic_path
 from textvae.errors import DataError, ModelError
 from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBase, prepared_texts
@@ -125,8 +126,8 @@ class _PiecesBase(TokenizerBase):
         max_sentences: train on a random sample of so many texts (the library holds them in memory).
     """
 
-    vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 2)
-    max_sentences: int = Field(default=1_000_000, ge=1)
+    vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 2, le=MAX_VOCABULARY)
+    max_sentences: int = Field(default=1_000_000, ge=1, le=MAX_STEPS)
 
     def _train(self, texts: Iterable[str], **options: Any) -> bytes:
         sample = _sample(prepared_texts(texts, self.lowercase), self.max_sentences)

@@ -16,7 +16,8 @@ from pydantic import Field
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as FastTokenizer
 
-from textvae.disk import write_text
+from textvae.config import MAX_VOCABULARY
+from textvae.disk import read_json, write_text
 from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBase, prepared_texts
 from textvae.types import UNK_ID
 
@@ -68,7 +69,7 @@ class _MergesTokenizer(Tokenizer):
 
     @classmethod
     def _load(cls, folder: Path, header: dict[str, Any]) -> _MergesTokenizer:
-        content = json.loads((folder / _MERGES_FILE).read_text(encoding="utf-8"))
+        content = read_json(folder / _MERGES_FILE)
         return cls(content["tokens"], [(left, right) for left, right in content["merges"]], header["lowercase"])
 
 
@@ -137,9 +138,9 @@ class BPEConfig(TokenizerBase):
     """
 
     kind: Literal["bpe"] = "bpe"
-    vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 2)
+    vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 2, le=MAX_VOCABULARY)
     min_count: int = Field(default=2, ge=1)
-    max_characters: int = Field(default=1000, ge=1)
+    max_characters: int = Field(default=1000, ge=1, le=MAX_VOCABULARY)
 
     def train(self, texts: Iterable[str]) -> BPETokenizer:
         """Learn merges, the most frequent pair first.
@@ -167,7 +168,7 @@ class ByteConfig(TokenizerBase):
     """
 
     kind: Literal["byte"] = "byte"
-    vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 256)
+    vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 256, le=MAX_VOCABULARY)
     min_count: int = Field(default=2, ge=1)
 
     def train(self, texts: Iterable[str]) -> ByteTokenizer:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from textvae.config import MAX_VOCABULARY
 from textvae.text.sentences import split_sentences
 from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBase, prepared_texts
 from textvae.text.tokenizers.detokenize import detokenize
@@ -82,7 +83,7 @@ class WordConfig(TokenizerBase):
     """
 
     kind: Literal["word"] = "word"
-    vocab_size: int = Field(default=10000, ge=len(SPECIAL_TOKENS) + 1)
+    vocab_size: int = Field(default=10000, ge=len(SPECIAL_TOKENS) + 1, le=MAX_VOCABULARY)
     split: Split = "nltk"
     min_count: int = Field(default=1, ge=1)
 

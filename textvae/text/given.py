@@ -1,0 +1,73 @@
+"""Texts that someone handed over in Python or on the command line: one check of them, for all that takes any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from textvae.arguments import shown, whole_number
+from textvae.errors import DataError
+from textvae.parsing import bad_character
+
+
+def checked_texts(texts: Any, unit: str = "sentence") -> list[str]:
+    """The texts as a list of strings, in the order given.
+
+    Args:
+        texts: any iterable of strings: a list, an array, a column of a table, a generator (which is used up).
+        unit: what one of them is, for the message.
+
+    Raises:
+        DataError: one string or bytes in place of a list, no texts at all, something among them that is no string, or
+            a string that cannot be written as UTF-8.
+
+    >>> checked_texts(word for word in ("a", "b"))
+    ['a', 'b']
+    >>> checked_texts(["a", None])
+    Traceback (most recent call last):
+    textvae.errors.DataError: Sentence 2 is None; expected a string.
+    """
+    if isinstance(texts, str):
+        raise DataError(f"Got one string where a list of {unit}s is expected; write [text].")
+    if isinstance(texts, bytes | bytearray | Mapping) or not isinstance(texts, Iterable):
+        raise DataError(f"Got {shown(texts)} where a list of {unit}s is expected; give strings, such as [text].")
+    try:
+        found = list(texts)
+    except TypeError:  # such as an array without dimensions
+        raise DataError(f"Got {shown(texts)} where a list of {unit}s is expected; give strings.") from None
+    if not found:
+        raise DataError(f"No {unit} was given; give at least one.")
+    for number, text in enumerate(found, start=1):
+        which = f"{unit.capitalize()} {number}" if len(found) > 1 else f"The {unit}"
+        if not isinstance(text, str):
+            raise DataError(f"{which} is {shown(text)}; expected a string.")
+        if (problem := bad_character(text)) is not None:
+            raise DataError(f"{which} ({shown(text, 40)}) holds {problem}; mend it, or leave it out.")
+    # Strings of numpy are turned into Python's own.
+    return [str(text) for text in found]
+
+
+def checked_labels(labels: Any, count: int) -> list[str | None]:
+    """A label for each of `count` texts, None for none; whole numbers are turned into strings.
+
+    Raises:
+        DataError: as for texts; or labels for another number of them.
+
+    >>> checked_labels(["pos", 1, None], 3)
+    ['pos', '1', None]
+    """
+    if isinstance(labels, str | bytes | Mapping) or not isinstance(labels, Iterable):
+        raise DataError(f"Got {shown(labels)} where a list of labels is expected; give one for each text.")
+    found = list(labels)
+    if len(found) != count:
+        raise DataError(f"Got {len(found)} labels for {count} texts; give one for each, None for none.")
+    made: list[str | None] = []
+    for number, label in enumerate(found, start=1):
+        whole = whole_number(label)
+        if label is not None and whole is None and not isinstance(label, str):
+            raise DataError(f"Label {number} is {shown(label)}; expected a string, a whole number, or None for none.")
+        text = None if label is None else str(label if whole is None else whole)
+        if text is not None and (problem := bad_character(text)) is not None:
+            raise DataError(f"Label {number} ({shown(text, 40)}) holds {problem}; mend it, or leave it out.")
+        made.append(text)
+    return made
