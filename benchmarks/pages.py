@@ -79,7 +79,7 @@ def _remedies(content: dict[str, Any], name: str, title: str) -> list[str]:
             lines += ["", "The bound by its number of samples:", ""]
             lines += table(
                 ["row", *(f"IW-{count}" for count in counts)],
-                [[f"`{row['name']}`", *(shown(row, f"iw_nll_{count}") for count in counts)] for row in curves],
+                [[_named(row), *(shown(row, f"iw_nll_{count}") for count in counts)] for row in curves],
             )
         lines += _probes(rows)
         lines += ["", "What the rows cost:", ""]
@@ -152,12 +152,17 @@ def _is_exact(row: dict[str, Any]) -> bool:
     return row["kl"] == 0 and "active_units" not in row
 
 
+def _named(row: dict[str, Any]) -> str:
+    """A row's name, with its seed where that is not 0."""
+    return f"`{row['name']}`" + (f", seed {row['seed']}" if row["seed"] else "")
+
+
 def _likelihood_cells(row: dict[str, Any], best: dict[str, Any] | None) -> list[str]:
     nll = f"{row['iw_nll']:.2f} (exact)"
     if not _is_exact(row):
         nll = f"{with_error(row, 'iw_nll')} (IW-{row['iw_samples']})"
     return [
-        f"`{row['name']}`",
+        _named(row),
         nll,
         "" if best is None or row is best else f"{row['iw_nll'] - best['iw_nll']:+.2f}",
         f"{row['elbo_nll']:.2f}",

@@ -256,8 +256,6 @@ class TokenizedCorpus:
             reader = pa.ipc.open_file(pa.memory_map(str(self.path)))
             metadata = json.loads((reader.schema.metadata or {})[_METADATA])
             table = reader.get_batch(0)
-        except FileNotFoundError:
-            raise DataError(f"{self.path} does not exist; run the tokenize stage first.") from None
         except (pa.ArrowException, OSError, KeyError, ValueError):
             raise DataError(
                 f"{self.path} is no tokenized corpus, or a truncated one; tokenize the corpus again."
