@@ -62,7 +62,7 @@ def again(trial: Trial, out: Path) -> None:
     outcome = campaign.attempt(trial, out)
     folder = out / "work" / trial.folder
     print(json.dumps(json.loads(outcome.line()) | {"commands": outcome.commands, "said": outcome.said}, indent=1))
-    for path in sorted([*folder.glob("*.out"), *folder.glob("*.err"), *folder.glob(".*.out"), *folder.glob(".*.err")]):
+    for path in sorted([*folder.glob("*.out"), *folder.glob("*.err")]):
         print(f"--- {path.name}")
         print(repr(path.read_bytes()[:20_000])[2:-1].replace("\\n", "\n"))
     print(f"--- its folder: {folder}")

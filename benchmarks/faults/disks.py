@@ -100,7 +100,7 @@ def _with_tmpfs(trial: Trial, folder: Path, world: World) -> Outcome:
     held = folder / "held"
     shutil.copytree(run, held)
     _own_mounts()
-    size = rng.choice((rng.uniform(2e4, 2e5), rng.uniform(2e5, 1.2e6)))
+    size = rng.choice((rng.uniform(2e4, 2e5), rng.uniform(2e5, 4.5e5)))
     _mount(b"tmpfs", bytes(run), b"tmpfs", 0, f"size={int(size)}".encode())
     shutil.copytree(held, run, dirs_exist_ok=True)
     mine = users_files(folder / "work")

@@ -82,6 +82,8 @@ class Process:
         def settle() -> None:
             """Streams, group, memory, privileges: in the child, before anything of the command runs."""
             os.setpgid(0, 0)
+            # A worker ignores Ctrl-C, and what is ignored stays so in a new process.
+            signal.signal(signal.SIGINT, signal.default_int_handler if not real else signal.SIG_DFL)
             streams = [(source, os.O_RDONLY, 0)] if source is not None else []
             for path, flags, number in [*streams, (self.out, _FRESH, 1), (self.err, _FRESH, 2)]:
                 handle = os.open(path, flags, 0o644)
@@ -188,10 +190,13 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def warm_up() -> None:
-    """Import what the commands import, so that forks of this process need not."""
+    """Import what the commands import, so that forks of this process need not, and touch nothing of it afterwards."""
+    import gc
+
     import datasets  # noqa: F401
     import matplotlib.figure  # noqa: F401
     import torch
+    import typer
 
     import textvae.cli
     import textvae.evaluation
@@ -202,12 +207,16 @@ def warm_up() -> None:
     import textvae.pipeline.report
     import textvae.pipeline.runner
     import textvae.tasks
-    import textvae.training  # noqa: F401
+    import textvae.training
     from textvae.pipeline.stages import STAGES
 
     for stage in STAGES:
         stage.config_type()
     torch.set_num_threads(1)
+    # Building the command imports the rest of its parser. What is frozen is not copied by collections in children.
+    typer.main.get_command(textvae.cli.app)
+    gc.collect()
+    gc.freeze()
 
 
 def _address_space() -> int:
@@ -235,8 +244,7 @@ def _be_the_command(
     """In a forked child: what Python does with `python -m textvae`, but for the imports. Never returns."""
     code = 1
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         settle()
         os.environ.clear()
         os.environ.update(variables)
