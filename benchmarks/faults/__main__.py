@@ -13,10 +13,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from benchmarks import results_file
+from benchmarks import pages, results_file
 from benchmarks.faults import campaign
-from benchmarks.faults.disks import disk_names
-from benchmarks.faults.fence import has_fence
 from benchmarks.faults.process import warm_up
 from benchmarks.faults.trial import KINDS, Trial
 
@@ -51,8 +49,9 @@ def main() -> None:
     if len(outcomes) < len(wanted):
         print(f"{len(wanted) - len(outcomes)} trials are left; the same command goes on.")
         return
-    conditions = {"name": "conditions", "seed": 0, "fence": has_fence(), "mounts": len(disk_names()) > 1}
-    print(results_file.write("faults", campaign.tables_of(outcomes)), conditions)
+    counts = f"--kills {args.kills} --interrupts {args.interrupts} --disks {args.disks} --cases {args.cases}"
+    print(results_file.write("faults", campaign.rows(outcomes), command=f"python -m benchmarks.faults {counts}"))
+    pages.write_all()
 
 
 def again(trial: Trial, out: Path) -> None:

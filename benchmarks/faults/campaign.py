@@ -189,20 +189,20 @@ def cause(outcome: Outcome) -> str:
     return re.sub(r"-?\d+(\.\d+)?", "N", first)[:160]
 
 
-def tables_of(outcomes: list[Outcome]) -> list[dict[str, Any]]:
+def rows(outcomes: list[Outcome]) -> list[dict[str, Any]]:
     """The rows of the results file: one for each kind and name."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for outcome in outcomes:
         trial = outcome.trial
         fresh = {"name": trial.name, "seed": 0, "kind": trial.kind, "tried": 0, "real": 0, "wrong": 0, "lost": 0}
-        row = rows.setdefault((trial.kind, trial.name), fresh)
+        row = found.setdefault((trial.kind, trial.name), fresh)
         if not outcome.landed and not outcome.failed:
             continue
         row["tried"] += 1
         row["real"] += outcome.real
         row["wrong"] += bool(outcome.wrong)
         row["lost"] += bool(outcome.lost)
-    return list(rows.values())
+    return [row for row in found.values() if row["tried"]]
 
 
 def batches(outcomes: list[Outcome]) -> Iterator[str]:

@@ -76,6 +76,7 @@ def stop(trial: Trial, folder: Path, world: World) -> Outcome:
         _judge_stop(trial, ended, outcome)
         finished |= finished_stages(ended.err)
         if outcome.wrong:
+            outcome.said.append(ended.err.decode("utf-8", "backslashreplace")[-3000:])
             break
         if outcome.landed >= wanted:
             break
@@ -127,7 +128,9 @@ def _wait_and_send(process: Process, trial: Trial, world: World, rng: random.Ran
     if stage is not None and not process.said_within(f"{stage}: running".encode(), SLOW):
         return False
     if stage is not None:
-        wait = rng.uniform(0, 1.0 if process.real else min(1.0, 1.2 * world.stage_seconds[stage]))
+        # Not so late that the run would have ended.
+        rest = sum(list(world.stage_seconds.values())[STAGES.index(stage) :])
+        wait = rng.uniform(0, min(1.0, 0.8 * rest if process.real else 1.2 * world.stage_seconds[stage]))
     elif trial.name == STARTING:
         # Python itself takes its first tenth of a second, and no code of a package can do anything about that.
         wait = rng.uniform(0.1, 3.5)
