@@ -43,7 +43,7 @@ def main() -> None:
     asked = set(wanted)
     outcomes = sorted((one for one in campaign.done(out) if one.trial in asked), key=_order)
     (out / campaign.FAILURES).write_text(campaign.failures(outcomes), encoding="utf-8")
-    for line in campaign.batches(outcomes):
+    for line in campaign.summary(outcomes):
         print(line)
     print(f"failures: {out / campaign.FAILURES}")
     if len(outcomes) < len(wanted):

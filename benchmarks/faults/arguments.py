@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ ABSURD = (
     *("train", "valid", "test", "greedy", "sample", "beam", "linear", "spherical", "pos", "neg", "GREEDY", "tset"),
 )
 """Values for options. Counts that are merely long work, such as a million of sentences, are not among them."""
+NO_NUMBERS = ("nan", "inf", "-inf", "1e400")
+"""No option takes them."""
 
 
 @cache
@@ -47,9 +50,15 @@ def _value(place: Place, parameter: Any) -> str:
         if parameter.name == "vectors" and place.chance(0.6):
             return _vectors(place)
         return place.rng.choice((_paths(place), _paths(place), place.rng.choice(ABSURD)))
+    if _is_number(parameter) and place.chance(0.5):
+        return place.rng.choice((*NO_NUMBERS, *(value for value in ABSURD if value[-1:].isdigit())))
     if place.chance(0.6):
         return place.rng.choice(ABSURD)
     return _argument(str(place.drawn(nasty.scalar)))
+
+
+def _is_number(parameter: Any) -> bool:
+    return bool({int, float} & {parameter.type_descriptor.annotation})
 
 
 def _vectors(place: Place) -> str:
@@ -102,6 +111,11 @@ def of_command(name: str) -> Family:
     def family(place: Place) -> Case:
         _setting_out(place)
         given = _options(place, name, place.rng.choice((1, 2, 4)))
+        numbers = {option for parameter in commands()[name] if _is_number(parameter) for option in parameter.opts}
+        refused = any(
+            option in numbers and value in NO_NUMBERS
+            for option, value in [*pairwise(given), *(part.split("=", 1) for part in given if "=" in part)]
+        )
         if place.chance(0.5):
             given += [] if name in ("run", "new") or "--json" in given else ["--json"]
         usual = {"run": "tiny.toml", "new": "text.tsv"}.get(name, place.rng.choice(("run", "run/train/model")))
@@ -112,7 +126,8 @@ def of_command(name: str) -> Family:
         if place.chance(0.1):
             place.rng.shuffle(line)
             line = [*line, "--dry-run"] if "run" in line else line
-        return Case(line, stdin="\n".join(SENTENCES).encode())
+        codes = frozenset({2}) if refused else frozenset({0, 2})
+        return Case(line, stdin="\n".join(SENTENCES).encode(), codes=codes)
 
     return family
 
@@ -147,12 +162,12 @@ def odd_sentences(place: Place) -> Case:
 
 
 def standard_input(place: Place) -> Case:
-    """Standard input that is closed, a folder, binary, empty or of many lines."""
+    """Standard input that is closed, binary, empty or of many lines; a folder is refused by Python itself."""
     _setting_out(place)
     name = place.rng.choice(READS_SENTENCES)
-    content: bytes | str = place.rng.choice(
+    content: bytes | None = place.rng.choice(
         (
-            *("closed", "closed", "folder", b"", b"\n", b"\n" * 1000, b"\x00", bytes(range(256)), b"\xff\xfe" * 100),
+            *(None, None, b"", b"\n", b"\n" * 1000, b"\x00", bytes(range(256)), b"\xff\xfe" * 100),
             *(
                 "the a i is good".encode("utf-16"),
                 b"\r\n\r\n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from benchmarks.faults.hostile import families, hostile
 from benchmarks.faults.process import warm_up
 from benchmarks.faults.stops import MOMENTS, stop
 from benchmarks.faults.trial import HOSTILE, Outcome, Trial, read_line
+from benchmarks.faults.verdict import losses, snapshot
 from benchmarks.faults.world import load_world
 
 PROGRESS, FAILURES = "trials.jsonl", "failures.md"
@@ -113,6 +115,7 @@ def campaign(wanted: list[Trial], out: Path, minutes: float) -> None:
     left = [trial for trial in wanted if trial not in finished]
     if not left:
         return
+    world = snapshot(out / "world")
     context = multiprocessing.get_context("fork")
     following = context.Value("l", 0)
     until = time.monotonic() + 60 * minutes
@@ -130,6 +133,9 @@ def campaign(wanted: list[Trial], out: Path, minutes: float) -> None:
     print()
     if any(worker.exitcode for worker in workers):
         print("a worker broke off; the same command goes on from there.")
+    changed = losses(world, snapshot(out / "world"))
+    if changed:
+        raise SystemExit(f"a trial wrote outside of its folder: {changed[:5]}; the trials since cannot be trusted.")
 
 
 def _work(left: list[Trial], following: Any, out: Path, until: float) -> None:
@@ -174,16 +180,15 @@ def failures(outcomes: list[Outcome]) -> str:
 
 def cause(outcome: Outcome) -> str:
     """What failures are put together by: the first complaint and the error behind it, without names and numbers."""
-    import re
-
     first = (outcome.wrong + outcome.lost)[0]
-    said = outcome.said[-1] if outcome.said else ""
+    said = next((said for said in outcome.said if "inside textvae" in said), (outcome.said or [""])[-1])
     if "inside textvae" in said:
         first = said.split("inside textvae: ")[-1].split("; set TEXTVAE_DEBUG")[0]
     elif "Error" in said and "Traceback" in " ".join(outcome.wrong):
         first = f"traceback: {said}"
     elif outcome.wrong and "exit code" in first:
         first = f"{first}: {said}"
+    first = re.sub(r"0x[0-9a-f]+", "0xN", first)
     first = re.sub(r"\S*/\S*", "PATH", first)
     first = re.sub(r"'[^']*'|\"[^\"]*\"", "'...'", first)
     return re.sub(r"-?\d+(\.\d+)?", "N", first)[:160]
@@ -205,7 +210,7 @@ def rows(outcomes: list[Outcome]) -> list[dict[str, Any]]:
     return [row for row in found.values() if row["tried"]]
 
 
-def batches(outcomes: list[Outcome]) -> Iterator[str]:
+def summary(outcomes: list[Outcome]) -> Iterator[str]:
     """A line for each kind: how many, how many wrong and lost, and the time a trial took."""
     by_kind: dict[str, list[Outcome]] = {}
     for outcome in outcomes:

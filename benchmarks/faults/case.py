@@ -22,15 +22,13 @@ class Case:
 
     Attributes:
         arguments: of `textvae`.
-        stdin: what standard input gives, or "closed", or "folder".
+        stdin: what standard input gives; None for a closed one.
         codes: exit codes that would do; 1 besides where the message says that memory did not suffice.
-        may_change: files and folders, seen from the folder where the command runs, that are its own to write.
     """
 
     arguments: list[str]
-    stdin: bytes | str = b""
+    stdin: bytes | None = b""
     codes: frozenset[int] = frozenset({0, 2})
-    may_change: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

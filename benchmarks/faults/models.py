@@ -142,11 +142,10 @@ def tokenizers(place: Place) -> Case:
     else:
         for _ in range(place.rng.choice((1, 1, 3))):
             tree = nasty.mutated(tree, place.rng, [tree], place.drawn(nasty.value))
-        if change == 3:
-            lists = [way for way in nasty.places(tree) if isinstance(nasty.at(tree, way), list)]
-            for way in lists:
-                words = nasty.at(tree, way)
-                words[:] = place.rng.choice((words[:-3], words * 2, [*words, *map(str, range(50))], words[::-1], []))
+        lists = [inner for inner in tree.values() if isinstance(inner, list)] if isinstance(tree, dict) else []
+        if change == 3 and lists:
+            words = place.rng.choice(lists)
+            words[:] = place.rng.choice((words[:-3], words * 2, [*words, *map(str, range(50))], words[::-1], []))
         path.write_text(json.dumps(tree, default=str), "utf-8", "surrogatepass")
     return case
 

@@ -52,7 +52,7 @@ class Process:
         folder: of the trial: `work` below it is where the command runs; its home, its temporary files and its output
             lie there too, and it writes nowhere else.
         real: start Python anew instead of forking this process.
-        stdin: what standard input gives; "closed" and "folder" are what they say.
+        stdin: what standard input gives; None for a closed one.
         limits: whether memory is limited.
         prepare: called in the forked child before the command.
         name: of the files with its output.
@@ -64,7 +64,7 @@ class Process:
         folder: Path,
         *,
         real: bool = False,
-        stdin: bytes | str = b"",
+        stdin: bytes | None = b"",
         limits: bool = True,
         prepare: Callable[[], None] | None = None,
         name: str = "command",
@@ -73,9 +73,7 @@ class Process:
         for part in ("work", "home", "tmp"):
             (folder / part).mkdir(exist_ok=True)
         given = folder / f"{name}.in"
-        if isinstance(stdin, bytes):
-            given.write_bytes(stdin)
-        source = {"closed": None, "folder": folder / "work"}.get(stdin, given) if isinstance(stdin, str) else given
+        given.write_bytes(stdin or b"")
         self.real = real
         self.began = time.monotonic()
 
@@ -84,12 +82,11 @@ class Process:
             os.setpgid(0, 0)
             # A worker ignores Ctrl-C, and what is ignored stays so in a new process.
             signal.signal(signal.SIGINT, signal.default_int_handler if not real else signal.SIG_DFL)
-            streams = [(source, os.O_RDONLY, 0)] if source is not None else []
-            for path, flags, number in [*streams, (self.out, _FRESH, 1), (self.err, _FRESH, 2)]:
+            for path, flags, number in [(given, os.O_RDONLY, 0), (self.out, _FRESH, 1), (self.err, _FRESH, 2)]:
                 handle = os.open(path, flags, 0o644)
                 os.dup2(handle, number)
                 os.close(handle)
-            if source is None:
+            if stdin is None:
                 os.close(0)
             os.chdir(folder / "work")
             if limits:
@@ -110,7 +107,7 @@ class Process:
             sys.stderr.flush()
             self.pid = os.fork()
             if not self.pid:
-                _be_the_command(arguments, settle, environment(folder), prepare, stdin == "closed")
+                _be_the_command(arguments, settle, environment(folder), prepare, stdin is None)
         self._handle = os.pidfd_open(self.pid)
         self._ended: Ended | None = None
 

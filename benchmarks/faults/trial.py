@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass, field
 
 KINDS = ("sigkill", "sigint", "full_disk", "recipe", "card", "corpus", "argument", "model_folder")
@@ -20,7 +21,7 @@ class Trial:
     @property
     def again(self) -> str:
         """The command that repeats it."""
-        return f"python -m benchmarks.faults --again {self.kind} '{self.name}' {self.seed}"
+        return shlex.join(["python", "-m", "benchmarks.faults", "--again", self.kind, self.name, str(self.seed)])
 
     @property
     def folder(self) -> str:
