@@ -20,10 +20,10 @@ TITLES = {
 
 WHAT = {
     "sigkill": (
-        "A run of six stages on a tiny corpus, with a checkpoint after every step, is killed at a random moment, and",
+        "A run of six stages on a tiny corpus, checkpoints after every step, is killed at a random moment, and",
         "then run again to its end. *inside writes*: the process ends itself at a change of a file drawn from all that",
-        "a run makes (open to write, rename, link, remove, make or remove a folder, flush), half of the time just",
-        "before it and half up to 10 ms later. *over an older run*: the same, where a finished run of other settings",
+        "a run makes (open to write, rename, link, remove, make or remove a folder, flush), two times of three just",
+        "before it, else up to 10 ms later. *over an older run*: the same, where a finished run of other settings",
         "is being replaced. *several in a row*: two to four such kills before the run may end. The other moments are",
         "moments in time: of the first second since a stage said that it runs, of the imports, of the whole run.",
     ),
