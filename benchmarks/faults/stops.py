@@ -34,7 +34,7 @@ INSIDE_WRITES, OLDER, SEVERAL, ANY, STARTING, TWICE = (
 FIRST_SECOND = {stage: f"{stage}: first second" for stage in STAGES}
 MOMENTS = {
     "sigkill": {INSIDE_WRITES: 8, OLDER: 3, SEVERAL: 4, ANY: 2, STARTING: 2} | dict.fromkeys(FIRST_SECOND.values(), 2),
-    "sigint": {INSIDE_WRITES: 4, OLDER: 2, SEVERAL: 2, ANY: 2, STARTING: 4, TWICE: 4}
+    "sigint": {INSIDE_WRITES: 3, OLDER: 2, SEVERAL: 2, ANY: 2, STARTING: 5, TWICE: 4}
     | dict.fromkeys(FIRST_SECOND.values(), 2),
 }
 """Kind -> moment -> its share."""
