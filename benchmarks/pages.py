@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import results_file
 from benchmarks.family_pages import families_block, families_page
+from benchmarks.faults.page import faults_page
 from benchmarks.markdown import active_units, collapsed, shown, source, table, with_error
 from benchmarks.remedy_pages import remedies_block
 from benchmarks.rows import probed_with
@@ -299,6 +300,7 @@ PAGES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], st
     "results.md": (("ptb", "yelp_short", "paired", "recipes"), results_page),
     "speed.md": (("speed",), speed_page),
     "families.md": (("families", "family_steps"), families_page),
+    "faults.md": (("faults",), faults_page),
 }
 """Page -> the results files it is made from, and what makes it."""
 
