@@ -121,7 +121,7 @@ def results_of(run: Path) -> dict[str, str]:
     found = {}
     files = [*run.glob("*/model/model.safetensors"), *(run / "tokenize").rglob("*.arrow")]
     for path in [*files, *(run / "tokenize" / "tokenizer").rglob("*")]:
-        if path.parts[len(run.parts)].isalpha() and path.is_file():
+        if path.parts[len(run.parts)].isalpha() and path.is_file() and not path.name.startswith(".textvae"):
             found[path.relative_to(run).as_posix()] = hashlib.blake2b(path.read_bytes()).hexdigest()
     for path in run.glob("*/results.json"):
         if path.parts[len(run.parts)].isalpha():

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from textvae.models import storage
+from textvae.models import loading
 from textvae.models.base import TextModel
 from textvae.models.language_model import LanguageModel, LanguageModelConfig
 from textvae.models.log_joint import LogJoint
@@ -24,7 +24,7 @@ def load_model(folder_or_name: str | Path) -> TextModel:
     Raises:
         ModelError: when there is none, or it is truncated or foreign.
     """
-    return storage.load(ModelConfig, folder_or_name)
+    return loading.load(ModelConfig, folder_or_name)
 
 
 __all__ = [

@@ -15,7 +15,7 @@ from textvae.config import Component
 from textvae.decoders import Decoder
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.generation import Decoding, GreedyConfig, generate
-from textvae.models import storage
+from textvae.models import saving
 from textvae.text.tokenizers import Tokenizer
 from textvae.types import Batch, Context, LatentTerms
 
@@ -150,4 +150,4 @@ class TextModel(nn.Module):
 
     def save_pretrained(self, folder: str | Path, card: dict[str, Any] | None = None) -> None:
         """Write the model as a folder: config.json, model.safetensors, tokenizer, README.md."""
-        storage.save(self, Path(folder), card or {})
+        saving.save(self, Path(folder), card or {})

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from textvae.config import Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
-from textvae.models import storage
+from textvae.models import loading
 from textvae.models.base import TextModel
 from textvae.types import Batch, LatentTerms
 
@@ -49,4 +49,4 @@ class LanguageModel(TextModel):
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> LanguageModel:
         """A trained language model from a folder or from the Hugging Face hub."""
-        return storage.load_as(cls, LanguageModelConfig, folder_or_name)
+        return loading.load_as(cls, LanguageModelConfig, folder_or_name)

@@ -20,7 +20,7 @@ from textvae.encoders import EncoderConfig, LSTMEncoderConfig
 from textvae.errors import ConfigError
 from textvae.generation import inference
 from textvae.layers import at_least_float32
-from textvae.models import storage
+from textvae.models import loading
 from textvae.models.base import TextModel
 from textvae.models.log_joint import seeing_target
 from textvae.models.support import (
@@ -225,4 +225,4 @@ class SemiSupervisedTextVAE(TextModel):
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> SemiSupervisedTextVAE:
         """A trained model from a folder (`runs/NAME/classify/model`) or from the Hugging Face hub."""
-        return storage.load_as(cls, SemiSupervisedConfig, folder_or_name)
+        return loading.load_as(cls, SemiSupervisedConfig, folder_or_name)

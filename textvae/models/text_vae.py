@@ -18,7 +18,7 @@ from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
 from textvae.errors import ConfigError, DataError
 from textvae.generation import inference
-from textvae.models import storage
+from textvae.models import loading
 from textvae.models.base import TextModel
 from textvae.models.log_joint import LogJoint, seeing_target
 from textvae.models.support import require_codes, require_density, require_floor, require_same_support, support_of
@@ -172,7 +172,7 @@ class TextVAE(TextModel):
         Raises:
             ModelError: when there is none, it is truncated, foreign, or of another kind.
         """
-        return storage.load_as(cls, TextVAEConfig, folder_or_name)
+        return loading.load_as(cls, TextVAEConfig, folder_or_name)
 
 
 def scored_group(

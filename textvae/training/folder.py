@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textvae.disk import MARKER, claim, read_json
 from textvae.errors import ModelError
-from textvae.models import storage
+from textvae.models.folder import FILES as MODEL_FILES
 from textvae.training import checkpoint
 from textvae.training.metrics import METRICS_FILE
 from textvae.training.result import RESULT_FILE
@@ -16,7 +16,7 @@ FILES = (
     MARKER,
     METRICS_FILE,
     RESULT_FILE,
-    *(f"{MODEL_FOLDER}/{name}" for name in storage.FILES),
+    *(f"{MODEL_FOLDER}/{name}" for name in MODEL_FILES),
     *(f"{CHECKPOINT_FOLDER}/{name}" for name in checkpoint.FILES),
     "tensorboard/**",
 )

@@ -146,7 +146,7 @@ def test_files_that_are_none_are_called_what_they_are(folder: Path) -> None:
 def test_names_that_no_file_can_have(folder: Path) -> None:
     (folder / "file").write_text("a\n")
     (folder / "loop").symlink_to("loop")
-    for name, said in (("a" * 300, "too long"), ("file/x", "as if it were a folder"), ("loop", "round in a circle")):
+    for name, said in (("a" * 300, "too long"), ("file/x", "does not exist"), ("loop", "is no path")):
         assert said in refused(run("evaluate", "model", "--file", name, cwd=folder))
 
 

@@ -140,7 +140,7 @@ def test_saved_and_loaded(config, trained, tmp_path, texts):
     assert loaded.tokens == tokenizer.tokens
     assert loaded.encode_batch(texts[:200]) == tokenizer.encode_batch(texts[:200])
     assert json.loads((tmp_path / "tokenizer.json").read_text())["kind"] == config.kind
-    assert not list(tmp_path.glob(".*"))  # no temporary file is left
+    assert [path.name for path in tmp_path.glob(".*")] == [".textvae"]  # the marker, and no temporary file
 
 
 @pytest.mark.parametrize("config", ALL, ids=name)

@@ -1,0 +1,93 @@
+"""What a model folder holds: the names of its files, where each is at this moment, and its header.
+
+Over a model that is there, a newer one lies whole in `.textvae.next` until its files have taken their places: a reader
+takes each file from there first.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+from textvae.disk import LOCK, MARKER, is_marked, read_json
+from textvae.errors import ModelError, TextVAEError
+from textvae.models.weights import require_regular_file
+from textvae.text.tokenizers import FILES as TOKENIZER_FILES
+
+FORMAT_VERSION = 1
+CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FOLDER, CARD_FILE = "config.json", "model.safetensors", "tokenizer", "README.md"
+NEXT = ".textvae.next"
+"""In a model folder: a newer model, whole, whose files have not all taken their places yet."""
+
+PARTS = (CONFIG_FILE, WEIGHTS_FILE, *(f"{TOKENIZER_FOLDER}/{name}" for name in TOKENIZER_FILES))
+FILES = (*PARTS, CARD_FILE, MARKER, LOCK, f"{NEXT}/**")
+"""The files of a model folder, as `textvae.disk.matches` takes them."""
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """The config.json of a model folder, checked for being one of ours.
+
+    Raises:
+        ModelError: when it is missing, truncated, foreign or written by a newer version.
+    """
+    path = part_of(folder, CONFIG_FILE)
+    if not path.exists():
+        raise ModelError(
+            f"{folder} holds no model: {CONFIG_FILE} is missing; name a folder such as runs/NAME/train/model."
+        )
+    return _parsed_header(path)
+
+
+def _parsed_header(path: Path) -> dict[str, Any]:
+    try:
+        require_regular_file(path)
+    except ModelError as error:
+        raise ModelError(f"{error}; name a model folder such as runs/NAME/train/model.") from None
+    try:
+        header = read_json(path)
+        version = header["format_version"]
+        header["model"]["kind"]
+        files = header.setdefault("files", {})
+        known = isinstance(header["label_names"], list) and all(isinstance(name, str) for name in header["label_names"])
+        known = known and isinstance(files, dict) and all(isinstance(entry, dict) for entry in files.values())
+        known = known and all(type(header[name]) is int and header[name] > 0 for name in ("vocab_size", "max_tokens"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        known = False
+    if not known:
+        raise ModelError(f"{path} is truncated or not a textvae model's; train the model again or fetch it anew.")
+    if version != FORMAT_VERSION:
+        raise ModelError(
+            f"{path} has format_version {version}, this textvae reads {FORMAT_VERSION}; install a newer textvae."
+        )
+    return header
+
+
+def part_of(folder: Path, name: str) -> Path:
+    """Where a file of a model is at this moment."""
+    newer = folder / NEXT / name
+    return newer if is_marked(folder / NEXT) and newer.exists() else folder / name
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder without a marker is a model folder of ours, from before there were markers."""
+    try:
+        _parsed_header(folder / CONFIG_FILE)
+    except (TextVAEError, OSError):
+        return False
+    return True
+
+
+def settled(folder: Path) -> Path:
+    """A model folder, or the old one beside it that a crash of an earlier version left under another name."""
+    older = folder.with_name(folder.name + ".old") if folder.name else folder
+    return older if not folder.exists() and (older / CONFIG_FILE).exists() else folder
+
+
+def summary(path: Path) -> dict[str, int]:
+    """Size and CRC-32 of a file, read in pieces."""
+    checksum = 0
+    with path.open("rb") as stream:
+        while piece := stream.read(2**22):
+            checksum = zlib.crc32(piece, checksum)
+    return {"bytes": path.stat().st_size, "crc32": checksum}

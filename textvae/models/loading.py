@@ -1,0 +1,156 @@
+"""Loading a model from its folder, or from the Hugging Face hub: no pickle, no code, and no memory taken on trust."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from textvae.config import Component, parse
+from textvae.errors import ConfigError, ModelError
+from textvae.models.folder import (
+    CONFIG_FILE,
+    NEXT,
+    TOKENIZER_FOLDER,
+    WEIGHTS_FILE,
+    part_of,
+    read_header,
+    settled,
+    summary,
+)
+from textvae.models.saving import roll_forward
+from textvae.models.weights import read_weights, require_regular_file, shapes_in
+from textvae.text.tokenizers import load_tokenizer
+
+if TYPE_CHECKING:
+    from textvae.models.base import TextModel
+
+
+def load(config_type: Any, folder_or_name: str | Path, expected: str | None = None) -> TextModel:
+    """Build the model of a folder and read its weights.
+
+    Args:
+        config_type: the config, or union of configs, that is acceptable.
+        folder_or_name: a folder, or a name on the Hugging Face hub (`owner/model`).
+        expected: the only kind that will do, for the error message.
+
+    Raises:
+        ModelError: there is none, or it is truncated, foreign, or of another kind.
+        PermissionError: it may not be read.
+    """
+    folder = settled(_local_folder(folder_or_name))
+    header = read_header(folder)
+    kind = header["model"]["kind"]
+    if expected is not None and kind != expected:
+        raise ModelError(
+            f"{folder} holds a '{kind}' model, expected '{expected}'; use textvae.models.load_model for any kind."
+        )
+    where = f"model {folder / CONFIG_FILE}"
+    try:
+        config = parse(config_type, header["model"], where)
+    except ConfigError as error:
+        raise ModelError(str(error)) from None
+    weights = part_of(folder, WEIGHTS_FILE)
+    sizes = {name: header[name] for name in ("vocab_size", "max_tokens", "label_names")}
+    try:
+        _require_listed(weights, header["files"].get(WEIGHTS_FILE))
+        _require_sizes(config, sizes, weights)
+        model = config.build(**sizes)
+        read_weights(model, weights)
+    except ModelError as error:
+        raise ModelError(f"{error}; train the model again or fetch it anew.") from None
+    tokenizer = _tokenizer_folder(folder, header["files"])
+    if tokenizer is not None:
+        model.tokenizer = load_tokenizer(tokenizer)
+        if model.tokenizer.vocab_size != model.vocab_size:
+            raise ModelError(
+                f"{tokenizer} has {model.tokenizer.vocab_size} tokens, and the model was trained with "
+                f"{model.vocab_size}: they do not belong together; fetch the model anew."
+            )
+    return model.eval()
+
+
+def load_as(cls: type, config_type: type[Component], folder_or_name: str | Path) -> Any:
+    """`load`, for one class of model only."""
+    model = load(config_type, folder_or_name, expected=config_type.model_fields["kind"].default)
+    assert isinstance(model, cls)
+    return model
+
+
+def _local_folder(folder_or_name: str | Path) -> Path:
+    folder = Path(folder_or_name)
+    name = str(folder_or_name)
+    looks_like_a_hub_name = name.count("/") == 1 and not name.startswith((".", "/", "~"))
+    if folder.exists() or settled(folder).exists() or not looks_like_a_hub_name:
+        return folder
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE, f"{TOKENIZER_FOLDER}/*"]))
+    except Exception as error:
+        raise ModelError(
+            f"'{name}' is no folder here, and the Hugging Face hub did not give it ({type(error).__name__}); "
+            "check the name."
+        ) from None
+
+
+def _tokenizer_folder(folder: Path, files: dict[str, Any]) -> Path | None:
+    """The folder of a model's tokenizer; None where it has none.
+
+    Args:
+        folder: of the model.
+        files: that config.json lists; a model from before it did has none.
+    """
+    names = [name for name in files if name.startswith(f"{TOKENIZER_FOLDER}/")]
+    newer = [name for name in names if part_of(folder, name) != folder / name]
+    if names and newer == names:
+        return folder / NEXT / TOKENIZER_FOLDER
+    if newer:
+        # A crash fell between two of its files; together they are one tokenizer.
+        roll_forward(folder)
+    place = folder / TOKENIZER_FOLDER
+    return place if names or (not files and os.path.lexists(place)) else None
+
+
+def _require_listed(path: Path, expected: dict[str, Any] | None) -> None:
+    """Refuse a file that is not the one that config.json was written with."""
+    require_regular_file(path)
+    if expected is None:
+        return
+    size = path.stat().st_size
+    if size != expected.get("bytes"):
+        raise ModelError(
+            f"{path} has {size} bytes, expected {expected.get('bytes')}: it is truncated or another model's"
+        )
+    if summary(path) != expected:
+        raise ModelError(f"{path} is damaged: its checksum is not the one in {CONFIG_FILE}")
+
+
+def _require_sizes(config: Any, sizes: dict[str, Any], weights: Path) -> None:
+    """Refuse a config whose model has other sizes than the weights, before memory is taken for it."""
+    shapes = shapes_in(weights)
+    largest = max((max(shape, default=1) for shape in shapes.values()), default=1)
+    claimed = {"vocab_size": sizes["vocab_size"], **_dimensions(config)}
+    for name, size in claimed.items():
+        if size > largest * 16:  # some widths are shared out over parts, none of them to so many
+            raise ModelError(f"{CONFIG_FILE} says {name} = {size}, and no tensor of {weights} is that large")
+    with torch.device("meta"):
+        wanted = {name: tuple(value.shape) for name, value in config.build(**sizes).state_dict().items()}
+    for name, shape in shapes.items():
+        if name in wanted and wanted[name] != shape and wanted[name][1:] != shape[1:]:
+            raise ModelError(
+                f"{weights} has '{name}' of shape {list(shape)}, and {CONFIG_FILE} says {list(wanted[name])}"
+            )
+
+
+def _dimensions(config: Any, prefix: str = "") -> dict[str, int]:
+    """Every setting of a config, and of those below it, that is a number of dimensions."""
+    found: dict[str, int] = {}
+    for name, value in config:
+        if isinstance(value, Component):
+            found |= _dimensions(value, f"{prefix}{name}.")
+        elif isinstance(value, int) and name.endswith("_dim"):
+            found[prefix + name] = value
+    return found

@@ -1,0 +1,177 @@
+"""Saving a model: a folder of JSON, safetensors and the tokenizer's own files.
+
+A new model appears whole, by one rename. Over a model that is there, the new files are made in a folder inside of it,
+which is renamed to `.textvae.next` when it is whole; then its files take the places of the old ones, one by one. A
+reader takes each file from there first, so that it sees the old model or the new one at every moment, and a crash loses
+neither. Files that are not ours stay as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textvae import __version__
+from textvae.disk import (
+    LOCK,
+    MARKER,
+    FreshFolder,
+    is_marked,
+    machine_errors,
+    mark,
+    matches,
+    read_json,
+    remove_folder,
+    sweep,
+    write_text,
+)
+from textvae.disk.markers import not_ours, obstacle
+from textvae.errors import ConfigError, ModelError
+from textvae.models.folder import (
+    CARD_FILE,
+    CONFIG_FILE,
+    FORMAT_VERSION,
+    NEXT,
+    PARTS,
+    TOKENIZER_FOLDER,
+    WEIGHTS_FILE,
+    is_model,
+    read_header,
+    summary,
+)
+from textvae.models.weights import write_weights
+
+if TYPE_CHECKING:
+    from textvae.models.base import TextModel
+
+_CARD_BEGINNING = "---\nlibrary_name: textvae\n"
+
+
+def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
+    """Write a model folder: a new one, or over the model that is there. Other files in it stay as they are.
+
+    Args:
+        model: what to save.
+        folder: where. A link to a folder stays a link.
+        card: corpus, licence, checksum, bounds reached: what the model card tells.
+
+    Raises:
+        ModelError: a file that is not ours is in the way, or the weights are no numbers.
+        MachineError: the disk refuses.
+    """
+    in_the_way = obstacle(folder, (*PARTS, f"{NEXT}/**"), legacy=is_model)
+    if in_the_way is not None:
+        raise not_ours(in_the_way, ModelError)
+    sweep(folder.parent)
+    if not folder.exists():
+        with FreshFolder(folder.parent, "model") as fresh:
+            _write(model, fresh.path, card)
+            _placed(fresh, folder)
+        return
+    mark(folder, "model")
+    sweep(folder)
+    roll_forward(folder)
+    with FreshFolder(folder, "model") as fresh:
+        _write(model, fresh.path, card)
+        _placed(fresh, folder / NEXT)
+    roll_forward(folder)
+
+
+def _placed(fresh: FreshFolder, place: Path) -> None:
+    try:
+        fresh.put(place)
+    except ConfigError as error:
+        raise ModelError(str(error)) from None
+
+
+def _write(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
+    """All files of a model, config.json last: it lists the others with their checksums."""
+    with machine_errors(folder):
+        write_weights(model, folder / WEIGHTS_FILE)
+        if model.tokenizer is not None:
+            model.tokenizer.save(folder / TOKENIZER_FOLDER)
+        header = {
+            "format_version": FORMAT_VERSION,
+            "textvae_version": __version__,
+            "model": model.config.model_dump(mode="json"),
+            "vocab_size": model.vocab_size,
+            "max_tokens": model.max_tokens,
+            "label_names": list(model.label_names),
+            "card": card,
+        }
+        write_text(folder / CARD_FILE, _model_card(header, model.num_parameters))
+        listed = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (MARKER, LOCK)]
+        files = {path.relative_to(folder).as_posix(): summary(path) for path in listed}
+        content = json.dumps({**header, "files": files}, indent=2, allow_nan=False)
+        write_text(folder / CONFIG_FILE, content + "\n")
+
+
+def roll_forward(folder: Path) -> None:
+    """Let the files of `.textvae.next` take their places, and remove those of the older model without a successor."""
+    fresh = folder / NEXT
+    if not is_marked(fresh):
+        return
+    own_card = _card_is_ours(folder)
+    names = set(read_header(folder)["files"]) | {CONFIG_FILE}
+    for name in (*sorted(names - {CONFIG_FILE}), CONFIG_FILE):
+        source, place = fresh / name, folder / name
+        if not source.exists():
+            continue
+        if name == CARD_FILE and not own_card:
+            source.unlink()
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another reader was quicker
+            source.replace(place)
+    for path in [folder / CONFIG_FILE, *folder.glob(f"{TOKENIZER_FOLDER}/*")]:
+        name = path.relative_to(folder).as_posix()
+        if matches(name, PARTS) and name not in names and not path.is_symlink() and path.is_file():
+            path.unlink()
+    remove_folder(fresh, ("**",))
+
+
+def _card_is_ours(folder: Path) -> bool:
+    """Whether the README.md of a model folder is still the one that was written with the model, or missing."""
+    path = folder / CARD_FILE
+    if not os.path.lexists(path):
+        return True
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        expected = read_json(folder / CONFIG_FILE)["files"][CARD_FILE]
+    except (OSError, ValueError, KeyError, TypeError):
+        # From before sizes were kept, or config.json has taken its place already and README.md comes before it.
+        return path.read_bytes().startswith(_CARD_BEGINNING.encode())
+    return summary(path) == expected
+
+
+def _model_card(header: dict[str, Any], num_parameters: int) -> str:
+    model = header["model"]
+    lines = [
+        "---",
+        "library_name: textvae",
+        "pipeline_tag: text-generation",
+        "---",
+        "",
+        f"# A textvae model: {model['kind']}",
+        "",
+        f"- textvae {header['textvae_version']}, format {header['format_version']}",
+        f"- {num_parameters:,} parameters, vocabulary {header['vocab_size']}",
+        f"- sentences of at most {header['max_tokens']} tokens",
+    ]
+    if header["label_names"]:
+        lines.append(f"- labels: {', '.join(header['label_names'])}")
+    lines += [f"- {name}: {value}" for name, value in header["card"].items()]
+    lines += [
+        "",
+        "```python",
+        "from textvae.models import load_model",
+        "",
+        'model = load_model("this/folder")',
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
