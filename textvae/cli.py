@@ -110,7 +110,7 @@ def new_command(
         float, typer.Option("--minutes", help="About how long training may take on this machine.")
     ] = 10.0,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; here by default.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a recipe and card that `new` wrote.")] = False,
 ) -> None:
     """Look at a file of texts, and write a recipe and a corpus card for it, ready to run."""
     from textvae.pipeline.new import new_recipe

@@ -17,6 +17,7 @@ from tests.components import DECODERS, ENCODERS, PAIRS, POSTERIORS, PRIORS, rand
 from tests.contracts.test_models import CONFIGS, bound, built
 from tests.unit.training.helpers import LABELS, MODEL, config, write_corpora
 from textvae.errors import ModelError
+from textvae.explain import explain
 from textvae.models import LanguageModelConfig, TextModel, TextVAE, TextVAEConfig, load_model
 from textvae.models.weights import read_weights, write_weights
 from textvae.text.tokenizers import WordConfig
@@ -280,3 +281,12 @@ def test_weights_that_are_no_numbers_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not finite"):
         model.save_pretrained(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_may_not_be_read_are_not_called_truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made("lstm-lstm").save_pretrained(tmp_path / "model")
+    monkeypatch.setattr("textvae.models.weights.os.access", lambda path, _: path.suffix != ".safetensors")
+    with pytest.raises(PermissionError) as caught:
+        load_model(tmp_path / "model")
+    code, said = explain(caught.value)
+    assert code == 2 and "no permission" in said and "model.safetensors" in said

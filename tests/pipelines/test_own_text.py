@@ -6,13 +6,19 @@ import contextlib
 import io
 import json
 import random
+import shutil
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_model
 
 from tests.tiny_corpus import TOKENIZE, write_tiny
 from textvae import cli
+from textvae.disk import LOCK, MARKER, is_marked, write_json
+from textvae.models import load_model
+from textvae.pipeline.manifest import describe_files, read_manifest
 
 SETTINGS = {
     "name": "tiny",
@@ -182,9 +188,50 @@ def test_bad_sentences_get_one_sentence(folder: Path, arguments: list[str], said
     assert said in err and len(err.strip().splitlines()) == 1
 
 
-def test_a_truncated_model_gets_one_sentence(folder: Path, tmp_path: Path) -> None:
-    import shutil
+def made_before(run: Path) -> None:
+    """Turn a run into one as it was before folders had markers: no checksums in config.json, weights as safetensors
+    itself writes those of a model, `.lock`."""
+    for name in (MARKER, LOCK):
+        for path in run.rglob(name):
+            path.unlink()
+    (run / ".lock").touch()
+    for stage in ("train", "classify"):
+        folder = run / stage / "model"
+        save_model(load_model(folder), str(folder / "model.safetensors"))
+        header = json.loads((folder / "config.json").read_text())
+        del header["files"]
+        (folder / "config.json").write_text(json.dumps(header, indent=2) + "\n")
+        manifest = read_manifest(run / stage)
+        assert manifest is not None
+        write_json(run / stage / "manifest.json", asdict(replace(manifest, files=describe_files(run / stage))))
 
+
+def test_a_run_made_before_is_read_used_and_gone_on_with(folder: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(folder, home)
+    made_before(home / "run")
+    arguments = ["run", str(home / "tiny.toml"), "--out", str(home / "run")]
+    code, _, err = run(*arguments)
+    assert code == 0 and "nothing to do" in err
+    assert not list(home.rglob(MARKER)), "what is only read is left as it is"
+    for command in (["generate", "-n", "2"], ["impute", "the ___ is good"], ["classify", "the a i is good"]):
+        now = run(command[0], str(home / "run"), *command[1:])
+        assert now == run(command[0], str(folder / "run"), *command[1:]) and now[0] == 0
+    # Its outputs are ours, so they are replaced.
+    code, _, err = run(*arguments, "--force", "--only", "tokenize")
+    assert code == 0, err
+    assert is_marked(home / "run" / "tokenize")
+
+
+def test_tokenized_sentences_that_are_damaged_are_refused_before_arrow_reads_them(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "run", tmp_path / "run")
+    path = tmp_path / "run" / "tokenize" / "test.arrow"
+    path.write_bytes(path.read_bytes()[:-8] + b"\xff" * 8)
+    code, _, err = run("evaluate", str(tmp_path / "run"))
+    assert code == 2 and "test.arrow has been changed" in err
+
+
+def test_a_truncated_model_gets_one_sentence(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "run" / "train" / "model", tmp_path / "model")
     weights = tmp_path / "model" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])

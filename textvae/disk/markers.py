@@ -148,8 +148,11 @@ def obstacle(
         if any(TEMPORARY.fullmatch(part) for part in parts):
             continue
         name = "/".join(parts)
-        if matches(name, names) and not (ours and _is_plain_file(path)):
-            return path
+        if matches(name, names):
+            folder_of_ours = path.is_dir() and not path.is_symlink() and _is_parent_of_ours(name, names)
+            if not (ours and (folder_of_ours or _is_plain_file(path))):
+                return path
+            continue
         # A file or a link where a folder of ours goes, or a folder where a file of ours goes.
         if _is_parent_of_ours(name, names) and (path.is_symlink() or not path.is_dir()):
             return path

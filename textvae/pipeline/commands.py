@@ -11,7 +11,7 @@ from typing import Any
 from textvae.disk import read_json
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.pipeline.locate import find_model, run_of_model
-from textvae.pipeline.manifest import as_json
+from textvae.pipeline.manifest import as_json, damage, read_manifest
 from textvae.pipeline.ownership import RECIPE_FILE
 from textvae.pipeline.runner import say
 
@@ -93,6 +93,8 @@ def evaluate_run(
     if ais and table.get("ais") is None:
         table["ais"] = {}
     home = run_of_model(find_model(run))
+    if home is not None:
+        _require_undamaged(home / "tokenize")
     with tempfile.TemporaryDirectory() as scratch:
         if file is not None:
             path, split = _tokenize_file(model, file, Path(scratch)), str(file)
@@ -113,6 +115,18 @@ def evaluate_run(
             progress=spoken(say, every=5.0),
         )
         return {**as_json(dict(measured)), "split": split}
+
+
+def _require_undamaged(tokenized: Path) -> None:
+    """Refuse tokenized sentences that are not as they were written: Arrow would believe whatever sizes they claim.
+
+    Raises:
+        ModelError: and says which file.
+    """
+    manifest = read_manifest(tokenized)
+    harm = "its manifest cannot be read" if manifest is None else damage(tokenized, manifest)
+    if harm is not None:
+        raise ModelError(f"{tokenized} is damaged: {harm}; run the recipe again with `textvae run`.")
 
 
 def _tokenize_file(model: Any, file: Path, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -190,3 +191,20 @@ def test_a_needed_table_that_is_missing_is_named(folder: Path) -> None:
     tables = {"name": "fake", "corpus": str(folder / "mine.toml"), "tokenize": {}, "evaluate": {}}
     with pytest.raises(ConfigError, match=r"\[evaluate\] needs \[train\]"):
         run_recipe(read_recipe(tables), folder / "out", stages=FAKES, report=report)
+
+
+def test_a_finished_run_asks_for_no_lock_and_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it is up to date on a read-only disk too, and beside a process that holds it."""
+    run_fakes(folder)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    for name in ("claim_run", "write_own", "recover"):
+        monkeypatch.setattr(f"textvae.pipeline.runner.{name}", refuse)
+    before = {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*")}
+    with held(folder / "out"):
+        assert run_fakes(folder) == []
+    assert {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*")} == before
+    with pytest.raises(OSError, match="Read-only"):
+        run_fakes(folder, {"train.epochs": 4})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from textvae.text.tokenizers import (
     UnigramConfig,
     WordConfig,
     load_tokenizer,
+    pieces,
 )
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
@@ -237,3 +239,19 @@ def test_nothing_to_learn_from(config):
 def test_chosen_by_kind():
     config = parse(TokenizerConfig, {"kind": "unigram", "vocab_size": 500}, "recipe")
     assert isinstance(config, UnigramConfig)
+
+
+def test_very_long_texts_are_learned_from_in_parts() -> None:
+    """sentencepiece's time goes by the square of a text's length; nothing of it may be left out for that."""
+    for text in ("ab " * 9000 + "c" * 40_000 + " d", "x" * 100_000, "a b"):
+        parts = pieces._cut(text)
+        assert "".join(parts).replace(" ", "") == text.replace(" ", "")
+        assert max(map(len, parts)) <= pieces._LONGEST
+
+
+def test_a_header_of_another_shape_is_refused(tmp_path: Path) -> None:
+    WordConfig().train(["a b"]).save(tmp_path)
+    for kind in ({}, [], 3, None, "nonsense"):
+        (tmp_path / "tokenizer.json").write_text(json.dumps({"format_version": 1, "kind": kind, "vocab_size": 6}))
+        with pytest.raises(ModelError):
+            load_tokenizer(tmp_path)

@@ -221,7 +221,7 @@ def read_header(folder: Path) -> dict[str, Any]:
         ) from None
     except ValueError:
         raise ModelError(f"{path} is truncated or not JSON; copy the model folder anew.") from None
-    if not isinstance(header, dict) or "kind" not in header or "format_version" not in header:
+    if not isinstance(header, dict) or not isinstance(header.get("kind"), str) or "format_version" not in header:
         raise ModelError(f"{path} was not written by textvae; give a folder that textvae wrote.")
     if header["format_version"] != FORMAT_VERSION:
         got = header["format_version"]
