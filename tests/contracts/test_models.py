@@ -104,6 +104,7 @@ def test_a_folder_brings_the_model_back(name: str, tmp_path: Path) -> None:
     assert again.tokenizer is not None and again.tokenizer.encode("two") == model.tokenizer.encode("two")
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
         ".textvae",
+        ".textvae.lock",
         "README.md",
         "config.json",
         "model.safetensors",

@@ -15,13 +15,17 @@ LOCK = ".textvae.lock"
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Hold a folder of ours.
+
+    Args:
+        folder: which.
+        patience: seconds to wait for a process that holds it.
 
     Raises:
         ConfigError: another process holds it, or the lock's name is taken by a file that is not ours.
     """
-    lock = take(folder)
+    lock = take(folder, patience)
     if lock is None:
         raise ConfigError(
             f"another process is running in {folder}; wait until it ends, or choose another folder by --out."
@@ -32,7 +36,7 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def take(folder: Path) -> Any | None:
+def take(folder: Path, patience: float = 0.0) -> Any | None:
     """The lock of a folder, which has a `release()`; None where another process holds it.
 
     Raises:
@@ -45,7 +49,7 @@ def take(folder: Path) -> Any | None:
         raise ConfigError(f"{path} is not textvae's lock, which is an empty file; move it elsewhere.")
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:
         return None
     return lock

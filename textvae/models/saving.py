@@ -19,6 +19,7 @@ from textvae.disk import (
     LOCK,
     MARKER,
     FreshFolder,
+    held,
     is_marked,
     machine_errors,
     mark,
@@ -47,6 +48,9 @@ from textvae.models.weights import write_weights
 if TYPE_CHECKING:
     from textvae.models.base import TextModel
 
+_PATIENCE = 60.0
+"""Seconds that one save waits for another in the same folder."""
+
 _CARD_BEGINNING = "---\nlibrary_name: textvae\n"
 
 
@@ -60,6 +64,7 @@ def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
 
     Raises:
         ModelError: a file that is not ours is in the way, or the weights are no numbers.
+        ConfigError: another process saves there and does not come to an end.
         MachineError: the disk refuses.
     """
     in_the_way = obstacle(folder, (*PARTS, f"{NEXT}/**"), legacy=is_model)
@@ -72,12 +77,13 @@ def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
             _placed(fresh, folder)
         return
     mark(folder, "model")
-    sweep(folder)
-    roll_forward(folder)
-    with FreshFolder(folder, "model") as fresh:
-        _write(model, fresh.path, card)
-        _placed(fresh, folder / NEXT)
-    roll_forward(folder)
+    with held(folder, _PATIENCE):
+        sweep(folder)
+        roll_forward(folder)
+        with FreshFolder(folder, "model") as fresh:
+            _write(model, fresh.path, card)
+            _placed(fresh, folder / NEXT)
+        roll_forward(folder)
 
 
 def _placed(fresh: FreshFolder, place: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 
 from textvae.config import Config
 from textvae.disk import read_json, write_json
+from textvae.pipeline.ownership import write_own
 from textvae.pipeline.recipe import Recipe, read_recipe
 from textvae.pipeline.runner import run_recipe
 from textvae.pipeline.sources import source_model
@@ -128,8 +130,8 @@ def recipe(folder: Path, settings: dict[str, Any] | None = None) -> Recipe:
 def report(recipe: Recipe, out: Path) -> dict[str, Any]:
     prints = {stage.name: read_json(out / stage.name / "manifest.json")["fingerprint"] for stage in FAKES
               if (out / stage.name / "manifest.json").exists()}  # fmt: skip
-    write_json(out / "report.json", {"run": {"fingerprints": prints}})
-    (out / "report.html").write_text("<title>fake · textvae</title>")
+    write_own(out / "report.json", json.dumps({"run": {"fingerprints": prints}}))
+    write_own(out / "report.html", "<title>fake · textvae</title>")
     return {}
 
 
