@@ -64,29 +64,28 @@ def main(home: Path) -> None:
     none = model(2, WordConfig(vocab_size=30).train(TEXTS))
     none.tokenizer = None
     deaths = 0
-    for after in (new, none, old):
-        for beside in (False, True):
-            last = 0
-            while True:
-                last += 1
-                folder = home / "folder" / "model"
-                shutil.rmtree(folder.parent, ignore_errors=True)
-                folder.parent.mkdir()
-                if beside:
-                    old.save_pretrained(folder)
-                    (folder / "notes.txt").write_text("mine")
-                if not killed(folder, after, last):
-                    break
-                deaths += 1
-                if beside or folder.exists():
-                    check(folder, (old, after))
-                after.save_pretrained(folder)
-                check(folder, (after,))
-                assert not beside or (folder / "notes.txt").read_text() == "mine"
-                # A folder that died before its marker was written is empty, and nobody can say whose it is.
-                left = [path for path in folder.parent.rglob(".textvae-*") if (path / MARKER).exists()]
-                assert not left, f"nothing unfinished stays: {left}"
-            assert last > 5
+    for after, beside in ((new, True), (none, True), (new, False)):
+        last = 0
+        while True:
+            last += 1
+            folder = home / "folder" / "model"
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            folder.parent.mkdir()
+            if beside:
+                old.save_pretrained(folder)
+                (folder / "notes.txt").write_text("mine")
+            if not killed(folder, after, last):
+                break
+            deaths += 1
+            if beside or folder.exists():
+                check(folder, (old, after))
+            after.save_pretrained(folder)
+            check(folder, (after,))
+            assert not beside or (folder / "notes.txt").read_text() == "mine"
+            # A folder that died before its marker was written is empty, and nobody can say whose it is.
+            left = [path for path in folder.parent.rglob(".textvae-*") if (path / MARKER).exists()]
+            assert not left, f"nothing unfinished stays: {left}"
+        assert last > 5
     print(deaths)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
@@ -79,3 +80,13 @@ def test_epochs_have_a_thick_line_where_they_have_several_points(monkeypatch: py
     assert thick.get_linewidth() > thin.get_linewidth()
     assert max(abs(a - b) for a, b in zip(thick.get_ydata()[:-1], thick.get_ydata()[1:-1], strict=False)) < 1.5
     assert [line.get_label() for line in single] == ["loss"] and len(single[0].get_xdata()) == 6
+
+
+def test_more_labels_than_colors_leave_the_picture_its_room() -> None:
+    """Published data has dozens of labels: a legend of them all once left no room for the axes."""
+    labels = [f"label {i % 77:02}" for i in range(770)]
+    points = [[float(i % 13), float(i % 7)] for i in range(770)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        picture = plots.latent_plane({"points": points, "labels": labels, "explained": [0.5, 0.2]})
+    assert picture.startswith("<svg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -160,16 +161,25 @@ def _leave_out_the_beginning(axes: Any, *seen: float) -> None:
 
 
 def latent_plane(plane: dict[str, Any]) -> str:
-    """Posterior means along their two principal components, colored by label."""
+    """Posterior means along their two principal components, the most frequent labels each in a color of its own."""
     with _styled():
         figure, (axes,) = _figure(6.6, 4.6)
         points, labels = plane["points"], plane.get("labels")
         if labels:
-            names = sorted({str(label) for label in labels if label is not None})
+            # More labels than colors would say nothing, and their legend would leave the picture no room.
+            counts = Counter(str(label) for label in labels if label is not None)
+            names = sorted(sorted(counts, key=lambda name: (-counts[name], name))[: len(PALETTE)])
+            rest = [
+                point for point, label in zip(points, labels, strict=True)
+                if label is not None and str(label) not in names
+            ]  # fmt: skip
+            if rest:
+                axes.scatter(*zip(*rest, strict=True), s=9, alpha=0.35, linewidths=0, color=GRAY,
+                             label=f"{len(counts) - len(names)} other labels")  # fmt: skip
             for i, name in enumerate(names):
                 chosen = [point for point, label in zip(points, labels, strict=True) if str(label) == name]
                 axes.scatter(*zip(*chosen, strict=True), s=9, alpha=0.6, linewidths=0,
-                             color=PALETTE[i % len(PALETTE)], label=_label(name))  # fmt: skip
+                             color=PALETTE[i], label=_label(name))  # fmt: skip
             axes.legend(markerscale=2, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
         else:
             axes.scatter(*zip(*points, strict=True), s=9, alpha=0.5, linewidths=0, color=BLUE)
