@@ -114,13 +114,14 @@ class _Guard:
         with self._telling:
             if self._told:
                 return
-            self._told = True
             # A progress bar hides the cursor, and stands where the sentence goes.
             drawn = os.isatty(2) and "rich.live" in sys.modules and os.environ.get("TERM", "dumb") != "dumb"
             said = ("\x1b[?25h\r\x1b[K" if drawn else "") + f"textvae: {SENTENCE}\n"
             with contextlib.suppress(OSError, ValueError):
                 if os.name == "nt" or select.select([], [2], [], 0)[1]:
                     os.write(2, said.encode())
+            # Not before: a second Ctrl-C may come to this thread here, and ends the process.
+            self._told = True
 
     def leave(self) -> NoReturn:
         self.tell()

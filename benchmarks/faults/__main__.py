@@ -1,6 +1,7 @@
 """Faults on purpose, and what comes of them.
 
 python -m benchmarks.faults --kills 300 --interrupts 100 --disks 60 --cases 20000
+python -m benchmarks.faults --kinds sigint --interrupts 100
 python -m benchmarks.faults --again KIND NAME SEED
 """
 
@@ -12,6 +13,7 @@ import math
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks import pages, results_file
 from benchmarks.faults import campaign
@@ -27,6 +29,7 @@ def main() -> None:
     parser.add_argument("--interrupts", type=int, default=100, help="Ctrl-Cs")
     parser.add_argument("--disks", type=int, default=60, help="full disks")
     parser.add_argument("--cases", type=int, default=20_000, help="hostile inputs")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help="these only")
     parser.add_argument("--minutes", type=float, default=math.inf, help="after which no trial is begun any more")
     parser.add_argument("--out", type=Path, default=DEFAULT, help=f"where progress is kept; {DEFAULT} by default")
     parser.add_argument("--again", nargs=3, metavar=("KIND", "NAME", "SEED"), help="repeat one trial and show it")
@@ -38,7 +41,11 @@ def main() -> None:
         return
     _same_commit(out)
     campaign.settle(out)
-    wanted = campaign.trials(args.kills, args.interrupts, args.disks, args.cases)
+    wanted = [
+        trial
+        for trial in campaign.trials(args.kills, args.interrupts, args.disks, args.cases)
+        if trial.kind in args.kinds
+    ]
     campaign.campaign(wanted, out, args.minutes)
     asked = set(wanted)
     outcomes = sorted((one for one in campaign.done(out) if one.trial in asked), key=_order)
@@ -50,7 +57,8 @@ def main() -> None:
         print(f"{len(wanted) - len(outcomes)} trials are left; the same command goes on.")
         return
     counts = f"--kills {args.kills} --interrupts {args.interrupts} --disks {args.disks} --cases {args.cases}"
-    print(results_file.write("faults", campaign.rows(outcomes), command=f"python -m benchmarks.faults {counts}"))
+    rows = [{**row, "commit": (out / "commit").read_text()} for row in campaign.rows(outcomes)]
+    results_file.add("faults", rows, _place, f"python -m benchmarks.faults {counts}")
     pages.write_all()
 
 
@@ -70,6 +78,10 @@ def again(trial: Trial, out: Path) -> None:
 def _order(outcome: campaign.Outcome) -> tuple[int, str, int]:
     trial = outcome.trial
     return KINDS.index(trial.kind), trial.name, trial.seed
+
+
+def _place(row: dict[str, Any]) -> tuple[int, str]:
+    return KINDS.index(row["kind"]), row["name"]
 
 
 def _same_commit(out: Path) -> None:

@@ -90,7 +90,8 @@ def faults_page(contents: dict[str, dict[str, Any]]) -> str:
     for kind in KINDS:
         those = [row for row in rows if row["kind"] == kind]
         if those:
-            lines += [f"## {TITLES[kind]}", "", *WHAT[kind], ""]
+            commits = sorted({row["commit"] for row in those})
+            lines += [f"## {TITLES[kind]}", "", *WHAT[kind], f"Tried at commit {', '.join(commits)}.", ""]
             lines += [
                 *table(["case", *_HEADS], [[row["name"], *(f"{row[key]:,}" for key in _COUNTS)] for row in those]),
                 "",
