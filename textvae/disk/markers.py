@@ -143,23 +143,23 @@ def obstacle(
     ours = is_marked(folder) or legacy(folder)
     if not ours and os.path.lexists(folder / MARKER):
         return folder / MARKER
-    for path in _below(folder):
-        parts = path.relative_to(folder).parts
-        if any(TEMPORARY.fullmatch(part) for part in parts):
+    return _first_obstacle(folder, folder, names, ours)
+
+
+def _first_obstacle(folder: Path, here: Path, names: Sequence[str], ours: bool) -> Path | None:
+    """The first obstacle below `here`; folders in which we write nothing are not looked into."""
+    for path in sorted(here.iterdir()):
+        if TEMPORARY.fullmatch(path.name):
             continue
-        name = "/".join(parts)
-        if matches(name, names):
-            folder_of_ours = path.is_dir() and not path.is_symlink() and _is_parent_of_ours(name, names)
-            if not (ours and (folder_of_ours or _is_plain_file(path))):
-                return path
-            continue
-        # A file or a link where a folder of ours goes, or a folder where a file of ours goes.
-        if _is_parent_of_ours(name, names) and (path.is_symlink() or not path.is_dir()):
+        name = path.relative_to(folder).as_posix()
+        within, named = _is_parent_of_ours(name, names), matches(name, names)
+        if path.is_dir() and not path.is_symlink():
+            if within and (found := _first_obstacle(folder, path, names, ours)) is not None:
+                return found
+            if named and not within:
+                return path  # a folder where a file of ours goes
+        elif (within or named) and not (ours and named and _is_plain_file(path)):
             return path
-        for depth in range(1, len(parts)):
-            above = "/".join(parts[:depth])
-            if not _is_parent_of_ours(above, names) and matches(above, names):
-                return folder / above
     return None
 
 
