@@ -240,3 +240,10 @@ def test_number_of_parameters_counts_tied_ones_once() -> None:
     sizes = {"vocab_size": 11, "max_tokens": 9}
     assert free.build(**sizes).num_parameters - tied.build(**sizes).num_parameters == 55
     assert math.isclose(tied.build(**sizes).num_parameters, 55 + 11 + 4 * 5 * (5 + 5 + 2))
+
+
+@pytest.mark.parametrize("card", [{"loss": float("nan")}, {"model": object()}])
+def test_a_card_that_is_no_json_is_refused_and_nothing_is_left(card: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be written as JSON"):
+        built("gru-gru").save_pretrained(tmp_path / "model", card)
+    assert list(tmp_path.iterdir()) == []

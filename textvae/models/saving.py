@@ -111,7 +111,13 @@ def _write(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
         write_text(folder / CARD_FILE, _model_card(header, model.num_parameters))
         listed = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (MARKER, LOCK)]
         files = {path.relative_to(folder).as_posix(): summary(path) for path in listed}
-        content = json.dumps({**header, "files": files}, indent=2, allow_nan=False)
+        try:
+            content = json.dumps({**header, "files": files}, indent=2, allow_nan=False)
+        except (ValueError, TypeError) as error:
+            raise ModelError(
+                f"the card of the model in {folder.parent} cannot be written as JSON ({error}); give strings, finite "
+                "numbers, and lists and tables of them."
+            ) from None
         write_text(folder / CONFIG_FILE, content + "\n")
 
 

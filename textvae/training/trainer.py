@@ -582,6 +582,14 @@ class _Training:
             self.validation.bound_of(self.model): selection.bound if competed else self.last_bound,
             self.validation.criterion_of(self.model): selection.criterion if competed else self.last_criterion,
         }
+        if not all(map(math.isfinite, bound.values())):
+            bound = {name: value for name, value in bound.items() if math.isfinite(value)}
+            if processes.is_main:
+                warnings.warn(
+                    "the validation sentences have no finite bound under the model that is kept: training diverged; "
+                    f"lower train.optimizer.lr ({self.config.optimizer.lr:g}), or set train.warmup.",
+                    stacklevel=2,
+                )
         result = TrainResult(
             steps=self.step,
             epochs=round(self.step / self.plan.steps_per_epoch, 6),

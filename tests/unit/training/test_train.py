@@ -581,3 +581,12 @@ def test_free_bits_of_dimensions_need_every_label(corpora: Corpora, tmp_path: Pa
     fit(corpora, tmp_path / "all", model=model, objective=by_dimension, epochs=1)
     by_rate = {"kind": "elbo", "free_bits": {"kind": "rate", "nats": 1.0}}
     fit(partly, tmp_path / "rate", model=model, objective=by_rate, epochs=1)
+
+
+def test_a_model_that_diverged_at_its_last_step_is_kept_without_a_bound(corpora: Corpora, tmp_path: Path) -> None:
+    """Its weights are finite, its bound is not: what is no number goes into no file, and the user is told."""
+    with pytest.warns(UserWarning, match="training diverged"):
+        result = fit(corpora, tmp_path, optimizer={"kind": "adam", "lr": 1e12}, epochs=1, max_steps=1)
+    assert result.valid_elbo_nll is None
+    for name in ("result.json", "model/config.json"):
+        assert "NaN" not in (tmp_path / name).read_text() and "Infinity" not in (tmp_path / name).read_text()
