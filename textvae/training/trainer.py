@@ -582,14 +582,13 @@ class _Training:
             self.validation.bound_of(self.model): selection.bound if competed else self.last_bound,
             self.validation.criterion_of(self.model): selection.criterion if competed else self.last_criterion,
         }
-        if not all(map(math.isfinite, bound.values())):
-            bound = {name: value for name, value in bound.items() if math.isfinite(value)}
-            if processes.is_main:
-                warnings.warn(
-                    "the validation sentences have no finite bound under the model that is kept: training diverged; "
-                    f"lower train.optimizer.lr ({self.config.optimizer.lr:g}), or set train.warmup.",
-                    stacklevel=2,
-                )
+        finite = {name: value for name, value in bound.items() if value is not None and math.isfinite(value)}
+        if len(finite) < len(bound) and processes.is_main:
+            warnings.warn(
+                "the validation sentences have no finite bound under the model that is kept: training diverged; "
+                f"lower train.optimizer.lr ({self.config.optimizer.lr:g}), or set train.warmup.",
+                stacklevel=2,
+            )
         result = TrainResult(
             steps=self.step,
             epochs=round(self.step / self.plan.steps_per_epoch, 6),
@@ -604,7 +603,7 @@ class _Training:
             valid_metric=selection.metric if competed else self.last_metric,
             stopped_early=self.stopped_early,
             peak_gpu_memory_mb=peak_gpu_memory_mb(processes.device),
-            **bound,
+            **finite,
         )
         if processes.is_main:
             # Model, then result, then checkpoints: whatever a crash leaves of this, the next call finishes it.
@@ -613,7 +612,7 @@ class _Training:
                 load_weights(self.model, best)
             self.model.eval()
             reached = {"steps": result.steps, "epoch": result.best_epoch}
-            self.model.save_pretrained(self.out / MODEL_FOLDER, {**card, **reached, **bound})
+            self.model.save_pretrained(self.out / MODEL_FOLDER, {**card, **reached, **finite})
             write_result(self.out, result, self.identity)
             self.checkpoints.remove()
         processes.wait()
