@@ -277,13 +277,27 @@ def test_sizes_that_the_weights_do_not_have_are_refused_before_memory_is_taken(
         load_model(tmp_path / "model")
 
 
-def test_the_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_tokenizer_of_another_model_is_refused(listed: bool, tmp_path: Path) -> None:
     model = made("lstm-lstm")
     model.tokenizer = WordConfig(vocab_size=11).train(["one two three four five six seven"])
     model.save_pretrained(tmp_path / "model")
+    if not listed:
+        _forget_files(tmp_path / "model")
     WordConfig(vocab_size=30).train([f"word{i}" for i in range(40)]).save(tmp_path / "model" / "tokenizer")
-    with pytest.raises(ModelError, match="do not belong together"):
+    with pytest.raises(ModelError, match="another model's" if listed else "do not belong together"):
         load_model(tmp_path / "model")
+
+
+def test_two_tensors_for_a_tied_one_are_refused(tmp_path: Path) -> None:
+    model = TextVAEConfig(latent_dim=4, decoder=DECODERS["lstm-tied"]).build(vocab_size=11, max_tokens=8)
+    tensors = {name: value.clone() for name, value in model.state_dict().items()}
+    save_file(tensors, tmp_path / "weights")
+    read_weights(model, tmp_path / "weights")
+    tensors["decoder.vocabulary.weight"] += 1.0
+    save_file(tensors, tmp_path / "weights")
+    with pytest.raises(ModelError, match="for one of the model's"):
+        read_weights(model, tmp_path / "weights")
 
 
 def test_weights_that_are_no_numbers_are_not_written(tmp_path: Path) -> None:

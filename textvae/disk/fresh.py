@@ -11,6 +11,7 @@ from typing import Any
 from textvae.disk.locks import LOCK, take
 from textvae.disk.markers import MARKER, _marker, is_marked, remove_folder, rename_folder
 from textvae.disk.writing import TEMPORARY, flush, flush_folder, machine_errors, temporary_name
+from textvae.errors import ConfigError
 
 _EVERYTHING = ("**",)
 
@@ -77,14 +78,25 @@ def sweep(parent: Path) -> None:
     """Remove temporary folders of ours whose writer is gone."""
     with contextlib.suppress(OSError):
         for path in parent.iterdir():
-            if not TEMPORARY.fullmatch(path.name) or path.is_symlink() or not path.is_dir() or not is_marked(path):
-                continue
-            lock = take(path)
-            if lock is not None:
-                try:
-                    remove_folder(path, _EVERYTHING)
-                finally:
-                    lock.release()
+            if TEMPORARY.fullmatch(path.name) and not path.is_symlink() and path.is_dir() and is_marked(path):
+                # What is odd about one of them keeps nobody from his work.
+                with contextlib.suppress(OSError, ConfigError):
+                    _remove_unheld(path)
+
+
+def _remove_unheld(folder: Path) -> None:
+    lock = take(folder)
+    if lock is not None:
+        try:
+            remove_folder(folder, _EVERYTHING)
+        finally:
+            lock.release()
+
+
+def _remove_unmarked(folder: Path) -> None:
+    """Remove a temporary folder whose maker died before its marker was written whole."""
+    if {path.name for path in folder.iterdir()} <= {MARKER, LOCK}:
+        _remove_unheld(folder)
 
 
 def remove_unfinished(folder: Path, *, below: bool) -> None:
@@ -101,4 +113,8 @@ def remove_unfinished(folder: Path, *, below: bool) -> None:
             if TEMPORARY.fullmatch(name) and not (here / name).is_symlink():
                 with contextlib.suppress(OSError):
                     (here / name).unlink()
+        for name in inner:
+            if TEMPORARY.fullmatch(name) and not (here / name).is_symlink():
+                with contextlib.suppress(OSError, ConfigError):
+                    _remove_unmarked(here / name)
         inner[:] = [name for name in inner if below and not TEMPORARY.fullmatch(name)]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from textvae.disk.locks import LOCK
+from textvae.disk.locks import LOCK, take
 from textvae.disk.writing import TEMPORARY, flush, machine_errors, temporary_name, write_text
 from textvae.errors import ConfigError, TextVAEError
 
@@ -74,15 +74,22 @@ def new_folder(folder: Path, what: str) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = folder.with_name(temporary_name())
         temporary.mkdir()
+        # The lock comes first: what is marked and not locked has lost its maker.
+        lock = take(temporary)
         try:
             (temporary / MARKER).write_text(_marker(what), encoding="utf-8")
             flush(temporary / MARKER)
             rename_folder(temporary, folder)
+            (folder / LOCK).unlink(missing_ok=True)
         except BaseException:
             with contextlib.suppress(OSError):
-                (temporary / MARKER).unlink(missing_ok=True)
+                for name in (MARKER, LOCK):
+                    (temporary / name).unlink(missing_ok=True)
                 temporary.rmdir()
             raise
+        finally:
+            if lock is not None:
+                lock.release()
         flush(folder.parent)
 
 
@@ -107,6 +114,7 @@ def claim(
     what: str,
     names: Sequence[str],
     *,
+    also: Sequence[str] = (),
     legacy: Callable[[Path], bool] = lambda folder: False,
     error: type[TextVAEError] = ConfigError,
 ) -> None:
@@ -116,6 +124,7 @@ def claim(
         folder: which; it may hold other files beside those.
         what: it is, for a new marker.
         names: of our files in it, as `matches` takes them.
+        also: what else a folder may be, by its marker, whose files of these names are the same (patterns).
         legacy: tells a folder of ours from before there were markers.
         error: to raise.
 
@@ -125,7 +134,7 @@ def claim(
     if not os.path.lexists(folder):
         new_folder(folder, what)
         return
-    in_the_way = obstacle(folder, names, legacy=legacy)
+    in_the_way = obstacle(folder, names, (what, *also), legacy=legacy)
     if in_the_way is not None:
         raise not_ours(in_the_way, error)
     if not is_marked(folder):
@@ -133,16 +142,24 @@ def claim(
 
 
 def obstacle(
-    folder: Path, names: Sequence[str], *, legacy: Callable[[Path], bool] = lambda folder: False
+    folder: Path, names: Sequence[str], whats: Sequence[str], *, legacy: Callable[[Path], bool] = lambda folder: False
 ) -> Path | None:
-    """What keeps us from writing files of these names into a folder; None when nothing does. Nothing is written."""
+    """What keeps us from writing files of these names into a folder; None when nothing does. Nothing is written.
+
+    Args:
+        folder: which; it need not be there.
+        names: of our files in it, as `matches` takes them.
+        whats: what the folder must be, by its marker, for the files of these names to be ours (patterns).
+        legacy: tells a folder whose files they are from what it holds.
+    """
     if not os.path.lexists(folder):
         return None
     if not folder.is_dir():
         return folder
-    ours = is_marked(folder) or legacy(folder)
-    if not ours and os.path.lexists(folder / MARKER):
+    what = what_is(folder)
+    if what is None and os.path.lexists(folder / MARKER):
         return folder / MARKER
+    ours = (what is not None and any(fnmatchcase(what, pattern) for pattern in whats)) or legacy(folder)
     return _first_obstacle(folder, folder, names, ours)
 
 

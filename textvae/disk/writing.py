@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from textvae.errors import MachineError
+from textvae.errors import MachineError, TextVAEError
 from textvae.explain import machine_problem
 
 TEMPORARY = re.compile(r"\.textvae-[0-9a-f]{16}")
@@ -30,7 +30,7 @@ command again.
     """
     try:
         yield
-    except MachineError:
+    except TextVAEError:
         raise
     except Exception as error:
         told = machine_problem(error, f" while writing {where}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,6 @@ from textvae.config import Component, parse
 from textvae.errors import ConfigError, ModelError
 from textvae.models.folder import (
     CONFIG_FILE,
-    NEXT,
     TOKENIZER_FOLDER,
     WEIGHTS_FILE,
     part_of,
@@ -20,12 +21,14 @@ from textvae.models.folder import (
     settled,
     summary,
 )
-from textvae.models.saving import roll_forward
 from textvae.models.weights import read_weights, require_regular_file, shapes_in
-from textvae.text.tokenizers import load_tokenizer
+from textvae.text.tokenizers import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from textvae.models.base import TextModel
+
+_TRIES = 5
+"""How often a model is read that is being written over."""
 
 
 def load(config_type: Any, folder_or_name: str | Path, expected: str | None = None) -> TextModel:
@@ -41,7 +44,19 @@ def load(config_type: Any, folder_or_name: str | Path, expected: str | None = No
         PermissionError: it may not be read.
     """
     folder = settled(_local_folder(folder_or_name))
-    header = read_header(folder)
+    for _ in range(_TRIES):
+        header = read_header(folder)
+        try:
+            return _loaded(config_type, folder, header, expected)
+        except (ModelError, FileNotFoundError):
+            # Another model may have taken its place while this one was read.
+            if read_header(folder) == header:
+                raise
+    raise ModelError(f"{folder} is written over again and again; try when that has come to an end.")
+
+
+def _loaded(config_type: Any, folder: Path, header: dict[str, Any], expected: str | None) -> TextModel:
+    """The model of a folder whose header was read."""
     kind = header["model"]["kind"]
     if expected is not None and kind != expected:
         raise ModelError(
@@ -61,14 +76,12 @@ def load(config_type: Any, folder_or_name: str | Path, expected: str | None = No
         read_weights(model, weights)
     except ModelError as error:
         raise ModelError(f"{error}; train the model again or fetch it anew.") from None
-    tokenizer = _tokenizer_folder(folder, header["files"])
-    if tokenizer is not None:
-        model.tokenizer = load_tokenizer(tokenizer)
-        if model.tokenizer.vocab_size != model.vocab_size:
-            raise ModelError(
-                f"{tokenizer} has {model.tokenizer.vocab_size} tokens, and the model was trained with "
-                f"{model.vocab_size}: they do not belong together; fetch the model anew."
-            )
+    model.tokenizer = _tokenizer(folder, header["files"])
+    if model.tokenizer is not None and model.tokenizer.vocab_size != model.vocab_size:
+        raise ModelError(
+            f"{folder / TOKENIZER_FOLDER} has {model.tokenizer.vocab_size} tokens, and the model was trained with "
+            f"{model.vocab_size}: they do not belong together; fetch the model anew."
+        )
     return model.eval()
 
 
@@ -96,22 +109,30 @@ def _local_folder(folder_or_name: str | Path) -> Path:
         ) from None
 
 
-def _tokenizer_folder(folder: Path, files: dict[str, Any]) -> Path | None:
-    """The folder of a model's tokenizer; None where it has none.
+def _tokenizer(folder: Path, files: dict[str, Any]) -> Tokenizer | None:
+    """A model's tokenizer; None where it has none.
 
     Args:
         folder: of the model.
         files: that config.json lists; a model from before it did has none.
     """
     names = [name for name in files if name.startswith(f"{TOKENIZER_FOLDER}/")]
-    newer = [name for name in names if part_of(folder, name) != folder / name]
-    if names and newer == names:
-        return folder / NEXT / TOKENIZER_FOLDER
-    if newer:
-        # A crash fell between two of its files; together they are one tokenizer.
-        roll_forward(folder)
-    place = folder / TOKENIZER_FOLDER
-    return place if names or (not files and os.path.lexists(place)) else None
+    parts = {name: part_of(folder, name) for name in names}
+    for name, path in parts.items():
+        try:
+            _require_listed(path, files[name])
+        except ModelError as error:
+            raise ModelError(f"{error}; fetch the model anew.") from None
+    homes = {path.parent for path in parts.values()}
+    if len(homes) > 1:
+        # A save is in the middle of its renames, or died there; together they are one tokenizer, and readers write
+        # nothing there.
+        with tempfile.TemporaryDirectory() as copy:
+            for name, path in parts.items():
+                shutil.copyfile(path, Path(copy) / Path(name).name)
+            return load_tokenizer(copy)
+    place = homes.pop() if homes else folder / TOKENIZER_FOLDER
+    return load_tokenizer(place) if names or (not files and os.path.lexists(place)) else None
 
 
 def _require_listed(path: Path, expected: dict[str, Any] | None) -> None:

@@ -27,6 +27,7 @@ from textvae.disk import (
     read_json,
     remove_folder,
     sweep,
+    what_is,
     write_text,
 )
 from textvae.disk.markers import not_ours, obstacle
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
 _PATIENCE = 60.0
 """Seconds that one save waits for another in the same folder."""
 
-_CARD_BEGINNING = "---\nlibrary_name: textvae\n"
-
 
 def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
     """Write a model folder: a new one, or over the model that is there. Other files in it stay as they are.
@@ -67,30 +66,36 @@ def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
         ConfigError: another process saves there and does not come to an end.
         MachineError: the disk refuses.
     """
-    in_the_way = obstacle(folder, (*PARTS, f"{NEXT}/**"), legacy=is_model)
+    in_the_way = obstacle(folder, (*PARTS, f"{NEXT}/**"), ("model",), legacy=is_model)
+    if in_the_way is None and os.path.lexists(folder / NEXT) and what_is(folder / NEXT) != "model":
+        in_the_way = folder / NEXT
     if in_the_way is not None:
         raise not_ours(in_the_way, ModelError)
     sweep(folder.parent)
     if not folder.exists():
         with FreshFolder(folder.parent, "model") as fresh:
             _write(model, fresh.path, card)
-            _placed(fresh, folder)
-        return
+            try:
+                fresh.put(folder)
+                return
+            except ConfigError as error:
+                if what_is(folder) != "model":
+                    raise ModelError(str(error)) from None
+        # Another process saved there in the meantime: this model is the newer one.
     mark(folder, "model")
     with held(folder, _PATIENCE):
         sweep(folder)
-        roll_forward(folder)
+        try:
+            roll_forward(folder)
+        except ModelError:
+            # Its files have taken their places, and config.json was damaged since: a whole model comes now.
+            if (folder / NEXT / CONFIG_FILE).exists():
+                raise
+            remove_folder(folder / NEXT, ("**",))
         with FreshFolder(folder, "model") as fresh:
             _write(model, fresh.path, card)
-            _placed(fresh, folder / NEXT)
+            fresh.put(folder / NEXT)
         roll_forward(folder)
-
-
-def _placed(fresh: FreshFolder, place: Path) -> None:
-    try:
-        fresh.put(place)
-    except ConfigError as error:
-        raise ModelError(str(error)) from None
 
 
 def _write(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
@@ -153,11 +158,18 @@ def _card_is_ours(folder: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     try:
-        expected = read_json(folder / CONFIG_FILE)["files"][CARD_FILE]
-    except (OSError, ValueError, KeyError, TypeError):
-        # From before sizes were kept, or config.json has taken its place already and README.md comes before it.
-        return path.read_bytes().startswith(_CARD_BEGINNING.encode())
-    return summary(path) == expected
+        header = read_json(folder / CONFIG_FILE)
+        if CARD_FILE in header.get("files", {}):
+            return summary(path) == header["files"][CARD_FILE]
+        # From before checksums were kept: the card is made again, but for the line that counts parameters.
+        expected = _model_card(header, 0).splitlines()
+        return _but_parameters(path.read_text(encoding="utf-8").splitlines()) == _but_parameters(expected)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _but_parameters(lines: list[str]) -> list[str]:
+    return [line for line in lines if " parameters, vocabulary " not in line]
 
 
 def _model_card(header: dict[str, Any], num_parameters: int) -> str:

@@ -70,6 +70,9 @@ def read_weights(module: nn.Module, path: Path) -> None:
     for group in aliases:
         found = next((given[name] for name in group if name in given), None)
         if found is not None:
+            different = [name for name in group if name in given and not _same(given[name], found)]
+            if different:
+                raise ModelError(f"{path} has two tensors, '{group[0]}' and '{different[0]}', for one of the model's")
             given |= {name: found for name in group if name not in given}
     if missing := sorted(set(wanted) - set(given)):
         raise ModelError(f"{path} lacks '{missing[0]}'{_more(missing)}")
@@ -137,10 +140,13 @@ def _grows(module: nn.Module, name: str, value: Tensor) -> bool:
     return own in getattr(part, "memory_names", ()) and value.shape[1:] == getattr(part, own).shape[1:]
 
 
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
+
+
 def _finite(value: Tensor) -> bool:
     if not (value.is_floating_point() or value.is_complex()):
         return True
-    # Log probabilities of what never occurs are minus infinity; nothing of ours is plus infinity or NaN.
     return bool(torch.isfinite(value).all())
 
 

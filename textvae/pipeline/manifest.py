@@ -11,7 +11,9 @@ from typing import Any
 
 from textvae.disk import LOCK, MARKER, flush_folder, read_json, write_json
 
-MANIFEST = "manifest.json"
+MANIFEST, BEGUN = "manifest.json", "begun.json"
+"""Of a finished output; and, until the manifest is written, the fingerprint of what is being made and those of what it
+is made from."""
 FORMAT_VERSION = 1
 
 HASHED_BYTES = 64 * 2**20
@@ -66,16 +68,24 @@ def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a folder; None where there is none that can be read."""
     try:
         data = read_json(folder / MANIFEST)
-        return Manifest(**data) if data["format_version"] == FORMAT_VERSION else None
+        found = Manifest(**data) if data["format_version"] == FORMAT_VERSION else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
+    return found if found is not None and _is_well_formed(found) else None
+
+
+def _is_well_formed(manifest: Manifest) -> bool:
+    tables = (manifest.config, manifest.table, manifest.inputs, manifest.about, manifest.results, manifest.files)
+    return all(isinstance(table, dict) for table in tables) and all(
+        isinstance(entry, dict) and isinstance(entry.get("bytes"), int) for entry in manifest.files.values()
+    )
 
 
 def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
     """Size of each file below a folder, and SHA-256 of those of at most `HASHED_BYTES`; markers are left out."""
     described: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path != folder / MANIFEST and path.name not in (MARKER, LOCK):
+        if path.is_file() and path not in (folder / MANIFEST, folder / BEGUN) and path.name not in (MARKER, LOCK):
             entry: dict[str, Any] = {"bytes": path.stat().st_size}
             if entry["bytes"] <= HASHED_BYTES:
                 entry["sha256"] = _sha256(path)

@@ -86,8 +86,9 @@ def new_recipe(
     name = _plain(name if name is not None else Path(str(file).removesuffix(".gz")).stem)
     folder = Path(out)
     recipe_path, card_path = folder / f"{name}.toml", folder / f"{name}_corpus.toml"
-    for path in (recipe_path, card_path):
-        require_free(path, force)
+    require_free(recipe_path, force)
+    # A card without its recipe was left by an earlier call that was cut off between the two.
+    require_free(card_path, force or not os.path.lexists(recipe_path))
     require_texts(found.distinct, str(file))
     speed = operations_per_second or measure_operations_per_second()
     found = affordable_vocabulary(found, minutes, speed)

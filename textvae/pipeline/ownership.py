@@ -6,6 +6,7 @@ stages where they bear our marker. Runs from before there were markers are known
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from textvae.disk import (
     LOCK,
     MARKER,
     foreign_entry,
+    held,
     is_marked,
     mark,
     new_folder,
@@ -26,16 +28,13 @@ from textvae.disk import (
 )
 from textvae.disk.locks import is_lock
 from textvae.disk.markers import not_ours, rename_folder
-from textvae.disk.writing import temporary_name
+from textvae.disk.writing import TEMPORARY, temporary_name
 from textvae.errors import ConfigError
-from textvae.pipeline.manifest import MANIFEST, damage, read_manifest
+from textvae.pipeline.manifest import BEGUN, MANIFEST, damage, read_manifest
 from textvae.pipeline.stage import DETAILS, RESULTS, Stage
 
 RECIPE_FILE, REPORT_FILE, PAGE_FILE = "recipe.json", "report.json", "report.html"
 """In the run folder: the recipe as it was run, for commands that use the run afterwards; the report, and its page."""
-
-BEGUN = "begun.json"
-"""In a `.partial` folder: the fingerprint of what is being made there, and those of what it is made from."""
 
 
 def partial_of(place: Path) -> Path:
@@ -46,7 +45,11 @@ def partial_of(place: Path) -> Path:
 def claim_run(out: Path) -> None:
     """Make a run folder, or mark the one that is there; `require_ours` comes before."""
     if not os.path.lexists(out):
-        new_folder(out, "run")
+        try:
+            new_folder(out, "run")
+        except ConfigError:
+            if what_is(out) != "run":  # else another process was quicker, and holds it or has ended
+                raise
     else:
         mark(out, "run")
 
@@ -82,7 +85,7 @@ def require_ours(out: Path, stages: Sequence[Stage], running: Sequence[Stage]) -
                 raise not_ours(folder)
     for stage in running:
         for folder in (out / stage.name, partial_of(out / stage.name)):
-            _require_no_foreign(folder, stage)
+            require_no_foreign(folder, stage)
 
 
 def require_own_file(path: Path) -> None:
@@ -145,8 +148,12 @@ def remove_output(folder: Path, stage: Stage) -> None:
     if os.path.lexists(folder):
         if not is_output(folder, stage.name):
             raise not_ours(folder)
-        _require_no_foreign(folder, stage)
-        remove_folder(folder, files_of(stage, folder))
+        require_no_foreign(folder, stage)
+        mark(folder, f"stage {stage.name}")
+        # Under a temporary name first: what a crash leaves of it bears no name that we need.
+        aside, names = folder.with_name(temporary_name()), files_of(stage, folder)
+        rename_folder(folder, aside)
+        remove_folder(aside, names)
 
 
 def put_in_place(partial: Path, place: Path, stage: Stage) -> None:
@@ -156,9 +163,10 @@ def put_in_place(partial: Path, place: Path, stage: Stage) -> None:
         ConfigError: a file that is not ours is in one of them.
     """
     for folder in (partial, place):
-        _require_no_foreign(folder, stage)
+        require_no_foreign(folder, stage)
     mark(partial, f"stage {stage.name}")
-    aside = None
+    (partial / BEGUN).unlink(missing_ok=True)
+    aside, names = None, files_of(stage, place)
     if os.path.lexists(place):
         if not is_output(place, stage.name):
             raise not_ours(place)
@@ -167,7 +175,7 @@ def put_in_place(partial: Path, place: Path, stage: Stage) -> None:
         rename_folder(place, aside)
     rename_folder(partial, place)
     if aside is not None:
-        remove_folder(aside, ("**",))
+        remove_folder(aside, names)
 
 
 def recover(out: Path, stages: Sequence[Stage]) -> None:
@@ -191,7 +199,20 @@ def recover(out: Path, stages: Sequence[Stage]) -> None:
     remove_unfinished(out, below=False)
 
 
-def _require_no_foreign(folder: Path, stage: Stage) -> None:
+def tidy(out: Path) -> None:
+    """Remove what a crash left unfinished in a finished run's folder, if there is any, it can be done, and nobody else
+    is at work there."""
+    if any(TEMPORARY.fullmatch(path.name) for path in out.iterdir()):
+        with contextlib.suppress(OSError, ConfigError), held(out):
+            remove_unfinished(out, below=False)
+
+
+def require_no_foreign(folder: Path, stage: Stage) -> None:
+    """Refuse a stage's folder with a file in it that is not ours; a folder that is not there will do.
+
+    Raises:
+        ConfigError: and names the file.
+    """
     if os.path.lexists(folder):
         foreign = foreign_entry(folder, files_of(stage, folder))
         if foreign is not None:

@@ -21,10 +21,14 @@ from textvae.pipeline.ownership import (
     REPORT_FILE,
     begin_output,
     claim_run,
+    is_output,
     partial_of,
     put_in_place,
     recover,
+    remove_output,
+    require_no_foreign,
     require_ours,
+    tidy,
     write_own,
 )
 from textvae.pipeline.plan import Step, begun, make_plan
@@ -102,6 +106,7 @@ def run_recipe(
     if _is_finished(recipe, out, steps):
         # Not even a lock is taken, so that this is so on a read-only disk too.
         if team.is_main:
+            tidy(out)
             for step in steps:
                 say(str(step))
             say(_NOTHING)
@@ -117,6 +122,7 @@ def run_recipe(
         steps = plan()
         team.wait()
         if team.is_main:
+            _clear(out, steps)
             write_own(out / RECIPE_FILE, _recipe_text(recipe))
         began = time.monotonic()
         for i, step in enumerate(steps):
@@ -204,8 +210,9 @@ def _run_step(
         return
     # A stage that went on from an earlier sitting, however that one ended, counts its time itself.
     seconds = float(results.get("seconds", time.monotonic() - began))
-    (partial / BEGUN).unlink(missing_ok=True)
     remove_unfinished(partial, below=True)
+    # What somebody put there meanwhile is not described as ours; the folder is kept, and goes on when it is moved.
+    require_no_foreign(partial, stage)
     write_json(partial / RESULTS, results)
     finished = replace(step.draft, seconds=round(seconds, 3), results=results, files=describe_files(partial))
     finished.write(partial)
@@ -219,6 +226,20 @@ def _begin(partial: Path, place: Path, step: Step) -> None:
         return
     begin_output(partial, step.stage)
     write_json(partial / BEGUN, {"fingerprint": step.draft.fingerprint, "inputs": step.draft.inputs})
+
+
+def _clear(out: Path, steps: Sequence[Step]) -> None:
+    """Remove what would outlive these steps wrongly: a begun output of what is up to date, a report of what is made
+    again."""
+    for step in steps:
+        place = out / step.stage.name
+        same = begun(place) in (None, step.draft.fingerprint)
+        if not step.runs and (same or not step.stage.resumes) and is_output(partial_of(place), step.stage.name):
+            remove_output(partial_of(place), step.stage)
+        finished = read_manifest(place) if step.runs else None
+        if finished is not None and finished.fingerprint == step.draft.fingerprint:
+            # Its fingerprint would not tell that the report is older.
+            (out / REPORT_FILE).unlink(missing_ok=True)
 
 
 def _recipe_text(recipe: Recipe) -> str:

@@ -49,7 +49,8 @@ MODEL, BEST, STATE, HEADER = "model.safetensors", "best.safetensors", "state.pt"
 KEPT = 2
 _NAME = re.compile(r"step-(\d{8,})-epoch-(\d{4,})")
 _FILES = (MODEL, BEST, STATE, HEADER, MARKER, LOCK)
-FILES = (MARKER, LOCK, *(f"step-*-epoch-*/{name}" for name in _FILES))
+_FOLDERS = [f"step-{'[0-9]' * steps}-epoch-{'[0-9]' * epochs}" for steps in (8, 9, 10) for epochs in (4, 5, 6)]
+FILES = (MARKER, LOCK, *(f"{folder}/{name}" for folder in _FOLDERS for name in _FILES))
 """The files of a folder of checkpoints, as `textvae.disk.matches` takes them."""
 
 
@@ -180,7 +181,8 @@ class Checkpoints:
         self.clean()
         for folder in self._committed():
             _remove(folder)
-        remove_folder(self.folder, FILES)
+        # Each is gone by now; what has a name like theirs is somebody's.
+        remove_folder(self.folder, (MARKER, LOCK))
 
     def _committed(self) -> list[Path]:
         """Newest first."""

@@ -29,7 +29,7 @@ def claim_training(out: Path) -> None:
     Raises:
         ModelError: a file that is not ours is where a training writes.
     """
-    claim(out, "training", FILES, legacy=_is_training, error=ModelError)
+    claim(out, "training", FILES, also=("stage *",), legacy=_is_training, error=ModelError)
 
 
 def _is_training(out: Path) -> bool:

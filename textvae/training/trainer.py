@@ -8,7 +8,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,9 @@ def train(
     run = _Training(config, train_corpus, valid_corpus, Path(out), seed, regularizer, validation_metric, progress)
     finished = read_result(run.out, run.identity) if (run.out / MODEL_FOLDER).exists() else None
     if finished is not None:
+        if run.processes.is_main:
+            with suppress(OSError):  # what a crash after the result left; a read-only disk may keep it
+                Checkpoints(run.out / CHECKPOINT_FOLDER, run.identity, {}).remove()
         return finished
     if max_tokens is None:
         max_tokens = int(max(train_corpus.lengths.max(), valid_corpus.lengths.max())) - 2

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from textvae.config import Config
 from textvae.disk import read_json, write_json
 from textvae.pipeline.ownership import write_own
+from textvae.pipeline.plan import Step
 from textvae.pipeline.recipe import Recipe, read_recipe
 from textvae.pipeline.runner import run_recipe
 from textvae.pipeline.sources import source_model
@@ -83,7 +84,7 @@ class Fit(Stage):
             die_if_asked(f"train {done}")
         source = (work.inputs["tokenize"] / "words.txt").read_text()
         (work.folder / "model.txt").write_text(f"{source}{done} epochs, seed {work.seed}\n")
-        (work.folder / "model").mkdir()
+        (work.folder / "model").mkdir(exist_ok=True)
         (work.folder / "model" / "config.json").write_text("{}")
         (work.folder / "model" / "weights.txt").write_text(f"{done} epochs\n")
         return {"epochs": done, "resumed_from": resumed, "seconds": done * EPOCH_SECONDS}
@@ -142,6 +143,11 @@ def run_fakes(
     place = folder / "out" if out is None else out
     steps = run_recipe(recipe(folder, settings), place, stages=FAKES, report=report, **options)
     return [step.stage.name for step in steps if step.runs]
+
+
+def run_recipe_dry(folder: Path, settings: dict[str, Any] | None = None) -> list[Step]:
+    """What would run, without a word."""
+    return run_recipe(recipe(folder, settings), folder / "out", stages=FAKES, dry_run=True, say=lambda line: None)
 
 
 def reasons(folder: Path, settings: dict[str, Any] | None = None, **options: Any) -> dict[str, str]:
