@@ -26,11 +26,13 @@ from textvae.disk import (
     matches,
     read_json,
     remove_folder,
+    remove_unfinished,
     sweep,
     what_is,
     write_text,
 )
-from textvae.disk.markers import not_ours, obstacle
+from textvae.disk.markers import not_ours, obstacle, rename_folder
+from textvae.disk.writing import temporary_name
 from textvae.errors import ConfigError, ModelError
 from textvae.models.folder import (
     CARD_FILE,
@@ -84,14 +86,14 @@ def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
         # Another process saved there in the meantime: this model is the newer one.
     mark(folder, "model")
     with held(folder, _PATIENCE):
-        sweep(folder)
+        remove_unfinished(folder, below=False)
         try:
             roll_forward(folder)
         except ModelError:
             # Its files have taken their places, and config.json was damaged since: a whole model comes now.
             if (folder / NEXT / CONFIG_FILE).exists():
                 raise
-            remove_folder(folder / NEXT, ("**",))
+            _remove_next(folder)
         with FreshFolder(folder, "model") as fresh:
             _write(model, fresh.path, card)
             fresh.put(folder / NEXT)
@@ -147,7 +149,14 @@ def roll_forward(folder: Path) -> None:
         name = path.relative_to(folder).as_posix()
         if matches(name, PARTS) and name not in names and not path.is_symlink() and path.is_file():
             path.unlink()
-    remove_folder(fresh, ("**",))
+    _remove_next(folder)
+
+
+def _remove_next(folder: Path) -> None:
+    """Remove the rest of `.textvae.next`, under a temporary name: what a crash leaves of that is in nobody's way."""
+    aside = folder / temporary_name()
+    rename_folder(folder / NEXT, aside)
+    remove_folder(aside, ("**",))
 
 
 def _card_is_ours(folder: Path) -> bool:
