@@ -252,9 +252,9 @@ def _be_the_command(
         sys.argv = ["textvae", *arguments]
         if prepare is not None:
             prepare()
-        from textvae.cli import main
+        from textvae.__main__ import main
 
-        main(list(arguments))
+        main()
         code = 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1

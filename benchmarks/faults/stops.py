@@ -42,6 +42,8 @@ MOMENTS = {
 PATIENCE = 20.0
 """Seconds after Ctrl-C by which a command has to have ended: 2 are the aim, and machines are busy."""
 _ATTEMPTS = 12
+SENT = "sent"
+"""In a trial's folder: that the process has come to where it signals itself."""
 
 
 def is_real(trial: Trial) -> bool:
@@ -70,10 +72,13 @@ def stop(trial: Trial, folder: Path, world: World) -> Outcome:
     finished: set[str] = set()
     for attempt in range(_ATTEMPTS):
         process = _start(trial, folder, world, rng, outcome)
-        landed = _wait_and_send(process, trial, world, rng) or trial.name in (INSIDE_WRITES, OLDER, SEVERAL)
-        ended = process.finish(PATIENCE if trial.kind == "sigint" and landed else SLOW)
+        inside = trial.name in (INSIDE_WRITES, OLDER, SEVERAL)
+        came = _wait_and_send(process, trial, world, rng)
+        ended = process.finish(PATIENCE if trial.kind == "sigint" and (came or inside) else SLOW)
+        came = came or (folder / SENT).exists()
+        (folder / SENT).unlink(missing_ok=True)
         outcome.said.append(last_words(ended))
-        _judge_stop(trial, ended, outcome)
+        _judge_stop(trial, ended, came, outcome)
         finished |= finished_stages(ended.err)
         if outcome.wrong:
             outcome.said.append(ended.err.decode("utf-8", "backslashreplace")[-3000:])
@@ -109,6 +114,7 @@ def _start(trial: Trial, folder: Path, world: World, rng: random.Random, outcome
         delay = rng.choice((0.0, 0.0, rng.uniform(0, 0.01)))
 
         def act() -> None:
+            os.close(os.open(folder / SENT, os.O_CREAT | os.O_WRONLY))
             # Just before the operation, or a little later: inside of it, or of what libraries write themselves.
             if delay:
                 threading.Timer(delay, os.kill, (os.getpid(), number)).start()
@@ -137,14 +143,15 @@ def _wait_and_send(process: Process, trial: Trial, world: World, rng: random.Ran
     else:
         wait = rng.uniform(0.05, world.seconds + (3.5 if process.real else 0.0))
     time.sleep(wait)
-    sent = process.signal(number)
+    over = b"done: " in process.err.read_bytes() if process.err.exists() else False
+    sent = process.signal(number) and not over
     if sent and trial.name == TWICE:
         time.sleep(rng.choice((0.0, rng.uniform(0, 0.5))))
         process.signal(number)
     return sent
 
 
-def _judge_stop(trial: Trial, ended: Ended, outcome: Outcome) -> None:
+def _judge_stop(trial: Trial, ended: Ended, came: bool, outcome: Outcome) -> None:
     if trial.kind == "sigkill":
         if ended.code == -signal.SIGKILL:
             outcome.landed += 1
@@ -157,7 +164,8 @@ def _judge_stop(trial: Trial, ended: Ended, outcome: Outcome) -> None:
         return
     if _in_pythons_own_start(ended):
         return
-    found = complaints(ended, {0, 130})
+    # What came before the run had finished may not be lost, although the run then comes to its end.
+    found = complaints(ended, {130} if came else {0, 130})
     complete = b"done: " in ended.err or b"nothing to do" in ended.err
     if ended.code == 0 and not complete:
         found.append("exit code 0 although it had not finished")

@@ -22,8 +22,8 @@ from textvae.text.tokenizers import (
     UnigramConfig,
     WordConfig,
     load_tokenizer,
-    pieces,
 )
+from textvae.text.tokenizers.base import LONGEST, in_parts
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 SUBWORD = [
@@ -242,11 +242,11 @@ def test_chosen_by_kind():
 
 
 def test_very_long_texts_are_learned_from_in_parts() -> None:
-    """sentencepiece's time goes by the square of a text's length; nothing of it may be left out for that."""
+    """The libraries' time goes by the square of a text's length; nothing of it may be left out for that."""
     for text in ("ab " * 9000 + "c" * 40_000 + " d", "x" * 100_000, "a b"):
-        parts = pieces._cut(text)
+        parts = list(in_parts([text]))
         assert "".join(parts).replace(" ", "") == text.replace(" ", "")
-        assert max(map(len, parts)) <= pieces._LONGEST
+        assert max(map(len, parts)) <= LONGEST
 
 
 def test_a_header_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -255,3 +255,12 @@ def test_a_header_of_another_shape_is_refused(tmp_path: Path) -> None:
         (tmp_path / "tokenizer.json").write_text(json.dumps({"format_version": 1, "kind": kind, "vocab_size": 6}))
         with pytest.raises(ModelError):
             load_tokenizer(tmp_path)
+
+
+def test_tokens_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    WordConfig().train(["a b"]).save(tmp_path)
+    header = json.loads((tmp_path / "tokenizer.json").read_text())
+    header["tokens"][-1] = True
+    (tmp_path / "tokenizer.json").write_text(json.dumps(header))
+    with pytest.raises(ModelError, match="damaged"):
+        load_tokenizer(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -164,6 +165,10 @@ class Tokenizer(ABC):
             raise ModelError(
                 f"The tokenizer in {folder} is damaged ({type(error).__name__}); tokenize again, or copy it anew."
             ) from error
+        if not all(isinstance(token, str) for token in tokenizer.tokens):
+            raise ModelError(
+                f"The tokenizer in {folder} is damaged (a token is no text); tokenize again, or copy it anew."
+            )
         if tokenizer.vocab_size != header.get("vocab_size"):
             got, expected = tokenizer.vocab_size, header.get("vocab_size")
             raise ModelError(f"The tokenizer in {folder} has {got} tokens, its header says {expected}; copy it anew.")
@@ -204,6 +209,24 @@ def prepared_texts(texts: Iterable[str], lowercase: bool) -> Iterator[str]:
             yield text
     if not found:
         raise DataError("The corpus holds no text to learn a vocabulary from: it is empty, or blank lines throughout.")
+
+
+LONGEST = 1 << 14
+"""Characters of a text that vocabularies are learned from at once: the libraries' time goes by the square of them."""
+
+
+def in_parts(texts: Iterable[str]) -> Iterator[str]:
+    """The texts; very long ones in parts, cut at spaces where they have some, and nothing left out.
+
+    >>> [len(part) for part in in_parts(["a b", "c" * 20_000])]
+    [3, 16384, 3616]
+    """
+    for text in texts:
+        if len(text) <= LONGEST:
+            yield text
+            continue
+        parts = re.findall(rf".{{1,{LONGEST}}}(?:\s|$)|\S{{{LONGEST}}}", text, re.DOTALL)
+        yield from (part.strip() for part in parts if part.strip())
 
 
 def read_header(folder: Path) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import base64
 import io
 import random
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -27,12 +26,10 @@ from pydantic import Field
 from textvae.config import MAX_STEPS, MAX_VOCABULARY
 from textvae.disk import atomic_path, problem_of_file
 from textvae.errors import DataError, ModelError
-from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBase, prepared_texts
+from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBase, in_parts, prepared_texts
 from textvae.types import UNK_ID
 
 _MODEL_FILE = "pieces.model"
-_LONGEST = 1 << 14
-"""Characters of a text that are learned from at once: the library's time goes by the square of them."""
 _SPACE = "\u2581"
 
 
@@ -133,8 +130,7 @@ class _PiecesBase(TokenizerBase):
     max_sentences: int = Field(default=1_000_000, ge=1, le=MAX_STEPS)
 
     def _train(self, texts: Iterable[str], **options: Any) -> bytes:
-        parts = (part for text in prepared_texts(texts, self.lowercase) for part in _cut(text))
-        sample = _sample(parts, self.max_sentences)
+        sample = _sample(in_parts(prepared_texts(texts, self.lowercase)), self.max_sentences)
         model = io.BytesIO()
         try:
             spm.SentencePieceTrainer.train(
@@ -230,14 +226,6 @@ def _read_model(path: Path) -> bytes:
             f"{path} is no sentencepiece model ({type(error).__name__}); check tokenizer.model_file."
         ) from None
     return model
-
-
-def _cut(text: str) -> list[str]:
-    """A very long text in parts, at spaces where it has some; any other text as it is."""
-    if len(text) <= _LONGEST:
-        return [text]
-    parts = re.findall(rf".{{1,{_LONGEST}}}(?:\s|$)|\S{{{_LONGEST}}}", text, re.DOTALL)
-    return [part.strip() for part in parts if part.strip()]
 
 
 def _sample(texts: Iterable[str], size: int) -> list[str]:

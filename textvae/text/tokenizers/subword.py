@@ -18,7 +18,7 @@ from tokenizers import Tokenizer as FastTokenizer
 
 from textvae.config import MAX_VOCABULARY
 from textvae.disk import read_json, write_text
-from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBase, prepared_texts
+from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBase, in_parts, prepared_texts
 from textvae.types import UNK_ID
 
 _MERGES_FILE = "merges.json"
@@ -193,7 +193,7 @@ def _merges(trainer: Any, pre_tokenizer: Any, texts: Iterable[str]) -> tuple[lis
     """Tokens by id, and merges in the order they were learned."""
     fast = FastTokenizer(models.BPE(unk_token=SPECIAL_TOKENS[UNK_ID]))
     fast.pre_tokenizer = pre_tokenizer
-    fast.train_from_iterator(texts, trainer=trainer)
+    fast.train_from_iterator(in_parts(texts), trainer=trainer)
     model = json.loads(fast.to_str())["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
     # Older releases of the library write a merge as one string.
