@@ -2,6 +2,7 @@
 
 python -m benchmarks.faults --kills 300 --interrupts 100 --disks 60 --cases 20000
 python -m benchmarks.faults --kinds sigint --interrupts 100
+python -m benchmarks.faults --kinds corpus --names 'damaged gzip'
 python -m benchmarks.faults --again KIND NAME SEED
 """
 
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--disks", type=int, default=60, help="full disks")
     parser.add_argument("--cases", type=int, default=20_000, help="hostile inputs")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help="these only")
+    parser.add_argument("--names", nargs="+", metavar="NAME", help="of these kinds only the cases of these names")
     parser.add_argument("--minutes", type=float, default=math.inf, help="after which no trial is begun any more")
     parser.add_argument("--out", type=Path, default=DEFAULT, help=f"where progress is kept; {DEFAULT} by default")
     parser.add_argument("--again", nargs=3, metavar=("KIND", "NAME", "SEED"), help="repeat one trial and show it")
@@ -44,7 +46,7 @@ def main() -> None:
     wanted = [
         trial
         for trial in campaign.trials(args.kills, args.interrupts, args.disks, args.cases)
-        if trial.kind in args.kinds
+        if trial.kind in args.kinds and (args.names is None or trial.name in args.names)
     ]
     campaign.campaign(wanted, out, args.minutes)
     asked = set(wanted)
