@@ -60,7 +60,8 @@ class _Guard:
         self._handled += 1
         self._rise()
         self._wake()
-        if self._handled > 1 or self.ending:
+        # Inside of an import a library's compiled code may meet the error, and abort; nothing is to be tidied up there.
+        if self._handled > 1 or self.ending or (not self._deferrals and _importing(frame)):
             self.leave()
         if not self._deferrals:
             raise KeyboardInterrupt
@@ -126,6 +127,15 @@ class _Guard:
     def leave(self) -> NoReturn:
         self.tell()
         os._exit(CODE)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether the main thread is inside of an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 _guard: _Guard | None = None
