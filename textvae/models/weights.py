@@ -1,8 +1,8 @@
 """The one place that writes and reads weights: checkpoints and model folders alike.
 
 A file is in the safetensors format. Every tensor is written from memory of its own, so that nothing depends on how a
-device lays tensors out: cuDNN keeps all weights of a recurrent layer in one storage. A tied tensor is written once, and
-the file's metadata say which other names it has.
+device lays tensors out: cuDNN keeps all weights of a recurrent layer in one storage. A tied tensor is written once: the
+model knows its other names. The same weights give the same bytes.
 """
 
 from __future__ import annotations
@@ -31,11 +31,9 @@ def write_weights(module: nn.Module, path: Path) -> None:
     names = module.state_dict()
     kept: dict[tuple[Any, ...], str] = {}
     tensors: dict[str, Tensor] = {}
-    tied: dict[str, str] = {}
     for name, value in names.items():
         first = kept.setdefault(_place(name, value), name)
         if first != name:
-            tied[name] = first
             continue
         if not _finite(value):
             raise ModelError(f"weight '{name}' holds numbers that are not finite; they are not written to {path}.")
@@ -43,7 +41,7 @@ def write_weights(module: nn.Module, path: Path) -> None:
         copied = value.detach().to("cpu").contiguous()
         tensors[name] = copied.clone() if copied.untyped_storage().nbytes() != copied.nbytes else copied
     with machine_errors(path):
-        path.write_bytes(save(tensors, metadata={"format": "pt", **tied}))
+        path.write_bytes(save(tensors, metadata={"format": "pt"}))
 
 
 def read_weights(module: nn.Module, path: Path) -> None:
@@ -59,6 +57,7 @@ def read_weights(module: nn.Module, path: Path) -> None:
     aliases = _aliases(wanted)
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
+            # safetensors' own writer, which wrote these files before, names a tied tensor's other names there.
             tied = {name: first for name, first in (file.metadata() or {}).items() if name != "format"}
             given = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (SafetensorError, ValueError, RuntimeError) as error:

@@ -14,6 +14,7 @@ from textvae.errors import ConfigError
 from textvae.evaluation import EvaluateConfig
 from textvae.models import ModelConfig
 from textvae.pipeline.commands import evaluate_run
+from textvae.pipeline.manifest import Manifest, describe_files
 from textvae.pipeline.plan import make_plan
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stage import Work
@@ -61,7 +62,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     corpus, valid, tokenizer = write_corpora(home / "tokenize")
     settings = config(model={**MODEL, "prior": {"kind": "nearest_neighbors", "neighbors": 3}}, epochs=1)
     train(settings, corpus, valid, home / "train", seed=0, tokenizer=tokenizer, progress=False)
-    write_json(home / "tokenize" / "manifest.json", {})
+    Manifest("tokenize", "", 1, "", {}, {}, {}, {}, None, files=describe_files(home / "tokenize")).write(
+        home / "tokenize"
+    )
     table = {"split": "valid", "iw_samples": 2, "quality_samples": 4, "samples": 2, "probe_labels": [20]}
     write_json(home / "recipe.json", {"evaluate": table})
     return home
