@@ -67,6 +67,7 @@ def faults_page(contents: dict[str, dict[str, Any]]) -> str:
     lines += [
         "Each trial is drawn from its kind, its name and its seed (0 up to the number tried);",
         "`python -m benchmarks.faults --again KIND NAME SEED` repeats one. Moments in time repeat only roughly.",
+        "Cases that found a fault were tried again at the commit that mended it: each kind says which commits it has.",
         "",
         "**Wrong**: a traceback; an error inside of textvae; an exit code other than 0 for success, 2 for what the",
         "user can mend, 1 for the machine's memory or disk, 130 for Ctrl-C; an end by a signal; more than 60 s; under",
