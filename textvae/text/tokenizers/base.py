@@ -158,6 +158,8 @@ class Tokenizer(ABC):
             problem = problem_of_file(folder / name)
             if problem is not None:
                 raise ModelError(f"{folder / name} {problem}; copy the model folder anew.")
+        if not all(isinstance(token, str) for token in header.get("tokens") or ()):
+            raise ModelError(f"The tokenizer in {folder} is damaged (a token is no text); copy it anew.")
         try:
             tokenizer = cls._load(folder, header)
         except Exception as error:
@@ -165,10 +167,6 @@ class Tokenizer(ABC):
             raise ModelError(
                 f"The tokenizer in {folder} is damaged ({type(error).__name__}); tokenize again, or copy it anew."
             ) from error
-        if not all(isinstance(token, str) for token in tokenizer.tokens):
-            raise ModelError(
-                f"The tokenizer in {folder} is damaged (a token is no text); tokenize again, or copy it anew."
-            )
         if tokenizer.vocab_size != header.get("vocab_size"):
             got, expected = tokenizer.vocab_size, header.get("vocab_size")
             raise ModelError(f"The tokenizer in {folder} has {got} tokens, its header says {expected}; copy it anew.")

@@ -70,6 +70,8 @@ class _MergesTokenizer(Tokenizer):
     @classmethod
     def _load(cls, folder: Path, header: dict[str, Any]) -> _MergesTokenizer:
         content = read_json(folder / _MERGES_FILE)
+        if not all(isinstance(token, str) for token in content["tokens"]):
+            raise ValueError("a token is no text")
         return cls(content["tokens"], [(left, right) for left, right in content["merges"]], header["lowercase"])
 
 
