@@ -158,9 +158,9 @@ class Tokenizer(ABC):
             problem = problem_of_file(folder / name)
             if problem is not None:
                 raise ModelError(f"{folder / name} {problem}; copy the model folder anew.")
-        if not all(isinstance(token, str) for token in header.get("tokens") or ()):
-            raise ModelError(f"The tokenizer in {folder} is damaged (a token is no text); copy it anew.")
         try:
+            if not all(isinstance(token, str) for token in header.get("tokens") or ()):
+                raise ValueError("a token is no text")
             tokenizer = cls._load(folder, header)
         except Exception as error:
             # Foreign bytes make the libraries raise anything; to the user it is one fact.
