@@ -14,6 +14,29 @@ TOKENIZE: dict[str, Any] = {
 }
 """The stage's settings, enough for all of its words."""
 
+SETTINGS: dict[str, Any] = {
+    "name": "tiny",
+    "corpus": "card",
+    "tokenize": TOKENIZE,
+    "train": {
+        "epochs": 2,
+        "batch_tokens": 512,
+        "log_every": 2,
+        "optimizer": {"kind": "adam", "lr": 1e-2},
+        "model": {
+            "kind": "text_vae",
+            "latent_dim": 4,
+            "encoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 16},
+            "decoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 16},
+        },
+    },
+    "evaluate": {"iw_samples": 3, "quality_samples": 10, "samples": 5},
+    "classify": {"labels": 20, "epochs": 1},
+    "impute": {"sentences": 20, "texts": ["the ___ is good", "the ___* bad"], "samples": 4},
+    "interpolate": {"count": 2, "steps": 3},
+}
+"""A recipe of every stage, each of them done in a second."""
+
 
 def write_tiny(folder: Path, settings: dict[str, Any], sentences: int) -> Path:
     """Write `text.tsv`, `card.toml` and the recipe `tiny.toml`.

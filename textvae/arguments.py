@@ -8,7 +8,9 @@ from typing import Any
 
 from textvae.errors import ConfigError
 
-MAX_SEED = 2**63 - 1
+LARGEST = 2**63 - 1
+"""Of any whole number: with more, neither TOML nor torch nor numpy counts."""
+MAX_SEED = LARGEST
 SEED_EXPECTED = "expected a whole number from 0 to 2**63 - 1"
 MAX_MINUTES = 525_600.0
 """A year."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from textvae import __version__, interrupt
+from textvae.arguments import LARGEST
 from textvae.errors import ConfigError, DataError
 from textvae.explain import explain
 from textvae.printable import json_text, one_line, printable
@@ -27,8 +28,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-MOST = 2**63 - 1
-"""The largest number that torch and numpy count with."""
 MANY = 100_000
 """More than anyone needs of what is held in memory at once."""
 
@@ -38,7 +37,7 @@ Sentences = Annotated[
     typer.Argument(metavar="[SENTENCE]...", help="Sentences; read from standard input, one a line, if none."),
 ]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to standard output.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST, help="Of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST, help="Of everything random.")]
 DecodingKind = Annotated[str, typer.Option("--decoding", metavar="KIND", help="greedy, sample or beam.")]
 Temperature = Annotated[float | None, typer.Option("--temperature", help="Of --decoding sample.")]
 TopK = Annotated[int | None, typer.Option("--top-k", help="Of --decoding sample: draw among the K likeliest words.")]
@@ -144,7 +143,7 @@ def evaluate_command(
 @app.command("generate")
 def generate_command(
     run: Run,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, max=MOST, help="How many sentences.")] = 10,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=LARGEST, help="How many sentences.")] = 10,
     start: Annotated[
         list[str] | None,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
 
-from textvae.arguments import shown
+from textvae.arguments import LARGEST, shown
 from textvae.errors import ConfigError
 
 T = TypeVar("T")
@@ -21,8 +21,6 @@ MAX_STEPS, MAX_BATCH_TOKENS = 10**12, 10**9
 """Steps, epochs and what else only counts; tokens held at once."""
 MAX_BEAM, MAX_PATH, MAX_SAMPLES = 1000, 10_000, 1_000_000
 """Hypotheses kept or given; sentences on a path; samples of a bound."""
-_LARGEST = 2**63 - 1
-"""Of any whole number, as in TOML itself."""
 
 
 def _strict_numbers(schema: Any) -> Any:
@@ -34,7 +32,7 @@ def _strict_numbers(schema: Any) -> Any:
             if node.get("type") in ("int", "float", "bool"):
                 node["strict"] = True
             if node.get("type") == "int" and not node.keys() & {"le", "lt"}:
-                node["le"] = _LARGEST
+                node["le"] = LARGEST
             left += [inner for name, inner in node.items() if name not in ("cls", "default", "metadata")]
         elif isinstance(node, list | tuple):
             left += node

@@ -37,7 +37,7 @@ class Place:
 
     Attributes:
         folder: of the case.
-        base: of the world: `base/first/work/run` is a finished run, and nothing in `base` may be changed.
+        base: of the world; it holds finished runs, and nothing in it may be changed.
         rng: of everything random.
     """
 

@@ -15,30 +15,13 @@ from typing import Any
 
 from benchmarks.faults.process import Ended, Process
 from benchmarks.faults.verdict import complaints, differences, results_of, snapshot
-from tests.tiny_corpus import TOKENIZE, write_tiny
+from tests.tiny_corpus import SETTINGS, write_tiny
 
 STAGES = ("tokenize", "train", "evaluate", "classify", "impute", "interpolate")
 RECIPE: dict[str, Any] = {
-    "name": "tiny",
-    "corpus": "card",
-    "tokenize": TOKENIZE,
-    "train": {
-        "epochs": 2,
-        "batch_tokens": 512,
-        "log_every": 2,
-        "checkpoint_minutes": 1e-6,
-        "optimizer": {"kind": "adam", "lr": 1e-2},
-        "model": {
-            "kind": "text_vae",
-            "latent_dim": 4,
-            "encoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 16},
-            "decoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 16},
-        },
-    },
-    "evaluate": {"iw_samples": 3, "quality_samples": 10, "samples": 5},
-    "classify": {"labels": 20, "epochs": 1},
-    "impute": {"sentences": 20, "texts": ["the ___ is good"], "samples": 4},
-    "interpolate": {"count": 2, "steps": 3},
+    **SETTINGS,
+    "train": {**SETTINGS["train"], "checkpoint_minutes": 1e-6},
+    "impute": {**SETTINGS["impute"], "texts": ["the ___ is good"]},
 }
 SENTENCES = 300
 OLDER = ("--set", "seed=1", "--set", "tokenize.max_tokens=9")

@@ -14,33 +14,11 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_model
 
-from tests.tiny_corpus import TOKENIZE, write_tiny
+from tests.tiny_corpus import SETTINGS, write_tiny
 from textvae import cli
 from textvae.disk import LOCK, MARKER, is_marked, write_json
 from textvae.models import load_model
 from textvae.pipeline.manifest import describe_files, read_manifest
-
-SETTINGS = {
-    "name": "tiny",
-    "corpus": "card",
-    "tokenize": TOKENIZE,
-    "train": {
-        "epochs": 2,
-        "batch_tokens": 512,
-        "log_every": 2,
-        "optimizer": {"kind": "adam", "lr": 1e-2},
-        "model": {
-            "kind": "text_vae",
-            "latent_dim": 4,
-            "encoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 16},
-            "decoder": {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 16},
-        },
-    },
-    "evaluate": {"iw_samples": 3, "quality_samples": 10, "samples": 5},
-    "classify": {"labels": 20, "epochs": 1},
-    "impute": {"sentences": 20, "texts": ["the ___ is good", "the ___* bad"], "samples": 4},
-    "interpolate": {"count": 2, "steps": 3},
-}
 
 
 def run(*arguments: str) -> tuple[int, str, str]:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.theorems.killing import killed
 from tests.unit.pipeline import fakes
 from textvae.disk import LOCK, MARKER
 
-OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate"}
 OTHERS: dict[str, Any] = {"train.epochs": 5, "tokenize.max_tokens": 7, "evaluate.split": "valid"}
 
 
@@ -43,31 +42,6 @@ SCENARIOS: dict[str, tuple[Callable[[Path], None] | None, dict[str, Any], bool]]
     "over a finished run, by force": (finished, {}, True),
     "over an interrupted run": (interrupted, OTHERS, False),
 }
-
-
-def killed(home: Path, settings: dict[str, Any], force: bool, last: int) -> bool:
-    """Run in a child that kills itself at its operation number `last`; whether it came so far."""
-    pid = os.fork()
-    if not pid:
-        count = 0
-
-        def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            nonlocal count
-            if event in OPERATIONS and str(home / "out") in str(arguments[0]):
-                count += 1
-                if count == last:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        status = 1
-        try:
-            sys.addaudithook(hook)
-            fakes.run_fakes(home, settings, force=force)
-            status = 0
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(pid, 0)
-    assert status in (0, signal.SIGKILL), status
-    return status == signal.SIGKILL
 
 
 def tree(out: Path) -> dict[str, str]:
@@ -124,7 +98,7 @@ def main(home: Path, stride: int) -> None:
         while True:
             shutil.rmtree(here)
             shutil.copytree(base, here)
-            if not killed(here, settings, force, last):
+            if not killed(lambda: fakes.run_fakes(here, settings, force=force), here / "out", last):  # noqa: B023
                 break
             deaths += 1
             kept = epochs_kept(here / "out", settings)

@@ -6,20 +6,18 @@ when it is saved again; files of a user's in it stay. Prints how many deaths the
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from tests.theorems.killing import killed
 from textvae.disk import MARKER
 from textvae.models import TextVAE, TextVAEConfig
 from textvae.text.tokenizers import BPEConfig, WordConfig
 
-OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link"}
 TEXTS = ["the cat sees the sea", "a dog eats bread"]
 
 
@@ -30,31 +28,6 @@ def model(seed: int, tokenizer: Any) -> TextVAE:
     made = settings.build(vocab_size=tokenizer.vocab_size, max_tokens=9)
     made.tokenizer = tokenizer
     return made.eval()
-
-
-def killed(folder: Path, new: TextVAE, last: int) -> bool:
-    """Save in a child that kills itself at its operation number `last`; whether it came so far."""
-    pid = os.fork()
-    if not pid:
-        count = 0
-
-        def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            nonlocal count
-            if event in OPERATIONS and str(folder.parent) in str(arguments[0]):
-                count += 1
-                if count == last:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        status = 1
-        try:
-            sys.addaudithook(hook)
-            new.save_pretrained(folder)
-            status = 0
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(pid, 0)
-    assert status in (0, signal.SIGKILL), status
-    return status == signal.SIGKILL
 
 
 def main(home: Path) -> None:
@@ -74,7 +47,7 @@ def main(home: Path) -> None:
             if beside:
                 old.save_pretrained(folder)
                 (folder / "notes.txt").write_text("mine")
-            if not killed(folder, after, last):
+            if not killed(lambda: after.save_pretrained(folder), folder.parent, last):  # noqa: B023
                 break
             deaths += 1
             if beside or folder.exists():

@@ -1,48 +1,64 @@
 """Files and folders on disk: written whole or not at all, and never somebody else's.
 
-`writing` has atomic files and what a full disk says; `markers` tells our folders from everybody's; `locks` lets one
-process at a time into a folder; `fresh` makes a folder that appears whole, by one rename.
+`writing` has atomic files and what a full disk says, `json_files` those in JSON, `checksums` what tells damage, `paths`
+what others named. `markers` tells our folders, `contents` which files in them are ours; `claims` takes a folder for
+files of ours, `fresh` makes one that appears whole, by one rename, and `locks` lets one process at a time into it.
 """
 
 from __future__ import annotations
 
-from textvae.disk.fresh import FreshFolder, remove_unfinished, sweep
-from textvae.disk.json_files import read_json, write_json
-from textvae.disk.locks import LOCK, held
-from textvae.disk.markers import (
-    MARKER,
-    claim,
-    foreign_entry,
-    is_marked,
-    mark,
-    matches,
-    new_folder,
-    remove_folder,
-    what_is,
+from textvae.disk.checksums import size_and_crc
+from textvae.disk.claims import claim, obstacle
+from textvae.disk.contents import EVERYTHING, foreign_entry, matches, remove_folder
+from textvae.disk.fresh import FreshFolder, new_folder, remove_unfinished, rename_folder, sweep
+from textvae.disk.json_files import finite, no_number, read_json, write_json
+from textvae.disk.locks import LOCK, held, is_lock
+from textvae.disk.markers import MARKER, is_marked, mark, not_ours, what_is
+from textvae.disk.paths import MISSING, at_home, is_folder, problem_of_file, shown_path
+from textvae.disk.writing import (
+    TEMPORARY,
+    atomic_path,
+    flush,
+    flush_folder,
+    machine_errors,
+    temporary_name,
+    write_text,
 )
-from textvae.disk.regular import problem_of_file
-from textvae.disk.writing import atomic_path, flush, flush_folder, machine_errors, write_text
 
 __all__ = [
+    "EVERYTHING",
     "LOCK",
     "MARKER",
+    "MISSING",
+    "TEMPORARY",
     "FreshFolder",
+    "at_home",
     "atomic_path",
     "claim",
+    "finite",
     "flush",
     "flush_folder",
     "foreign_entry",
     "held",
+    "is_folder",
+    "is_lock",
     "is_marked",
     "machine_errors",
     "mark",
     "matches",
     "new_folder",
+    "no_number",
+    "not_ours",
+    "obstacle",
     "problem_of_file",
     "read_json",
     "remove_folder",
     "remove_unfinished",
+    "rename_folder",
+    "shown_path",
+    "size_and_crc",
     "sweep",
+    "temporary_name",
     "what_is",
     "write_json",
     "write_text",

@@ -1,4 +1,4 @@
-"""A folder that is made under a temporary name and appears whole, by one rename."""
+"""Folders that are made under a temporary name and appear whole, by one rename; and what a crash leaves of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from textvae.disk.contents import EVERYTHING, remove_folder
 from textvae.disk.locks import LOCK, take
-from textvae.disk.markers import MARKER, _marker, is_marked, remove_folder, rename_folder
+from textvae.disk.markers import MARKER, is_marked, marker_text, not_ours
 from textvae.disk.writing import TEMPORARY, flush, flush_folder, machine_errors, temporary_name
 from textvae.errors import ConfigError
-
-_EVERYTHING = ("**",)
 
 
 class FreshFolder:
@@ -40,10 +39,10 @@ class FreshFolder:
         with machine_errors(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.mkdir()
-            # The lock comes first: what is marked and not locked has lost its writer.
-            self._lock = take(self.path)
             try:
-                (self.path / MARKER).write_text(_marker(self._what), encoding="utf-8")
+                # The lock comes first: what is marked and not locked has lost its writer.
+                self._lock = take(self.path)
+                (self.path / MARKER).write_text(marker_text(self._what), encoding="utf-8")
             except BaseException:
                 self.__exit__(None, None, None)
                 raise
@@ -68,10 +67,37 @@ class FreshFolder:
     ) -> None:
         with contextlib.suppress(OSError):
             if self._at == self.path:
-                remove_folder(self.path, _EVERYTHING)
+                remove_folder(self.path, EVERYTHING)
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def new_folder(folder: Path, what: str) -> None:
+    """Make a folder that appears with its marker in it. An empty folder that is there is taken.
+
+    Raises:
+        ConfigError: there is something already.
+        MachineError: the disk refuses.
+    """
+    with FreshFolder(folder.parent, what) as fresh:
+        fresh.put(folder)
+
+
+def rename_folder(source: Path, target: Path) -> None:
+    """Rename a folder to a place where there is nothing, or an empty folder.
+
+    Raises:
+        ConfigError: there is something.
+    """
+    try:
+        source.rename(target)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        raise not_ours(target) from None
+    except OSError:
+        if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
+            raise not_ours(target) from None
+        raise
 
 
 def sweep(parent: Path) -> None:
@@ -88,7 +114,7 @@ def _remove_unheld(folder: Path) -> None:
     lock = take(folder)
     if lock is not None:
         try:
-            remove_folder(folder, _EVERYTHING)
+            remove_folder(folder, EVERYTHING)
         finally:
             lock.release()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from pydantic import Field, model_validator
 
 from textvae.arguments import checked_seed
 from textvae.config import MAX_BATCH_TOKENS, MAX_SAMPLES, MAX_STEPS, Config
+from textvae.disk import no_number
 from textvae.errors import ConfigError, ModelError
 from textvae.evaluation.annealed import AISConfig, annealed_likelihood
 from textvae.evaluation.bidirectional import bidirectional
@@ -143,11 +143,7 @@ class Evaluation(dict[str, Any]):
 
     def put(self, **values: Any) -> None:
         """Add what was measured; None stays absent, and so does what is no finite number, which JSON does not have."""
-        self.update({name: value for name, value in values.items() if value is not None and _is_finite(value)})
-
-
-def _is_finite(value: Any) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)
+        self.update({name: value for name, value in values.items() if value is not None and not no_number(value)})
 
 
 def evaluate(
@@ -267,7 +263,7 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
     for k, values_N in sorted(bounds.curve.items()):
         mean, error = mean_and_error(values_N)
         row = {"iw_samples": k, "iw_nll": mean, "iw_nll_se": 0.0 if bounds.exact else error}
-        result.curve.append({name: value for name, value in row.items() if value is not None and _is_finite(value)})
+        result.curve.append({name: value for name, value in row.items() if value is not None and not no_number(value)})
 
 
 def _put_levels(

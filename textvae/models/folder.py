@@ -6,7 +6,6 @@ takes each file from there first.
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +81,3 @@ def settled(folder: Path) -> Path:
     """A model folder, or the old one beside it that a crash of an earlier version left under another name."""
     older = folder.with_name(folder.name + ".old") if folder.name else folder
     return older if not folder.exists() and (older / CONFIG_FILE).exists() else folder
-
-
-def summary(path: Path) -> dict[str, int]:
-    """Size and CRC-32 of a file, read in pieces."""
-    checksum = 0
-    with path.open("rb") as stream:
-        while piece := stream.read(2**22):
-            checksum = zlib.crc32(piece, checksum)
-    return {"bytes": path.stat().st_size, "crc32": checksum}

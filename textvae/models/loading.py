@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from textvae.config import Component, parse
+from textvae.disk import size_and_crc
 from textvae.errors import ConfigError, ModelError
 from textvae.models.folder import (
     CONFIG_FILE,
@@ -19,7 +20,6 @@ from textvae.models.folder import (
     part_of,
     read_header,
     settled,
-    summary,
 )
 from textvae.models.weights import read_weights, require_regular_file, shapes_in
 from textvae.text.tokenizers import Tokenizer, load_tokenizer
@@ -145,7 +145,7 @@ def _require_listed(path: Path, expected: dict[str, Any] | None) -> None:
         raise ModelError(
             f"{path} has {size} bytes, expected {expected.get('bytes')}: it is truncated or another model's"
         )
-    if summary(path) != expected:
+    if size_and_crc(path) != expected:
         raise ModelError(f"{path} is damaged: its checksum is not the one in {CONFIG_FILE}")
 
 

@@ -8,7 +8,6 @@ neither. Files that are not ours stay as they are.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from textvae import __version__
 from textvae.disk import (
+    EVERYTHING,
     LOCK,
     MARKER,
     FreshFolder,
@@ -24,15 +24,18 @@ from textvae.disk import (
     machine_errors,
     mark,
     matches,
+    not_ours,
+    obstacle,
     read_json,
     remove_folder,
     remove_unfinished,
+    rename_folder,
+    size_and_crc,
     sweep,
+    temporary_name,
     what_is,
     write_text,
 )
-from textvae.disk.markers import not_ours, obstacle, rename_folder
-from textvae.disk.writing import temporary_name
 from textvae.errors import ConfigError, ModelError
 from textvae.models.folder import (
     CARD_FILE,
@@ -44,7 +47,6 @@ from textvae.models.folder import (
     WEIGHTS_FILE,
     is_model,
     read_header,
-    summary,
 )
 from textvae.models.weights import write_weights
 
@@ -88,7 +90,7 @@ def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
     with held(folder, _PATIENCE):
         remove_unfinished(folder, below=False)
         try:
-            roll_forward(folder)
+            _roll_forward(folder)
         except ModelError:
             # Its files have taken their places, and config.json was damaged since: a whole model comes now.
             if (folder / NEXT / CONFIG_FILE).exists():
@@ -97,7 +99,7 @@ def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
         with FreshFolder(folder, "model") as fresh:
             _write(model, fresh.path, card)
             fresh.put(folder / NEXT)
-        roll_forward(folder)
+        _roll_forward(folder)
 
 
 def _write(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
@@ -117,7 +119,7 @@ def _write(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
         }
         write_text(folder / CARD_FILE, _model_card(header, model.num_parameters))
         listed = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (MARKER, LOCK)]
-        files = {path.relative_to(folder).as_posix(): summary(path) for path in listed}
+        files = {path.relative_to(folder).as_posix(): size_and_crc(path) for path in listed}
         try:
             content = json.dumps({**header, "files": files}, indent=2, allow_nan=False)
         except (ValueError, TypeError) as error:
@@ -128,7 +130,7 @@ def _write(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
         write_text(folder / CONFIG_FILE, content + "\n")
 
 
-def roll_forward(folder: Path) -> None:
+def _roll_forward(folder: Path) -> None:
     """Let the files of `.textvae.next` take their places, and remove those of the older model without a successor."""
     fresh = folder / NEXT
     if not is_marked(fresh):
@@ -143,9 +145,8 @@ def roll_forward(folder: Path) -> None:
             source.unlink()
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # another reader was quicker
-            source.replace(place)
-    for path in [folder / CONFIG_FILE, *folder.glob(f"{TOKENIZER_FOLDER}/*")]:
+        source.replace(place)
+    for path in folder.glob(f"{TOKENIZER_FOLDER}/*"):
         name = path.relative_to(folder).as_posix()
         if matches(name, PARTS) and name not in names and not path.is_symlink() and path.is_file():
             path.unlink()
@@ -156,7 +157,7 @@ def _remove_next(folder: Path) -> None:
     """Remove the rest of `.textvae.next`, under a temporary name: what a crash leaves of that is in nobody's way."""
     aside = folder / temporary_name()
     rename_folder(folder / NEXT, aside)
-    remove_folder(aside, ("**",))
+    remove_folder(aside, EVERYTHING)
 
 
 def _card_is_ours(folder: Path) -> bool:
@@ -169,7 +170,7 @@ def _card_is_ours(folder: Path) -> bool:
     try:
         header = read_json(folder / CONFIG_FILE)
         if CARD_FILE in header.get("files", {}):
-            return summary(path) == header["files"][CARD_FILE]
+            return size_and_crc(path) == header["files"][CARD_FILE]
         # From before checksums were kept: the card is made again, but for the line that counts parameters.
         expected = _model_card(header, 0).splitlines()
         return _but_parameters(path.read_text(encoding="utf-8").splitlines()) == _but_parameters(expected)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from textvae.arguments import MAX_SEED
 from textvae.disk import read_json
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.pipeline.locate import find_model, run_of_model
@@ -229,7 +230,7 @@ def walk_run(
     model = load(run)
     # What is wrong with one of them is said before the first walks.
     chains = [
-        stream_chain(model, text, count, neighbors=neighbors, decoding=decoding, seed=(seed + number) % 2**63)
+        stream_chain(model, text, count, neighbors=neighbors, decoding=decoding, seed=(seed + number) % (MAX_SEED + 1))
         for number, text in enumerate(texts)
     ]
     return (

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+from textvae.disk import MISSING, at_home, is_folder, problem_of_file, shown_path
 from textvae.errors import ConfigError, ModelError
-from textvae.text.corpora.reading import at_home, is_folder, problem_of_file, shown_path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -37,7 +37,7 @@ def _first(name: Path, folders: Iterable[Path], what: str) -> Path | None:
     if None in problems:
         return candidates[problems.index(None)]
     for candidate, problem in zip(candidates, problems, strict=True):
-        if problem and not problem.startswith("does not exist") and candidate.suffix == name.suffix:
+        if problem and problem != MISSING and candidate.suffix == name.suffix:
             raise ConfigError(f"{what} '{shown_path(name)}' {problem}; give a TOML file, or the name of one.")
     return None
 
@@ -101,7 +101,7 @@ def find_model(run: str | Path, stage: str = "train") -> Path:
             f"{shown} has no finished {stage} stage; add a [{stage}] table to its recipe and run it with `textvae run`."
         )
     missing = not is_folder(folder) and problem_of_file(folder)
-    if missing == "does not exist" and str(run).count("/") == 1 and not str(run).startswith((".", "/", "~", "runs/")):
+    if missing == MISSING and str(run).count("/") == 1 and not str(run).startswith((".", "/", "~", "runs/")):
         return folder
     if not is_folder(folder):
         raise ModelError(

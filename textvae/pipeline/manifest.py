@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from textvae.disk import LOCK, MARKER, flush_folder, read_json, write_json
+from textvae.disk import LOCK, MARKER, finite, flush_folder, read_json, write_json
 
 MANIFEST, BEGUN = "manifest.json", "begun.json"
 """Of a finished output; and, until the manifest is written, the fingerprint of what is being made and those of what it
@@ -113,23 +112,7 @@ def _sha256(path: Path) -> str:
 
 def as_json(value: Any) -> Any:
     """A config or a result as plain JSON values. What is no number (NaN, infinities) is absent from a table."""
-    return _finite(json.loads(json.dumps(value, default=_plain)))
-
-
-def _finite(value: Any) -> Any:
-    """
-    >>> _finite({"a": float("nan"), "b": [1.0, float("inf")]})
-    {'b': [1.0, None]}
-    """
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items() if not _no_number(one)}
-    if isinstance(value, list):
-        return [None if _no_number(one) else _finite(one) for one in value]
-    return value
-
-
-def _no_number(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+    return finite(json.loads(json.dumps(value, default=_plain)))
 
 
 def _plain(value: Any) -> Any:

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textvae.arguments import checked_minutes, shown
-from textvae.disk import new_folder, write_text
-from textvae.disk.markers import not_ours
+from textvae.disk import new_folder, not_ours, shown_path, write_text
 from textvae.errors import ConfigError, DataError
 from textvae.pipeline.naming import problem_of_name
-from textvae.text.corpora.reading import shown_path
 
 if TYPE_CHECKING:
     from textvae.text.inspect import FileReport

@@ -15,20 +15,22 @@ from typing import Any
 from textvae.disk import (
     LOCK,
     MARKER,
+    TEMPORARY,
     foreign_entry,
     held,
+    is_lock,
     is_marked,
     mark,
     new_folder,
+    not_ours,
     read_json,
     remove_folder,
     remove_unfinished,
+    rename_folder,
+    temporary_name,
     what_is,
     write_text,
 )
-from textvae.disk.locks import is_lock
-from textvae.disk.markers import not_ours, rename_folder
-from textvae.disk.writing import TEMPORARY, temporary_name
 from textvae.errors import ConfigError
 from textvae.pipeline.manifest import BEGUN, MANIFEST, damage, read_manifest
 from textvae.pipeline.stage import DETAILS, RESULTS, Stage

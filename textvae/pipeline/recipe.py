@@ -17,11 +17,12 @@ from pydantic import Field, create_model
 
 from textvae.arguments import MAX_SEED, shown
 from textvae.config import Config, parse
+from textvae.disk import at_home, problem_of_file, shown_path
 from textvae.errors import ConfigError
 from textvae.pipeline.locate import find_card, find_recipe
 from textvae.pipeline.naming import problem_of_name
 from textvae.pipeline.settings import apply_settings
-from textvae.text.corpora.reading import at_home, problem_of_file, read_toml, shown_path
+from textvae.text.corpora.reading import read_toml
 
 if TYPE_CHECKING:
     from textvae.pipeline.stage import Stage

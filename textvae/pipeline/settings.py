@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from textvae.arguments import shown
+from textvae.disk import at_home
 from textvae.errors import ConfigError
 from textvae.parsing import check_tables, parse_toml
-from textvae.text.corpora.reading import at_home
 
 
 def parse_value(text: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from textvae.arguments import MAX_SEED, checked_count
+from textvae.arguments import LARGEST, checked_count
 from textvae.config import MAX_SAMPLES
 from textvae.errors import ModelError
 from textvae.generation import Decoding, SamplingConfig, generate, inference, word_generator
@@ -123,7 +123,7 @@ def _stepper(
     model: Any, steps: int, neighbors: bool, decoding: Decoding | None, seed: int
 ) -> Callable[[list[list[int]]], list[list[int]]]:
     """The function that takes sentences one step further, each call with draws of its own."""
-    checked_count(steps, "steps", 1, MAX_SEED)
+    checked_count(steps, "steps", 1, LARGEST)
     if neighbors and not getattr(getattr(model, "prior", None), "sees_codes", False):
         raise ModelError(
             "a walk by neighbors needs a prior that remembers training sentences, which this model's does not; train "

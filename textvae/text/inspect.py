@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from textvae.disk import shown_path
 from textvae.errors import DataError
 from textvae.parsing import bad_character, parse_json
-from textvae.text.corpora.reading import read_lines, require_file, shown_path
+from textvae.text.corpora.reading import read_lines, require_file
 from textvae.text.corpora.tables import label_text, read_csv, read_json_lines
 from textvae.text.normalize import normalize
 

@@ -21,8 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from textvae.config import Config
-from textvae.disk import FreshFolder, atomic_path, machine_errors, problem_of_file, sweep
-from textvae.disk.markers import not_ours
+from textvae.disk import FreshFolder, atomic_path, machine_errors, not_ours, problem_of_file, sweep
 from textvae.errors import DataError
 from textvae.text.batching import gather_batch
 from textvae.text.corpora.base import Example

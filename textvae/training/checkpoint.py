@@ -20,7 +20,6 @@ import os
 import re
 import shutil
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +36,7 @@ from textvae.disk import (
     machine_errors,
     read_json,
     remove_folder,
+    size_and_crc,
     sweep,
     write_json,
 )
@@ -159,7 +159,7 @@ class Checkpoints:
             "format_version": FORMAT_VERSION,
             "identity": self.identity,
             "environment": self.environment,
-            "files": {name: _summary(folder / name) for name in (MODEL, BEST, STATE) if (folder / name).exists()},
+            "files": {name: size_and_crc(folder / name) for name in (MODEL, BEST, STATE) if (folder / name).exists()},
         }
         write_json(folder / HEADER, header)
 
@@ -267,7 +267,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
 def _read_state(folder: Path, files: dict[str, Any]) -> dict[str, Any]:
     for name, expected in files.items():
         path = folder / name
-        if not path.is_file() or _summary(path) != expected:
+        if not path.is_file() or size_and_crc(path) != expected:
             raise ModelError(f"{path} is missing, truncated or damaged")
     try:
         return torch.load(folder / STATE, map_location="cpu", weights_only=True)
@@ -284,15 +284,6 @@ def _differences(ours: Any, theirs: Any) -> str:
             inner = _differences(left, right) if isinstance(left, dict) and isinstance(right, dict) else ""
             names += [f"{key}.{name}" for name in inner.split(", ")] if inner else [key]
     return ", ".join(names)
-
-
-def _summary(path: Path) -> dict[str, int]:
-    """Size and CRC-32 of a file, read in pieces."""
-    checksum = 0
-    with path.open("rb") as stream:
-        while piece := stream.read(2**22):
-            checksum = zlib.crc32(piece, checksum)
-    return {"bytes": path.stat().st_size, "crc32": checksum}
 
 
 def _link(source: Path, target: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import warnings
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from textvae.disk import no_number
 from textvae.evaluation.information import active_units_of_sums
 
 METRICS_FILE = "metrics.jsonl"
@@ -94,8 +94,11 @@ class MetricsLog:
 
     def write(self, values: dict[str, Any]) -> None:
         """Write one line; numbers that are none (NaN, infinities) are left out, as JSON has none."""
-        finite = {k: v for k, v in values.items() if not isinstance(v, float) or math.isfinite(v)}
-        rounded = {name: float(f"{value:.8g}") if isinstance(value, float) else value for name, value in finite.items()}
+        rounded = {
+            name: float(f"{value:.8g}") if isinstance(value, float) else value
+            for name, value in values.items()
+            if not no_number(value)
+        }
         self._stream.write((json.dumps(rounded) + "\n").encode())
         self._stream.flush()
 

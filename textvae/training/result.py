@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import torch
 
-from textvae.disk import read_json, write_json
+from textvae.disk import no_number, read_json, write_json
 from textvae.errors import ModelError
 
 RESULT_FILE = "result.json"
@@ -61,11 +60,7 @@ class TrainResult:
     peak_gpu_memory_mb: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if value is not None and not (isinstance(value, float) and not math.isfinite(value))
-        }
+        return {name: value for name, value in asdict(self).items() if value is not None and not no_number(value)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainResult:
@@ -97,7 +92,7 @@ def read_result(out: Path, identity: dict[str, Any]) -> TrainResult | None:
         content = read_json(path)
         # Compared after a round trip, because that is what the file holds.
         same, result = content["identity"] == json.loads(json.dumps(identity)), TrainResult.from_dict(content["result"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise ModelError(f"{path} is truncated or not textvae's; delete {out} to train afresh.") from None
     if not same:
         raise ModelError(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from textvae import __version__
 from textvae.arguments import checked_seed
-from textvae.disk import machine_errors
+from textvae.disk import machine_errors, no_number
 from textvae.errors import ConfigError, DataError, MachineError
 from textvae.interrupt import Interrupt
 from textvae.models import TextModel, to_device
@@ -585,7 +585,7 @@ class _Training:
             self.validation.bound_of(self.model): selection.bound if competed else self.last_bound,
             self.validation.criterion_of(self.model): selection.criterion if competed else self.last_criterion,
         }
-        finite = {name: value for name, value in bound.items() if value is not None and math.isfinite(value)}
+        finite = {name: value for name, value in bound.items() if not no_number(value)}
         if len(finite) < len(bound) and processes.is_main:
             warnings.warn(
                 "the validation sentences have no finite bound under the model that is kept: training diverged; "

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from textvae.disk import problem_of_file
 from textvae.errors import ConfigError, DataError, TextVAEError
 from textvae.text.corpora import load_card
-from textvae.text.corpora.reading import LARGEST_SETTINGS, problem_of_file, read_lines, read_toml
+from textvae.text.corpora.reading import LARGEST_SETTINGS, read_lines, read_toml
 from textvae.text.inspect import FileReport, inspect_file
 
 KINDS = {"lines": "x.txt", "csv": "x.csv", "tsv": "x.tsv", "json_lines": "x.jsonl"}

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from textvae.config import parse
-from textvae.disk import MARKER, is_marked, machine_errors
+from textvae.disk import MARKER, is_marked, machine_errors, size_and_crc
 from textvae.errors import ConfigError, MachineError, ModelError
 from textvae.training import AdamConfig, AdamWConfig, CosineConfig, NoDecayConfig, PlateauConfig, SGDConfig, TrainConfig
 from textvae.training.checkpoint import Checkpoints
@@ -264,10 +264,8 @@ def test_no_pickle_is_executed(tmp_path: Path) -> None:
 
     folder = tmp_path / "step-00000003-epoch-0003"
     torch.save({"step": Harm()}, folder / "state.pt")
-    from textvae.training import checkpoint
-
     header = json.loads((folder / "checkpoint.json").read_text())
-    header["files"]["state.pt"] = checkpoint._summary(folder / "state.pt")
+    header["files"]["state.pt"] = size_and_crc(folder / "state.pt")
     (folder / "checkpoint.json").write_text(json.dumps(header))
     with pytest.warns(UserWarning, match="cannot be read"):
         latest = keeper.latest()

@@ -17,8 +17,8 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from textvae.arguments import MAX_SEED
 from textvae.config import Component
+from textvae.disk import at_home, is_folder, problem_of_file, shown_path
 from textvae.errors import DataError
-from textvae.text.corpora.reading import at_home, is_folder, problem_of_file, shown_path
 from textvae.text.normalize import normalize
 
 Split = Literal["train", "valid", "test"]

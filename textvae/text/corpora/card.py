@@ -10,13 +10,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from textvae.config import parse
+from textvae.disk import MISSING, at_home, problem_of_file, shown_path
 from textvae.errors import ConfigError
 from textvae.parsing import check_tables
 from textvae.text.corpora.base import FileCorpus
 from textvae.text.corpora.bible import BibleCorpus
 from textvae.text.corpora.hub import HubCorpus
 from textvae.text.corpora.lines import LinesCorpus
-from textvae.text.corpora.reading import at_home, problem_of_file, read_toml, shown_path
+from textvae.text.corpora.reading import read_toml
 from textvae.text.corpora.tables import CSVCorpus, JSONLinesCorpus, TSVCorpus
 
 CorpusConfig = Annotated[
@@ -44,7 +45,7 @@ def find_card(name_or_path: str | Path, base: Path | None = None) -> Path:
     problems = [problem_of_file(path) for path in candidates]
     if None in problems:
         return candidates[problems.index(None)]
-    found = next((problem for problem in problems if problem and not problem.startswith("does not exist")), None)
+    found = next((problem for problem in problems if problem and problem != MISSING), None)
     if found is not None:
         raise ConfigError(f"corpus card {shown_path(name_or_path)} {found}; give a TOML file.")
     names = ", ".join(sorted(path.stem for path in installed_cards().glob("*.toml")))

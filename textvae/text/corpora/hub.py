@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from textvae.disk import at_home, is_folder
 from textvae.errors import DataError
 from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split, sha256_of
-from textvae.text.corpora.reading import at_home, is_folder
 from textvae.text.corpora.tables import label_text
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from textvae.disk import problem_of_file
+from textvae.disk import problem_of_file, shown_path
 from textvae.errors import ConfigError, DataError
 from textvae.parsing import bad_character, parse_toml
 
@@ -19,37 +19,6 @@ LARGEST_SETTINGS = 2**20
 """Bytes of a recipe or a card at most."""
 
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
-
-
-def is_folder(path: Path) -> bool:
-    """Whether a path is a folder, whatever is wrong with it as a path."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def at_home(path: str | Path) -> Path:
-    """A path with ``~`` in place of the home folder made whole; as it is where there is no such home.
-
-    >>> at_home("a/b").as_posix(), at_home("~nobody-of-this-name/b").as_posix()
-    ('a/b', '~nobody-of-this-name/b')
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
-
-
-def shown_path(path: Path | str) -> str:
-    """A path as an error names it: cut where it is very long, and without characters that cannot be printed.
-
-    >>> shown_path("a/b.txt"), shown_path("a\\udcffb")
-    ('a/b.txt', 'a\\\\udcffb')
-    """
-    text = str(path)
-    text = text if len(text) <= 200 else f"{text[:80]}...{text[-80:]}"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def require_file(path: Path, expected: str) -> None:

@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
+from textvae.disk import shown_path
 from textvae.errors import DataError
 from textvae.parsing import parse_json
 from textvae.text.corpora.base import Example, FileCorpus, Split
-from textvae.text.corpora.reading import checked_text, read_lines, shown_path
+from textvae.text.corpora.reading import checked_text, read_lines
 
 
 class _TableCorpus(FileCorpus):
