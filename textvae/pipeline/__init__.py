@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from textvae.models import TextVAE
+from textvae.pipeline.fitting import fit
 
 __all__ = ["fit", "run"]
 
@@ -43,104 +41,3 @@ def run(
     folder = Path("runs") / read.name if out is None else Path(out)
     run_recipe(read, folder, only=only, force=force)
     return read_json(folder / "report.json")
-
-
-def fit(
-    texts: Iterable[str],
-    labels: Iterable[str | int | None] | None = None,
-    *,
-    minutes: float = 10,
-    out: str | Path | None = None,
-    **settings: Any,
-) -> TextVAE:
-    """Train a sentence VAE on texts: `textvae new` and `textvae run` in one, for a notebook.
-
-    Args:
-        texts: sentences, at least 20 different ones; a tenth is set aside for validation and test.
-        labels: of each text, a string or a whole number, None for none; with them a classifier is trained as well.
-        minutes: about how long training may take on this machine.
-        out: where texts, recipe and run are kept; the first free one of ``runs/fit``, ``runs/fit-2``, ... when None.
-            Given again with the same texts, a training that was interrupted goes on.
-        **settings: laid over the recipe; a dot is written as two underscores, such as ``train__epochs=3``.
-
-    Returns:
-        the trained model; the report is in ``out/run/report.html``.
-
-    Raises:
-        TextVAEError: what is wrong, in one sentence.
-    """
-    import json
-
-    from textvae.arguments import checked_minutes
-    from textvae.disk import write_text
-    from textvae.errors import DataError
-    from textvae.models import TextVAE
-    from textvae.pipeline.new import new_recipe, require_free, require_texts
-    from textvae.pipeline.ownership import require_ours
-    from textvae.pipeline.stages import STAGES
-    from textvae.text.given import checked_labels, checked_texts
-    from textvae.text.normalize import normalize
-
-    minutes = checked_minutes(minutes)
-    texts = checked_texts(texts, "text")
-    labels = None if labels is None else checked_labels(labels, len(texts))
-    require_texts(len({normalize(text) for text in texts} - {""}), "fit")
-    rows = [{"text": text} for text in texts]
-    if labels is not None:
-        rows = [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]  # type: ignore[dict-item]
-    folder = _fit_folder(None if out is None else Path(out))
-    file, recipe = folder / "texts.jsonl", folder / "fit.toml"
-    # Before any work: nothing of somebody else's may be where our files go.
-    require_free(recipe, force=True)
-    require_free(folder / "fit_corpus.toml", force=True)
-    require_ours(folder / "run", STAGES, ())
-    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    if not _holds(file, content):
-        if os.path.lexists(file):
-            raise DataError(
-                f"{file} holds other texts, which fit does not write over; choose another out, or remove that folder."
-            )
-        write_text(file, content)
-    # Once made, the recipe stays: measured anew, the machine would be given other epochs, and what is trained be lost.
-    if not _made_for(recipe, minutes):
-        recipe, _ = new_recipe(file, name="fit", minutes=minutes, out=folder, force=True)
-        write_text(recipe, recipe.read_text(encoding="utf-8") + _minutes_comment(minutes))
-    # The pictures and tables of the other stages cost little beside training.
-    run(recipe, folder / "run", {name.replace("__", "."): value for name, value in settings.items()})
-    return TextVAE.from_pretrained(folder / "run" / "train" / "model")
-
-
-def _fit_folder(out: Path | None) -> Path:
-    """The folder of a fit: the one that was asked for, or a free one."""
-    from textvae.disk import claim, new_folder
-    from textvae.errors import ConfigError, DataError
-
-    if out is not None:
-        claim(out, "fit", (), error=DataError)
-        return out
-    number = 1
-    while True:
-        folder = Path("runs") / ("fit" if number == 1 else f"fit-{number}")
-        number += 1
-        if os.path.lexists(folder):
-            continue
-        try:
-            new_folder(folder, "fit")
-        except ConfigError:
-            continue  # another process took it in this moment
-        return folder
-
-
-def _holds(file: Path, content: str) -> bool:
-    return file.is_file() and not file.is_symlink() and file.read_bytes() == content.encode()
-
-
-def _minutes_comment(minutes: float) -> str:
-    return f"# For {minutes:g} minutes.\n"
-
-
-def _made_for(recipe: Path, minutes: float) -> bool:
-    """Whether a recipe is one that `fit` made for so many minutes."""
-    if recipe.is_symlink() or not recipe.is_file():
-        return False
-    return recipe.read_bytes().endswith(_minutes_comment(minutes).encode())
