@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from textvae.arguments import MAX_SEED
-from textvae.disk import read_json
 from textvae.errors import ConfigError, DataError, ModelError
-from textvae.pipeline.locate import find_model, run_of_model
-from textvae.pipeline.manifest import as_json, damage, read_manifest
-from textvae.pipeline.ownership import RECIPE_FILE
+from textvae.pipeline.manifest import as_json
+from textvae.pipeline.run_folder import (
+    find_model,
+    model_of,
+    progress_lines,
+    require_undamaged,
+    run_of_model,
+    split_file,
+    table_of,
+)
 from textvae.pipeline.runner import say
-
-
-def load(run: str | Path, stage: str = "train") -> Any:
-    """The model of a run, on the device that this machine has."""
-    from textvae.models import load_model
-    from textvae.pipeline.stages.evaluate import best_device
-
-    return load_model(find_model(run, stage)).to(best_device())
 
 
 def decoding_of(
@@ -83,11 +81,10 @@ def evaluate_run(
 
     from textvae.config import parse
     from textvae.evaluation import EvaluateConfig, evaluate
-    from textvae.pipeline.stages.evaluate import split_file, spoken
     from textvae.text.tokenized import TokenizedCorpus
 
-    model = load(run)
-    table = _table(run, "evaluate")
+    model = model_of(run)
+    table = table_of(run, "evaluate")
     table.pop("split", None)
     if samples is not None:
         table["iw_samples"] = samples
@@ -95,7 +92,7 @@ def evaluate_run(
         table["ais"] = {}
     home = run_of_model(find_model(run))
     if home is not None:
-        _require_undamaged(home / "tokenize")
+        require_undamaged(home / "tokenize")
     with tempfile.TemporaryDirectory() as scratch:
         if file is not None:
             path, split = _tokenize_file(model, file, Path(scratch)), str(file)
@@ -113,21 +110,9 @@ def evaluate_run(
             config,
             seed=seed,
             training_corpus=None if home is None else TokenizedCorpus(home / "tokenize" / "train.arrow"),
-            progress=spoken(say, every=5.0),
+            progress=progress_lines(say, every=5.0),
         )
         return {**as_json(dict(measured)), "split": split}
-
-
-def _require_undamaged(tokenized: Path) -> None:
-    """Refuse tokenized sentences that are not as they were written: Arrow would believe whatever sizes they claim.
-
-    Raises:
-        ModelError: and says which file.
-    """
-    manifest = read_manifest(tokenized)
-    harm = "its manifest cannot be read" if manifest is None else damage(tokenized, manifest)
-    if harm is not None:
-        raise ModelError(f"{tokenized} is damaged: {harm}; run the recipe again with `textvae run`.")
 
 
 def _tokenize_file(model: Any, file: Path, folder: Path) -> Path:
@@ -141,17 +126,6 @@ def _tokenize_file(model: Any, file: Path, folder: Path) -> Path:
     tokenizer = model.require_tokenizer()
     write_tokenized(path, examples, tokenizer, max_tokens=model.max_tokens, overlong="truncate", label_names=None)
     return path
-
-
-def _table(run: str | Path, stage: str) -> dict[str, Any]:
-    """A stage's settings of the run, as its recipe has them."""
-    home = run_of_model(find_model(run))
-    if home is None:
-        return {}
-    try:
-        return dict(read_json(home / RECIPE_FILE).get(stage, {}))
-    except (OSError, ValueError):
-        return {}
 
 
 def generate_run(
@@ -176,13 +150,13 @@ def generate_run(
     from textvae.tasks.generate import stream_sentences
     from textvae.tasks.sentences import labels_of
 
-    model = load(run)
+    model = model_of(run)
     if label is not None and not labels_of(model):
         # Where there is none either, the task says what is missing.
         with contextlib.suppress(ModelError):
-            model = load(run, "classify")
+            model = model_of(run, "classify")
             say("the model of [train] has no labels; these are the sentences of [classify]'s.")
-    elif _table(run, "train").get("objective", {}).get("kind") == "unregularized":
+    elif table_of(run, "train").get("objective", {}).get("kind") == "unregularized":
         say(
             "the objective unregularized leaves codes wherever they are, and those of the prior are none that the "
             "decoder knows; draw sentences by --start TEXT."
@@ -227,7 +201,7 @@ def walk_run(
     """
     from textvae.tasks.markov_chain import stream_chain
 
-    model = load(run)
+    model = model_of(run)
     # What is wrong with one of them is said before the first walks.
     chains = [
         stream_chain(model, text, count, neighbors=neighbors, decoding=decoding, seed=(seed + number) % (MAX_SEED + 1))
@@ -244,7 +218,7 @@ def reconstruct_run(run: str | Path, texts: Sequence[str], *, decoding: Any, see
     """Sentences through z and back."""
     from textvae.tasks.reconstruct import reconstruct
 
-    return [asdict(made) for made in reconstruct(load(run), list(texts), decoding=decoding, seed=seed)]
+    return [asdict(made) for made in reconstruct(model_of(run), list(texts), decoding=decoding, seed=seed)]
 
 
 def interpolate_run(
@@ -260,7 +234,7 @@ def interpolate_run(
     if len(texts) != 2:
         raise DataError(f"interpolate got {len(texts)} sentence(s), expected two: the first and the last of the path.")
     start, end = texts
-    path = interpolate(load(run), start, end, steps=steps, kind=kind, decoding=decoding, seed=seed)  # type: ignore[arg-type]
+    path = interpolate(model_of(run), start, end, steps=steps, kind=kind, decoding=decoding, seed=seed)  # type: ignore[arg-type]
     return as_json(asdict(path))
 
 
@@ -268,9 +242,9 @@ def impute_run(run: str | Path, texts: Sequence[str], *, answers: int, seed: int
     """Ranked answers for the blanks of each text."""
     from textvae.tasks.impute import impute
 
-    settings = _table(run, "impute")
+    settings = table_of(run, "impute")
     search = {name: settings[name] for name in ("rounds", "width", "expand") if name in settings}
-    return as_json([asdict(one) for one in impute(load(run), list(texts), answers=answers, seed=seed, **search)])
+    return as_json([asdict(one) for one in impute(model_of(run), list(texts), answers=answers, seed=seed, **search)])
 
 
 def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -279,9 +253,9 @@ def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
     from textvae.tasks.classify import classify
 
     # A classifier's own folder will do; of a run, it is the classify stage's.
-    model = load(run) if (Path(run) / "config.json").exists() else None
+    model = model_of(run) if (Path(run) / "config.json").exists() else None
     if not isinstance(model, SemiSupervisedTextVAE):
-        model = load(run, "classify")
+        model = model_of(run, "classify")
     found = [asdict(one) for one in classify(model, list(texts))]
     for one in found:
         one["probabilities"] = dict(sorted(one["probabilities"].items(), key=lambda pair: -pair[1]))

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-from textvae.disk import MISSING, at_home, is_folder, problem_of_file, shown_path
-from textvae.errors import ConfigError, ModelError
+from textvae.disk import MISSING, at_home, problem_of_file, shown_path
+from textvae.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -75,50 +75,3 @@ def find_card(name: str, recipe_folder: Path) -> Path:
             f"there is no corpus card '{shown_path(name)}' beside the recipe nor among those installed; {hint}"
         )
     return found.resolve()
-
-
-def find_model(run: str | Path, stage: str = "train") -> Path:
-    """The model folder of a finished run, or the model folder itself (or a name on the Hugging Face hub).
-
-    Args:
-        run: what the user named.
-        stage: which stage's model, when it is a run.
-
-    Raises:
-        ModelError: the run has not got that far, or the folder is neither.
-    """
-    folder = at_home(run)
-    shown = shown_path(run)
-    if stage == "train" and problem_of_file(folder / "config.json") is None:
-        return folder
-    if is_folder(folder / stage / "model"):
-        return folder / stage / "model"
-    beside = run_of_model(folder)
-    if stage != "train" and beside is not None and is_folder(beside / stage / "model"):
-        return beside / stage / "model"
-    if stage != "train":
-        raise ModelError(
-            f"{shown} has no finished {stage} stage; add a [{stage}] table to its recipe and run it with `textvae run`."
-        )
-    missing = not is_folder(folder) and problem_of_file(folder)
-    if missing == MISSING and str(run).count("/") == 1 and not str(run).startswith((".", "/", "~", "runs/")):
-        return folder
-    if not is_folder(folder):
-        raise ModelError(
-            f"{shown} {missing or 'is a file, not a folder'}; name a finished run such as runs/NAME, or a model folder."
-        )
-    if is_folder(folder / "train.partial"):
-        raise ModelError(f"{shown} has no finished train stage yet; finish it with `textvae run`.")
-    raise ModelError(f"{shown} holds no model; name a finished run such as runs/NAME, or its runs/NAME/train/model.")
-
-
-def run_of_model(folder: Path) -> Path | None:
-    """The run folder that a model folder, or the run folder itself, belongs to; None for a model elsewhere."""
-    try:
-        beside = folder.resolve().parent.parent
-    except (OSError, ValueError, RuntimeError):  # a path that is none, or links in a circle
-        return None
-    for candidate in (folder, beside):
-        if problem_of_file(candidate / "tokenize" / "manifest.json") is None:
-            return candidate
-    return None

@@ -33,10 +33,8 @@ from textvae.disk import (
 )
 from textvae.errors import ConfigError
 from textvae.pipeline.manifest import BEGUN, MANIFEST, damage, read_manifest
+from textvae.pipeline.run_folder import PAGE_FILE, RECIPE_FILE, REPORT_FILE
 from textvae.pipeline.stage import DETAILS, RESULTS, Stage
-
-RECIPE_FILE, REPORT_FILE, PAGE_FILE = "recipe.json", "report.json", "report.html"
-"""In the run folder: the recipe as it was run, for commands that use the run afterwards; the report, and its page."""
 
 
 def partial_of(place: Path) -> Path:

@@ -16,9 +16,6 @@ from textvae.pipeline.duration import duration
 from textvae.pipeline.manifest import Manifest, as_json, describe_files, read_manifest
 from textvae.pipeline.ownership import (
     BEGUN,
-    PAGE_FILE,
-    RECIPE_FILE,
-    REPORT_FILE,
     begin_output,
     claim_run,
     is_output,
@@ -34,6 +31,7 @@ from textvae.pipeline.ownership import (
 from textvae.pipeline.plan import Step, begun, make_plan
 from textvae.pipeline.processes import Team
 from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.run_folder import PAGE_FILE, RECIPE_FILE, REPORT_FILE
 from textvae.pipeline.sources import Planned
 from textvae.pipeline.stage import RESULTS, Stage, Work
 from textvae.printable import printable

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from textvae.pipeline.fingerprint import canonical
-from textvae.pipeline.locate import find_model
 from textvae.pipeline.manifest import describe_files, read_manifest
+from textvae.pipeline.run_folder import find_model
 
 SOURCE = "start_from"
 """Under what name its fingerprint stands among a manifest's inputs."""

@@ -15,10 +15,11 @@ from textvae import __version__
 from textvae.disk import read_json
 from textvae.pipeline.duration import duration
 from textvae.pipeline.manifest import Manifest, as_json, read_manifest
-from textvae.pipeline.ownership import PAGE_FILE, REPORT_FILE, write_own
+from textvae.pipeline.ownership import write_own
 from textvae.pipeline.recipe import STAGE_NAMES, Recipe
 from textvae.pipeline.report import plots
 from textvae.pipeline.report.metrics import metric_rows
+from textvae.pipeline.run_folder import PAGE_FILE, REPORT_FILE
 from textvae.pipeline.stage import DETAILS
 from textvae.printable import printable
 

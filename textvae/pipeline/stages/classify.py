@@ -10,8 +10,9 @@ from textvae.disk import write_json
 from textvae.errors import ConfigError
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.run_folder import best_device, split_file
 from textvae.pipeline.stage import DETAILS, Stage, Work
-from textvae.pipeline.stages.evaluate import SHOWN, best_device, split_file
+from textvae.pipeline.stages.evaluate import SHOWN
 from textvae.pipeline.stages.train import model_card
 
 

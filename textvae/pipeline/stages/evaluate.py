@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from textvae.disk import write_json
-from textvae.errors import ConfigError
 from textvae.pipeline.manifest import as_json
+from textvae.pipeline.run_folder import open_model, progress_lines, split_file
 from textvae.pipeline.stage import DETAILS, Stage, Work
 
 BY_SENTENCE = "by_sentence.arrow"
@@ -45,15 +43,14 @@ class EvaluateStage(Stage):
         from pyarrow import feather
 
         from textvae.evaluation import evaluate
-        from textvae.models import load_model
         from textvae.text.tokenized import TokenizedCorpus
 
-        model = load_model(work.inputs["train"] / "model").to(best_device())
+        model = open_model(work.inputs["train"] / "model")
         split = split_file(work.inputs["tokenize"], work.config.split)
         corpus = TokenizedCorpus(split)
         training = TokenizedCorpus(work.inputs["tokenize"] / "train.arrow")
         measured = evaluate(
-            model, corpus, work.config, seed=work.seed, training_corpus=training, progress=spoken(work.say)
+            model, corpus, work.config, seed=work.seed, training_corpus=training, progress=progress_lines(work.say)
         )
         details: dict[str, Any] = {"curve": measured.curve}
         if measured.rate_distortion:
@@ -92,45 +89,6 @@ def samples_by_label(model: Any, decoding: Any, seed: int) -> dict[str, Any]:
 def spread_out(items: Sequence[Any], count: int = SHOWN) -> list[Any]:
     """At most `count` of some items, evenly spread over them."""
     return [items[i * len(items) // count] for i in range(count)] if len(items) > count else list(items)
-
-
-def spoken(say: Callable[[str], None], every: float = 10.0) -> Callable[[str, int, int], None]:
-    """An evaluation's progress as a line every few seconds."""
-    last = time.monotonic()
-
-    def tell(what: str, done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > every:
-            last = time.monotonic()
-            say(f"  {what}: {done:,} of {total:,} sentences")
-
-    return tell
-
-
-def split_file(tokenized: Path, split: str) -> Path:
-    """The file of a split; of the validation sentences where there is no test split.
-
-    Raises:
-        ConfigError: the corpus has no such split.
-    """
-    path = tokenized / f"{split}.arrow"
-    if not path.exists() and split == "test":
-        path = tokenized / "valid.arrow"
-    if not path.exists():
-        there = ", ".join(sorted(found.stem for found in tokenized.glob("*.arrow"))) or "none"
-        raise ConfigError(f"there is no split '{split}'; the corpus has {there}.")
-    return path
-
-
-def best_device() -> Any:
-    """The accelerator of this machine, as training chooses it; else the CPU."""
-    import os
-
-    import torch
-
-    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes") or not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def latent_plane(

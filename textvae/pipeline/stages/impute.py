@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from textvae.config import MAX_BEAM, MAX_PARTS, Config
 from textvae.disk import write_json
 from textvae.pipeline.manifest import as_json
+from textvae.pipeline.run_folder import open_model, split_file
 from textvae.pipeline.stage import DETAILS, Stage, Work
-from textvae.pipeline.stages.evaluate import best_device, split_file
 from textvae.pipeline.stages.interpolate import require_latent_model
 
 
@@ -62,12 +62,11 @@ class ImputeStage(Stage):
         require_latent_model(settings["train"].model, self.name, without_latent=True)
 
     def run(self, work: Work) -> dict[str, Any]:
-        from textvae.models import load_model
         from textvae.tasks.impute import impute, impute_accuracy
         from textvae.text.tokenized import TokenizedCorpus
 
         config = work.config
-        model = load_model(work.inputs["train"] / "model").to(best_device())
+        model = open_model(work.inputs["train"] / "model")
         source = work.inputs["tokenize"]
         search = {"rounds": config.rounds, "width": config.width, "expand": config.expand}
         measured = impute_accuracy(

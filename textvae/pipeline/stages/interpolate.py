@@ -14,8 +14,8 @@ from textvae.config import MAX_PARTS, MAX_PATH, Config
 from textvae.disk import write_json
 from textvae.errors import ConfigError
 from textvae.pipeline.manifest import as_json
+from textvae.pipeline.run_folder import open_model, split_file
 from textvae.pipeline.stage import DETAILS, Stage, Work
-from textvae.pipeline.stages.evaluate import best_device, split_file
 
 
 class _InterpolateSettings(Config):
@@ -71,11 +71,10 @@ class InterpolateStage(Stage):
             )
 
     def run(self, work: Work) -> dict[str, Any]:
-        from textvae.models import load_model
         from textvae.tasks.interpolate import interpolate
         from textvae.text.tokenized import TokenizedCorpus
 
-        model = load_model(work.inputs["train"] / "model").to(best_device())
+        model = open_model(work.inputs["train"] / "model")
         corpus = TokenizedCorpus(split_file(work.inputs["tokenize"], work.config.split))
         pairs = list(work.config.pairs)[: work.config.count]
         rng = np.random.default_rng(work.seed)

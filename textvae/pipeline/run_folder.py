@@ -1,0 +1,152 @@
+"""What a run's folder holds and how it is opened: its model on this machine's device, its splits, its recipe's tables.
+
+Stages and commands share it. Nothing here imports torch before it is asked for a model or a device.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textvae.disk import MISSING, at_home, is_folder, problem_of_file, read_json, shown_path
+from textvae.errors import ConfigError, ModelError
+from textvae.pipeline.manifest import damage, read_manifest
+
+if TYPE_CHECKING:
+    import torch
+
+    from textvae.models import TextModel
+
+RECIPE_FILE, REPORT_FILE, PAGE_FILE = "recipe.json", "report.json", "report.html"
+"""In a run's folder, beside a folder for each stage: the recipe with its settings, as it was run last; its numbers; and
+the page."""
+
+
+def model_of(run: str | Path, stage: str = "train") -> TextModel:
+    """The model of a run, on the device of this machine.
+
+    Args:
+        run: a finished run, a model folder, or a name on the Hugging Face hub.
+        stage: which stage's model, when it is a run.
+
+    Raises:
+        ModelError: there is none.
+    """
+    return open_model(find_model(run, stage))
+
+
+def open_model(folder: Path) -> TextModel:
+    """The model of a model folder, on the device of this machine."""
+    from textvae.models import load_model
+
+    return load_model(folder).to(best_device())
+
+
+def best_device() -> torch.device:
+    """The accelerator of this machine, as training chooses it; else the CPU."""
+    import torch
+
+    if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes") or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def split_file(tokenized: Path, split: str) -> Path:
+    """The file of a split; of the validation sentences where there is no test split.
+
+    Raises:
+        ConfigError: the corpus has no such split.
+    """
+    path = tokenized / f"{split}.arrow"
+    if not path.exists() and split == "test":
+        path = tokenized / "valid.arrow"
+    if not path.exists():
+        there = ", ".join(sorted(found.stem for found in tokenized.glob("*.arrow"))) or "none"
+        raise ConfigError(f"there is no split '{split}'; the corpus has {there}.")
+    return path
+
+
+def progress_lines(say: Callable[[str], None], every: float = 10.0) -> Callable[[str, int, int], None]:
+    """The progress of an evaluation: a line every few seconds."""
+    last = time.monotonic()
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > every:
+            last = time.monotonic()
+            say(f"  {what}: {done:,} of {total:,} sentences")
+
+    return tell
+
+
+def table_of(run: str | Path, stage: str) -> dict[str, Any]:
+    """A stage's settings of the run, as its recipe has them."""
+    home = run_of_model(find_model(run))
+    if home is None:
+        return {}
+    try:
+        return dict(read_json(home / RECIPE_FILE).get(stage, {}))
+    except (OSError, ValueError):
+        return {}
+
+
+def require_undamaged(tokenized: Path) -> None:
+    """Refuse tokenized sentences that are not as they were written: Arrow would believe whatever sizes they claim.
+
+    Raises:
+        ModelError: and says which file.
+    """
+    manifest = read_manifest(tokenized)
+    harm = "its manifest cannot be read" if manifest is None else damage(tokenized, manifest)
+    if harm is not None:
+        raise ModelError(f"{tokenized} is damaged: {harm}; run the recipe again with `textvae run`.")
+
+
+def find_model(run: str | Path, stage: str = "train") -> Path:
+    """The model folder of a finished run, or the model folder itself (or a name on the Hugging Face hub).
+
+    Args:
+        run: what the user named.
+        stage: which stage's model, when it is a run.
+
+    Raises:
+        ModelError: the run has not got that far, or the folder is neither.
+    """
+    folder = at_home(run)
+    shown = shown_path(run)
+    if stage == "train" and problem_of_file(folder / "config.json") is None:
+        return folder
+    if is_folder(folder / stage / "model"):
+        return folder / stage / "model"
+    beside = run_of_model(folder)
+    if stage != "train" and beside is not None and is_folder(beside / stage / "model"):
+        return beside / stage / "model"
+    if stage != "train":
+        raise ModelError(
+            f"{shown} has no finished {stage} stage; add a [{stage}] table to its recipe and run it with `textvae run`."
+        )
+    missing = not is_folder(folder) and problem_of_file(folder)
+    if missing == MISSING and str(run).count("/") == 1 and not str(run).startswith((".", "/", "~", "runs/")):
+        return folder
+    if not is_folder(folder):
+        raise ModelError(
+            f"{shown} {missing or 'is a file, not a folder'}; name a finished run such as runs/NAME, or a model folder."
+        )
+    if is_folder(folder / "train.partial"):
+        raise ModelError(f"{shown} has no finished train stage yet; finish it with `textvae run`.")
+    raise ModelError(f"{shown} holds no model; name a finished run such as runs/NAME, or its runs/NAME/train/model.")
+
+
+def run_of_model(folder: Path) -> Path | None:
+    """The run folder that a model folder, or the run folder itself, belongs to; None for a model elsewhere."""
+    try:
+        beside = folder.resolve().parent.parent
+    except (OSError, ValueError, RuntimeError):  # a path that is none, or links in a circle
+        return None
+    for candidate in (folder, beside):
+        if problem_of_file(candidate / "tokenize" / "manifest.json") is None:
+            return candidate
+    return None
