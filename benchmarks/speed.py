@@ -27,7 +27,7 @@ from textvae.encoders import LSTMEncoderConfig, TransformerEncoderConfig
 from textvae.evaluation import likelihood
 from textvae.generation import BeamConfig, GreedyConfig, SamplingConfig, generate
 from textvae.layers import matrix_product
-from textvae.models import TextVAE, TextVAEConfig, to_device
+from textvae.models import TextVAE, TextVAEConfig
 from textvae.objectives import ELBOConfig
 from textvae.text.batching import BatchPlan, sequential_batches
 from textvae.text.corpora.card import load_card
@@ -125,10 +125,7 @@ def rows_of(name: str, corpus: TokenizedCorpus, vocab_size: int, device: str, se
     print(f"matrix product: {flops / 1e9:,.0f} GFLOP/s")
     objective = ELBOConfig().build(steps_per_epoch=1, total_steps=1)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
-    batches = [
-        to_device(corpus.batch(i), torch.device(device))
-        for i in BatchPlan(corpus.lengths, 2048, None, seed).epoch(0)[:12]
-    ]
+    batches = [corpus.batch(i).to(device) for i in BatchPlan(corpus.lengths, 2048, None, seed).epoch(0)[:12]]
     tokens = int(sum((b.lengths_B - 1).sum() for b in batches))
 
     def train_steps() -> None:

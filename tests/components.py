@@ -8,7 +8,7 @@ import torch
 
 from textvae.decoders import DecoderConfig, GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import EncoderConfig, GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
-from textvae.models.support import has_density, is_extended, require_codes, require_density, require_floor, support_of
+from textvae.models.support import require_codes, require_density, require_floor
 from textvae.objectives import (
     ELBOConfig,
     InfoVAEConfig,
@@ -109,11 +109,11 @@ IMPLICIT = {"von_mises_fisher-learned", "power_spherical-learned"} | {
 }
 """Posteriors whose sample is no smooth function of noise and parameters (a sampler that rejects, and gradients that are
 implicit): finite differences under common noise measure something else. Their own tests hold the quantile instead."""
-EXTENDED = {name for name in POSTERIORS if is_extended(POSTERIORS[name])}
+EXTENDED = {name for name in POSTERIORS if POSTERIORS[name].extended}
 """Posteriors that move what `forward` gives, and whose densities carry auxiliary variables: a code alone has none, and
 `forward` knows nothing of how it moves. Their own theorems are in tests/theorems/test_hamiltonian.py."""
 
-WITHOUT_DENSITY = {name for name, config in POSTERIORS.items() if not has_density(config)}
+WITHOUT_DENSITY = {name for name, config in POSTERIORS.items() if not config.has_density}
 """Posteriors with samples and no density: what is said of log q, of a KL or of the ELBO cannot be said of them."""
 
 PRIORS: dict[str, PriorConfig] = {
@@ -137,7 +137,7 @@ def fit(posterior: PosteriorConfig, prior: PriorConfig) -> bool:
         require_floor(posterior, prior)
     except ValueError:
         return False
-    return support_of(posterior) == support_of(prior)
+    return posterior.support == prior.support
 
 
 PAIRS = [(q, p) for q in POSTERIORS for p in PRIORS if fit(POSTERIORS[q], PRIORS[p])]
@@ -147,12 +147,12 @@ prior is made of it, the same for every batch, and no floor under a KL to anothe
 
 def prior_beside(posterior: str) -> str:
     """The plain prior of a posterior's space."""
-    return "hyperspherical_uniform" if support_of(POSTERIORS[posterior]) == "sphere" else "standard_normal"
+    return "hyperspherical_uniform" if POSTERIORS[posterior].support == "sphere" else "standard_normal"
 
 
 def posterior_beside(prior: str) -> str:
     """The plain posterior of a prior's space."""
-    return "von_mises_fisher-learned" if support_of(PRIORS[prior]) == "sphere" else "gaussian"
+    return "von_mises_fisher-learned" if PRIORS[prior].support == "sphere" else "gaussian"
 
 
 def objective_beside(posterior: str) -> ObjectiveConfig:

@@ -1,4 +1,4 @@
-"""The few data types every part of textvae speaks. No logic lives here.
+"""The few data types every part of textvae speaks: they know how to move, choose and repeat their rows, and no more.
 
 Shape letters, used as suffixes of tensor names throughout the package:
 
@@ -19,8 +19,12 @@ U      units of a latent group (U = B in a plain VAE)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, TypeVar
 
+import numpy as np
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -29,6 +33,23 @@ PAD_ID, BOS_ID, EOS_ID, UNK_ID = 0, 1, 2, 3
 
 NO_LABEL = -1
 """`Batch.label_B` of a sentence without a label."""
+
+Support = Literal["euclidean", "sphere"]
+EUCLIDEAN: Support = "euclidean"
+SPHERE: Support = "sphere"
+"""Where codes live: in all of R^D, or on the unit sphere in it."""
+
+RowIndex = Tensor | np.ndarray | slice
+"""What chooses rows: their numbers, one truth value for each, or a slice."""
+
+Rows = TypeVar("Rows", "Batch", "Context")
+
+
+def _each(rows: Rows, change: Callable[[Tensor], Tensor]) -> Rows:
+    """The same data type with a change made to each tensor it has."""
+    found = {item.name: getattr(rows, item.name) for item in fields(rows)}
+    changed: dict[str, Any] = {name: change(value) for name, value in found.items() if value is not None}
+    return replace(rows, **changed)
 
 
 @dataclass(frozen=True)
@@ -52,13 +73,42 @@ class Batch:
     unit_B: Tensor | None = None
     vector_BH: Tensor | None = None
 
+    def __len__(self) -> int:
+        return len(self.lengths_B)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same sentences with their tensors on a device."""
+        return _each(self, lambda x: x.to(device, non_blocking=True))
+
+    def rows(self, index: RowIndex) -> Batch:
+        """Some of the sentences, in the order of `index`; one may be named several times. Padding stays as wide.
+
+        >>> batch = Batch(torch.tensor([[1, 5, 2], [1, 6, 2]]), torch.tensor([3, 3]), label_B=torch.tensor([0, 1]))
+        >>> batch.rows(torch.tensor([1])).label_B.tolist()
+        [1]
+        """
+        return _each(self, lambda x: x[index])
+
+    def repeat(self, times: int) -> Batch:
+        """All sentences, and all of them again, so many times.
+
+        >>> batch = Batch(torch.tensor([[1, 5, 2], [1, 6, 2]]), torch.tensor([3, 3]))
+        >>> batch.repeat(2).tokens_BT[:, 1].tolist()
+        [5, 6, 5, 6]
+        """
+        return _each(self, lambda x: x.repeat(times, *[1] * (x.dim() - 1)))
+
+    def unlabelled(self) -> Batch:
+        """The same sentences with their labels hidden."""
+        return replace(self, label_B=None)
+
 
 @dataclass(frozen=True)
 class Context:
     """What a posterior, a prior or a decoder is conditioned on besides its main input.
 
     Attributes:
-        label_B: class of each row, int64.
+        label_B: class of each row, int64; [S, B] where it differs by sample.
         vector_BH: any other condition.
         example_id_B: which training example a row is (memories need it).
     """
@@ -66,6 +116,24 @@ class Context:
     label_B: Tensor | None = None
     vector_BH: Tensor | None = None
     example_id_B: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Context:
+        """The same conditions with their tensors on a device."""
+        return _each(self, lambda x: x.to(device, non_blocking=True))
+
+    def rows(self, index: RowIndex) -> Context:
+        """The conditions of some of the rows, in the order of `index`; one may be named several times.
+
+        >>> Context(label_B=torch.tensor([[0, 1, 2], [2, 1, 0]])).rows(torch.tensor([2, 0])).label_B.tolist()
+        [[2, 0], [0, 2]]
+        """
+        vector_BH = None if self.vector_BH is None else self.vector_BH[index]
+        by_row = _each(replace(self, vector_BH=None), lambda x: x[..., index])
+        return replace(by_row, vector_BH=vector_BH)
+
+    def repeat(self, times: int) -> Context:
+        """The conditions of all rows, and of all of them again, so many times; labels by row only."""
+        return _each(self, lambda x: x.repeat(times, *[1] * (x.dim() - 1)))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from textvae.decoders import DecoderConfig, LSTMDecoderConfig, TransformerDecode
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.evaluation import likelihood
-from textvae.models import TextVAE, TextVAEConfig, load_model, to_device
+from textvae.models import TextVAE, TextVAEConfig, load_model
 from textvae.objectives import ELBOConfig
 from textvae.priors import ConditionalPriorConfig
 from textvae.tasks import generate_sentences, impute, interpolate, reconstruct
@@ -172,7 +172,7 @@ def test_codes_of_sentences_need_no_vector() -> None:
 def test_vectors_go_with_their_batch() -> None:
     batch = with_vectors()
     assert batch.vector_BH is not None
-    assert torch.equal(to_device(batch, torch.device("cpu")).vector_BH, batch.vector_BH)  # type: ignore[arg-type]
+    assert torch.equal(batch.to("cpu").vector_BH, batch.vector_BH)  # type: ignore[arg-type]
     double = replace(batch, vector_BH=batch.vector_BH.double())
     assert built().prior_of(double).batch_shape == (5,)
     with pytest.raises(DataError, match="2 vectors for 1 sentences"):

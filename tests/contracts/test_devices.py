@@ -24,7 +24,7 @@ from tests.host_tensors import HostTensors
 from tests.oracles.corpus import ListCorpus
 from textvae.evaluation import information, likelihood
 from textvae.generation import BeamConfig, GreedyConfig, SamplingConfig, generate
-from textvae.models import TextVAEConfig, to_device
+from textvae.models import TextVAEConfig
 
 LABELS = ("a", "b", "c")
 PLAIN = ("gaussian", "standard_normal")
@@ -85,7 +85,7 @@ def test_a_model_is_trained_measured_and_read_where_it_is(
     objective = objective_beside(posterior).build(steps_per_epoch=1, total_steps=1)
     corpus = ListCorpus([[4, 5, 6], [7], [8, 9, 10, 4], [5, 5]])
     trapped: Any = HostTensors() if where == "trap" else nullcontext()
-    batch = to_device(random_batch(labels=3), device)
+    batch = random_batch(labels=3).to(device)
     with trapped:
         loss = objective(model.terms(batch, 2), 0).loss_B.mean()
         loss.backward()

@@ -17,7 +17,6 @@ from tests.components import (
     scramble,
 )
 from textvae.distributions import LatentDistribution
-from textvae.models.support import has_fixed_mean
 from textvae.models.text_vae import closed_form_kl, scored_group
 from textvae.objectives import kl_by_sentence
 from textvae.types import LatentTerms
@@ -118,7 +117,7 @@ def test_only_a_posterior_that_says_so_has_the_same_mean_for_every_sentence(name
         mean = q.mean
     except NotImplementedError:
         return
-    assert has_fixed_mean(POSTERIORS[name]) == bool((mean == mean[0]).all())
+    assert POSTERIORS[name].fixed_mean == bool((mean == mean[0]).all())
 
 
 def assert_same_overlap(q: LatentDistribution, p: LatentDistribution, samples: int = 20_000) -> None:

@@ -19,7 +19,6 @@ from textvae.evaluation import EvaluateConfig, evaluate
 from textvae.evaluation.information import active_units_of_sums
 from textvae.generation import SamplingConfig
 from textvae.models import ModelConfig, SemiSupervisedConfig, TextVAEConfig
-from textvae.models.support import support_of
 from textvae.objectives import ELBOConfig
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stages import STAGES
@@ -32,7 +31,7 @@ from textvae.training.step import sums_of_means
 from textvae.types import Context
 
 KINDS = {"von_mises_fisher": VonMisesFisherPosteriorConfig, "power_spherical": PowerSphericalPosteriorConfig}
-MISFITS = [(q, p) for q in POSTERIORS for p in PRIORS if support_of(POSTERIORS[q]) != support_of(PRIORS[p])]
+MISFITS = [(q, p) for q in POSTERIORS for p in PRIORS if POSTERIORS[q].support != PRIORS[p].support]
 SPHERE: dict[str, Any] = {"prior": HypersphericalUniformPriorConfig(), "encoder": LSTMEncoderConfig(**SMALL)}
 SIZES = {"vocab_size": 11, "max_tokens": 9}
 
@@ -46,7 +45,7 @@ def test_parts_in_different_spaces_are_refused_with_the_cure(model: str, posteri
         "posterior": POSTERIORS[posterior].model_dump(),
         "prior": PRIORS[prior].model_dump(),
     }
-    cure = "standard_normal" if support_of(POSTERIORS[posterior]) == "euclidean" else "hyperspherical_uniform"
+    cure = "standard_normal" if POSTERIORS[posterior].support == "euclidean" else "hyperspherical_uniform"
     with pytest.raises(ConfigError, match=f"a {POSTERIORS[posterior].kind} posterior .*use .*{cure}"):
         parse(ModelConfig, written, "recipe")
 
@@ -93,7 +92,7 @@ def test_concentration_is_fixed_or_learned_from_the_sentence(kind: str) -> None:
     assert learned(torch.zeros(1, 6), Context(label_B=torch.tensor([1]))).concentration.item() == 1e6
 
 
-@pytest.mark.parametrize("name", [name for name in POSTERIORS if support_of(POSTERIORS[name]) == "sphere"])
+@pytest.mark.parametrize("name", [name for name in POSTERIORS if POSTERIORS[name].support == "sphere"])
 @pytest.mark.parametrize("decoder", ["lstm-both-2-layers", "transformer-prefix"])
 def test_a_model_on_the_sphere_trains_in_float32(name: str, decoder: str) -> None:
     """Thirty steps on one batch: every gradient is finite, the bound improves, the KL of a rate stays what it is."""

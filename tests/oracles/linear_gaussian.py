@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tests.oracles.oracle_model import OracleModel
 from textvae.distributions import DiagonalGaussian, LatentDistribution
 from textvae.types import BOS_ID, EOS_ID, Batch, Context, LatentGroup, LatentTerms
 
@@ -59,7 +60,7 @@ class LinearDecoder(nn.Module):
         return torch.stack([log_px_SB, torch.zeros_like(log_px_SB)], -1)
 
 
-class LinearGaussianModel(nn.Module):
+class LinearGaussianModel(OracleModel):
     """The model with a posterior of your choice.
 
     Args:
@@ -67,11 +68,8 @@ class LinearGaussianModel(nn.Module):
         posterior: x_BX -> q(z|x); by default the imperfect one whose ELBO is known.
     """
 
-    latent_dim = 2
-    tokenizer = None
-
     def __init__(self, x_NX: Tensor | None = None, posterior: nn.Module | None = None) -> None:
-        super().__init__()
+        super().__init__(vocab_size=5, max_tokens=1)
         if x_NX is None:
             x_NX = torch.tensor([X], dtype=torch.float64)
         self.x_NX = x_NX

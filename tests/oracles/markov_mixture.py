@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions.kl import register_kl
 
+from tests.oracles.oracle_model import OracleModel
 from textvae.decoders import Decoder
 from textvae.distributions import LatentDistribution
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Batch, Context, LatentGroup, LatentTerms
@@ -148,7 +149,7 @@ class MarkovMixtureDecoder(Decoder):
         return ChainState(state.z_ND[index_M], state.tokens_read)
 
 
-class MarkovMixtureModel(nn.Module):
+class MarkovMixtureModel(OracleModel):
     """The mixture behind the contract of a model.
 
     Args:
@@ -156,13 +157,8 @@ class MarkovMixtureModel(nn.Module):
             `wrong` is one.
     """
 
-    latent_dim = CHAINS
-    max_tokens = LENGTH
-    vocab_size = VOCAB_SIZE
-    tokenizer: Any = None
-
     def __init__(self, approximate: Callable[[Tensor], Tensor] | None = None) -> None:
-        super().__init__()
+        super().__init__(VOCAB_SIZE, LENGTH)
         self.decoder = MarkovMixtureDecoder()
         self.approximate = approximate
 

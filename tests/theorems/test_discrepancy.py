@@ -130,7 +130,7 @@ def test_every_prior_with_parameters_learns_from_the_discrepancy(name: str) -> N
     module = scramble(composed_prior(PRIORS[name], latent_dim=4), scale=0.3)
     labels, codes = torch.arange(8) % 3, torch.randn(8, 4)
     codes_and_ids = {"vector_BH": codes, "example_id_B": torch.arange(7).repeat(2)[:8]}
-    context = Context(label_B=labels, **(codes_and_ids if module.sees_codes else {}))
+    context = Context(label_B=labels, **(codes_and_ids if PRIORS[name].sees_codes else {}))
     prior = module.train()(context)
     if name == "hyperspherical_uniform":
         q: LatentDistribution = DiagonalGaussian(prior.sample((8,)), torch.full((8, 4), 1e-4))

@@ -28,7 +28,6 @@ from textvae.decoders import LSTMDecoderConfig
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError
 from textvae.models import SemiSupervisedConfig, TextVAE, TextVAEConfig
-from textvae.models.support import is_learned
 from textvae.objectives import IWAEConfig, ObjectiveConfig, SteinConfig
 from textvae.posteriors import MixturePosteriorConfig, PosteriorConfig
 from textvae.priors import PriorConfig
@@ -106,7 +105,7 @@ def test_an_objective_is_refused_or_every_part_of_the_posterior_learns(posterior
             assert gradient.abs().max() > 1e-6, (name, part)
 
 
-@pytest.mark.parametrize("prior", [name for name in PRIORS if is_learned(PRIORS[name])])
+@pytest.mark.parametrize("prior", [name for name in PRIORS if PRIORS[name].learned])
 def test_an_objective_is_refused_or_every_part_of_the_prior_learns(prior: str) -> None:
     config = model_config(POSTERIORS[posterior_beside(prior)], PRIORS[prior])
     objectives = accepted(config)

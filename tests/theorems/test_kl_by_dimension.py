@@ -12,13 +12,13 @@ from textvae.decoders import LSTMDecoderConfig
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError
 from textvae.models import SemiSupervisedConfig, TextVAEConfig
-from textvae.models.support import has_density, kl_has_dimensions
+from textvae.models.support import kl_has_dimensions
 from textvae.objectives import ELBOConfig, IWAEConfig, RateFreeBitsConfig
 from textvae.tasks.classify import ClassifyConfig, check_classifier
 from textvae.training import TrainConfig
 from textvae.training.guard import remedy
 
-SCORED = [pair for pair in PAIRS if has_density(POSTERIORS[pair[0]])]
+SCORED = [pair for pair in PAIRS if POSTERIORS[pair[0]].has_density]
 LABELS = ("a", "b", "c")
 
 

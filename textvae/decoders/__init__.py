@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from textvae.decoders.base import Decoder
+from textvae.decoders.base import Decoder, DecoderSettings
 from textvae.decoders.recurrent import GRUDecoderConfig, LSTMDecoderConfig, RecurrentDecoder
 from textvae.decoders.transformer import TransformerDecoder, TransformerDecoderConfig
 
@@ -16,6 +16,7 @@ DecoderConfig = Annotated[
 __all__ = [
     "Decoder",
     "DecoderConfig",
+    "DecoderSettings",
     "GRUDecoderConfig",
     "LSTMDecoderConfig",
     "RecurrentDecoder",

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from textvae.config import Component
 from textvae.layers import VocabularyProjection, drop_words
 from textvae.types import PAD_ID, Context
+
+
+class DecoderSettings(Component):
+    """The settings of a decoder, and what they tell of it before it is built."""
+
+    @property
+    @abstractmethod
+    def hides_words(self) -> bool:
+        """Whether some of the words that it reads are hidden in training (`word_dropout` above 0)."""
+
+    @abstractmethod
+    def build(self, *, vocab_size: int, latent_dim: int, num_labels: int = 0, max_tokens: int | None = None) -> Decoder:
+        """The decoder, with fresh parameters.
+
+        Args:
+            vocab_size: V.
+            latent_dim: D; 0 for a language model.
+            num_labels: C, where it is conditioned on a label; 0 where it is not.
+            max_tokens: longest sentence, EOS not counted.
+        """
 
 
 class Decoder(nn.Module):

@@ -9,13 +9,13 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import MAX_LAYERS, MAX_WIDTH, Component
-from textvae.decoders.base import Decoder, label_rows
+from textvae.config import MAX_LAYERS, MAX_WIDTH
+from textvae.decoders.base import Decoder, DecoderSettings, label_rows
 from textvae.layers import Cell, Linear, LockedDropout, RecurrentStack, VocabularyProjection
 from textvae.types import PAD_ID, Context
 
 
-class _RecurrentDecoderConfig(Component):
+class _RecurrentDecoderConfig(DecoderSettings):
     embedding_dim: int = Field(256, gt=0, le=MAX_WIDTH)
     hidden_dim: int = Field(256, gt=0, le=MAX_WIDTH)
     layers: int = Field(1, gt=0, le=MAX_LAYERS)
@@ -35,6 +35,10 @@ class _RecurrentDecoderConfig(Component):
         if self.tie_embeddings and self.word_dropout == 1:
             raise ValueError("an inputless decoder (word_dropout = 1) has no embedding to tie")
         return self
+
+    @property
+    def hides_words(self) -> bool:
+        return self.word_dropout > 0
 
     def build(
         self, *, vocab_size: int, latent_dim: int, num_labels: int = 0, max_tokens: int | None = None

@@ -10,13 +10,13 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import MAX_LAYERS, MAX_PARTS, MAX_WIDTH, Component
-from textvae.decoders.base import Decoder, label_rows
+from textvae.config import MAX_LAYERS, MAX_PARTS, MAX_WIDTH
+from textvae.decoders.base import Decoder, DecoderSettings, label_rows
 from textvae.layers import Cache, Linear, TransformerBlock, VocabularyProjection
 from textvae.types import PAD_ID, Context
 
 
-class TransformerDecoderConfig(Component):
+class TransformerDecoderConfig(DecoderSettings):
     """Settings of a transformer decoder."""
 
     kind: Literal["transformer"] = "transformer"
@@ -39,6 +39,10 @@ class TransformerDecoderConfig(Component):
                 "an inputless decoder (word_dropout = 1) has no embedding to tie; set tie_embeddings = false"
             )
         return self
+
+    @property
+    def hides_words(self) -> bool:
+        return self.word_dropout > 0
 
     def build(
         self, *, vocab_size: int, latent_dim: int, num_labels: int = 0, max_tokens: int | None = None

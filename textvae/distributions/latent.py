@@ -126,3 +126,8 @@ class LatentDistribution(Distribution):
         """
         ours, theirs = self.given(z), prior.given(z) if isinstance(prior, LatentDistribution) else None
         return None if ours is None or theirs is None else ours.kl_per_dim(theirs)
+
+
+def unit_variance(distribution: Distribution) -> float:
+    """What counts as a variance of 1 in a coordinate of a code; 1 for a distribution of torch's own."""
+    return distribution.unit_variance if isinstance(distribution, LatentDistribution) else 1.0

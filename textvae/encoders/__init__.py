@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from textvae.encoders.base import Encoder
+from textvae.encoders.base import Encoder, EncoderSettings
 from textvae.encoders.recurrent import GRUEncoderConfig, LSTMEncoderConfig, RecurrentEncoder
 from textvae.encoders.transformer import TransformerEncoder, TransformerEncoderConfig
 
@@ -16,6 +16,7 @@ EncoderConfig = Annotated[
 __all__ = [
     "Encoder",
     "EncoderConfig",
+    "EncoderSettings",
     "GRUEncoderConfig",
     "LSTMEncoderConfig",
     "RecurrentEncoder",

@@ -8,19 +8,23 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import MAX_LAYERS, MAX_WIDTH, Component
-from textvae.encoders.base import Encoder
+from textvae.config import MAX_LAYERS, MAX_WIDTH
+from textvae.encoders.base import Encoder, EncoderSettings
 from textvae.layers import Cell, LockedDropout, Pooling, RecurrentStack, pool
 from textvae.types import PAD_ID
 
 
-class _RecurrentEncoderConfig(Component):
+class _RecurrentEncoderConfig(EncoderSettings):
     embedding_dim: int = Field(256, gt=0, le=MAX_WIDTH)
     hidden_dim: int = Field(256, gt=0, le=MAX_WIDTH, description="features of the state, of each direction")
     layers: int = Field(1, gt=0, le=MAX_LAYERS)
     bidirectional: bool = False
     pooling: Pooling = "last"
     dropout: float = Field(0.0, ge=0, lt=1, description="locked dropout on embeddings, between layers and on outputs")
+
+    @property
+    def reads_last_state(self) -> bool:
+        return self.pooling == "last"
 
     def build(self, *, vocab_size: int, max_tokens: int | None = None) -> RecurrentEncoder:
         return RecurrentEncoder(self, vocab_size)

@@ -9,13 +9,13 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import MAX_LAYERS, MAX_WIDTH, Component
-from textvae.encoders.base import Encoder
+from textvae.config import MAX_LAYERS, MAX_WIDTH
+from textvae.encoders.base import Encoder, EncoderSettings
 from textvae.layers import Pooling, TransformerBlock, pool, valid_positions
 from textvae.types import PAD_ID
 
 
-class TransformerEncoderConfig(Component):
+class TransformerEncoderConfig(EncoderSettings):
     """Settings of a transformer encoder."""
 
     kind: Literal["transformer"] = "transformer"
@@ -31,6 +31,10 @@ class TransformerEncoderConfig(Component):
         if self.model_dim % self.heads:
             raise ValueError(f"heads = {self.heads} must divide model_dim = {self.model_dim}")
         return self
+
+    @property
+    def reads_last_state(self) -> bool:
+        return self.pooling == "last"
 
     def build(self, *, vocab_size: int, max_tokens: int | None = None) -> TransformerEncoder:
         return TransformerEncoder(self, vocab_size, max_tokens or 512)

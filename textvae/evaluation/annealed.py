@@ -19,8 +19,7 @@ from textvae.errors import ConfigError
 from textvae.evaluation.noise import Stream, draw, own_randomness, sentence_seeds
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, probe, unlabelled, vector_group
 from textvae.layers import derived_keys, keyed_normal, keyed_uniform
-from textvae.models import LogJoint
-from textvae.models.support import SPHERE
+from textvae.models import LogJoint, TextModel
 from textvae.samplers import (
     EUCLIDEAN,
     UNIT_SPHERE,
@@ -34,6 +33,7 @@ from textvae.samplers import (
     transition,
 )
 from textvae.text.batching import sequential_batches
+from textvae.types import SPHERE
 
 JointPoint = Callable[[Tensor], tuple[Tensor, Tensor]]
 """z [S, B, D] to log p(x, z) [S, B] and its gradient."""
@@ -217,7 +217,7 @@ class Sentences:
     z_SBD: Tensor
 
 
-def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, seed: int, where: Any) -> Sentences:
+def prepared(model: TextModel, corpus: Corpus, rows: np.ndarray, config: AISConfig, seed: int, where: Any) -> Sentences:
     """The path of some sentences, after its pilot run; inside of `own_randomness`.
 
     Raises:
@@ -235,7 +235,7 @@ def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, se
         raise ConfigError(
             "q(z|x) of this model has no plain density to start from; set start = 'prior' in evaluate.ais."
         )
-    prior = model.prior()
+    prior = model.prior_given()
     # A code that was moved, or made of noise, has no known density; what it was moved from, or a Gaussian near it, has.
     start: LatentDistribution = model.posterior_of(batch).proposal if config.start == "posterior" else prior
     log_joint = LogJoint(model.decoder, prior, batch.tokens_BT, row_tokens=batch_tokens)
@@ -246,7 +246,7 @@ def prepared(model: Any, corpus: Corpus, rows: np.ndarray, config: AISConfig, se
         key_B,
         steps=config.steps,
         leapfrog=config.leapfrog,
-        space=UNIT_SPHERE if getattr(model, "support", "") == SPHERE else EUCLIDEAN,
+        space=UNIT_SPHERE if model.support == SPHERE else EUCLIDEAN,
     )
     if not start.batch_shape:
         start = _Everyone(start)
@@ -269,7 +269,7 @@ class _Everyone(LatentDistribution):
 
 
 def annealed_likelihood(
-    model: Any,
+    model: TextModel,
     corpus: Corpus,
     indices: np.ndarray,
     config: AISConfig,

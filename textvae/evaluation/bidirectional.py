@@ -16,6 +16,7 @@ from textvae.evaluation.likelihood import likelihood, mean_and_error
 from textvae.evaluation.noise import own_randomness
 from textvae.evaluation.protocol import Progress, cpu64
 from textvae.generation import SamplingConfig, generate
+from textvae.models import TextModel
 from textvae.text.batching import gather_batch
 from textvae.types import Batch
 
@@ -49,7 +50,7 @@ class Simulated:
         return gather_batch(self._flat, self._starts[rows], self._counts[rows], None, rows)
 
 
-def simulate(model: Any, count: int, *, seed: int = 0, device: torch.device | str = "cpu") -> Simulated:
+def simulate(model: TextModel, count: int, *, seed: int = 0, device: torch.device | str = "cpu") -> Simulated:
     """z from p(z), x from p(x|z), `<unk>` included.
 
     Sentences that do not end within the model's limit are left out. Whether one ends is seen in x, so given x the
@@ -67,7 +68,7 @@ def simulate(model: Any, count: int, *, seed: int = 0, device: torch.device | st
         # One generator for codes and words: two with the same seed would make them depend on one another.
         torch.manual_seed(seed)
         for _ in range(_TRIES):
-            z_ND, _ = model.prior().rsample_and_log_prob((count,))
+            z_ND, _ = model.prior_given().rsample_and_log_prob((count,))
             made = generate(model.decoder, z_ND, sampling)
             for row in made.finished_N.nonzero().flatten().tolist():
                 kept.append(made.tokens[row])
@@ -107,7 +108,7 @@ class Sandwich:
 
 
 def bidirectional(
-    model: Any,
+    model: TextModel,
     config: AISConfig,
     *,
     iw_samples: int,

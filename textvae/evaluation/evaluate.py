@@ -28,7 +28,7 @@ from textvae.evaluation.reconstruction import permuted_codes, reconstruct
 from textvae.evaluation.text_quality import prior_samples, text_quality
 from textvae.evaluation.verdict import judge
 from textvae.generation import DecodingConfig, GreedyConfig, SamplingConfig
-from textvae.models.support import has_density, has_fixed_mean, posterior_config, vector_dim_of
+from textvae.models import ModelSettings, TextModel
 from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
@@ -73,7 +73,7 @@ class EvaluateConfig(Config):
         return self
 
 
-def require_bound(model: Any, config: EvaluateConfig) -> None:
+def require_bound(model: ModelSettings, config: EvaluateConfig) -> None:
     """Refuse to weigh codes that have no density, or none without a vector which no corpus has, and to anneal a label.
 
     Args:
@@ -83,19 +83,19 @@ def require_bound(model: Any, config: EvaluateConfig) -> None:
     Raises:
         ConfigError: and names what to use.
     """
-    vector_dim = vector_dim_of(model)
+    vector_dim = model.vector_size
     if vector_dim:
         raise ConfigError(
             f"the prior is conditioned on a vector of {vector_dim} numbers, and corpora hold none, so there is no p(x) "
             "to bound; bound log p(x|vector) by textvae.evaluation.likelihood, or condition the prior on labels."
         )
-    posterior = getattr(model, "posterior", None)
-    if config.ais is None and not has_density(posterior):
+    posterior = model.posterior_settings
+    if config.ais is None and posterior is not None and not posterior.has_density:
         raise ConfigError(
-            f"a {posterior.kind} posterior has no density, so neither ELBO nor importance weighting bounds the "  # type: ignore[union-attr]
+            f"a {posterior.kind} posterior has no density, so neither ELBO nor importance weighting bounds the "
             "likelihood; add [evaluate.ais] to the recipe, or --ais to the command."
         )
-    if config.ais is not None and getattr(model, "kind", "") == "semi_supervised":
+    if config.ais is not None and model.classifies:
         raise ConfigError(
             "annealed importance sampling moves one vector a sentence, and a semi_supervised model has a label beside "
             "it; leave out [evaluate.ais], or --ais of the command."
@@ -147,7 +147,7 @@ class Evaluation(dict[str, Any]):
 
 
 def evaluate(
-    model: Any,
+    model: TextModel,
     corpus: TextCorpus,
     config: EvaluateConfig | None = None,
     *,
@@ -177,12 +177,12 @@ def evaluate(
             a density needs `config.ais`, and a semi-supervised model cannot have it.
     """
     config, seed = config or EvaluateConfig(), checked_seed(seed)
-    require_bound(getattr(model, "config", None), config)
+    require_bound(model.config, config)
     # Before anything is measured, so that hours of work do not end in an error.
     shown = _probed_sentences(corpus, training_corpus, config, seed)
     device = torch.device(device if device is not None else model.device)
     model.to(device)
-    tokenizer = tokenizer or getattr(model, "tokenizer", None)
+    tokenizer = tokenizer or model.tokenizer
     indices = chosen_sentences(len(corpus), config.max_sentences, seed)
     result = Evaluation(indices)
     where: dict[str, Any] = {"batch_tokens": config.batch_tokens, "device": device, "progress": progress}
@@ -196,7 +196,7 @@ def evaluate(
     texts = _text_sizes(corpus, indices)
     splits_words = tokenizer is not None and tokenizer.splits_words
     result.put(**perplexities(bounds.iw_nll, bounds.elbo_nll, bounds.tokens, splits_words=splits_words, **texts))
-    result.put(sentences=len(indices), split=config.split, params=getattr(model, "num_parameters", None))
+    result.put(sentences=len(indices), split=config.split, params=model.num_parameters)
     result.put(unk_share=_unk_share(corpus, indices))
     if config.ais is not None and not bounds.exact:
         _put_annealed(result, model, corpus, config, config.ais, bounds, seed, where)
@@ -225,7 +225,7 @@ def evaluate(
             rise = permuted.rise
             result.put(permuted_rec_nll=permuted.nll, permuted_rise=rise, permuted_rise_se=permuted.rise_se)
     # Where means cannot vary, no unit is active and none need be.
-    units = None if has_fixed_mean(posterior_config(model)) else result.get("active_units")
+    units = None if model.config.fixed_mean else result.get("active_units")
     judged = judge(latent_dim=model.latent_dim, mi=result.get("mi"), active_units=units, permuted_rise=rise)
     result.put(collapsed=judged.collapsed, verdict=judged.sentence)
 
@@ -268,7 +268,7 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
 
 def _put_levels(
     result: Evaluation,
-    model: Any,
+    model: TextModel,
     corpus: TextCorpus,
     config: EvaluateConfig,
     tokenizer: Tokenizer | None,
@@ -303,7 +303,7 @@ def _put_levels(
 
 def _put_annealed(
     result: Evaluation,
-    model: Any,
+    model: TextModel,
     corpus: TextCorpus,
     config: EvaluateConfig,
     ais: AISConfig,
@@ -337,7 +337,7 @@ def _put_annealed(
 
 def _put_reconstructions(
     result: Evaluation,
-    model: Any,
+    model: TextModel,
     corpus: TextCorpus,
     config: EvaluateConfig,
     tokenizer: Tokenizer | None,
@@ -371,7 +371,7 @@ def _probed_sentences(
 
 def _put_probes(
     result: Evaluation,
-    model: Any,
+    model: TextModel,
     training_corpus: TextCorpus | None,
     shown: dict[int, np.ndarray],
     seed: int,
@@ -405,7 +405,7 @@ def _spread(rows: np.ndarray, count: int | None) -> np.ndarray:
 
 def _put_samples(
     result: Evaluation,
-    model: Any,
+    model: TextModel,
     corpus: TextCorpus,
     config: EvaluateConfig,
     tokenizer: Tokenizer | None,

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from textvae.arguments import checked_seed
+from textvae.distributions import unit_variance as unit_variance_of
 from textvae.evaluation.likelihood import mean_and_error
 from textvae.evaluation.noise import Stream, draw, draw_codes, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled
+from textvae.models import TextModel
 from textvae.text.batching import sequential_batches
 
 ACTIVE_VARIANCE = 0.01
@@ -50,7 +52,7 @@ class Information:
 
 
 def information(
-    model: Any,
+    model: TextModel,
     corpus: Corpus,
     indices: np.ndarray,
     *,
@@ -86,7 +88,7 @@ def information(
             if not places:
                 group = probe(model, batch).latents[0]
                 has_density = group.log_q_SU is not None and not group.extended
-                prior, unit_variance = group.prior, getattr(group.posterior, "unit_variance", 1.0)
+                prior, unit_variance = group.prior, unit_variance_of(group.posterior)
             posterior = model.posterior_of(batch)
             if has_density:
                 z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=Stream.CODES, device=device)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from textvae.config import MAX_SAMPLES
 from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, draw_codes, own_randomness, sentence_seeds
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, prior_for, probe, unlabelled, vector_group
 from textvae.evaluation.streaming import LogMeanExp, ladder
+from textvae.models import TextModel
 from textvae.models.text_vae import closed_form_kl, levels_of
 from textvae.objectives import kl_by_level, log_importance_weights
 from textvae.text.batching import sequential_batches
@@ -54,7 +54,7 @@ class Likelihood:
 
 
 def likelihood(
-    model: Any,
+    model: TextModel,
     corpus: Corpus,
     indices: np.ndarray | None = None,
     *,
@@ -131,7 +131,7 @@ class _Measured:
 
 
 def _measure(
-    model: Any,
+    model: TextModel,
     kinds: LatentTerms,
     batch: Batch,
     example_ids: np.ndarray,
@@ -152,7 +152,9 @@ def _measure(
     return _general(model, kinds, batch, example_ids, num_samples, at_once, seed)
 
 
-def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, at_once: int, seed: int) -> _Measured:
+def _plain(
+    model: TextModel, batch: Batch, example_ids: np.ndarray, num_samples: int, at_once: int, seed: int
+) -> _Measured:
     """One latent vector a sentence: encode once, then only the decoder runs."""
     posterior, prior = model.posterior_of(batch), prior_for(model, batch)
     streams = {k: LogMeanExp(k) for k in ladder(num_samples)}
@@ -184,7 +186,7 @@ def _plain(model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, 
 
 
 def _implicit(
-    model: Any, batch: Batch, example_ids: np.ndarray, num_samples: int, at_once: int, seed: int
+    model: TextModel, batch: Batch, example_ids: np.ndarray, num_samples: int, at_once: int, seed: int
 ) -> _Measured:
     """One latent vector a sentence whose q has no density: no bound, only what the decoder says of its codes."""
     posterior = model.posterior_of(batch)
@@ -200,7 +202,7 @@ def _implicit(
 
 
 def _general(
-    model: Any,
+    model: TextModel,
     kinds: LatentTerms,
     batch: Batch,
     example_ids: np.ndarray,

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from textvae.arguments import checked_seed
+from textvae.errors import ModelError
 from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, unlabelled
+from textvae.models import TextModel
 from textvae.models.text_vae import closed_form_kl
+from textvae.priors import MemoryPrior
 from textvae.text.batching import sequential_batches
 
 
-def has_memory(model: Any) -> bool:
+def has_memory(model: TextModel) -> bool:
     """Whether a model's prior remembers codes of training sentences, and there are some."""
-    prior = getattr(model, "prior", None)
-    return bool(getattr(prior, "sees_codes", False)) and bool(prior.filled_N.any())  # type: ignore[union-attr]
+    return model.memory is not None and bool(model.memory.filled_N.any())
 
 
 def nearest_kl(
-    model: Any,
+    model: TextModel,
     corpus: Corpus,
     indices: np.ndarray,
     *,
@@ -50,17 +51,17 @@ def nearest_kl(
     """
     seed = checked_seed(seed)
     device, indices = torch.device(device), np.asarray(indices)
-    lengths = np.asarray(corpus.lengths)[indices]
+    lengths, memory = np.asarray(corpus.lengths)[indices], _memory_of(model)
     found, done = np.zeros(len(indices)), 0
     with own_randomness(model, device):
         for rows in sequential_batches(lengths, max(batch_tokens, int(lengths.max(initial=1)))):
             batch = unlabelled(corpus, indices[rows], device)
             posterior = model.posterior_of(batch)
-            index_BK, count_B = model.prior.neighbors(model.code_of(batch))
+            index_BK, count_B = memory.neighbors(model.code_of(batch))
             samples: tuple[Tensor, Tensor] | None = None
             total_B = torch.zeros(len(rows), dtype=torch.float64, device=device)
             for k in range(index_BK.shape[1]):
-                prior = model.prior.conditional(model.prior.codes_ND[index_BK[:, k]])
+                prior = memory.conditional(memory.codes_ND[index_BK[:, k]])
                 kl_B = closed_form_kl(posterior, prior)
                 if kl_B is None:
                     if samples is None:
@@ -77,8 +78,14 @@ def nearest_kl(
     return found
 
 
-def naming_cost(model: Any) -> float:
+def naming_cost(model: TextModel) -> float:
     """log(N / K): nats that say which of N codes is meant when any of K will do."""
-    prior = model.prior
-    stored = int(prior.filled_N.sum())
-    return math.log(stored / min(prior.config.neighbors, stored))
+    memory = _memory_of(model)
+    stored = int(memory.filled_N.sum())
+    return math.log(stored / min(memory.num_neighbors, stored))
+
+
+def _memory_of(model: TextModel) -> MemoryPrior:
+    if model.memory is None:
+        raise ModelError("the prior of this model keeps no memory of codes; use one such as nearest_neighbors.")
+    return model.memory

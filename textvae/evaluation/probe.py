@@ -12,6 +12,7 @@ import torch
 from textvae.errors import ConfigError
 from textvae.evaluation.noise import own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, unlabelled
+from textvae.models import TextModel
 from textvae.text.batching import sequential_batches
 
 STRENGTHS = tuple(10.0**power for power in range(-4, 5))
@@ -93,7 +94,7 @@ def require_scikit_learn() -> None:
 
 
 def posterior_means(
-    model: Any,
+    model: TextModel,
     corpus: Corpus,
     indices: np.ndarray,
     *,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from textvae.models import to_device
-from textvae.models.support import vector_dim_of
+from textvae.distributions import LatentDistribution
+from textvae.models import TextModel
 from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
 Progress = Callable[[str, int, int], None]
@@ -48,25 +47,17 @@ class TextCorpus(Corpus, Protocol):
 
 def unlabelled(corpus: Corpus, indices: Any, device: torch.device) -> Batch:
     """Some sentences on a device, their labels hidden: every likelihood here is p(x), never p(x, y)."""
-    batch = corpus.batch(indices)
-    return to_device(replace(batch, label_B=None), device)
+    return corpus.batch(indices).unlabelled().to(device)
 
 
-def probe(model: Any, batch: Batch) -> LatentTerms:
+def probe(model: TextModel, batch: Batch) -> LatentTerms:
     """One sentence's terms, to see what latent variables a model has."""
-    ids, vectors = batch.example_id_B, batch.vector_BH
-    first = Batch(
-        batch.tokens_BT[:1],
-        batch.lengths_B[:1],
-        example_id_B=None if ids is None else ids[:1],
-        vector_BH=None if vectors is None else vectors[:1],
-    )
-    return model.terms(first, 1)
+    return model.terms(batch.unlabelled().rows(slice(1)), 1)
 
 
-def prior_for(model: Any, batch: Batch) -> Any:
+def prior_for(model: TextModel, batch: Batch) -> LatentDistribution:
     """p(z) of sentences whose labels are hidden, or p(z|vector) of a prior that is conditioned on vectors."""
-    return model.prior_of(batch) if vector_dim_of(model) else model.prior()
+    return model.prior_of(batch) if model.vector_size else model.prior_given()
 
 
 def vector_group(terms: LatentTerms) -> LatentGroup | None:
@@ -83,9 +74,9 @@ def is_implicit(terms: LatentTerms) -> bool:
     return len(terms.latents) == 1 and terms.latents[0].log_q_SU is None and terms.latents[0].unit_B is None
 
 
-def likely_label(model: Any, batch: Batch) -> Context | None:
+def likely_label(model: TextModel, batch: Batch) -> Context | None:
     """The decoder's context: the likeliest label of each sentence, for a model that has labels."""
-    if getattr(model.decoder, "num_labels", 0) == 0:
+    if not model.decodes_labels:
         return None
     return Context(label_B=model.label_log_prob(batch).argmax(-1))
 

@@ -15,6 +15,7 @@ from textvae.distributions import DiagonalGaussian
 from textvae.evaluation.likelihood import mean_and_error
 from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled, vector_group
+from textvae.models import TextModel
 from textvae.models.text_vae import levels_of
 from textvae.text.batching import sequential_batches
 from textvae.types import Batch
@@ -48,7 +49,7 @@ class RateDistortion:
 
 
 def rate_distortion(
-    model: Any,
+    model: TextModel,
     corpus: Corpus,
     indices: np.ndarray | None = None,
     *,
@@ -104,17 +105,17 @@ def rate_distortion(
     return None if rate_NK is None else RateDistortion(rate_NK, distortion_NK)
 
 
-def _levels(model: Any, batch: Batch) -> int:
+def _levels(model: TextModel, batch: Batch) -> int:
     """Levels of the model's code; 1 where there is no telling what each costs."""
     group = vector_group(probe(model, batch))
     return 1 if group is None or group.kl_per_dim_UD is None else group.levels
 
 
 def _measure(
-    model: Any, batch: Batch, example_ids: np.ndarray, levels: int, num_samples: int, batch_tokens: int, seed: int
+    model: TextModel, batch: Batch, example_ids: np.ndarray, levels: int, num_samples: int, batch_tokens: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Rate and distortion of each sentence, float64 [B, L + 1]."""
-    posterior, prior, device = model.posterior_of(batch), model.prior(), batch.tokens_BT.device
+    posterior, prior, device = model.posterior_of(batch), model.prior_given(), batch.tokens_BT.device
     at_once = max(1, batch_tokens // batch.tokens_BT.numel())
     zeros_BD = torch.zeros_like(posterior.center)
     noise_of = DiagonalGaussian(zeros_BD, torch.ones_like(zeros_BD), validate_args=False)
@@ -123,7 +124,9 @@ def _measure(
         count = min(SAMPLE_BLOCK, num_samples - start)
         z_SBD, _ = draw(posterior, example_ids, seed, count, stream=Stream.LIKELIHOOD + block, device=device)
         noise_SBD, _ = draw(noise_of, example_ids, seed, count, stream=Stream.UNSENT_LEVELS + block, device=device)
-        kl_BL = posterior.kl_per_dim_given(prior, z_SBD).double().sum(0).unflatten(-1, (levels, -1)).sum(-1)
+        kl_SBD = posterior.kl_per_dim_given(prior, z_SBD)
+        assert kl_SBD is not None  # codes in levels are Gaussians given the levels above
+        kl_BL = kl_SBD.double().sum(0).unflatten(-1, (levels, -1)).sum(-1)
         rate_BK[:, 1:] += kl_BL.cumsum(-1)
         for k in range(levels + 1):
             sent_SBD = completed(prior, z_SBD, k, levels, noise_SBD)
@@ -150,7 +153,7 @@ def completed(prior: Any, z: Tensor, sent: int, levels: int, noise: Tensor) -> T
     return torch.cat(parts, -1)
 
 
-def lossy_codes(model: Any, sent: int, batch: Batch) -> Tensor:
+def lossy_codes(model: TextModel, sent: int, batch: Batch) -> Tensor:
     """The center of each sentence's posterior in the first levels, below them the prior's means given these, [B, D].
 
     Args:
@@ -158,6 +161,6 @@ def lossy_codes(model: Any, sent: int, batch: Batch) -> Tensor:
         sent: levels to keep; all of them give the center.
         batch: sentences.
     """
-    posterior, prior = model.posterior_of(batch), model.prior()
+    posterior, prior = model.posterior_of(batch), model.prior_given()
     center_BD = posterior.center
     return completed(prior, center_BD, sent, levels_of(posterior, prior), torch.zeros_like(center_BD))

@@ -14,6 +14,7 @@ from textvae.evaluation.likelihood import mean_and_error
 from textvae.evaluation.noise import own_randomness
 from textvae.evaluation.protocol import Corpus, Progress, cpu64, likely_label, unlabelled
 from textvae.generation import Decoding, GreedyConfig, generate
+from textvae.models import TextModel
 from textvae.text.batching import sequential_batches
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import EOS_ID, PAD_ID, Batch, Context
@@ -36,7 +37,7 @@ class Reconstruction:
 
 
 def reconstruct(
-    model: Any,
+    model: TextModel,
     corpus: Corpus,
     indices: np.ndarray,
     *,
@@ -130,7 +131,7 @@ class PermutedCodes:
 
 
 def permuted_codes(
-    model: Any,
+    model: TextModel,
     corpus: Corpus,
     indices: np.ndarray,
     codes_ND: torch.Tensor,

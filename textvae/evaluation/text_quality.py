@@ -10,13 +10,14 @@ import torch
 from textvae.arguments import checked_seed
 from textvae.evaluation.noise import own_randomness
 from textvae.generation import Decoding, generate, word_generator
+from textvae.models import TextModel
 from textvae.types import UNK_ID, Context
 
 _ROWS = 256
 
 
 def prior_samples(
-    model: Any, count: int, decoding: Decoding, *, seed: int = 0, device: torch.device | str = "cpu"
+    model: TextModel, count: int, decoding: Decoding, *, seed: int = 0, device: torch.device | str = "cpu"
 ) -> list[list[int]]:
     """Ids of sentences from codes drawn from the prior (and labels from theirs, where a model has them)."""
     seed = checked_seed(seed)
@@ -28,12 +29,12 @@ def prior_samples(
         for start in range(0, count, _ROWS):
             rows = min(_ROWS, count - start)
             if model.latent_dim:
-                z_ND, _ = model.prior().rsample_and_log_prob((rows,))
+                z_ND, _ = model.prior_given().rsample_and_log_prob((rows,))
             else:
                 z_ND = torch.zeros(rows, 0, device=device)
             context = None
-            if getattr(model.decoder, "num_labels", 0):
-                context = Context(label_B=torch.multinomial(model.log_prior_C.exp(), rows, replacement=True))
+            if model.decodes_labels:
+                context = Context(label_B=torch.multinomial(model.label_log_prior_C.exp(), rows, replacement=True))
             made += generate(model.decoder, z_ND, decoding, context=context, generator=generator).tokens
     return made
 

@@ -10,7 +10,8 @@ from textvae.models.base import TextModel
 from textvae.models.language_model import LanguageModel, LanguageModelConfig
 from textvae.models.log_joint import LogJoint
 from textvae.models.semi_supervised import SemiSupervisedConfig, SemiSupervisedTextVAE
-from textvae.models.text_vae import TextVAE, TextVAEConfig, to_device
+from textvae.models.settings import CodeModelSettings, ModelSettings
+from textvae.models.text_vae import TextVAE, TextVAEConfig
 
 ModelConfig = Annotated[
     TextVAEConfig | LanguageModelConfig | SemiSupervisedConfig,
@@ -28,15 +29,16 @@ def load_model(folder_or_name: str | Path) -> TextModel:
 
 
 __all__ = [
+    "CodeModelSettings",
     "LanguageModel",
     "LanguageModelConfig",
     "LogJoint",
     "ModelConfig",
+    "ModelSettings",
     "SemiSupervisedConfig",
     "SemiSupervisedTextVAE",
     "TextModel",
     "TextVAE",
     "TextVAEConfig",
     "load_model",
-    "to_device",
 ]

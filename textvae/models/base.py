@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from textvae.arguments import shown
-from textvae.config import Component
 from textvae.decoders import Decoder
+from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError, DataError, ModelError
-from textvae.generation import Decoding, GreedyConfig, generate
+from textvae.generation import Decoding, GreedyConfig, generate, inference
 from textvae.models import saving
+from textvae.models.settings import ModelSettings
+from textvae.priors import MemoryPrior
+from textvae.text.batching import encode_texts
 from textvae.text.tokenizers import Tokenizer
-from textvae.types import Batch, Context, LatentTerms
+from textvae.types import EUCLIDEAN, Batch, Context, LatentTerms, Support
 
 
 class TextModel(nn.Module):
-    """A probability model of sentences.
+    """A probability model of sentences: what bounds, tasks and training may ask of any model.
+
+    A model that cannot do what a method asks says so (`ModelError`); what it can do is told beforehand by its
+    properties and by its settings (`ModelSettings`).
 
     Attributes:
         config: what it was built from.
@@ -29,11 +36,13 @@ class TextModel(nn.Module):
         tokenizer: set on models that came from disk or from training; needed for texts, not for tensors.
     """
 
-    config: Component
+    config: ModelSettings
     decoder: Decoder
     tokenizer: Tokenizer | None = None
 
-    def __init__(self, config: Component, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, config: ModelSettings, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.config, self.vocab_size, self.max_tokens = config, vocab_size, max_tokens
         self.label_names = tuple(label_names)
@@ -47,6 +56,39 @@ class TextModel(nn.Module):
         return self.decoder.latent_dim
 
     @property
+    def has_code(self) -> bool:
+        """Whether a sentence has a code z."""
+        return self.latent_dim > 0
+
+    @property
+    def support(self) -> Support:
+        """Where codes live."""
+        posterior = self.config.posterior_settings
+        return EUCLIDEAN if posterior is None else posterior.support
+
+    @property
+    def decodes_labels(self) -> bool:
+        """Whether words are made from a label beside z, which has to be given or drawn."""
+        return self.decoder.num_labels > 0
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that sentences can be written for: those of which the prior or the decoder knows."""
+        prior = self.config.prior_settings
+        knows = self.decodes_labels or (prior is not None and prior.label_count > 0)
+        return self.label_names if knows else ()
+
+    @property
+    def vector_size(self) -> int:
+        """H, where the prior is conditioned on a vector of that size for each sentence; else 0."""
+        return self.config.vector_size
+
+    @property
+    def memory(self) -> MemoryPrior | None:
+        """The prior, where it keeps a memory of the training sentences' codes."""
+        return None
+
+    @property
     def num_parameters(self) -> int:
         """Trainable numbers, tied ones counted once."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -54,6 +96,38 @@ class TextModel(nn.Module):
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
         """All that objectives and bounds need of a batch."""
         raise NotImplementedError
+
+    def proxy_terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
+        """The terms of a density near q(z|x), for a model whose posterior has none."""
+        raise self._unable("has no density beside its posterior")
+
+    def posterior_of(self, batch: Batch) -> LatentDistribution:
+        """q(z|x), batch shape [B]."""
+        raise self._unable("has no code")
+
+    def prior_of(self, batch: Batch) -> LatentDistribution:
+        """p(z) of sentences, batch shape [], or [B] where the prior is conditioned on something of the sentence."""
+        raise self._unable("has no code")
+
+    def prior_given(self, context: Context | None = None) -> LatentDistribution:
+        """p(z) where this much is known of a sentence, and no more: nothing, its label, or its vector."""
+        raise self._unable("has no code")
+
+    def code_of(self, batch: Batch) -> Tensor:
+        """By what a prior's memory knows a sentence, [B, D], no gradient."""
+        raise self._unable("keeps no memory of codes")
+
+    def label_log_prob(self, batch: Batch) -> Tensor:
+        """log q(y|x), nats, [B, C]."""
+        raise self._unable("has no classifier")
+
+    @property
+    def label_log_prior_C(self) -> Tensor:
+        """log p(y), nats, where words are made from a label."""
+        raise self._unable("makes no words from a label")
+
+    def _unable(self, why: str) -> ModelError:
+        return ModelError(f"a '{self.config.kind}' model {why}; use another kind of model.")
 
     def forward(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
         """The same as `terms`: what wrappers for several processes call."""
@@ -79,6 +153,19 @@ class TextModel(nn.Module):
                 f"decoding is {shown(decoding)}; expected settings such as textvae.generation.BeamConfig(width=5)."
             )
         return decoding if decoding.max_tokens else decoding.model_copy(update={"max_tokens": self.max_tokens})
+
+    def encode(self, texts: Iterable[str]) -> Float[Tensor, "B D"]:
+        """Text to latent: the posterior mean of each sentence, or what stands for it (`LatentDistribution.center`).
+
+        On a sphere that is the mean direction, of a flow, or of a code that was moved, the image of its base's mean.
+
+        Raises:
+            DataError: no sentences, something among them that is no string, an empty one, or one longer than the model
+                was trained for.
+        """
+        batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
+        with inference(self):
+            return self.posterior_of(batch.to(self.device)).center
 
     def decode(
         self,
@@ -150,4 +237,16 @@ class TextModel(nn.Module):
 
     def save_pretrained(self, folder: str | Path, card: dict[str, Any] | None = None) -> None:
         """Write the model as a folder: config.json, model.safetensors, tokenizer, README.md."""
-        saving.save(self, Path(folder), card or {})
+        saving.save(
+            saving.Contents(
+                module=self,
+                config=self.config,
+                vocab_size=self.vocab_size,
+                max_tokens=self.max_tokens,
+                label_names=self.label_names,
+                tokenizer=self.tokenizer,
+                num_parameters=self.num_parameters,
+                card=card or {},
+            ),
+            Path(folder),
+        )

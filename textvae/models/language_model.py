@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 
-from textvae.config import Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.models import loading
 from textvae.models.base import TextModel
+from textvae.models.settings import ModelSettings
 from textvae.types import Batch, LatentTerms
 
 
-class LanguageModelConfig(Component):
+class LanguageModelConfig(ModelSettings):
     """Settings of a language model: a decoder's, and nothing else."""
 
     kind: Literal["language_model"] = "language_model"
+    has_code: ClassVar[bool] = False
+    exact: ClassVar[bool] = True
     decoder: DecoderConfig = Field(default_factory=LSTMDecoderConfig)
 
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> LanguageModel:

@@ -6,13 +6,14 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from textvae.config import Component, parse
 from textvae.disk import size_and_crc
 from textvae.errors import ConfigError, ModelError
+from textvae.models.base import TextModel
 from textvae.models.folder import (
     CONFIG_FILE,
     TOKENIZER_FOLDER,
@@ -23,9 +24,6 @@ from textvae.models.folder import (
 )
 from textvae.models.weights import read_weights, require_regular_file, shapes_in
 from textvae.text.tokenizers import Tokenizer, load_tokenizer
-
-if TYPE_CHECKING:
-    from textvae.models.base import TextModel
 
 _TRIES = 5
 """How often a model is read that is being written over."""

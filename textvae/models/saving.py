@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import nn
 
 from textvae import __version__
+from textvae.config import Component
 from textvae.disk import (
     EVERYTHING,
     LOCK,
@@ -49,21 +53,43 @@ from textvae.models.folder import (
     read_header,
 )
 from textvae.models.weights import write_weights
-
-if TYPE_CHECKING:
-    from textvae.models.base import TextModel
+from textvae.text.tokenizers import Tokenizer
 
 _PATIENCE = 60.0
 """Seconds that one save waits for another in the same folder."""
 
 
-def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Contents:
+    """What a model folder is to hold.
+
+    Attributes:
+        module: its weights.
+        config: what it was built from.
+        vocab_size: V.
+        max_tokens: longest sentence, EOS not counted.
+        label_names: the classes.
+        tokenizer: None for a model that takes no texts.
+        num_parameters: trainable numbers, for the card.
+        card: corpus, licence, checksum, bounds reached: what the model card tells.
+    """
+
+    module: nn.Module
+    config: Component
+    vocab_size: int
+    max_tokens: int
+    label_names: tuple[str, ...]
+    tokenizer: Tokenizer | None
+    num_parameters: int
+    card: dict[str, Any]
+
+
+def save(model: Contents, folder: Path) -> None:
     """Write a model folder: a new one, or over the model that is there. Other files in it stay as they are.
 
     Args:
         model: what to save.
         folder: where. A link to a folder stays a link.
-        card: corpus, licence, checksum, bounds reached: what the model card tells.
 
     Raises:
         ModelError: a file that is not ours is in the way, or the weights are no numbers.
@@ -78,7 +104,7 @@ def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
     sweep(folder.parent)
     if not folder.exists():
         with FreshFolder(folder.parent, "model") as fresh:
-            _write(model, fresh.path, card)
+            _write(model, fresh.path)
             try:
                 fresh.put(folder)
                 return
@@ -97,15 +123,15 @@ def save(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
                 raise
             _remove_next(folder)
         with FreshFolder(folder, "model") as fresh:
-            _write(model, fresh.path, card)
+            _write(model, fresh.path)
             fresh.put(folder / NEXT)
         _roll_forward(folder)
 
 
-def _write(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
+def _write(model: Contents, folder: Path) -> None:
     """All files of a model, config.json last: it lists the others with their checksums."""
     with machine_errors(folder):
-        write_weights(model, folder / WEIGHTS_FILE)
+        write_weights(model.module, folder / WEIGHTS_FILE)
         if model.tokenizer is not None:
             model.tokenizer.save(folder / TOKENIZER_FOLDER)
         header = {
@@ -115,7 +141,7 @@ def _write(model: TextModel, folder: Path, card: dict[str, Any]) -> None:
             "vocab_size": model.vocab_size,
             "max_tokens": model.max_tokens,
             "label_names": list(model.label_names),
-            "card": card,
+            "card": model.card,
         }
         write_text(folder / CARD_FILE, _model_card(header, model.num_parameters))
         listed = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (MARKER, LOCK)]

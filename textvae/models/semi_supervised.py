@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -13,58 +13,44 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from textvae.config import MAX_WIDTH, Component
-from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
-from textvae.encoders import EncoderConfig, LSTMEncoderConfig
 from textvae.errors import ConfigError
 from textvae.generation import inference
 from textvae.layers import at_least_float32
 from textvae.models import loading
 from textvae.models.base import TextModel
 from textvae.models.log_joint import seeing_target
-from textvae.models.support import (
-    has_density,
-    require_density,
-    require_floor,
-    require_same_support,
-    sees_codes,
-    vector_dim_of,
-)
-from textvae.models.text_vae import kl_at, levels_of, to_device
-from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, Refined
-from textvae.priors import PriorConfig, StandardNormalPriorConfig
+from textvae.models.settings import CodeModelSettings
+from textvae.models.support import require_density, require_floor, require_same_support
+from textvae.models.text_vae import kl_at, levels_of
+from textvae.posteriors import Refined
 from textvae.text.batching import encode_texts
 from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
 
-class SemiSupervisedConfig(Component):
+class SemiSupervisedConfig(CodeModelSettings):
     """Settings of a semi-supervised sentence VAE."""
 
     kind: Literal["semi_supervised"] = "semi_supervised"
-    latent_dim: int = Field(32, gt=0, le=MAX_WIDTH)
-    encoder: EncoderConfig = Field(default_factory=LSTMEncoderConfig)
-    posterior: PosteriorConfig = Field(default_factory=GaussianPosteriorConfig)
-    prior: PriorConfig = Field(default_factory=StandardNormalPriorConfig)
-    decoder: DecoderConfig = Field(default_factory=LSTMDecoderConfig)
+    classifies: ClassVar[bool] = True
     classifier_dropout: float = Field(0.5, ge=0, lt=1, description="on the features the classifier reads")
 
     @model_validator(mode="after")
     def _codes_share_a_space(self) -> SemiSupervisedConfig:
         require_same_support(self.posterior, self.prior, self.latent_dim)
-        if not has_density(self.posterior):
+        if not self.posterior.has_density:
             raise ValueError(
                 f"labels are summed out by densities, and a {self.posterior.kind} posterior has none; use the "
                 "posterior gaussian"
             )
         require_density(self.posterior, self.prior)
         require_floor(self.posterior, self.prior)
-        if getattr(self.prior, "num_labels", 0) or vector_dim_of(self):
+        if self.prior.label_count or self.prior.vector_size:
             raise ValueError(
                 "a semi_supervised model tries every label itself, and its prior is that of any sentence; use one that "
                 f"is not conditioned, such as 'mixture', instead of '{self.prior.kind}'"
             )
-        if sees_codes(self.prior):
+        if self.prior.sees_codes:
             raise ValueError(
                 f"a semi_supervised model has a code for each label of a sentence, so it cannot have a "
                 f"{self.prior.kind} prior, which asks for one code of each; use 'mixture' or 'standard_normal'"
@@ -123,12 +109,23 @@ class SemiSupervisedTextVAE(TextModel):
         """p(y) from how often each label was seen, with one added to each count."""
         self.log_prior_C.copy_(((counts_C + 1.0) / (counts_C + 1.0).sum()).log())
 
+    @property
+    def label_log_prior_C(self) -> Tensor:
+        return self.log_prior_C
+
     def label_log_prob(self, batch: Batch) -> Float[Tensor, "B C"]:
         """log q(y|x), nats."""
         return self._classify(self.encoder(batch.tokens_BT, batch.lengths_B))
 
     def _classify(self, features_BH: Tensor) -> Tensor:
         return at_least_float32(self.classifier(features_BH)).log_softmax(-1)
+
+    def prior_given(self, context: Context | None = None) -> LatentDistribution:
+        return self.prior(context)
+
+    def prior_of(self, batch: Batch) -> LatentDistribution:
+        """p(z), batch shape []: it knows nothing of the sentence."""
+        return self.prior()
 
     def posterior_of(self, batch: Batch) -> LatentDistribution:
         """q(z|x, y) at the given label, or at the likeliest one where none is given; batch shape [B]."""
@@ -220,7 +217,7 @@ class SemiSupervisedTextVAE(TextModel):
         """
         batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
         with inference(self):
-            return self.label_log_prob(to_device(batch, self.device)).exp()
+            return self.label_log_prob(batch.to(self.device)).exp()
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> SemiSupervisedTextVAE:

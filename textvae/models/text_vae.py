@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-import torch
 from jaxtyping import Float
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from textvae.config import MAX_WIDTH, Component
-from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.distributions import LatentDistribution
-from textvae.encoders import EncoderConfig, LSTMEncoderConfig
 from textvae.errors import ConfigError, DataError
-from textvae.generation import inference
 from textvae.models import loading
 from textvae.models.base import TextModel
 from textvae.models.log_joint import LogJoint, seeing_target
-from textvae.models.support import require_codes, require_density, require_floor, require_same_support, support_of
-from textvae.posteriors import GaussianPosteriorConfig, NeedsJoint, PosteriorConfig, Refined
-from textvae.priors import Prior, PriorConfig, StandardNormalPriorConfig
-from textvae.text.batching import encode_texts
+from textvae.models.settings import CodeModelSettings
+from textvae.models.support import require_codes, require_density, require_floor, require_same_support
+from textvae.posteriors import NeedsJoint, Refined
+from textvae.priors import MemoryPrior, Prior
 from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
 
-class TextVAEConfig(Component):
+class TextVAEConfig(CodeModelSettings):
     """Settings of a sentence VAE; every crossing of its parts is a model."""
 
     kind: Literal["text_vae"] = "text_vae"
-    latent_dim: int = Field(32, gt=0, le=MAX_WIDTH)
-    encoder: EncoderConfig = Field(default_factory=LSTMEncoderConfig)
-    posterior: PosteriorConfig = Field(default_factory=GaussianPosteriorConfig)
-    prior: PriorConfig = Field(default_factory=StandardNormalPriorConfig)
-    decoder: DecoderConfig = Field(default_factory=LSTMDecoderConfig)
+    single_code: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _codes_share_a_space(self) -> TextVAEConfig:
@@ -62,9 +53,6 @@ class TextVAE(TextModel):
     Raises:
         ConfigError: the prior is conditioned on what the corpus does not have.
 
-    Attributes:
-        support: where codes live, "euclidean" or "sphere".
-
     >>> import torch
     >>> from textvae.types import Batch
     >>> model = TextVAEConfig(latent_dim=3).build(vocab_size=12, max_tokens=5)
@@ -77,9 +65,7 @@ class TextVAE(TextModel):
     def __init__(
         self, config: TextVAEConfig, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()
     ) -> None:
-        needs_labels = getattr(config.prior, "num_labels", 0) > 0
-        super().__init__(config, vocab_size, max_tokens, label_names if needs_labels else ())
-        self.support = support_of(config.posterior)
+        super().__init__(config, vocab_size, max_tokens, label_names if config.prior.label_count else ())
         self.encoder = config.encoder.build(vocab_size=vocab_size, max_tokens=max_tokens)
         self.posterior = config.posterior.build(feature_dim=self.encoder.feature_dim, latent_dim=config.latent_dim)
         self.prior = config.prior.build(latent_dim=config.latent_dim)
@@ -112,6 +98,13 @@ class TextVAE(TextModel):
         """log p(x, z) of these sentences as a function of z, with its gradient."""
         return LogJoint(self.decoder, self.prior_of(batch), batch.tokens_BT)
 
+    @property
+    def memory(self) -> MemoryPrior | None:
+        return self.prior if isinstance(self.prior, MemoryPrior) else None
+
+    def prior_given(self, context: Context | None = None) -> LatentDistribution:
+        return self.prior(context)
+
     def prior_of(self, batch: Batch, posterior: LatentDistribution | None = None) -> LatentDistribution:
         """p(z), batch shape [], or [B] where the prior is conditioned on something of the sentence.
 
@@ -124,7 +117,7 @@ class TextVAE(TextModel):
             DataError: the prior is conditioned on vectors, and the batch has none, or others.
         """
         vector_BH = _vectors_for(self.prior, batch) if self.prior.vector_dim else None
-        if posterior is not None and self.training and self.prior.sees_codes:
+        if posterior is not None and self.training and self.memory is not None:
             vector_BH = posterior.center.detach()
         return self.prior(Context(label_B=batch.label_B, vector_BH=vector_BH, example_id_B=batch.example_id_B))
 
@@ -151,19 +144,6 @@ class TextVAE(TextModel):
             tokens_B=batch.lengths_B - 1,
             latents=(group,),
         )
-
-    def encode(self, texts: Iterable[str]) -> Float[Tensor, "B D"]:
-        """Text to latent: the posterior mean of each sentence, or what stands for it (`LatentDistribution.center`).
-
-        On a sphere that is the mean direction, of a flow, or of a code that was moved, the image of its base's mean.
-
-        Raises:
-            DataError: no sentences, something among them that is no string, an empty one, or one longer than the model
-                was trained for.
-        """
-        batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
-        with inference(self):
-            return self.posterior_of(to_device(batch, self.device)).center
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> TextVAE:
@@ -213,7 +193,7 @@ def kl_at(
 
 def levels_of(posterior: LatentDistribution, prior: LatentDistribution) -> int:
     """Parts of z whose KLs can be told one by one, given those above."""
-    return max(getattr(posterior, "levels", 1), getattr(prior, "levels", 1))
+    return max(posterior.levels, prior.levels)
 
 
 def closed_form_kl(posterior: LatentDistribution, prior: LatentDistribution) -> Tensor | None:
@@ -245,19 +225,3 @@ def _vectors_for(prior: Prior, batch: Batch) -> Tensor:
             f"{expected[0]} came with {found}; give Batch(vector_BH=...) of shape {expected}."
         )
     return got
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The same batch with its tensors on a device."""
-
-    def move(x: Tensor | None) -> Tensor | None:
-        return None if x is None else x.to(device, non_blocking=True)
-
-    return Batch(
-        batch.tokens_BT.to(device, non_blocking=True),
-        batch.lengths_B.to(device, non_blocking=True),
-        move(batch.label_B),
-        move(batch.example_id_B),
-        move(batch.unit_B),
-        move(batch.vector_BH),
-    )

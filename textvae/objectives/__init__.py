@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from textvae.objectives.elbo import ELBO, ELBOConfig, kl_by_level, kl_by_sentence, local_mean
+from textvae.objectives.base import Objective, ObjectiveSettings, local_mean
+from textvae.objectives.elbo import ELBO, ELBOConfig, kl_by_level, kl_by_sentence
 from textvae.objectives.free_bits import (
     BatchMeanFreeBitsConfig,
     FreeBitsConfig,
@@ -23,7 +24,6 @@ from textvae.objectives.schedules import (
     Schedule,
     ScheduleConfig,
     SigmoidScheduleConfig,
-    is_always,
 )
 from textvae.objectives.stein import Stein, SteinConfig
 from textvae.objectives.unregularized import Unregularized, UnregularizedConfig
@@ -50,7 +50,9 @@ __all__ = [
     "InfoVAE",
     "InfoVAEConfig",
     "LinearScheduleConfig",
+    "Objective",
     "ObjectiveConfig",
+    "ObjectiveSettings",
     "PerSentenceFreeBitsConfig",
     "RateFreeBitsConfig",
     "Renyi",
@@ -63,7 +65,6 @@ __all__ = [
     "TargetFreeBitsConfig",
     "Unregularized",
     "UnregularizedConfig",
-    "is_always",
     "kl_by_level",
     "kl_by_sentence",
     "local_mean",

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from textvae.config import Component
 from textvae.errors import ConfigError
+from textvae.objectives.base import BatchMean, KLWeightedSettings, Objective, local_mean
 from textvae.objectives.free_bits import FreeBitsConfig
 from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig
 from textvae.types import LatentGroup, LatentTerms, ObjectiveOutput
 
-BatchMean = Callable[[Tensor], Tensor]
-"""[B, ...] -> [...]: the mean over all sentences of the global batch."""
 
-
-def local_mean(x: Tensor) -> Tensor:
-    """The mean over the sentences of a batch that a single process holds."""
-    return x.mean(0)
-
-
-class ELBOConfig(Component):
+class ELBOConfig(KLWeightedSettings):
     """Settings of the (weighted) evidence lower bound."""
 
     kind: Literal["elbo"] = "elbo"
@@ -32,12 +24,20 @@ class ELBOConfig(Component):
     kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
     free_bits: FreeBitsConfig | None = None
 
+    @property
+    def weights(self) -> Mapping[str, ScheduleConfig]:
+        return {"kl_weight": self.kl_weight}
+
+    @property
+    def kl_allowance(self) -> FreeBitsConfig | None:
+        return self.free_bits
+
     def build(self, *, steps_per_epoch: int, total_steps: int) -> ELBO:
         schedule = self.kl_weight.build(steps_per_epoch=steps_per_epoch, total_steps=total_steps)
         return ELBO(schedule, self.free_bits)
 
 
-class ELBO:
+class ELBO(Objective):
     """loss(x) = -E_q log p(x|z) + weight(step) * penalty, penalty = KL(q(z|x) || p(z)) or its free-bits form.
 
     Kingma & Welling 2014 (arXiv 1312.6114), eq. 10; at weight 1 without free bits minus the loss bounds log p(x)
@@ -54,15 +54,9 @@ class ELBO:
 
     @property
     def first_final_step(self) -> int:
-        """The first step from which the weight is final: only from there may checkpoints compete."""
         return self.schedule.first_final_step
 
     def __call__(self, terms: LatentTerms, step: int, batch_mean: BatchMean = local_mean) -> ObjectiveOutput:
-        """Args:
-        terms: of a batch.
-        step: of training, which sets the weight.
-        batch_mean: the mean over the global batch, where several processes share one.
-        """
         weight = self.schedule(step)
         nll_B = -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0)
         kl_B = torch.zeros_like(nll_B)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -9,11 +10,12 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from textvae.config import Component
+from textvae.distributions import unit_variance as unit_variance_of
 from textvae.errors import ConfigError
-from textvae.objectives.elbo import BatchMean, kl_by_sentence, local_mean
+from textvae.objectives.base import LOSS, BatchMean, Objective, ObjectiveSettings, local_mean
+from textvae.objectives.elbo import kl_by_sentence
 from textvae.objectives.importance_weights import output
-from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig, is_always
+from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig
 from textvae.types import LatentGroup, LatentTerms, ObjectiveOutput
 
 _WIDTHS = (0.5, 1.0, 2.0)
@@ -21,7 +23,7 @@ _WIDTHS = (0.5, 1.0, 2.0)
 the unit sphere."""
 
 
-class InfoVAEConfig(Component):
+class InfoVAEConfig(ObjectiveSettings):
     """Settings of InfoVAE with the maximum mean discrepancy."""
 
     kind: Literal["info_vae"] = "info_vae"
@@ -41,15 +43,19 @@ class InfoVAEConfig(Component):
         return self
 
     @property
+    def weights(self) -> Mapping[str, ScheduleConfig]:
+        return {"weight": self.weight}
+
+    @property
     def trains_prior(self) -> bool:
-        return (self.alpha, self.scale) != (1.0, 0.0) and not is_always(self.weight, 0.0)
+        return (self.alpha, self.scale) != (1.0, 0.0) and not self.weight.is_always(0.0)
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> InfoVAE:
         schedule = self.weight.build(steps_per_epoch=steps_per_epoch, total_steps=total_steps)
         return InfoVAE(self.alpha, self.scale, schedule)
 
 
-class InfoVAE:
+class InfoVAE(Objective):
     """loss = -E_q log p(x|z) + (1 - alpha) KL(q(z|x) || p(z)) + (alpha + lambda - 1) MMD^2(q(z), p(z)).
 
     Zhao et al. 2017 (arXiv 1706.02262, eq. 6). At alpha = 0 and lambda = 1 it is minus the ELBO. MMD^2 compares the
@@ -66,7 +72,7 @@ class InfoVAE:
         schedule: the weight of everything beyond the reconstruction, by step.
     """
 
-    competes_by: ClassVar[str] = "valid_loss"
+    competes_by: ClassVar[str] = LOSS
 
     def __init__(self, alpha: float, scale: float, schedule: Schedule) -> None:
         self.alpha, self.scale, self.schedule = alpha, scale, schedule
@@ -103,7 +109,7 @@ def _of_group(group: LatentGroup, terms: LatentTerms) -> Tensor:
         # Units that several sentences share have no weights of their own: their samples are draws.
         log_weight=terms.log_weight_SB if group.unit_B is None else None,
         paired=by_sentence,
-        unit_variance=getattr(group.prior, "unit_variance", 1.0),
+        unit_variance=unit_variance_of(group.prior),
     )
 
 

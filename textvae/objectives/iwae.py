@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from textvae.config import MAX_PARTS, Component
-from textvae.objectives.elbo import BatchMean, local_mean
+from textvae.config import MAX_PARTS
+from textvae.objectives.base import BatchMean, Gradient, KLWeightedSettings, Objective, local_mean
 from textvae.objectives.importance_weights import log_importance_weights, output
 from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig
 from textvae.types import LatentTerms, ObjectiveOutput
 
-Gradient = Literal["plain", "sticking_the_landing", "doubly_reparameterized"]
 
-
-class IWAEConfig(Component):
+class IWAEConfig(KLWeightedSettings):
     """Settings of the importance-weighted objective."""
 
     kind: Literal["iwae"] = "iwae"
@@ -25,12 +24,20 @@ class IWAEConfig(Component):
     gradient: Gradient = Field("doubly_reparameterized", description="of the encoder; see IWAE")
     kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
 
+    @property
+    def weights(self) -> Mapping[str, ScheduleConfig]:
+        return {"kl_weight": self.kl_weight}
+
+    @property
+    def gradient_estimator(self) -> Gradient:
+        return self.gradient
+
     def build(self, *, steps_per_epoch: int, total_steps: int) -> IWAE:
         schedule = self.kl_weight.build(steps_per_epoch=steps_per_epoch, total_steps=total_steps)
         return IWAE(self.samples, self.gradient, schedule)
 
 
-class IWAE:
+class IWAE(Objective):
     """loss(x) = -log sum_s weight_s w_s, with w = p(x, z) / q(z|x) and weights 1/k.
 
     Burda et al. 2016 (arXiv 1509.00519), eq. 8.

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, field_validator
 
-from textvae.config import MAX_PARTS, Component
-from textvae.objectives.elbo import BatchMean, local_mean
+from textvae.config import MAX_PARTS
+from textvae.objectives.base import BatchMean, KLWeightedSettings, Objective, local_mean
 from textvae.objectives.importance_weights import log_importance_weights, output
 from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, ScheduleConfig
 from textvae.types import LatentTerms, ObjectiveOutput
 
 
-class RenyiConfig(Component):
+class RenyiConfig(KLWeightedSettings):
     """Settings of Renyi's bound."""
 
     kind: Literal["renyi"] = "renyi"
@@ -22,6 +23,10 @@ class RenyiConfig(Component):
     )
     samples: int = Field(5, ge=1, le=MAX_PARTS, description="k; a step costs as many decoder passes")
     kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
+
+    @property
+    def weights(self) -> Mapping[str, ScheduleConfig]:
+        return {"kl_weight": self.kl_weight}
 
     @field_validator("alpha")
     @classmethod
@@ -35,7 +40,7 @@ class RenyiConfig(Component):
         return Renyi(self.alpha, self.samples, schedule)
 
 
-class Renyi:
+class Renyi(Objective):
     """loss(x) = -1 / (1 - alpha) * log sum_s weight_s w_s^(1 - alpha) (Li & Turner 2016, arXiv 1602.02311, eq. 15).
 
     For 0 <= alpha < 1 minus the loss lies, in expectation, below log p(x); it falls as alpha rises, to the ELBO. With a

@@ -7,6 +7,7 @@ once, when it is built, and is never written into a model, so that resuming is e
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from pydantic import Field, model_validator
@@ -25,11 +26,32 @@ class Schedule(Protocol):
     def __call__(self, step: int) -> float: ...
 
 
+class ScheduleSettings(Component):
+    """The settings of a schedule, and what they tell before it is known how long training takes."""
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether its times are in steps, rather than in epochs or shares of the training."""
+        return False
+
+    @abstractmethod
+    def is_always(self, weight: float) -> bool:
+        """Whether every step has this weight.
+
+        >>> ConstantScheduleConfig(weight=0.0).is_always(0.0), LinearScheduleConfig(initial=0.0).is_always(0.0)
+        (True, False)
+        """
+
+    @abstractmethod
+    def build(self, *, steps_per_epoch: int, total_steps: int) -> Schedule:
+        """The schedule, its times counted in steps."""
+
+
 def _steps(time: float, unit: Unit, steps_per_epoch: int, total_steps: int) -> float:
     return time * {"fraction": total_steps, "epochs": steps_per_epoch, "steps": 1}[unit]
 
 
-class ConstantScheduleConfig(Component):
+class ConstantScheduleConfig(ScheduleSettings):
     """The same weight always.
 
     >>> ConstantScheduleConfig(weight=0.5).build(steps_per_epoch=10, total_steps=100)(7)
@@ -38,6 +60,9 @@ class ConstantScheduleConfig(Component):
 
     kind: Literal["constant"] = "constant"
     weight: float = Field(1.0, ge=0)
+
+    def is_always(self, weight: float) -> bool:
+        return self.weight == weight
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Constant:
         return Constant(self.weight)
@@ -53,7 +78,7 @@ class Constant:
         return self.weight
 
 
-class LinearScheduleConfig(Component):
+class LinearScheduleConfig(ScheduleSettings):
     """`initial` until `start`, then a straight line to `final` at `end`.
 
     A `start` above 0 with `initial = 0` trains an autoencoder first (Li et al. 2019, arXiv 1909.00868).
@@ -76,6 +101,13 @@ class LinearScheduleConfig(Component):
             raise ValueError(f"end = {self.end} must not be before start = {self.start}")
         return self
 
+    @property
+    def counts_steps(self) -> bool:
+        return self.unit == "steps"
+
+    def is_always(self, weight: float) -> bool:
+        return self.initial == self.final == weight
+
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Linear:
         start = _steps(self.start, self.unit, steps_per_epoch, total_steps)
         end = _steps(self.end, self.unit, steps_per_epoch, total_steps)
@@ -95,7 +127,7 @@ class Linear:
         return self.initial + (self.final - self.initial) * (step - self.start) / (self.end - self.start)
 
 
-class SigmoidScheduleConfig(Component):
+class SigmoidScheduleConfig(ScheduleSettings):
     """A logistic curve from 0 to `final` (Bowman et al. 2016, section 3.1).
 
     The weight is `final` / (1 + exp(-(step - center) / width)) and counts as final 7 widths after the center,
@@ -111,6 +143,13 @@ class SigmoidScheduleConfig(Component):
     width: float = Field(0.05, gt=0)
     unit: Unit = "fraction"
     final: float = Field(1.0, ge=0)
+
+    @property
+    def counts_steps(self) -> bool:
+        return self.unit == "steps"
+
+    def is_always(self, weight: float) -> bool:
+        return self.final == weight == 0.0
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Sigmoid:
         center = _steps(self.center, self.unit, steps_per_epoch, total_steps)
@@ -129,7 +168,7 @@ class Sigmoid:
         return self.final * 0.5 * (1.0 + math.tanh(0.5 * (step - self.center) / self.width))
 
 
-class CyclicalScheduleConfig(Component):
+class CyclicalScheduleConfig(ScheduleSettings):
     """`cycles` times: 0 for a share `zero`, a line to `final` for a share `rise`, `final` for the rest.
 
     Fu et al. 2019 (arXiv 1903.10145). Cycles share the first `end` of training, and the last one's plateau lasts to
@@ -157,6 +196,9 @@ class CyclicalScheduleConfig(Component):
             raise ValueError(f"zero + rise = {self.zero + self.rise} must be at most 1, the length of a cycle")
         return self
 
+    def is_always(self, weight: float) -> bool:
+        return self.final == weight == 0.0
+
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Cyclical:
         return Cyclical(self.end * total_steps / self.cycles, self.cycles, self.zero, self.rise, self.final)
 
@@ -181,16 +223,3 @@ ScheduleConfig = Annotated[
     ConstantScheduleConfig | LinearScheduleConfig | SigmoidScheduleConfig | CyclicalScheduleConfig,
     Field(discriminator="kind"),
 ]
-
-
-def is_always(schedule: ScheduleConfig, weight: float) -> bool:
-    """Whether every step has this weight.
-
-    >>> is_always(ConstantScheduleConfig(weight=0.0), 0.0), is_always(LinearScheduleConfig(initial=0.0), 0.0)
-    (True, False)
-    >>> is_always(ConstantScheduleConfig(), 1.0), is_always(LinearScheduleConfig(), 1.0)
-    (True, False)
-    """
-    if isinstance(schedule, ConstantScheduleConfig):
-        return schedule.weight == weight
-    return schedule.final == weight and getattr(schedule, "initial", 0.0) == weight

@@ -6,14 +6,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from textvae.config import MAX_PARTS, Component
+from textvae.config import MAX_PARTS
 from textvae.errors import ConfigError
-from textvae.objectives.elbo import BatchMean, local_mean
+from textvae.objectives.base import PROXY_BOUND, BatchMean, Objective, ObjectiveSettings, local_mean
 from textvae.objectives.importance_weights import output
 from textvae.types import LatentTerms, ObjectiveOutput
 
 
-class SteinConfig(Component):
+class SteinConfig(ObjectiveSettings):
     """Settings of the objective of a Stein posterior."""
 
     kind: Literal["stein"] = "stein"
@@ -26,7 +26,7 @@ class SteinConfig(Component):
         return Stein(self.samples)
 
 
-class Stein:
+class Stein(Objective):
     """loss(x) = -E_q[log p(x|z) + log p(z)], with the gradient that a Stein posterior adds to log p(x|z).
 
     Pu et al. 2017 (arXiv 1704.05155, section 3). It is the ELBO without the entropy of q, which nobody knows, and so
@@ -40,8 +40,7 @@ class Stein:
         samples: codes of a sentence by which both expectations are told.
     """
 
-    first_final_step = 0
-    competes_by: ClassVar[str] = "valid_proxy_elbo_nll"
+    competes_by: ClassVar[str] = PROXY_BOUND
 
     def __init__(self, samples: int) -> None:
         self.num_samples = samples

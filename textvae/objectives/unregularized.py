@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from textvae.config import Component
-from textvae.objectives.elbo import BatchMean, local_mean
+from textvae.objectives.base import RECONSTRUCTION, BatchMean, Objective, ObjectiveSettings, local_mean
 from textvae.objectives.importance_weights import output
 from textvae.types import LatentTerms, ObjectiveOutput
 
 
-class UnregularizedConfig(Component):
+class UnregularizedConfig(ObjectiveSettings):
     """The unregularized criterion has no settings."""
 
     kind: Literal["unregularized"] = "unregularized"
     linear: ClassVar[bool] = True
-    trains_prior: ClassVar[bool] = False
+
+    @property
+    def trains_prior(self) -> bool:
+        return False
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Unregularized:
         return Unregularized()
 
 
-class Unregularized:
+class Unregularized(Objective):
     """loss(x) = -E_q log p(x|z): an autoencoder with a stochastic code.
 
     Zhao et al. 2017 (arXiv 1702.08658, section 4): with a decoder that can be any distribution it is maximal where z is
@@ -32,8 +34,7 @@ class Unregularized:
     It drives the ELBO down while it learns, so epochs compete by the reconstruction of validation sentences.
     """
 
-    first_final_step = 0
-    competes_by: ClassVar[str] = "valid_nll"
+    competes_by: ClassVar[str] = RECONSTRUCTION
 
     def __call__(self, terms: LatentTerms, step: int, batch_mean: BatchMean = local_mean) -> ObjectiveOutput:
         return output(terms, -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0), 0.0)

@@ -148,10 +148,9 @@ def generate_run(
         seed: of the draws.
     """
     from textvae.tasks.generate import stream_sentences
-    from textvae.tasks.sentences import labels_of
 
     model = model_of(run)
-    if label is not None and not labels_of(model):
+    if label is not None and not model.labels:
         # Where there is none either, the task says what is missing.
         with contextlib.suppress(ModelError):
             model = model_of(run, "classify")

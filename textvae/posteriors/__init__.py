@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from textvae.posteriors.base import JointDensity, NeedsJoint, Posterior, Refined
+from textvae.posteriors.base import JointDensity, NeedsJoint, Posterior, PosteriorSettings, Refined
 from textvae.posteriors.gaussian import BatchNormConfig, GaussianPosterior, GaussianPosteriorConfig
 from textvae.posteriors.hamiltonian import Hamiltonian, HamiltonianPosterior, HamiltonianPosteriorConfig
 from textvae.posteriors.hierarchical import HierarchicalPosterior, HierarchicalPosteriorConfig
@@ -59,6 +59,7 @@ __all__ = [
     "NoTemperingConfig",
     "Posterior",
     "PosteriorConfig",
+    "PosteriorSettings",
     "PowerSphericalPosterior",
     "PowerSphericalPosteriorConfig",
     "Refined",

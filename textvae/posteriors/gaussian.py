@@ -11,11 +11,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from textvae.config import Component, Config
+from textvae.config import Config
 from textvae.distributions import DiagonalGaussian
 from textvae.errors import ConfigError
 from textvae.layers import FixedScaleBatchNorm, at_least_float32
-from textvae.posteriors.base import Posterior
+from textvae.posteriors.base import Posterior, PosteriorSettings
 from textvae.types import Context
 
 
@@ -26,7 +26,7 @@ class BatchNormConfig(Config):
     momentum: float = Field(0.1, gt=0, le=1, description="share of a batch in the running statistics")
 
 
-class GaussianPosteriorConfig(Component):
+class GaussianPosteriorConfig(PosteriorSettings):
     """Settings of a diagonal Gaussian posterior."""
 
     kind: Literal["gaussian"] = "gaussian"
@@ -38,9 +38,12 @@ class GaussianPosteriorConfig(Component):
     )
 
     @property
-    def sees_batch(self) -> bool:
-        """Whether in training q(z|x) depends on the other rows of its batch."""
-        return self.batch_norm is not None
+    def batch_setting(self) -> str:
+        return "" if self.batch_norm is None else "posterior.batch_norm"
+
+    @property
+    def least_rate(self) -> float:
+        return self.committed_rate
 
     def require_dim(self, latent_dim: int) -> None:
         """Refuse a committed rate that needs scales below `min_scale`."""

@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import MAX_PARTS, Component
+from textvae.config import MAX_PARTS
 from textvae.distributions import DiagonalGaussian, LatentDistribution
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
-from textvae.posteriors.base import JointDensity, NeedsJoint, Refined
+from textvae.posteriors.base import JointDensity, NeedsJoint, PosteriorSettings, Refined
 from textvae.posteriors.gaussian import GaussianPosteriorConfig
 from textvae.posteriors.tempering import NoTemperingConfig, TemperingConfig
 from textvae.samplers import Point, leapfrog
@@ -23,7 +23,7 @@ from textvae.types import Context
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
-class HamiltonianPosteriorConfig(Component):
+class HamiltonianPosteriorConfig(PosteriorSettings):
     """Settings of a Hamiltonian posterior."""
 
     extended: ClassVar[bool] = True

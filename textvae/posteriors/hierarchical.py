@@ -9,14 +9,14 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import MAX_WIDTH, Component
+from textvae.config import MAX_WIDTH
 from textvae.distributions import HierarchicalGaussian, LevelNetwork
 from textvae.layers import TopDown, at_least_float32
-from textvae.posteriors.base import Posterior
+from textvae.posteriors.base import Posterior, PosteriorSettings
 from textvae.types import Context
 
 
-class HierarchicalPosteriorConfig(Component):
+class HierarchicalPosteriorConfig(PosteriorSettings):
     """Settings of a hierarchical posterior; its levels divide the model's `latent_dim`."""
 
     kind: Literal["hierarchical"] = "hierarchical"
@@ -24,6 +24,10 @@ class HierarchicalPosteriorConfig(Component):
     levels: int = Field(2, ge=2, le=16, description="equal parts of z; a hierarchical prior has as many")
     hidden_dim: int = Field(64, gt=0, le=MAX_WIDTH, description="tanh units between the levels above and a level")
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
+
+    @property
+    def num_levels(self) -> int:
+        return self.levels
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> HierarchicalPosterior:
         return HierarchicalPosterior(self, feature_dim, latent_dim, num_labels)

@@ -10,14 +10,14 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import MAX_LAYERS, MAX_PARTS, MAX_WIDTH, Component
+from textvae.config import MAX_LAYERS, MAX_PARTS, MAX_WIDTH
 from textvae.distributions import DiagonalGaussian, InverseAutoregressive
 from textvae.layers import MaskedAutoregressive, at_least_float32
-from textvae.posteriors.base import Posterior
+from textvae.posteriors.base import Posterior, PosteriorSettings
 from textvae.types import Context
 
 
-class InverseAutoregressivePosteriorConfig(Component):
+class InverseAutoregressivePosteriorConfig(PosteriorSettings):
     """Settings of an inverse autoregressive flow posterior."""
 
     kind: Literal["inverse_autoregressive"] = "inverse_autoregressive"

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import MAX_PARTS, Component
+from textvae.config import MAX_PARTS
 from textvae.distributions import Estimator, GaussianMixture
 from textvae.layers import at_least_float32
-from textvae.posteriors.base import Posterior
+from textvae.posteriors.base import Posterior, PosteriorSettings
 from textvae.types import Context
 
 
-class MixturePosteriorConfig(Component):
+class MixturePosteriorConfig(PosteriorSettings):
     """Settings of a mixture posterior."""
 
     kind: Literal["mixture"] = "mixture"
+    pathwise_setting: ClassVar[str] = 'posterior.estimator = "pathwise"'
     components: int = Field(4, ge=1, le=MAX_PARTS)
     estimator: Estimator = Field(
         "pathwise",
@@ -30,13 +31,17 @@ class MixturePosteriorConfig(Component):
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
 
     @property
+    def title(self) -> str:
+        return f'{self.kind} posterior with estimator "{self.estimator}"'
+
+    @property
     def needs_linear(self) -> bool:
-        """Whether its gradient is that of expectations under q alone: scores cannot look through a logarithm."""
+        # A score cannot look through a logarithm.
         return self.estimator == "score"
 
     @property
-    def draws_itself(self) -> bool:
-        """Whether each sample is a draw of q: strata are draws of the components, and q is in their weights."""
+    def samples_are_draws(self) -> bool:
+        # Strata are draws of the components, and q is in their weights.
         return self.estimator != "stratified"
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> MixturePosterior:

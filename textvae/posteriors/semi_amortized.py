@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from textvae.config import MAX_PARTS, Component
+from textvae.config import MAX_PARTS
 from textvae.distributions import DiagonalGaussian, LatentDistribution
 from textvae.layers import at_least_float32, keyed_normal
-from textvae.posteriors.base import JointDensity, NeedsJoint, Refined
+from textvae.posteriors.base import JointDensity, NeedsJoint, PosteriorSettings, Refined
 from textvae.posteriors.gaussian import GaussianPosteriorConfig
 from textvae.types import Context
 
@@ -21,12 +21,12 @@ _GROWTH, _SHRINKAGE = 1.25, 0.4
 """Of a sentence's step after one that was kept, and after one that was taken back."""
 
 
-class SemiAmortizedPosteriorConfig(Component):
+class SemiAmortizedPosteriorConfig(PosteriorSettings):
     """Settings of a semi-amortised posterior."""
 
     kind: Literal["semi_amortized"] = "semi_amortized"
     factorizes: ClassVar[bool] = True
-    climbs_bound: ClassVar[bool] = True
+    refines_bound: ClassVar[bool] = True
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
     steps: int = Field(
         10, ge=0, le=MAX_PARTS, description="gradients of each sentence's bound; 0 leaves what the encoder says"

@@ -16,8 +16,8 @@ from textvae.config import Component
 from textvae.distributions import RotationallySymmetric
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
-from textvae.posteriors.base import Posterior
-from textvae.types import Context
+from textvae.posteriors.base import Posterior, PosteriorSettings
+from textvae.types import SPHERE, Context, Support
 
 _GREATEST = 1e6
 """Beyond this concentration, float32 samples are no longer told apart from their mean direction."""
@@ -49,10 +49,10 @@ ConcentrationConfig = Annotated[
 ]
 
 
-class SphericalPosteriorConfig(Component):
+class SphericalPosteriorConfig(PosteriorSettings):
     """Settings of a posterior on the sphere."""
 
-    support: ClassVar[str] = "sphere"
+    support: ClassVar[Support] = SPHERE
     family: ClassVar[type[RotationallySymmetric]]
     concentration: ConcentrationConfig = Field(default_factory=RateConcentration)
 

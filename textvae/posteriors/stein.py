@@ -9,11 +9,11 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import MAX_PARTS, MAX_WIDTH, Component
+from textvae.config import MAX_PARTS, MAX_WIDTH
 from textvae.distributions import LatentDistribution, Pushforward
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
-from textvae.posteriors.base import JointDensity, NeedsJoint, Refined
+from textvae.posteriors.base import JointDensity, NeedsJoint, PosteriorSettings, Refined
 from textvae.posteriors.gaussian import GaussianPosteriorConfig
 from textvae.posteriors.semi_amortized import balanced_noise
 from textvae.samplers import stein_direction
@@ -23,7 +23,7 @@ _MOMENT_DRAWS = 128
 """Fixed draws of the noise by which the moments of a posterior are told, in opposite pairs."""
 
 
-class SteinPosteriorConfig(Component):
+class SteinPosteriorConfig(PosteriorSettings):
     """Settings of a Stein posterior."""
 
     kind: Literal["stein"] = "stein"

@@ -10,14 +10,13 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import Component
 from textvae.distributions import DiagonalGaussian
 from textvae.layers import VarianceLinear, at_least_float32
-from textvae.posteriors.base import Posterior
+from textvae.posteriors.base import Posterior, PosteriorSettings
 from textvae.types import Context
 
 
-class ZeroMeanPosteriorConfig(Component):
+class ZeroMeanPosteriorConfig(PosteriorSettings):
     """Settings of a zero-mean posterior."""
 
     kind: Literal["zero_mean"] = "zero_mean"

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from textvae.priors.autoregressive_flow import AutoregressiveFlowPrior, AutoregressiveFlowPriorConfig
-from textvae.priors.base import Prior
+from textvae.priors.base import MemoryPrior, Prior, PriorSettings
 from textvae.priors.conditional import ConditionalPrior, ConditionalPriorConfig
 from textvae.priors.hierarchical import HierarchicalPrior, HierarchicalPriorConfig
 from textvae.priors.hyperspherical_uniform import HypersphericalUniformPrior, HypersphericalUniformPriorConfig
@@ -35,12 +35,14 @@ __all__ = [
     "HierarchicalPriorConfig",
     "HypersphericalUniformPrior",
     "HypersphericalUniformPriorConfig",
+    "MemoryPrior",
     "MixturePrior",
     "MixturePriorConfig",
     "NearestNeighborsPrior",
     "NearestNeighborsPriorConfig",
     "Prior",
     "PriorConfig",
+    "PriorSettings",
     "StandardNormalPrior",
     "StandardNormalPriorConfig",
     "VampPrior",

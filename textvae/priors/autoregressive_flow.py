@@ -7,14 +7,14 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from textvae.config import MAX_LAYERS, MAX_PARTS, MAX_WIDTH, Component
+from textvae.config import MAX_LAYERS, MAX_PARTS, MAX_WIDTH
 from textvae.distributions import MaskedAutoregressiveFlow
 from textvae.layers import MaskedAutoregressive
-from textvae.priors.base import Prior
+from textvae.priors.base import Prior, PriorSettings
 from textvae.types import Context
 
 
-class AutoregressiveFlowPriorConfig(Component):
+class AutoregressiveFlowPriorConfig(PriorSettings):
     """Settings of an autoregressive flow prior."""
 
     kind: Literal["autoregressive_flow"] = "autoregressive_flow"

@@ -9,15 +9,15 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from textvae.config import MAX_PARTS, MAX_WIDTH, Component
+from textvae.config import MAX_PARTS, MAX_WIDTH
 from textvae.distributions import DiagonalGaussian, GaussianMixture, LatentDistribution
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
-from textvae.priors.base import Prior
+from textvae.priors.base import Prior, PriorSettings
 from textvae.types import Context
 
 
-class ConditionalPriorConfig(Component):
+class ConditionalPriorConfig(PriorSettings):
     """Settings of a conditional prior: what it is conditioned on."""
 
     kind: Literal["conditional"] = "conditional"
@@ -35,6 +35,14 @@ class ConditionalPriorConfig(Component):
                 f"{self.num_labels} and vector_dim = {self.vector_dim}"
             )
         return self
+
+    @property
+    def label_count(self) -> int:
+        return self.num_labels
+
+    @property
+    def vector_size(self) -> int:
+        return self.vector_dim
 
     def build(self, *, latent_dim: int) -> ConditionalPrior:
         return ConditionalPrior(self, latent_dim)

@@ -9,14 +9,14 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from textvae.config import MAX_WIDTH, Component
+from textvae.config import MAX_WIDTH
 from textvae.distributions import HierarchicalGaussian, LevelNetwork
 from textvae.layers import TopDown
-from textvae.priors.base import Prior
+from textvae.priors.base import Prior, PriorSettings
 from textvae.types import Context
 
 
-class HierarchicalPriorConfig(Component):
+class HierarchicalPriorConfig(PriorSettings):
     """Settings of a hierarchical prior; its levels divide the model's `latent_dim`."""
 
     kind: Literal["hierarchical"] = "hierarchical"
@@ -24,6 +24,10 @@ class HierarchicalPriorConfig(Component):
     levels: int = Field(2, ge=2, le=16, description="equal parts of z; a hierarchical posterior has as many")
     hidden_dim: int = Field(64, gt=0, le=MAX_WIDTH, description="tanh units between the levels above and a level")
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
+
+    @property
+    def num_levels(self) -> int:
+        return self.levels
 
     def build(self, *, latent_dim: int) -> HierarchicalPrior:
         return HierarchicalPrior(self, latent_dim)

@@ -7,19 +7,18 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from textvae.config import Component
 from textvae.distributions import HypersphericalUniform
 from textvae.errors import ConfigError
-from textvae.priors.base import Prior
-from textvae.types import Context
+from textvae.priors.base import Prior, PriorSettings
+from textvae.types import SPHERE, Context, Support
 
 
-class HypersphericalUniformPriorConfig(Component):
+class HypersphericalUniformPriorConfig(PriorSettings):
     """Settings of the uniform prior on the sphere: none."""
 
     kind: Literal["hyperspherical_uniform"] = "hyperspherical_uniform"
     learned: ClassVar[bool] = False
-    support: ClassVar[str] = "sphere"
+    support: ClassVar[Support] = SPHERE
 
     def build(self, *, latent_dim: int) -> HypersphericalUniformPrior:
         return HypersphericalUniformPrior(latent_dim)

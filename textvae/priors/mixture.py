@@ -8,13 +8,13 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from textvae.config import MAX_PARTS, Component
+from textvae.config import MAX_PARTS
 from textvae.distributions import GaussianMixture
-from textvae.priors.base import Prior
+from textvae.priors.base import Prior, PriorSettings
 from textvae.types import Context
 
 
-class MixturePriorConfig(Component):
+class MixturePriorConfig(PriorSettings):
     """Settings of a mixture prior."""
 
     kind: Literal["mixture"] = "mixture"

@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import MAX_PARTS, MAX_WIDTH, Component
+from textvae.config import MAX_PARTS, MAX_WIDTH
 from textvae.distributions import DiagonalGaussian, EqualMixture, GaussianMixture, LatentDistribution
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
-from textvae.priors.base import Prior
+from textvae.priors.base import MemoryPrior, PriorSettings
 from textvae.types import Context
 
 _DISTANCES = 2**24
@@ -24,7 +24,7 @@ _SPREAD = 0.1
 """Of the means of several components before training: equal ones would stay equal for ever."""
 
 
-class NearestNeighborsPriorConfig(Component):
+class NearestNeighborsPriorConfig(PriorSettings):
     """Settings of a nearest-neighbors prior."""
 
     kind: Literal["nearest_neighbors"] = "nearest_neighbors"
@@ -50,7 +50,7 @@ class NearestNeighborsPriorConfig(Component):
         return NearestNeighborsPrior(self, latent_dim)
 
 
-class NearestNeighborsPrior(Prior):
+class NearestNeighborsPrior(MemoryPrior):
     """In training p(z | c), c being the code of a similar sentence; elsewhere p(z) = (1/N) sum_n p(z | c_n).
 
     Associative compression networks (Graves, Menick & van den Oord 2018, arXiv 1804.02476). The memory holds the
@@ -88,7 +88,6 @@ class NearestNeighborsPrior(Prior):
     torch.Size([7])
     """
 
-    sees_codes = True
     memory_names = ("codes_ND", "filled_N", "mixture_M")
 
     codes_ND: Tensor
@@ -98,6 +97,7 @@ class NearestNeighborsPrior(Prior):
     def __init__(self, config: NearestNeighborsPriorConfig, latent_dim: int) -> None:
         super().__init__()
         self.config, self.latent_dim = config, latent_dim
+        self.stores, self.num_neighbors = config.memory, config.neighbors
         self.min_log_scale = math.log(config.min_scale)
         components = config.components
         each = components * (2 * latent_dim + (1 if components > 1 else 0))

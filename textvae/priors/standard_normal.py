@@ -7,13 +7,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from textvae.config import Component
 from textvae.distributions import DiagonalGaussian
-from textvae.priors.base import Prior
+from textvae.priors.base import Prior, PriorSettings
 from textvae.types import Context
 
 
-class StandardNormalPriorConfig(Component):
+class StandardNormalPriorConfig(PriorSettings):
     """Settings of the standard normal prior: none."""
 
     kind: Literal["standard_normal"] = "standard_normal"

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import MAX_PARTS, Component
+from textvae.config import MAX_PARTS
 from textvae.distributions import EqualMixture
 from textvae.errors import ConfigError
-from textvae.priors.base import Prior
+from textvae.priors.base import FeaturesToCodes, Prior, PriorSettings
 from textvae.types import Context
 
 
-class VampPriorConfig(Component):
+class VampPriorConfig(PriorSettings):
     """Settings of a Vamp prior."""
 
     kind: Literal["vamp"] = "vamp"
@@ -53,10 +52,10 @@ class VampPrior(Prior):
         super().__init__()
         self.config = config
         # In a tuple, so that torch does not take the posterior for a part of this module and save it twice.
-        self._posterior: tuple[Callable[..., Any], ...] = ()
+        self._posterior: tuple[FeaturesToCodes, ...] = ()
         self._labels = 0
 
-    def compose(self, posterior: Callable[..., Any], *, feature_dim: int, num_labels: int = 0) -> None:
+    def compose(self, posterior: FeaturesToCodes, *, feature_dim: int, num_labels: int = 0) -> None:
         self._posterior, self._labels = (posterior,), num_labels
         self.pseudo_KH = nn.Parameter(self.config.spread * torch.randn(self.config.components, feature_dim))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from textvae.config import MAX_WIDTH, Component
 from textvae.errors import ConfigError
 from textvae.layers import VocabularyProjection
+from textvae.models import TextModel
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, Batch, LatentTerms
 
 
@@ -64,7 +65,7 @@ class BagOfWordsLoss(nn.Module):
             self.hidden = nn.Sequential(nn.Linear(latent_dim, config.hidden_dim), nn.Tanh())
         self.words = VocabularyProjection(config.hidden_dim or latent_dim, vocab_size)
 
-    def forward(self, model: Any, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
+    def forward(self, model: TextModel, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
         """The penalty of each sentence, nats, [B]."""
         z_SBD = sentence_codes(terms)
         # One softmax for each code, then a look-up for each word: never [S, B, T, V].

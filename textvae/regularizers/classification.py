@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from torch import Tensor
 from torch.nn.functional import nll_loss
 
 from textvae.layers import drop_words
-from textvae.models import SemiSupervisedTextVAE, to_device
+from textvae.models import SemiSupervisedTextVAE, TextModel
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.types import Batch, LatentTerms
 
@@ -39,11 +38,11 @@ class ClassificationLoss:
         self.labelled = np.flatnonzero(np.asarray(corpus.labels) >= 0)
         self.sentences = min(sentences, len(self.labelled))
 
-    def __call__(self, model: Any, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
+    def __call__(self, model: TextModel, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
         """The same penalty for every sentence of the batch, so that its mean is the mean over the labelled ones."""
         assert isinstance(model, SemiSupervisedTextVAE)
         drawn = np.random.default_rng([self.seed, step]).choice(self.labelled, self.sentences, replace=False)
-        labelled = to_device(self.corpus.batch(drawn), batch.tokens_BT.device)
+        labelled = self.corpus.batch(drawn).to(batch.tokens_BT.device)
         assert labelled.label_B is not None
         seen = replace(labelled, tokens_BT=drop_words(labelled.tokens_BT, self.word_dropout))
         loss = nll_loss(model.label_log_prob(seen), labelled.label_B)

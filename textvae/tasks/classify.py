@@ -21,7 +21,6 @@ from textvae.models import (
     SemiSupervisedConfig,
     SemiSupervisedTextVAE,
     TextModel,
-    to_device,
 )
 from textvae.models.support import kl_has_dimensions
 from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig, RateFreeBitsConfig
@@ -88,7 +87,7 @@ def check_classifier(config: ClassifyConfig, vae: ModelConfig) -> tuple[SemiSupe
     if config.objective is None:
         by_dimension = kl_has_dimensions(model.posterior, model.prior)
         return model, ELBOConfig(free_bits=(BatchMeanFreeBitsConfig if by_dimension else RateFreeBitsConfig)(nats=8.0))
-    if getattr(config.objective, "gradient", "") == "doubly_reparameterized":
+    if config.objective.gradient_estimator == "doubly_reparameterized":
         raise ConfigError(
             "setting 'classify.objective': doubly reparameterized gradients would scale those of the classifier's "
             'cross-entropy too; set classify.objective.gradient = "plain".'
@@ -250,7 +249,7 @@ def _label_probabilities(
     found = np.zeros((len(rows), len(model.label_names)))
     with inference(model):
         for batch in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
-            scores = model.label_log_prob(to_device(corpus.batch(rows[batch]), model.device))
+            scores = model.label_log_prob(corpus.batch(rows[batch]).to(model.device))
             found[batch] = scores.exp().double().cpu().numpy()
     return found
 

@@ -11,12 +11,11 @@ from torch import Tensor
 
 from textvae.errors import ConfigError
 from textvae.generation import Decoding, generate, inference, word_generator
+from textvae.models import TextModel
 from textvae.tasks.sentences import (
     SENTENCES_AT_ONCE,
     Draws,
-    device_of,
     label_index,
-    labels_of,
     tokenizer_of,
     vectors_for,
 )
@@ -46,7 +45,7 @@ class NewSentence:
 
 
 def generate_sentences(
-    model: Any,
+    model: TextModel,
     count: int,
     *,
     label: str | None = None,
@@ -90,7 +89,7 @@ def generate_sentences(
 
 
 def stream_sentences(
-    model: Any,
+    model: TextModel,
     count: int,
     *,
     label: str | None = None,
@@ -117,7 +116,7 @@ def stream_sentences(
         raise ConfigError(f"got {count} sentences to generate; give a number of at least 0.")
     wanted = None if label is None else label_index(model, label)
     vector_NH = vectors_for(model, vectors)
-    tokenizer, device = tokenizer_of(model), device_of(model)
+    tokenizer, device = tokenizer_of(model), model.device
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     total = count if vector_NH is None else count * len(vector_NH)
 
@@ -129,10 +128,10 @@ def stream_sentences(
                 if vector_NH is not None:
                     given = vector_NH[[min(row, total - 1) // count for row in range(begin, begin + size)]]
                 z_ND, label_N = _drawn(model, size, wanted, given, device)
-                context = Context(label_B=label_N) if getattr(model.decoder, "num_labels", 0) else None
+                context = Context(label_B=label_N) if model.decodes_labels else None
                 found = generate(model.decoder, z_ND, decoding, context=context, generator=generator)
             texts = tokenizer.decode_batch(found.tokens[: total - begin])
-            names = [None] * size if label_N is None else [labels_of(model)[i] for i in label_N.tolist()]
+            names = [None] * size if label_N is None else [model.labels[i] for i in label_N.tolist()]
             numbers = zip(found.log_prob_N.tolist(), found.finished_N.tolist(), names, strict=True)
             # The last chunk may hold more than is wanted.
             for text, (log_prob, finished, name) in zip(texts, numbers, strict=False):
@@ -157,15 +156,15 @@ def _whole_chunks(total: int) -> Iterator[tuple[int, int]]:
 
 
 def _drawn(
-    model: Any, size: int, wanted: int | None, vector_NH: Tensor | None, device: torch.device
+    model: TextModel, size: int, wanted: int | None, vector_NH: Tensor | None, device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
     """Codes from the prior, [N, D], and the labels they or their sentences are drawn for, [N], if any."""
     label_N = None if wanted is None else torch.tensor([wanted], device=device).expand(size)
     if not model.latent_dim:
         return torch.zeros(size, 0, device=device), None
-    if vector_NH is not None or (label_N is not None and model.prior.num_labels):
-        return model.prior(Context(label_B=label_N, vector_BH=vector_NH)).sample().to(device), label_N
-    z_ND = model.prior().sample((size,)).to(device)
-    if label_N is None and getattr(model.decoder, "num_labels", 0) > 0:
-        label_N = torch.multinomial(model.log_prior_C.exp(), size, replacement=True)
+    if vector_NH is not None or (label_N is not None and not model.decodes_labels):
+        return model.prior_given(Context(label_B=label_N, vector_BH=vector_NH)).sample().to(device), label_N
+    z_ND = model.prior_given().sample((size,)).to(device)
+    if label_N is None and model.decodes_labels:
+        label_N = torch.multinomial(model.label_log_prior_C.exp(), size, replacement=True)
     return z_ND, label_N

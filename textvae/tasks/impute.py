@@ -14,6 +14,7 @@ from textvae.config import MAX_BEAM, MAX_PARTS, MAX_STEPS
 from textvae.errors import ConfigError, DataError
 from textvae.generation import Slot
 from textvae.generation.template import BLANK, parse_template, word_blank
+from textvae.models import TextModel
 from textvae.tasks.iterated_modes import Completed, iterated_modes
 from textvae.tasks.sentences import require_free_prior, require_unlabeled, tokenizer_of
 from textvae.text.given import checked_texts
@@ -59,7 +60,7 @@ class Imputation:
 
 
 def impute(
-    model: Any,
+    model: TextModel,
     texts: str | Iterable[str],
     *,
     rounds: int = 3,
@@ -200,7 +201,7 @@ class ImputationAccuracy:
 
 
 def impute_accuracy(
-    model: Any,
+    model: TextModel,
     test: Any,
     train: Any,
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,8 +14,10 @@ from textvae.arguments import checked_count
 from textvae.config import MAX_PATH
 from textvae.errors import ConfigError
 from textvae.generation import Decoding, generate, inference, word_generator
-from textvae.tasks.sentences import chunks, device_of, require_latent, tell_of_fixed_mean, tokenizer_of
+from textvae.models import TextModel
+from textvae.tasks.sentences import chunks, require_latent, tell_of_fixed_mean, tokenizer_of
 from textvae.text.given import checked_texts
+from textvae.types import SPHERE
 
 Kind = Literal["linear", "spherical"]
 
@@ -48,7 +50,7 @@ class Interpolation:
 
 
 def interpolate(
-    model: Any,
+    model: TextModel,
     start: str,
     end: str,
     *,
@@ -78,7 +80,7 @@ def interpolate(
     tell_of_fixed_mean(model, "interpolate", "use generate and impute, or a model with another posterior")
     steps = checked_count(steps, "steps", 2, MAX_PATH)
     start, end = checked_texts([start, end])
-    on_sphere = getattr(model, "support", "euclidean") == "sphere"
+    on_sphere = model.support == SPHERE
     if kind is None:
         kind = "spherical" if on_sphere else "linear"
     if kind not in ("linear", "spherical"):
@@ -87,7 +89,7 @@ def interpolate(
         raise ConfigError(
             "kind is 'linear', but the model's codes live on a sphere, which a line leaves; use 'spherical'."
         )
-    tokenizer, device = tokenizer_of(model), device_of(model)
+    tokenizer, device = tokenizer_of(model), model.device
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     with inference(model):
         a_D, b_D = model.encode([start, end])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from textvae.generation import Blank, Filling, Slot, constrained_beam, inference
-from textvae.tasks.sentences import batch_of, chunks, device_of, mode_of, seeded
+from textvae.models import TextModel
+from textvae.tasks.sentences import batch_of, chunks, mode_of, seeded
 from textvae.types import UNK_ID
 
 _SCORED_AT_ONCE = 4096
@@ -55,7 +55,7 @@ class Completed:
 
 @torch.no_grad()
 def iterated_modes(
-    model: Any,
+    model: TextModel,
     templates: Sequence[Sequence[Slot]],
     *,
     rounds: int,
@@ -84,7 +84,7 @@ def iterated_modes(
         samples: of z for the ranking.
         seed: of these.
     """
-    device = device_of(model)
+    device = model.device
     found = [Completed() for _ in templates]
     pool: list[dict[Words, tuple[float, Filling]]] = [{} for _ in templates]
     current: list[Words] = [_with_unknowns(template) for template in templates]
@@ -142,17 +142,17 @@ def _with_unknowns(template: Sequence[Slot]) -> Words:
     return tuple(UNK_ID if isinstance(slot, Blank) else slot for slot in template)
 
 
-def _modes(model: Any, sentences: Sequence[Words], device: torch.device) -> tuple[Tensor, Tensor]:
+def _modes(model: TextModel, sentences: Sequence[Words], device: torch.device) -> tuple[Tensor, Tensor]:
     """The mode of q(z|x) [N, D] and log p(z) there [N], nats."""
     z_parts, log_prior_parts = [], []
     for part in chunks(len(sentences)):
         z_ND = mode_of(model.posterior_of(batch_of(sentences[part], device)))
         z_parts.append(z_ND)
-        log_prior_parts.append(model.prior().log_prob(z_ND))
+        log_prior_parts.append(model.prior_given().log_prob(z_ND))
     return torch.cat(z_parts), torch.cat(log_prior_parts)
 
 
-def _log_px_z(model: Any, sentences: Sequence[Words], z_SND: Tensor) -> Tensor:
+def _log_px_z(model: TextModel, sentences: Sequence[Words], z_SND: Tensor) -> Tensor:
     """log p(x|z) of each sentence under its codes, [S, N], a bounded number at a time."""
     order = sorted(range(len(sentences)), key=lambda i: len(sentences[i]))
     log_prob_SN = torch.empty(z_SND.shape[:2], dtype=torch.float64, device=z_SND.device)
@@ -164,7 +164,7 @@ def _log_px_z(model: Any, sentences: Sequence[Words], z_SND: Tensor) -> Tensor:
 
 
 def _rank(
-    model: Any,
+    model: TextModel,
     found: list[Completed],
     kept: list[list[Filling]],
     samples: int,
@@ -190,7 +190,7 @@ def _rank(
 
 
 def _marginal(
-    model: Any,
+    model: TextModel,
     sentences: Sequence[Words],
     owner: Sequence[int],
     found: Sequence[Completed],
@@ -213,7 +213,7 @@ def _marginal(
             posterior = model.posterior_of(batch_of(bests[part], device)).proposal
             z_SBD, log_q_SB = posterior.rsample_and_log_prob((samples,))
             z_parts.append(z_SBD)
-            weight_parts.append(model.prior().log_prob(z_SBD) - log_q_SB)
+            weight_parts.append(model.prior_given().log_prob(z_SBD) - log_q_SB)
     z_SBD, weight_SB = torch.cat(z_parts, 1), torch.cat(weight_parts, 1).double()
     scores: list[float] = []
     # The codes of a sentence are repeated for each of its completions, so these are cut as well.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,13 +10,14 @@ from textvae.arguments import LARGEST, checked_count
 from textvae.config import MAX_SAMPLES
 from textvae.errors import ModelError
 from textvae.generation import Decoding, SamplingConfig, generate, inference, word_generator
-from textvae.tasks.sentences import Draws, chunks, device_of, require_latent, tokenizer_of
+from textvae.models import TextModel
+from textvae.tasks.sentences import Draws, chunks, require_latent, tokenizer_of
 from textvae.text.batching import encode_texts, gather_batch
 from textvae.types import Batch
 
 
 def markov_chain(
-    model: Any,
+    model: TextModel,
     texts: Iterable[str],
     steps: int,
     *,
@@ -56,7 +56,7 @@ def markov_chain(
 
 
 def stream_chain(
-    model: Any, text: str, steps: int, *, neighbors: bool = False, decoding: Decoding | None = None, seed: int = 0
+    model: TextModel, text: str, steps: int, *, neighbors: bool = False, decoding: Decoding | None = None, seed: int = 0
 ) -> Iterator[str]:
     """The chain of one sentence, step by step, made as it is taken: memory does not grow with `steps`.
 
@@ -83,7 +83,7 @@ def stream_chain(
     return sentences()
 
 
-def _start(model: Any, texts: Iterable[str]) -> list[list[int]]:
+def _start(model: TextModel, texts: Iterable[str]) -> list[list[int]]:
     """Ids of sentences to begin from, without BOS and EOS."""
     require_latent(model, "walk between sentences and codes")
     start = encode_texts(texts, tokenizer_of(model), model.max_tokens)
@@ -91,7 +91,7 @@ def _start(model: Any, texts: Iterable[str]) -> list[list[int]]:
 
 
 def walk(
-    model: Any,
+    model: TextModel,
     rows: Sequence[Sequence[int]],
     steps: int,
     *,
@@ -120,24 +120,24 @@ def walk(
 
 
 def _stepper(
-    model: Any, steps: int, neighbors: bool, decoding: Decoding | None, seed: int
+    model: TextModel, steps: int, neighbors: bool, decoding: Decoding | None, seed: int
 ) -> Callable[[list[list[int]]], list[list[int]]]:
     """The function that takes sentences one step further, each call with draws of its own."""
     checked_count(steps, "steps", 1, LARGEST)
-    if neighbors and not getattr(getattr(model, "prior", None), "sees_codes", False):
+    memory = model.memory if neighbors else None
+    if neighbors and memory is None:
         raise ModelError(
             "a walk by neighbors needs a prior that remembers training sentences, which this model's does not; train "
             "it with prior.kind = 'nearest_neighbors', or walk through its posterior (without --walk)."
         )
-    device = device_of(model)
+    device = model.device
     decoding = model.limited(SamplingConfig(allow_unk=True) if decoding is None else decoding)
     generator, draws = word_generator(seed, device), Draws(seed, device)
 
     def step(here: list[list[int]]) -> list[list[int]]:
-        batch = _batch(here)
-        batch = Batch(batch.tokens_BT.to(device), batch.lengths_B.to(device))
+        batch = _batch(here).to(device)
         with inference(model), draws.on():
-            law = model.prior.near(model.code_of(batch)) if neighbors else model.posterior_of(batch)
+            law = model.posterior_of(batch) if memory is None else memory.near(model.code_of(batch))
             return generate(model.decoder, law.rsample(), decoding, generator=generator).tokens
 
     return step

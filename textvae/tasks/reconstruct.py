@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from textvae.generation import Decoding, generate, inference, word_generator
+from textvae.models import TextModel
 from textvae.tasks.sentences import (
     chunks,
-    device_of,
     require_latent,
     seeded,
     tell_of_fixed_mean,
@@ -38,7 +37,7 @@ class Reconstruction:
 
 
 def reconstruct(
-    model: Any, texts: Iterable[str], *, decoding: Decoding | None = None, sample: bool = False, seed: int = 0
+    model: TextModel, texts: Iterable[str], *, decoding: Decoding | None = None, sample: bool = False, seed: int = 0
 ) -> list[Reconstruction]:
     """Encode each text and decode it again.
 
@@ -58,7 +57,7 @@ def reconstruct(
         tell_of_fixed_mean(
             model, "reconstruct", "draw codes instead (in Python, sample=True), or use generate and impute"
         )
-    tokenizer, device = tokenizer_of(model), device_of(model)
+    tokenizer, device = tokenizer_of(model), model.device
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     texts = checked_texts(texts)
     whole = encode_texts(texts, tokenizer, model.max_tokens)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from textvae.arguments import checked_seed
 from textvae.errors import ConfigError, DataError, ModelError
-from textvae.models.support import has_fixed_mean, posterior_config, vector_dim_of
+from textvae.models import TextModel
 from textvae.text.batching import gather_batch
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import Batch
@@ -22,7 +22,7 @@ SENTENCES_AT_ONCE = 256
 """Sentences encoded or decoded together."""
 
 
-def require_latent(model: Any, task: str) -> None:
+def require_latent(model: TextModel, task: str) -> None:
     """Refuse models that have no z, or whose z is not all that a sentence is made from.
 
     Raises:
@@ -33,10 +33,10 @@ def require_latent(model: Any, task: str) -> None:
         raise ModelError(f"a language model has no latent vector, so it cannot {task}; train a text_vae instead.")
 
 
-def tell_of_fixed_mean(model: Any, task: str, cure: str) -> None:
+def tell_of_fixed_mean(model: TextModel, task: str, cure: str) -> None:
     """Warn where a posterior's mean, and so what is decoded from it, is the same for every sentence."""
-    config = posterior_config(model)
-    if config is not None and has_fixed_mean(config):
+    config = model.config.posterior_settings
+    if config is not None and config.fixed_mean:
         warnings.warn(
             f"the mean of a {config.kind} posterior is the same for every sentence, and so is all that {task} decodes "
             f"from it; {cure}.",
@@ -44,25 +44,25 @@ def tell_of_fixed_mean(model: Any, task: str, cure: str) -> None:
         )
 
 
-def require_unlabeled(model: Any, task: str) -> None:
+def require_unlabeled(model: TextModel, task: str) -> None:
     """Refuse models whose decoder needs a label.
 
     Raises:
         ModelError: a semi-supervised model.
     """
-    if getattr(model.decoder, "num_labels", 0):
+    if model.decodes_labels:
         raise ModelError(
             f"a semi_supervised model's sentences need a label, so it cannot {task}; use the text_vae of [train]."
         )
 
 
-def require_free_prior(model: Any, task: str) -> None:
+def require_free_prior(model: TextModel, task: str) -> None:
     """Refuse models that have no p(z) without a vector.
 
     Raises:
         ModelError: the prior is conditioned on vectors.
     """
-    vector_dim = vector_dim_of(model)
+    vector_dim = model.vector_size
     if vector_dim:
         raise ModelError(
             f"this model's prior is conditioned on a vector of {vector_dim} numbers, which a text comes without, so it "
@@ -70,7 +70,7 @@ def require_free_prior(model: Any, task: str) -> None:
         )
 
 
-def vectors_for(model: Any, vectors: Any) -> Tensor | None:
+def vectors_for(model: TextModel, vectors: Any) -> Tensor | None:
     """The vectors to draw sentences for, [N, H] where the model lives; None for a model whose prior takes none.
 
     Args:
@@ -82,7 +82,7 @@ def vectors_for(model: Any, vectors: Any) -> Tensor | None:
         ConfigError: it takes some, and none were given.
         DataError: they are not N rows of H finite numbers.
     """
-    vector_dim = vector_dim_of(model)
+    vector_dim = model.vector_size
     if vectors is None:
         if vector_dim:
             raise ConfigError(
@@ -93,7 +93,7 @@ def vectors_for(model: Any, vectors: Any) -> Tensor | None:
     if not vector_dim:
         raise ModelError("this model's prior takes no vectors; leave them out.")
     try:
-        vector_NH = torch.as_tensor(vectors, dtype=torch.float32, device=device_of(model))
+        vector_NH = torch.as_tensor(vectors, dtype=torch.float32, device=model.device)
     except (TypeError, ValueError, RuntimeError):
         raise DataError(f"the vectors are no table of numbers; give rows of {vector_dim} numbers.") from None
     if vector_NH.dim() != 2 or vector_NH.shape[1] != vector_dim:
@@ -106,20 +106,14 @@ def vectors_for(model: Any, vectors: Any) -> Tensor | None:
     return vector_NH
 
 
-def labels_of(model: Any) -> tuple[str, ...]:
-    """The labels that sentences can be drawn for: those of which the prior or the decoder knows; none for others."""
-    part = getattr(model, "prior", None), getattr(model, "decoder", None)
-    return model.label_names if any(getattr(one, "num_labels", 0) for one in part) else ()
-
-
-def label_index(model: Any, label: str) -> int:
+def label_index(model: TextModel, label: str) -> int:
     """The place of a label among the model's.
 
     Raises:
         ModelError: the model has no labels.
         ConfigError: it does not know this one.
     """
-    names = labels_of(model)
+    names = model.labels
     if not names:
         raise ModelError(
             f"this model has no labels, so it cannot write for the label {label!r}; take a semi_supervised model "
@@ -130,7 +124,7 @@ def label_index(model: Any, label: str) -> int:
     return names.index(label)
 
 
-def tokenizer_of(model: Any) -> Tokenizer:
+def tokenizer_of(model: TextModel) -> Tokenizer:
     """The model's tokenizer.
 
     Raises:
@@ -141,18 +135,12 @@ def tokenizer_of(model: Any) -> Tokenizer:
     return model.tokenizer
 
 
-def device_of(model: Any) -> torch.device:
-    """Where the model lives."""
-    device = getattr(model, "device", None)
-    return device if isinstance(device, torch.device) else torch.device("cpu")
-
-
 def batch_of(rows: Sequence[Sequence[int]], device: torch.device) -> Batch:
     """A padded batch of ids without BOS and EOS."""
     counts = np.array([len(row) for row in rows], dtype=np.int64)
     flat = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
     batch = gather_batch(flat, np.cumsum(counts) - counts, counts, None, np.arange(len(rows)))
-    return Batch(batch.tokens_BT.to(device), batch.lengths_B.to(device))
+    return Batch(batch.tokens_BT, batch.lengths_B).to(device)
 
 
 def mode_of(distribution: Any) -> Tensor:

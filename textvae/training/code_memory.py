@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
-from textvae.models import to_device
+from textvae.models import TextModel
 from textvae.text.batching import sequential_batches
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.training.processes import Processes
@@ -30,12 +28,11 @@ class CodeMemory:
     """
 
     def __init__(
-        self, model: Any, corpus: TokenizedCorpus, *, batch_tokens: int, seed: int, processes: Processes
+        self, model: TextModel, corpus: TokenizedCorpus, *, batch_tokens: int, seed: int, processes: Processes
     ) -> None:
         self.model, self.corpus, self.processes = model, corpus, processes
         self.batch_tokens = max(batch_tokens, int(np.max(corpus.lengths)))
-        prior = getattr(model, "prior", None)
-        self.prior: Any = prior if getattr(prior, "sees_codes", False) else None
+        self.prior = model.memory
         if self.prior is not None:
             # It has its length before weights are loaded, and before wrappers look for the model's buffers.
             self.prior.begin(len(corpus), seed)
@@ -51,7 +48,7 @@ class CodeMemory:
         try:
             with isolated_randomness(processes.device), torch.no_grad(), processes.accelerator.autocast():
                 for rows in batches[processes.index :: processes.count]:
-                    found_BD = self.model.code_of(to_device(self.corpus.batch(rows), processes.device))
+                    found_BD = self.model.code_of(self.corpus.batch(rows).to(processes.device))
                     codes_ND[torch.as_tensor(rows, device=processes.device)] = found_BD.float()
         finally:
             self.model.train(was_training)
@@ -66,17 +63,18 @@ class CodeMemory:
         if self.prior is None:
             return
         noticed = self.prior.take_noticed()
-        if self.prior.config.memory != "batch":
+        if self.prior.stores != "batch":
             return
         processes = self.processes
         codes_ND = torch.zeros(len(indices), self.model.latent_dim, device=processes.device)
         mine, counts = processes.share(np.arange(len(indices)))
         if counts:
+            assert noticed is not None
             _, code_BD = noticed
             codes_ND[torch.as_tensor(mine, device=processes.device)] = code_BD.float()
         self.prior.store(torch.as_tensor(indices, device=processes.device), processes.sum(codes_ND))
 
     def after_epoch(self) -> None:
         """Store all codes anew, where that is how the memory is kept. Doing it twice changes nothing."""
-        if self.prior is not None and self.prior.config.memory == "epoch":
+        if self.prior is not None and self.prior.stores == "epoch":
             self.fill()

@@ -7,20 +7,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from textvae.config import MAX_BATCH_TOKENS, MAX_STEPS, Component, Config
+from textvae.config import MAX_BATCH_TOKENS, MAX_STEPS, Config
 from textvae.models import ModelConfig, TextVAEConfig
-from textvae.models.support import (
-    climbs_bound,
-    draws_itself,
-    has_density,
-    is_extended,
-    is_learned,
-    kl_has_dimensions,
-    needs_linear,
-    plain_prior,
-    vector_dim_of,
-)
-from textvae.objectives import ELBOConfig, ObjectiveConfig, is_always
+from textvae.models.support import kl_has_dimensions, plain_prior
+from textvae.objectives import ELBOConfig, ObjectiveConfig, ObjectiveSettings
+from textvae.posteriors import PosteriorSettings
+from textvae.priors import PriorSettings
 from textvae.regularizers import RegularizerConfig
 from textvae.training.aggressive import AggressiveConfig
 from textvae.training.initial import StartFromConfig
@@ -83,24 +75,24 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _what_needs_a_code(self) -> TrainConfig:
         if self.encoder_updates is not None:
-            if self.model.kind != "text_vae":
+            if not self.model.single_code:
                 raise ValueError(f"encoder_updates need a text_vae, and the model is a {self.model.kind}; remove them")
             if self.guard_sentences == 0:
                 raise ValueError("encoder_updates end when the guard's mutual information falls; set guard_sentences")
         self._density_where_it_is_needed()
-        if getattr(self.objective, "gradient", "") == "doubly_reparameterized" and self.regularizers:
+        if self.objective.gradient_estimator == "doubly_reparameterized" and self.regularizers:
             raise ValueError(
                 "doubly reparameterized gradients would scale those of the regularizers too; set objective.gradient = "
                 '"plain", or remove the regularizers'
             )
-        if self.compile and self.model.kind != "language_model":
+        if self.compile and self.model.has_code:
             self._gradient_inside_of_what_is_compiled()
-        if self.regularizers and self.model.kind == "language_model":
+        if self.regularizers and not self.model.has_code:
             raise ValueError(
-                f"a {self.regularizers[0].kind} regularizer reads z, which a language_model does not have; remove it "
-                "from regularizers"
+                f"a {self.regularizers[0].kind} regularizer reads z, which a {self.model.kind} does not have; remove "
+                "it from regularizers"
             )
-        if compares_codes(self.objective) and self.model.kind == "semi_supervised":
+        if self.objective.compares_codes and self.model.classifies:
             raise ValueError(
                 f"the objective {self.objective.kind} compares vectors with a prior's, and a label of a "
                 "semi_supervised model is none; use the objective elbo, or a text_vae"
@@ -111,25 +103,26 @@ class TrainConfig(Config):
     def batches_all_lengths(self) -> bool:
         """Whether a batch has to be a fair sample of the corpus, since its sentences depend on one another: by an
         objective that compares their codes, or by a posterior that normalizes over them."""
-        if self.model.kind == "language_model":
-            return False
-        return compares_codes(self.objective) or getattr(self.model.posterior, "sees_batch", False)
+        posterior = self.model.posterior_settings
+        return posterior is not None and (self.objective.compares_codes or bool(posterior.batch_setting))
 
     @model_validator(mode="after")
     def _phases_fit(self) -> TrainConfig:
         require_final_weight(self.objective, self.epochs, self.max_steps)
         if self.fresh_decoder is None:
             return self
-        if self.model.kind == "language_model":
-            raise ValueError("fresh_decoder keeps what the encoder learned, and a language_model has none; remove it")
+        if not self.model.has_code:
+            raise ValueError(
+                f"fresh_decoder keeps what the encoder learned, and a {self.model.kind} has none; remove it"
+            )
         if self.fresh_decoder >= self.epochs:
             raise ValueError(f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}")
         require_autoencoder_first(self.objective, self.epochs, self.fresh_decoder)
         return self
 
     def _gradient_inside_of_what_is_compiled(self) -> None:
-        """A gradient that is scaled on its way to the samples: on its way inside a compiled model nobody meets it."""
-        if getattr(self.objective, "gradient", "") == "doubly_reparameterized":
+        """Refuse a gradient that is scaled where it reaches the samples: in a compiled model no hook sees it there."""
+        if self.objective.gradient_estimator == "doubly_reparameterized":
             raise ValueError(
                 "doubly reparameterized gradients are scaled where they reach the samples, inside of what compile = "
                 "true translates as a whole, so that the encoder would get another gradient; set compile = false, or "
@@ -138,16 +131,17 @@ class TrainConfig(Config):
 
     def _density_where_it_is_needed(self) -> None:
         """An implicit posterior has an objective of its own, and nothing else reaches it or is told of it."""
-        posterior = getattr(self.model, "posterior", None)
-        own = getattr(type(self.objective), "for_implicit", False)
-        if has_density(posterior):
-            if own and posterior is not None:
+        posterior, own = self.model.posterior_settings, self.objective.for_implicit
+        if posterior is None:
+            return
+        if posterior.has_density:
+            if own:
                 raise ValueError(
                     f"the objective {self.objective.kind} leaves out an entropy that is known for a {posterior.kind} "
                     "posterior; use the objective elbo, or the posterior stein"
                 )
             return
-        kind = posterior.kind  # type: ignore[union-attr]
+        kind = posterior.kind
         if not own:
             raise ValueError(
                 f"a {kind} posterior has no density, and the objective {self.objective.kind} needs one; use "
@@ -166,10 +160,10 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _what_the_posterior_has(self) -> TrainConfig:
-        posterior = getattr(self.model, "posterior", None)
-        if posterior is not None and has_density(posterior):
-            require_fitting_objective(self.objective, posterior, self.model.prior)  # type: ignore[union-attr]
-            if self.encoder_updates is not None and is_extended(posterior):
+        posterior, prior = self.model.posterior_settings, self.model.prior_settings
+        if posterior is not None and prior is not None and posterior.has_density:
+            require_fitting_objective(self.objective, posterior, prior)
+            if self.encoder_updates is not None and posterior.extended:
                 raise ValueError(
                     f"encoder_updates end by mutual information, which needs the density of codes, and a "
                     f"{posterior.kind} posterior does not have it; remove them"
@@ -178,7 +172,7 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _what_a_corpus_has(self) -> TrainConfig:
-        vector_dim = vector_dim_of(self.model)
+        vector_dim = self.model.vector_size
         if vector_dim:
             raise ValueError(
                 f"corpora hold no vectors, so there is none to condition the prior on (vector_dim = {vector_dim}); set "
@@ -196,7 +190,7 @@ class TrainConfig(Config):
         return value
 
 
-def require_fitting_objective(objective: ObjectiveConfig, posterior: Component, prior: Component) -> None:
+def require_fitting_objective(objective: ObjectiveSettings, posterior: PosteriorSettings, prior: PriorSettings) -> None:
     """Refuse an objective that needs the density of any code, or a KL of each dimension, where there is none, and one
     whose gradient would be another's: it needs draws of q where there are strata, or is none that scores can follow.
     A learned prior is refused where nothing would train it.
@@ -204,56 +198,40 @@ def require_fitting_objective(objective: ObjectiveConfig, posterior: Component, 
     Raises:
         ValueError: for pydantic to report, or whoever checks settings.
     """
-    gradient = getattr(objective, "gradient", "plain")
-    if gradient != "plain" and is_extended(posterior):
+    gradient = objective.gradient_estimator
+    if gradient != "plain" and posterior.extended:
         raise ValueError(
             f'the gradient "{gradient}" of objective {objective.kind} needs the density of any code, which a '
             f'{posterior.kind} posterior does not have; set objective.gradient = "plain"'
         )
-    if gradient != "plain" and not draws_itself(posterior):
+    if gradient != "plain" and not posterior.samples_are_draws:
         raise ValueError(
-            f'the gradient "{gradient}" of objective {objective.kind} is that of draws of q, and a {posterior.kind} '
-            f'posterior with estimator "{posterior.estimator}" draws from each of its parts; '  # type: ignore[attr-defined]
-            'set objective.gradient = "plain" or posterior.estimator = "pathwise"'
+            f'the gradient "{gradient}" of objective {objective.kind} is that of draws of q, and a {posterior.title} '
+            f'draws from each of its parts; set objective.gradient = "plain" or {posterior.pathwise_setting}'
         )
-    if needs_linear(posterior) and not getattr(type(objective), "linear", False):
+    if posterior.needs_linear and not objective.linear:
         raise ValueError(
-            f'estimator "{posterior.estimator}" of a {posterior.kind} posterior '  # type: ignore[attr-defined]
-            f"follows expectations under q, and the objective {objective.kind} is none: the encoder would get a wrong "
-            'gradient, or none; set posterior.estimator = "pathwise", or use the objective elbo or unregularized'
+            f"a {posterior.title} follows expectations under q, and the objective {objective.kind} is none: the "
+            f"encoder would get a wrong gradient, or none; set {posterior.pathwise_setting}, or use the objective elbo "
+            "or unregularized"
         )
-    if climbs_bound(posterior) and not _is_bound_at_weight_one(objective):
+    if posterior.refines_bound and not objective.bound_at_weight_one:
         raise ValueError(
             f"a {posterior.kind} posterior climbs the bound at KL weight 1, and the objective {objective.kind} with "
             "these settings is another, which would hardly change its codes; set objective.kl_weight = "
             '{ kind = "constant", weight = 1.0 } with the objective elbo, iwae or renyi, and begin with a run whose z '
             'is in use (start_from), or use posterior.kind = "gaussian"'
         )
-    if is_learned(prior) and not _trains_prior(objective):
+    if prior.learned and not objective.trains_prior:
         raise ValueError(
             f"the objective {objective.kind} with these settings asks nothing of the prior, so a {prior.kind} prior "
             f"would never be trained; set prior.kind = '{plain_prior(posterior)}', or use the objective elbo with a "
             "kl_weight above 0"
         )
-    free_bits = getattr(objective, "free_bits", None)
+    free_bits = objective.kl_allowance
     if free_bits is not None and free_bits.by_dimension and not kl_has_dimensions(posterior, prior):
         raise ValueError(
             f"free bits of kind '{free_bits.kind}' need the KL of each dimension, which a {posterior.kind} posterior "
             f"with a {prior.kind} prior does not have; set objective.free_bits.kind = 'rate' or 'target' instead of "
             f"'{free_bits.kind}'"
         )
-
-
-def compares_codes(objective: ObjectiveConfig) -> bool:
-    """Whether what it charges a sentence depends on the codes of others in the batch."""
-    return getattr(type(objective), "compares_codes", False)
-
-
-def _is_bound_at_weight_one(objective: ObjectiveConfig) -> bool:
-    weight = getattr(objective, "kl_weight", None)
-    return weight is not None and is_always(weight, 1.0)
-
-
-def _trains_prior(objective: ObjectiveConfig) -> bool:
-    weight = getattr(objective, "kl_weight", None)
-    return getattr(objective, "trains_prior", True) and (weight is None or not is_always(weight, 0.0))

@@ -14,7 +14,7 @@ from textvae.evaluation.protocol import Corpus
 from textvae.evaluation.reconstruction import permuted_codes
 from textvae.evaluation.verdict import Verdict, judge
 from textvae.models import TextModel
-from textvae.models.support import has_fixed_mean, kl_has_dimensions, posterior_config
+from textvae.models.support import kl_has_dimensions
 from textvae.training.config import TrainConfig
 
 _SAMPLE_SEED = 20_190_106
@@ -65,7 +65,7 @@ class CollapseGuard:
             found |= {"guard_kl": known.mi + known.marginal_kl, "guard_mi": known.mi}
             found["guard_mi_cap"] = known.mi_cap
         # Where means cannot vary, no unit is active and none need be.
-        if known.means_ND is not None and not has_fixed_mean(posterior_config(model)):
+        if known.means_ND is not None and not model.config.fixed_mean:
             varying = active_units(known.means_ND, known.unit_variance)
             found["guard_active_units"] = float(varying)
         permuted = permuted_codes(model, self.corpus, self.indices, known.codes_ND, **where)
@@ -122,7 +122,7 @@ def remedy(config: TrainConfig, measured: dict[str, float]) -> str:
     for missing, cure in _remedies(config, measured):
         if missing:
             return f"Try {cure}."
-    if getattr(config.objective, "free_bits", None) is None:
+    if config.objective.kl_allowance is None:
         return "The remedies of docs/choosing.md that fit are in place already; try more epochs, or a smaller decoder."
     return (
         "The first remedies of docs/choosing.md are in place already; raise train.objective.free_bits.nats, take a "
@@ -132,20 +132,20 @@ def remedy(config: TrainConfig, measured: dict[str, float]) -> str:
 
 def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple[bool, str]]:
     objective, model = config.objective, config.model
-    encoder, decoder = getattr(model, "encoder", None), model.decoder
+    encoder, posterior, prior = model.encoder_settings, model.posterior_settings, model.prior_settings
     if measured.get("guard_kl", 0.0) > 1.0 and measured.get("guard_permuted_rise", math.inf) < 1.0:
         # The encoder says something and the decoder does not listen: more KL would not help.
-        yield decoder.word_dropout == 0.0, "train.model.decoder.word_dropout = 0.3, so that the decoder needs z"
-    parts = [getattr(model, name, model) for name in ("posterior", "prior")]
-    kind = "batch_mean" if kl_has_dimensions(*parts) else "rate"
+        yield not model.decoder.hides_words, "train.model.decoder.word_dropout = 0.3, so that the decoder needs z"
+    by_dimension = posterior is not None and prior is not None and kl_has_dimensions(posterior, prior)
+    kind = "batch_mean" if by_dimension else "rate"
     yield (
         objective.kind == "elbo" and objective.free_bits is None,
         f'train.objective.free_bits = {{ kind = "{kind}", nats = 6.0 }}',
     )
-    yield getattr(encoder, "pooling", "max") == "last", 'train.model.encoder.pooling = "max"'
-    weight = getattr(objective, "kl_weight", None)
+    yield encoder is not None and encoder.reads_last_state, 'train.model.encoder.pooling = "max"'
+    weight = objective.weights.get("kl_weight")
     yield (
-        getattr(weight, "kind", "") == "constant",
+        weight is not None and weight.kind == "constant",
         'train.objective.kl_weight = { kind = "linear", start = 0.1, end = 0.4 }',
     )
-    yield decoder.word_dropout == 0.0, "train.model.decoder.word_dropout = 0.3"
+    yield not model.decoder.hides_words, "train.model.decoder.word_dropout = 0.3"

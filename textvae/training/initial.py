@@ -61,7 +61,7 @@ def start_from(
     given = {_plain(name): value for name, value in source.state_dict().items()}
     wanted = {_plain(name): value for name, value in model.state_dict().items()}
     # A memory of codes is of the other run's corpus; the trainer makes this one's.
-    for name in getattr(getattr(model, "prior", None), "memory_names", ()):
+    for name in () if model.memory is None else model.memory.memory_names:
         given.pop(f"prior.{name}", None)
         wanted.pop(f"prior.{name}", None)
     whole = config.parts == "all"

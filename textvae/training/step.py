@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from textvae.distributions import unit_variance
 from textvae.errors import ConfigError
 from textvae.models import TextModel
+from textvae.objectives import Objective
 from textvae.regularizers import RegularizerConfig
 from textvae.types import Batch, LatentTerms
 
@@ -29,7 +30,9 @@ class Regularizers(nn.Module):
         ConfigError: one that does not suit the model.
     """
 
-    def __init__(self, configs: Sequence[RegularizerConfig], model: Any, further: Regularizer | None = None) -> None:
+    def __init__(
+        self, configs: Sequence[RegularizerConfig], model: TextModel, further: Regularizer | None = None
+    ) -> None:
         super().__init__()
         # A caller's own model need not have sizes; nobody asks for them where nothing is built.
         self.built = nn.ModuleList(
@@ -37,7 +40,7 @@ class Regularizers(nn.Module):
         )
         self.further = further
 
-    def forward(self, model: Any, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
+    def forward(self, model: TextModel, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
         penalties: dict[str, Tensor] = {}
         for part in (*self.built, *(() if self.further is None else (self.further,))):
             for name, penalty_B in part(model, batch, terms, step).items():
@@ -61,7 +64,7 @@ class TrainStep(nn.Module):
     def __init__(
         self,
         model: TextModel,
-        objective: Any,
+        objective: Objective,
         regularizer: Regularizer | None = None,
         compiled: bool = False,
         sum_dtype: torch.dtype = torch.float64,
@@ -70,7 +73,7 @@ class TrainStep(nn.Module):
         self.model, self.objective, self.regularizer, self.sum_dtype = model, objective, regularizer, sum_dtype
         terms = model.terms
         self._terms = torch.compile(terms, dynamic=True) if compiled else terms
-        self.num_samples: int = getattr(objective, "num_samples", 1)
+        self.num_samples = objective.num_samples
         self.names: tuple[str, ...] = ()
 
     def forward(
@@ -121,7 +124,7 @@ def sums_of_means(terms: LatentTerms, dtype: torch.dtype = torch.float64) -> Ten
             labels, units = mean.shape[:2]
             weight = terms.log_weight_SB.exp().reshape(-1, labels, units).sum(0)
             mean = (weight.unsqueeze(-1) * mean).sum(0)
-        mean = mean.to(dtype) / getattr(group.posterior, "unit_variance", 1.0) ** 0.5
+        mean = mean.to(dtype) / unit_variance(group.posterior) ** 0.5
         columns.append(torch.stack([mean.sum(0), mean.square().sum(0)]))
     if not columns:
         return terms.log_px_z_SB.new_zeros((2, 0), dtype=dtype)

@@ -21,7 +21,7 @@ from textvae.arguments import checked_seed
 from textvae.disk import machine_errors, no_number
 from textvae.errors import ConfigError, DataError, MachineError
 from textvae.interrupt import Interrupt
-from textvae.models import TextModel, to_device
+from textvae.models import TextModel
 from textvae.objectives import local_mean
 from textvae.text.batching import BatchPlan
 from textvae.text.tokenized import TokenizedCorpus
@@ -131,15 +131,14 @@ def train(
 
 def _require_known_labels(config: TrainConfig, corpus: TokenizedCorpus) -> None:
     """Free bits by dimension need a KL by dimension in every batch, and the mixture over labels has none."""
-    free_bits = getattr(config.objective, "free_bits", None)
-    prior = getattr(config.model, "prior", None)
-    if free_bits is None or not free_bits.by_dimension or not getattr(prior, "num_labels", 0):
+    free_bits, prior = config.objective.kl_allowance, config.model.prior_settings
+    if free_bits is None or not free_bits.by_dimension or prior is None or not prior.label_count:
         return
     unknown = int((np.asarray(corpus.labels) < 0).sum())
     if unknown:
         raise ConfigError(
             f"free bits of kind '{free_bits.kind}' need the KL of each dimension, and {unknown} of {len(corpus)} "
-            f"training sentences have no label, for which a {prior.kind} prior is a mixture; "  # type: ignore[union-attr]
+            f"training sentences have no label, for which a {prior.kind} prior is a mixture; "
             "set train.objective.free_bits.kind = 'rate' or 'target', or leave these sentences out."
         )
 
@@ -393,8 +392,7 @@ class _Training:
         """
         processes = self.processes
         mine, counts = processes.share(indices)
-        batch = self.corpus.batch(mine)
-        batch = to_device(batch, processes.device)
+        batch = self.corpus.batch(mine).to(processes.device)
         rate = self.learning_rate(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

@@ -11,19 +11,14 @@ import torch
 from torch import Tensor
 
 from textvae.evaluation.information import active_units_of_sums
-from textvae.models import TextModel, to_device
-from textvae.objectives import ELBOConfig
+from textvae.models import TextModel
+from textvae.objectives import ELBOConfig, Objective
+from textvae.objectives.base import BOUND, LOSS, PROXY_BOUND
 from textvae.text.batching import BatchPlan, sequential_batches
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.training.processes import Processes
 from textvae.training.step import sums_of_means
 from textvae.types import Batch
-
-BOUND, PROXY_BOUND = "valid_elbo_nll", "valid_proxy_elbo_nll"
-"""Minus the weight-1 bound of q(z|x), or of the Gaussians with its moments where it has no density."""
-
-RECONSTRUCTION, LOSS = "valid_nll", "valid_loss"
-"""Of objectives that are no bounds: -E_q log p(x|z), and all that they charge at the present weight."""
 
 _NOISE_SEED = 20_160_101
 """The noise of a validation is the same each time, so that epochs are compared on equal draws."""
@@ -49,7 +44,7 @@ class Validation:
         batch_tokens: int,
         limit: int | None,
         seed: int,
-        objective: Any,
+        objective: Objective,
         processes: Processes,
         all_lengths: bool = False,
     ) -> None:
@@ -92,7 +87,7 @@ class Validation:
         dtype = processes.sum_dtype
         totals = torch.zeros(3, dtype=dtype, device=processes.device)
         units, extended = None, False
-        num_samples = getattr(self.objective, "num_samples", 1)
+        num_samples = self.objective.num_samples
         model.eval()
         try:
             with isolated_randomness(processes.device), torch.no_grad(), processes.accelerator.autocast():
@@ -100,7 +95,7 @@ class Validation:
                     if interrupted():
                         return None
                     torch.manual_seed(_NOISE_SEED + number)
-                    batch = to_device(self.corpus.batch(self.batches[number]), processes.device)
+                    batch = self.corpus.batch(self.batches[number]).to(processes.device)
                     terms = model.terms(batch, num_samples)
                     output = self.objective(terms, step)
                     numbers = output.metrics_B
@@ -133,8 +128,8 @@ class Validation:
             measured["valid_metric"] = processes.gather(value)[0]
         return measured
 
-    def _beyond_of_proxy(self, model: Any, batch: Batch, nll_B: Tensor) -> Tensor:
-        terms = model.proxy_terms(batch, getattr(self.objective, "num_samples", 1))
+    def _beyond_of_proxy(self, model: TextModel, batch: Batch, nll_B: Tensor) -> Tensor:
+        terms = model.proxy_terms(batch, self.objective.num_samples)
         return self.bound(terms, 0).loss_B - nll_B
 
     def bound_of(self, model: TextModel) -> str:
@@ -143,7 +138,7 @@ class Validation:
 
     def criterion_of(self, model: TextModel) -> str:
         """The name of the number by which epochs of a model compete, lower is better; a language model's is exact."""
-        return getattr(self.objective, "competes_by", BOUND) if model.latent_dim else BOUND
+        return self.objective.competes_by if model.has_code else BOUND
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.components import scramble
+from tests.oracles.oracle_model import OracleModel
 from textvae.decoders import GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError, DataError, ModelError
@@ -214,19 +215,21 @@ def test_a_language_models_answer_is_the_exact_argmax() -> None:
     assert made.answers[0].probability == pytest.approx(exact.softmax(0).max().item(), abs=1e-4)
 
 
-class _Parrot:
+class _Parrot(OracleModel):
     """A language model that knows one sentence by heart: each word of it follows the one before for certain."""
 
-    latent_dim, max_tokens, tokenizer = 0, 12, TOKENIZER
+    device = torch.device("cpu")
 
     def __init__(self, text: str) -> None:
-        self.decoder = _ParrotDecoder(text)
+        super().__init__(TOKENIZER.vocab_size, max_tokens=12)
+        self.tokenizer, self.decoder = TOKENIZER, _ParrotDecoder(text)
 
 
-class _ParrotDecoder:
+class _ParrotDecoder(torch.nn.Module):
     latent_dim, num_labels, max_tokens = 0, 0, None
 
     def __init__(self, text: str) -> None:
+        super().__init__()
         ids = [1, *TOKENIZER.encode(text), 2]
         table = torch.full((TOKENIZER.vocab_size, TOKENIZER.vocab_size), -20.0)
         table[:, :2] = -torch.inf

@@ -10,10 +10,8 @@ import pytest
 from tests.components import OBJECTIVES, PRIORS
 from tests.unit.training.helpers import LANGUAGE_MODEL, MODEL, config
 from textvae.errors import ConfigError
-from textvae.models.support import is_learned
 from textvae.objectives import ScheduleConfig
 from textvae.training import TrainConfig
-from textvae.training.phases import weight_of
 
 
 def posterior(**settings: Any) -> dict[str, Any]:
@@ -42,7 +40,7 @@ SEMI = {"model": {**MODEL, "kind": "semi_supervised"}}
 NORMALIZED: dict[str, Any] = {"posterior": {"kind": "gaussian", "batch_norm": {}}}
 STEIN: dict[str, Any] = {"objective": {"kind": "stein"}}
 COMMITTED: dict[str, Any] = {"posterior": {"kind": "gaussian", "committed_rate": 2.0}, "latent_dim": 4}
-LEARNED = [(p, "text_vae") for p in PRIORS if is_learned(PRIORS[p])] + [("mixture", "semi_supervised")]
+LEARNED = [(p, "text_vae") for p in PRIORS if PRIORS[p].learned] + [("mixture", "semi_supervised")]
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "words of a code": (
@@ -184,4 +182,4 @@ def test_every_schedule_of_an_objective_is_known(name: str) -> None:
     """One under a new name would slip through."""
     kinds = tuple(get_args(get_args(ScheduleConfig)[0]))
     scheduled = [field for field, value in OBJECTIVES[name] if isinstance(value, kinds)]
-    assert [weight_of(OBJECTIVES[name])[0]] == (scheduled or [""])
+    assert list(OBJECTIVES[name].weights) == scheduled

@@ -75,9 +75,8 @@ def samples_by_label(model: Any, decoding: Any, seed: int) -> dict[str, Any]:
     Empty for a model without labels.
     """
     from textvae.tasks.generate import generate_sentences
-    from textvae.tasks.sentences import labels_of
 
-    names = spread_out(labels_of(model))
+    names = spread_out(model.labels)
     if not names:
         return {}
     each = max(2, SHOWN // len(names))

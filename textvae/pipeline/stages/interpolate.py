@@ -60,11 +60,11 @@ class InterpolateStage(Stage):
         return _config_type()
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
-        from textvae.models.support import SPHERE, support_of
+        from textvae.types import SPHERE
 
         model = settings["train"].model
         require_latent_model(model, self.name)
-        if support_of(model.posterior) == SPHERE and settings[self.name].kind == "linear":
+        if model.posterior.support == SPHERE and settings[self.name].kind == "linear":
             raise ConfigError(
                 "interpolate.kind is 'linear', but the model's codes live on a sphere, which a line "
                 "leaves; use 'spherical', or leave it out."
