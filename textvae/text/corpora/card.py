@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from textvae.config import parse
-from textvae.disk import MISSING, at_home, problem_of_file, shown_path
+from textvae.disk import at_home, first_file, installed, names_in, shown_path
 from textvae.errors import ConfigError
 from textvae.parsing import check_tables
 from textvae.text.corpora.base import FileCorpus
@@ -25,32 +25,37 @@ CorpusConfig = Annotated[
 ]
 
 
-def installed_cards() -> Path:
-    """The folder of the cards that come with textvae: of the wheel, or of the checkout."""
-    packaged = Path(str(resources.files("textvae"))) / "_cards"
-    return packaged if packaged.is_dir() else Path(str(resources.files("textvae"))).parent / "data"
+def find_card(name_or_path: str | Path, beside: Path | None = None) -> Path:
+    """The file of a card, looked for in one order: `beside`, the `data` folder next to it, here, `./data`, installed.
 
+    Args:
+        name_or_path: with or without ``.toml``.
+        beside: the folder of the recipe that names the card; None where no recipe does. A path that leads to nothing
+            then names the installed card of its last part: ``data/bible.toml`` is found outside of a checkout too.
 
-def find_card(name_or_path: str | Path, base: Path | None = None) -> Path:
-    """The file of a card: a path, seen from `base` or from the current folder, or the name of an installed card.
+    Returns:
+        its path, links not followed.
 
     Raises:
         ConfigError: there is none; the message lists the names there are.
     """
-    wanted = at_home(name_or_path)
-    candidates = [(base or Path.cwd()) / wanted, Path.cwd() / wanted]
-    if wanted.suffix != ".toml":
-        candidates += [path.with_name(path.name + ".toml") for path in candidates]
-    candidates.append(installed_cards() / (wanted.name if wanted.suffix == ".toml" else f"{wanted.name}.toml"))
-    problems = [problem_of_file(path) for path in candidates]
-    if None in problems:
-        return candidates[problems.index(None)]
-    found = next((problem for problem in problems if problem and problem != MISSING), None)
+    given, here = at_home(name_or_path), Path.cwd()
+    near = [] if beside is None else [beside, beside.parent / "data"]
+    found = first_file(given, [*near, here, here / "data", installed("cards")], "corpus card")
+    if found is None and beside is None:
+        found = first_file(Path(given.name), [installed("cards")], "corpus card")
     if found is not None:
-        raise ConfigError(f"corpus card {shown_path(name_or_path)} {found}; give a TOML file.")
-    names = ", ".join(sorted(path.stem for path in installed_cards().glob("*.toml")))
+        return found
+    there = sorted({known for folder in (*near[1:], installed("cards")) for known in names_in(folder)})
+    if beside is None:
+        raise ConfigError(
+            f"There is no corpus card '{shown_path(name_or_path)}'; give the path of a card, or one of: "
+            f"{', '.join(there)}."
+        )
+    close = difflib.get_close_matches(given.stem, there, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(there) or 'none'}."
     raise ConfigError(
-        f"There is no corpus card '{shown_path(name_or_path)}'; give the path of a card, or one of: {names}."
+        f"there is no corpus card '{shown_path(name_or_path)}' beside the recipe nor among those installed; {hint}"
     )
 
 
@@ -61,7 +66,7 @@ def load_card(
 
     Args:
         name_or_path: of the card; see `find_card`.
-        base: folder that relative paths are looked up in first.
+        base: folder that is looked into first, and the `data` folder next to it; see `find_card`.
         overrides: settings that replace the card's, such as ``{"root": "/data/ptb"}``; tables are merged. A relative
             root is seen from the current folder, one in the card from the card's folder.
 
