@@ -26,7 +26,7 @@ from textvae.text.corpora.reading import read_toml
 
 if TYPE_CHECKING:
     from textvae.pipeline.stage import Stage
-    from textvae.text.corpora import CorpusConfig
+    from textvae.text.corpora import CorpusCard
 
 STAGE_NAMES = ("tokenize", "train", "evaluate", "classify", "impute", "interpolate")
 """The tables a recipe may have, in the order in which their stages run; an absent table is an absent stage."""
@@ -69,7 +69,7 @@ class Recipe:
     source: str = "the recipe"
 
     @cached_property
-    def corpus(self) -> CorpusConfig:
+    def corpus(self) -> CorpusCard:
         """The corpus card, with the recipe's changes to it."""
         from textvae.text.corpora import find_card, load_card
 
