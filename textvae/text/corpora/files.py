@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from textvae.disk import at_home, is_folder, problem_of_file, shown_path
+from textvae.disk import at_home, is_folder, problem_of_file, shown_path, write_text
 from textvae.errors import DataError
 from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split
 
@@ -82,7 +82,7 @@ class FileCorpus(CorpusCard):
     @classmethod
     def write_example(cls, folder: Path) -> dict[str, object]:
         name = "example" + (cls.endings or (".txt",))[0]
-        (folder / name).write_text(cls.example, encoding="utf-8")
+        write_text(folder / name, cls.example)
         files = dict.fromkeys(SPLITS, name)
         return {"kind": cls.model_fields["kind"].default, "files": files, **cls.example_settings}
 
