@@ -117,10 +117,13 @@ class CorpusCard(Component):
     @classmethod
     @abstractmethod
     def write_example(cls, folder: Path) -> dict[str, object]:
-        """Write a tiny source into an empty folder: the tests of all kinds read it. No network is used.
+        """Write a tiny source of this kind, without using the network; the tests of all kinds read it.
+
+        Args:
+            folder: an empty folder, which a kind that reads no files leaves empty.
 
         Returns:
-            the table of a card, lying in that folder, that reads it; without files where the kind reads none.
+            the table of a card that, put into that folder, reads the source.
         """
 
     # --- what a kind declares where the default is not its own --------------------------------------------
@@ -139,9 +142,10 @@ class CorpusCard(Component):
         return ("train",)
 
     def seen_from(self, folder: Path) -> CorpusCard:
-        """The card as it reads where it lies in a folder: a kind with paths sees relative ones from there.
+        """The card with its relative paths resolved from the folder that its file is in; the same without paths.
 
-        A kind with paths calls their folder `root`: ``--set corpus.root=DIR`` is seen from the current folder.
+        The setting of a folder that others may move is called `root`: ``--set corpus.root=DIR`` is resolved from the
+        current folder.
 
         Args:
             folder: an absolute path.
@@ -236,15 +240,16 @@ class CorpusCard(Component):
             )
         if split in self.split_fractions:
             return (
-                f"The {split} split of corpus '{self.name}' is empty: texts are dealt out by what they say, and none "
-                "came to it; give more different texts, change split_fractions, or set corpus.seed to another number."
+                f"The {split} split of corpus '{self.name}' is empty: a hash of each text says which split it is in, "
+                "and none is in this one; give more different texts, change split_fractions, or set corpus.seed to "
+                "another number."
             )
         return f"The {split} split of corpus '{self.name}' holds no text; look at its files."
 
     def _of_split(self, split: Split) -> Iterator[Example]:
-        carved = split in self.split_fractions and (split == "train" or split not in self.own_splits)
-        for example in self._sentences(split if split in self.own_splits and not carved else "train"):
-            if not carved or self._split_of(example.text) == split:
+        cut_from_train = split in self.split_fractions and (split == "train" or split not in self.own_splits)
+        for example in self._sentences("train" if cut_from_train else split):
+            if not cut_from_train or self._split_of(example.text) == split:
                 yield example
 
     def _split_of(self, text: str) -> Split:
