@@ -30,7 +30,7 @@ from textvae.layers import matrix_product
 from textvae.models import TextVAE, TextVAEConfig
 from textvae.objectives import ELBOConfig
 from textvae.text.batching import BatchPlan, sequential_batches
-from textvae.text.corpora.card import load_card
+from textvae.text.corpora import load_card
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import WordConfig
 

@@ -1,8 +1,9 @@
 """Files and folders on disk: written whole or not at all, and never somebody else's.
 
 `writing` has atomic files and what a full disk says, `json_files` those in JSON, `checksums` what tells damage, `paths`
-what others named. `markers` tells our folders, `contents` which files in them are ours; `claims` takes a folder for
-files of ours, `fresh` makes one that appears whole, by one rename, and `locks` lets one process at a time into it.
+what others named, `named_files` recipes and cards by their names. `markers` tells our folders, `contents` which files
+in them are ours; `claims` takes a folder for files of ours, `fresh` makes one that appears whole, by one rename, and
+`locks` lets one process at a time into it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from textvae.disk.fresh import FreshFolder, new_folder, remove_unfinished, renam
 from textvae.disk.json_files import finite, no_number, read_json, write_json
 from textvae.disk.locks import LOCK, held, is_lock
 from textvae.disk.markers import MARKER, is_marked, mark, not_ours, what_is
+from textvae.disk.named_files import first_file, installed, names_in
 from textvae.disk.paths import MISSING, at_home, is_folder, problem_of_file, shown_path
 from textvae.disk.writing import (
     TEMPORARY,
@@ -36,16 +38,19 @@ __all__ = [
     "atomic_path",
     "claim",
     "finite",
+    "first_file",
     "flush",
     "flush_folder",
     "foreign_entry",
     "held",
+    "installed",
     "is_folder",
     "is_lock",
     "is_marked",
     "machine_errors",
     "mark",
     "matches",
+    "names_in",
     "new_folder",
     "no_number",
     "not_ours",

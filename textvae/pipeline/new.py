@@ -204,8 +204,8 @@ def _card(found: FileReport, name: str) -> dict[str, Any]:
     }
     if found.examples < 1000:
         card["split_fractions"] = {"train": 0.8, "valid": 0.1, "test": 0.1}
-    if found.kind in ("csv", "tsv"):
-        card["header"] = bool(found.header)
+    if found.header is not None:
+        card["header"] = found.header
     if found.text_column is not None:
         card["text_column"] = found.text_column
     if found.label_column is not None:

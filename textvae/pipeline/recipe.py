@@ -19,14 +19,14 @@ from textvae.arguments import MAX_SEED, shown
 from textvae.config import Config, parse
 from textvae.disk import at_home, problem_of_file, shown_path
 from textvae.errors import ConfigError
-from textvae.pipeline.locate import find_card, find_recipe
+from textvae.pipeline.locate import find_recipe
 from textvae.pipeline.naming import problem_of_name
 from textvae.pipeline.settings import apply_settings
 from textvae.text.corpora.reading import read_toml
 
 if TYPE_CHECKING:
     from textvae.pipeline.stage import Stage
-    from textvae.text.corpora import CorpusConfig
+    from textvae.text.corpora import CorpusCard
 
 STAGE_NAMES = ("tokenize", "train", "evaluate", "classify", "impute", "interpolate")
 """The tables a recipe may have, in the order in which their stages run; an absent table is an absent stage."""
@@ -69,15 +69,15 @@ class Recipe:
     source: str = "the recipe"
 
     @cached_property
-    def corpus(self) -> CorpusConfig:
+    def corpus(self) -> CorpusCard:
         """The corpus card, with the recipe's changes to it."""
-        from textvae.text.corpora import load_card
+        from textvae.text.corpora import find_card, load_card
 
         name, overrides = self.card
         overrides = dict(overrides)
         if isinstance(overrides.get("root"), str):
             overrides["root"] = str((self.folder / at_home(overrides["root"])).absolute())
-        return load_card(find_card(name, self.folder), None, overrides)
+        return load_card(find_card(name, self.folder).resolve(), None, overrides)
 
     def configs(self, stages: Sequence[Stage]) -> dict[str, Any]:
         """Each stage's settings, checked and with their defaults.

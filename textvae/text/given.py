@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from textvae.arguments import shown, whole_number
 from textvae.errors import DataError
 from textvae.parsing import bad_character
 
 
-def checked_texts(texts: Any, unit: str = "sentence") -> list[str]:
+def checked_texts(texts: object, unit: str = "sentence") -> list[str]:
     """The texts as a list of strings, in the order given.
 
     Args:
@@ -47,7 +46,7 @@ def checked_texts(texts: Any, unit: str = "sentence") -> list[str]:
     return [str(text) for text in found]
 
 
-def checked_labels(labels: Any, count: int) -> list[str | None]:
+def checked_labels(labels: object, count: int) -> list[str | None]:
     """A label for each of `count` texts, None for none; whole numbers are turned into strings.
 
     Raises:

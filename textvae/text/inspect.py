@@ -11,18 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 
 from textvae.disk import shown_path
 from textvae.errors import DataError
 from textvae.parsing import bad_character, parse_json
+from textvae.text.corpora import FILE_KINDS
+from textvae.text.corpora.files import Row
 from textvae.text.corpora.reading import read_lines, require_file
-from textvae.text.corpora.tables import label_text, read_csv, read_json_lines
+from textvae.text.corpora.tables import label_text
 from textvae.text.normalize import normalize
 
-Kind = Literal["lines", "csv", "tsv", "json_lines"]
+DEFAULT_KIND = "lines"
+"""What reads a file that looks like nothing else."""
 
 _PROBE = 1000  # rows that columns are judged by
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
@@ -61,7 +63,7 @@ class FileReport:
     """
 
     path: Path
-    kind: Kind
+    kind: str
     header: bool | None
     columns: tuple[str | int, ...]
     text_column: str | int | None
@@ -85,7 +87,7 @@ class FileReport:
 
 
 def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
-    """Look at a text, CSV, TSV or JSON-lines file (gzip too), in one pass that stops after `max_examples`.
+    """Look at a file of any kind of corpus (gzip too), in one pass that stops after `max_examples`.
 
     Args:
         path: the file.
@@ -102,31 +104,32 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; give a file with one text a line, or a table.")
     kind = _kind(path)
+    corpus = FILE_KINDS[kind].model_validate({"name": "file", "files": {"train": path.name}})
     columns: tuple[str | int, ...] = ()
     text_column: str | int | None = None
     label_column: str | int | None = None
     header: bool | None = None
-    if kind == "lines":
-        pairs: Iterator[tuple[str, str | None]] = ((line, None) for _, line in read_lines(path))
+    rows = corpus.rows(path)
+    if rows is None:
+        pairs: Iterator[tuple[str, str | None]] = corpus.read_file(path)
     else:
-        rows = _rows(path, kind)
         probe = list(islice(rows, _PROBE))
-        if kind != "json_lines":
+        if corpus.may_have_header:
             header = _has_header(probe)
-            names = list(probe[0].values()) if header and probe else list(probe[0] if probe else ())
+            names = [str(cell) for cell in probe[0].values()] if header else []
             if header:
                 probe = [_renamed(row, names) for row in probe[1:]]
                 rows = (_renamed(row, names) for row in rows)
         columns = tuple(dict.fromkeys(chain.from_iterable(probe)))
-        text_column = _text_column(path, probe, columns)
-        label_column = _label_column(probe, columns, text_column)
-        pairs = ((_cell(row, text_column), label_text(row.get(label_column))) for row in chain(probe, rows))
+        text_column = text_at = _text_column(path, probe, columns)
+        label_column = label_at = _label_column(probe, columns, text_column)
+        pairs = ((_cell(row, text_at), _label(row, label_at)) for row in chain(probe, rows))
     return _measure(path, kind, header, columns, text_column, label_column, pairs, max_examples)
 
 
 def _measure(
     path: Path,
-    kind: Kind,
+    kind: str,
     header: bool | None,
     columns: tuple[str | int, ...],
     text_column: str | int | None,
@@ -198,50 +201,34 @@ def _measure(
     )
 
 
-def _kind(path: Path) -> Kind:
-    """By the file's ending, else by its first lines."""
+def _kind(path: Path) -> str:
+    """The kind of corpus that reads a file, by the file's ending, else by its first lines."""
     ending = Path(path.name.removesuffix(".gz")).suffix.lower()
-    by_ending: dict[str, Kind] = {
-        ".csv": "csv",
-        ".tsv": "tsv",
-        ".tab": "tsv",
-        ".jsonl": "json_lines",
-        ".ndjson": "json_lines",
-    }
-    if ending in by_ending:
-        return by_ending[ending]
+    for name, kind in FILE_KINDS.items():
+        if ending in kind.endings:
+            return name
     first = [line for _, line in islice(read_lines(path), 20) if line.strip()]
-    if first and all(line.lstrip().startswith("{") for line in first):
-        return "json_lines"
-    if first and all(line.count("\t") == first[0].count("\t") > 0 for line in first):
-        return "tsv"
+    for name, kind in reversed(FILE_KINDS.items()):
+        if first and kind.looks_like(first):
+            return name
     if ending == ".json":
         try:
             parse_json(first[0] if first else "", str(path), DataError)
         except DataError:
             raise DataError(f"{path} is JSON, but not one object a line; write it as JSON lines.") from None
-    return "lines"
+    return DEFAULT_KIND
 
 
-def _rows(path: Path, kind: Kind) -> Iterator[dict[Any, Any]]:
-    """Rows as column -> cell; columns of CSV and TSV by position."""
-    if kind == "json_lines":
-        return (record for _, record in read_json_lines(path))
-    if kind == "csv":
-        return (dict(enumerate(row)) for _, row in read_csv(path) if row)
-    return (dict(enumerate(line.split("\t"))) for _, line in read_lines(path) if line)
+def _renamed(row: Row, names: list[str]) -> Row:
+    return {names[place]: cell for place, cell in row.items() if isinstance(place, int) and place < len(names)}
 
 
-def _renamed(row: dict[Any, Any], names: list[str]) -> dict[Any, Any]:
-    return {names[i]: cell for i, cell in row.items() if i < len(names)}
-
-
-def _has_header(probe: list[dict[Any, Any]]) -> bool:
+def _has_header(probe: list[Row]) -> bool:
     """A header is short, has no cell twice, and its cells are known names or do not occur in their columns."""
     if len(probe) < 2:
         return False
     first, rest = probe[0], probe[1:]
-    cells = [cell.strip() for cell in first.values()]
+    cells = [str(cell).strip() for cell in first.values()]
     if len(set(cells)) < len(cells) or not all(cells) or any(len(cell.split()) > 3 for cell in cells):
         return False
     if any(cell.lower() in _TEXT_NAMES + _LABEL_NAMES for cell in cells):
@@ -249,16 +236,20 @@ def _has_header(probe: list[dict[Any, Any]]) -> bool:
     if any(cell in {row.get(place) for row in rest} for place, cell in first.items()):
         return False
     # Without a known name, a header stands out by being far shorter than the text below it.
-    longest = max(float(np.mean([len(row.get(place, "")) for row in rest])) for place in first)
+    longest = max(float(np.mean([len(_cell(row, place)) for row in rest])) for place in first)
     return max(map(len, cells)) < longest / 2 and all(cell.isidentifier() for cell in cells)
 
 
-def _cell(row: dict[Any, Any], column: Any) -> str:
+def _cell(row: Row, column: str | int) -> str:
     value = row.get(column)
     return value if isinstance(value, str) else ""
 
 
-def _text_column(path: Path, probe: list[dict[Any, Any]], columns: tuple[str | int, ...]) -> str | int:
+def _label(row: Row, column: str | int | None) -> str | None:
+    return None if column is None else label_text(row.get(column))
+
+
+def _text_column(path: Path, probe: list[Row], columns: tuple[str | int, ...]) -> str | int:
     """The column of the longest texts; a telling name wins over a somewhat longer column."""
     mean = {column: float(np.mean([len(_cell(row, column)) for row in probe])) for column in columns}
     if not mean or max(mean.values()) == 0:
@@ -271,7 +262,7 @@ def _text_column(path: Path, probe: list[dict[Any, Any]], columns: tuple[str | i
     return max(mean, key=mean.__getitem__)
 
 
-def _label_column(probe: list[dict[Any, Any]], columns: tuple[str | int, ...], text: str | int) -> str | int | None:
+def _label_column(probe: list[Row], columns: tuple[str | int, ...], text: str | int) -> str | int | None:
     """A column of few, short, repeated values; a telling name first, then the one with fewest values."""
     candidates = []
     for column in columns:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from textvae.config import Config, parse
+from textvae.disk import installed, names_in
 from textvae.errors import ConfigError
-from textvae.pipeline.locate import find_recipe, installed, names_in
+from textvae.pipeline.locate import find_recipe
 from textvae.pipeline.new import to_toml
 from textvae.pipeline.recipe import read_recipe
 from textvae.pipeline.settings import apply_settings

@@ -9,9 +9,9 @@ from collections import Counter
 
 import pytest
 
+from textvae.disk import installed, names_in
 from textvae.errors import ConfigError, DataError
 from textvae.text.corpora import Example, LinesCorpus, ReadReport, find_card, load_card
-from textvae.text.corpora.card import installed_cards
 
 
 def card(tmp_path, text, **overrides):
@@ -223,7 +223,7 @@ def test_bad_cards(tmp_path, text, message):
 
 
 def test_cards_by_name():
-    names = {path.stem for path in installed_cards().glob("*.toml")}
+    names = set(names_in(installed("cards")))
     assert {"bible", "ptb", "yelp_short", "imdb", "mr", "subj", "trec", "tatoeba_en"} <= names
     for name in names:
         corpus = load_card(name)
@@ -233,6 +233,34 @@ def test_cards_by_name():
             assert corpus.folder == name and set(corpus.checksums) == set(corpus.files)
     with pytest.raises(ConfigError, match=r"no corpus card 'bibel'; .*bible"):
         find_card("bibel")
+
+
+def test_one_order_of_looking_for_a_card(tmp_path, monkeypatch):
+    """Beside the recipe, the data folder next to it, here, ./data, then those installed."""
+    monkeypatch.chdir(tmp_path)
+    beside = tmp_path / "project" / "recipes"
+    folders = [beside, beside.parent / "data", tmp_path, tmp_path / "data", installed("cards")]
+    for folder in folders[:-1]:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ptb.toml").write_text('kind = "lines"\nfiles = { train = "x.txt" }')
+    for place, folder in enumerate(folders):
+        assert find_card("ptb", beside) == find_card("ptb.toml", beside) == folder / "ptb.toml"
+        assert find_card("ptb") == folders[max(place, 2)] / "ptb.toml"
+        if folder != installed("cards"):
+            (folder / "ptb.toml").unlink()
+    # Where no recipe names it, a path of a checkout means the installed card; a recipe's path means that file alone.
+    assert find_card("data/ptb.toml") == find_card("/nowhere/ptb") == installed("cards") / "ptb.toml"
+    for name in ("data/ptb.toml", "/nowhere/ptb"):
+        with pytest.raises(ConfigError, match=r"there is no corpus card .* beside the recipe .*did you mean 'ptb'"):
+            find_card(name, beside)
+
+
+def test_a_linked_card_of_the_python_api_lies_where_the_link_does(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "card.toml").write_text('kind = "lines"\nfiles = { train = "x.txt" }')
+    (tmp_path / "x.txt").write_text("here\n")
+    (tmp_path / "link.toml").symlink_to(tmp_path / "real" / "card.toml")
+    assert read(load_card(tmp_path / "link.toml")) == [("here", None)]
 
 
 def test_bible():

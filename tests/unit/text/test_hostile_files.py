@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from textvae.disk import problem_of_file
 from textvae.errors import ConfigError, DataError, TextVAEError
-from textvae.text.corpora import load_card
+from textvae.text.corpora import FILE_KINDS, load_card
 from textvae.text.corpora.reading import LARGEST_SETTINGS, read_lines, read_toml
 from textvae.text.inspect import FileReport, inspect_file
 
-KINDS = {"lines": "x.txt", "csv": "x.csv", "tsv": "x.tsv", "json_lines": "x.jsonl"}
+KINDS = {kind: "x" + (card.endings or (".txt",))[0] for kind, card in FILE_KINDS.items()}
+"""A file's name of every kind of corpus that is read from files."""
 
 
 def examples(folder: Path, kind: str, content: bytes, name: str | None = None, card: str = ""):

@@ -15,8 +15,8 @@ from textvae.errors import DataError, ModelError
 from textvae.text.corpora import load_card
 from textvae.text.normalize import normalize
 from textvae.text.tokenizers import (
+    TOKENIZER_KINDS,
     BPEConfig,
-    ByteConfig,
     SentencePieceConfig,
     TokenizerConfig,
     UnigramConfig,
@@ -26,20 +26,21 @@ from textvae.text.tokenizers import (
 from textvae.text.tokenizers.base import LONGEST, in_parts
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
-SUBWORD = [
-    BPEConfig(vocab_size=1000),
-    ByteConfig(vocab_size=1000),
-    UnigramConfig(vocab_size=1000),
-    SentencePieceConfig(vocab_size=1000),
-    SentencePieceConfig(vocab_size=1000, model_type="unigram", byte_fallback=False, split_by_whitespace=False),
-    SentencePieceConfig(model_type="char"),
+ALL = [
+    settings(vocab_size=1000 if settings.trains.splits_words else 50_000, **variant)
+    for settings in TOKENIZER_KINDS.values()
+    for variant in settings.variants
 ]
-WORDS = [WordConfig(vocab_size=50000), WordConfig(vocab_size=50000, split="whitespace")]
-ALL = [*WORDS, *SUBWORD]
+"""Every kind in every way it cuts text: a new one adds no line here."""
+SUBWORD = [config for config in ALL if config.trains.splits_words]
+WORDS = [config for config in ALL if not config.trains.splits_words]
+FIRST = {config.kind: config for config in reversed(ALL)}
+"""Of each kind, its first variant."""
 
 
 def name(config):
-    return f"{config.kind}-{getattr(config, 'split', getattr(config, 'model_type', ''))}".rstrip("-")
+    chosen = config.model_dump(include=set().union(*config.variants))
+    return "-".join([config.kind, *(str(value) for value in chosen.values())])
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,8 @@ def test_ids_and_vocabulary(config, trained):
     for mask in (tokenizer.starts_word, tokenizer.continues_word):
         assert mask.shape == (tokenizer.vocab_size,) and mask.dtype == bool and not mask[:4].any()
     assert (tokenizer.starts_word ^ tokenizer.continues_word)[4:].all()
-    assert tokenizer.splits_words == (config.kind != "word")
+    assert type(tokenizer) is config.trains
+    assert tokenizer.splits_words == tokenizer.continues_word.any()
 
 
 @pytest.mark.parametrize("config", ALL, ids=name)
@@ -118,7 +120,7 @@ def test_text_never_becomes_a_special(config, trained):
 def test_first_token_of_each_word_starts_it(config, trained):
     tokenizer = trained[id(config)]
     ids = tokenizer.encode("the king went out")
-    if getattr(config, "split_by_whitespace", True):
+    if config.model_dump().get("split_by_whitespace", True):
         assert tokenizer.starts_word[ids].sum() == 4
     assert tokenizer.starts_word[ids[0]]
 
@@ -173,16 +175,17 @@ def test_lowercase(config, texts):
 
 
 def test_the_kinds_differ(trained):
-    tokenizers = [trained[id(config)] for config in [WORDS[0], *SUBWORD[:4]]]
+    tokenizers = [trained[id(config)] for config in FIRST.values()]
     text = "The King's grandchildren went to Café Zürich."
     cuts = [tuple(tokenizer.token(i) for i in tokenizer.encode(text)) for tokenizer in tokenizers]
-    assert len(set(cuts)) == 5
+    assert len(set(cuts)) == len(TOKENIZER_KINDS) >= 5
     unknown = {tokenizer.kind: UNK_ID in tokenizer.encode(text) for tokenizer in tokenizers}
-    assert unknown == {"word": True, "bpe": True, "byte": False, "unigram": True, "sentencepiece": False}
+    ours = {"word": True, "bpe": True, "byte": False, "unigram": True, "sentencepiece": False}
+    assert {kind: unknown[kind] for kind in ours} == ours
 
 
 def test_bytes_and_fallback_spell_anything(trained):
-    for config in (SUBWORD[1], SUBWORD[3]):
+    for config in (FIRST["byte"], FIRST["sentencepiece"]):
         tokenizer = trained[id(config)]
         assert tokenizer.decode(tokenizer.encode("日本語 🙂 naïve")) == "日本語 🙂 naïve"
 
@@ -195,9 +198,9 @@ def test_literal_unknown_of_the_penn_treebank():
 
 
 def test_existing_sentencepiece_model(trained, tmp_path, texts):
-    trained[id(SUBWORD[3])].save(tmp_path)
+    trained[id(FIRST["sentencepiece"])].save(tmp_path)
     config = SentencePieceConfig(model_file=str(tmp_path / "pieces.model"))
-    assert config.train([]).encode(texts[5]) == trained[id(SUBWORD[3])].encode(texts[5])
+    assert config.train([]).encode(texts[5]) == trained[id(FIRST["sentencepiece"])].encode(texts[5])
     (tmp_path / "foreign.model").write_bytes(b"not a model")
     with pytest.raises(ModelError, match="no sentencepiece model"):
         SentencePieceConfig(model_file=str(tmp_path / "foreign.model")).train([])

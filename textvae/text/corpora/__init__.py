@@ -1,19 +1,50 @@
 """Corpora, chosen by `kind`; a corpus' settings are its card.
 
-To add a kind: a file with its card class (`own_splits`, `read_source`, `source_fingerprint`, `has_labels`), and one
-line in the union of `card.py`.
+To add a kind: a file with its card class, and its import and its line in the union here. Cards, `textvae new` and the
+tests of all kinds read this registry; `CorpusCard`, and `FileCorpus` for what is read from files, say what a kind
+supplies and what it may declare.
 """
 
 from __future__ import annotations
 
-from textvae.text.corpora.base import CorpusCard, Example, FileCorpus, ReadReport, texts_of
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, get_args
+
+from pydantic import Field
+
+from textvae.config import parse
+from textvae.text.corpora.base import CorpusCard, Example, ReadReport, texts_of
 from textvae.text.corpora.bible import BibleCorpus
-from textvae.text.corpora.card import CorpusConfig, find_card, load_card
+from textvae.text.corpora.card import find_card, read_card
+from textvae.text.corpora.files import FileCorpus
 from textvae.text.corpora.hub import HubCorpus
 from textvae.text.corpora.lines import LinesCorpus
 from textvae.text.corpora.tables import CSVCorpus, JSONLinesCorpus, TSVCorpus
 
+CorpusConfig = Annotated[
+    LinesCorpus
+    | CSVCorpus
+    | TSVCorpus
+    | JSONLinesCorpus
+    | HubCorpus
+    | BibleCorpus,
+    Field(discriminator="kind"),
+]  # fmt: skip
+
+CORPUS_KINDS: dict[str, type[CorpusCard]] = {
+    card.model_fields["kind"].default: card for card in get_args(get_args(CorpusConfig)[0])
+}
+"""Every kind by its name, in the order of the union."""
+
+FILE_KINDS: dict[str, type[FileCorpus]] = {
+    kind: card for kind, card in CORPUS_KINDS.items() if issubclass(card, FileCorpus)
+}
+"""Those that are read from files."""
+
 __all__ = [
+    "CORPUS_KINDS",
+    "FILE_KINDS",
     "BibleCorpus",
     "CSVCorpus",
     "CorpusCard",
@@ -29,3 +60,25 @@ __all__ = [
     "load_card",
     "texts_of",
 ]
+
+
+def load_card(
+    name_or_path: str | Path, base: Path | None = None, overrides: Mapping[str, object] | None = None
+) -> CorpusCard:
+    """Read a card.
+
+    Args:
+        name_or_path: of the card; see `find_card`.
+        base: folder that is looked into first, and the `data` folder next to it; see `find_card`.
+        overrides: settings that replace the card's, such as ``{"root": "/data/ptb"}``; tables are merged. A relative
+            root is seen from the current folder, one in the card from the card's folder.
+
+    Raises:
+        ConfigError: the card is missing, no TOML, or has an unknown or mistyped field.
+
+    >>> load_card("bible").name
+    'bible'
+    """
+    path = find_card(name_or_path, base)
+    card: CorpusCard = parse(CorpusConfig, read_card(path, overrides), f"corpus card {path.name}")
+    return card.seen_from(path.parent.absolute())

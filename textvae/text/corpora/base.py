@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 from abc import abstractmethod
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from textvae.arguments import MAX_SEED
 from textvae.config import Component
-from textvae.disk import at_home, is_folder, problem_of_file, shown_path
 from textvae.errors import DataError
 from textvae.text.normalize import normalize
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
-DATA_VARIABLE = "TEXTVAE_DATA"
 MAX_NAME = 100
 """Characters of a corpus' name at most."""
 
@@ -52,8 +48,8 @@ class ReadReport:
     over_limit: int = 0
 
     def copy_from(self, other: ReadReport) -> None:
-        for item in fields(self):
-            setattr(self, item.name, getattr(other, item.name))
+        self.read, self.over_limit = other.read, other.over_limit
+        self.too_short, self.too_long = other.too_short, other.too_long
 
 
 class CorpusCard(Component):
@@ -106,23 +102,55 @@ class CorpusCard(Component):
 
     # --- what a kind must supply -------------------------------------------------------------------------
 
-    @property
-    @abstractmethod
-    def has_labels(self) -> bool:
-        """Whether examples carry labels."""
-
-    @property
-    @abstractmethod
-    def own_splits(self) -> tuple[Split, ...]:
-        """Splits the source itself comes in."""
-
     @abstractmethod
     def read_source(self, split: Split) -> Iterator[Example]:
-        """Every example of one of the source's own splits, as it is there."""
+        """Every example of one of the source's own splits, as it is there.
+
+        Raises:
+            DataError: the source is missing or damaged; the message names the cure.
+        """
 
     @abstractmethod
     def source_fingerprint(self) -> str:
         """What changes when the source's content does."""
+
+    @classmethod
+    @abstractmethod
+    def write_example(cls, folder: Path) -> dict[str, object]:
+        """Write a tiny source of this kind, without using the network; the tests of all kinds read it.
+
+        Args:
+            folder: an empty folder, which a kind that reads no files leaves empty.
+
+        Returns:
+            the table of a card that, put into that folder, reads the source.
+        """
+
+    # --- what a kind declares where the default is not its own --------------------------------------------
+
+    descriptive: ClassVar[frozenset[str]] = frozenset({"name", "licence", "description", "citation", "source"})
+    """Settings that change nothing of what `read` gives: no fingerprint has them."""
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether examples carry labels."""
+        return False
+
+    @property
+    def own_splits(self) -> tuple[Split, ...]:
+        """Splits the source itself comes in; the others are cut from train, by `split_fractions`."""
+        return ("train",)
+
+    def seen_from(self, folder: Path) -> CorpusCard:
+        """The card with its relative paths resolved from the folder that its file is in; the same without paths.
+
+        The setting of a folder that others may move is called `root`: ``--set corpus.root=DIR`` is resolved from the
+        current folder.
+
+        Args:
+            folder: an absolute path.
+        """
+        return self
 
     # --- what all kinds share ----------------------------------------------------------------------------
 
@@ -173,8 +201,7 @@ class CorpusCard(Component):
 
     def fingerprint(self) -> str:
         """SHA-256 over the source's content and every setting that changes what `read` gives."""
-        described = {"name", "licence", "description", "citation", "source", "root", "folder"}
-        settings = self.model_dump(mode="json", exclude=described)
+        settings = self.model_dump(mode="json", exclude=set(self.descriptive))
         content = json.dumps([settings, self.source_fingerprint()], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
@@ -213,15 +240,16 @@ class CorpusCard(Component):
             )
         if split in self.split_fractions:
             return (
-                f"The {split} split of corpus '{self.name}' is empty: texts are dealt out by what they say, and none "
-                "came to it; give more different texts, change split_fractions, or set corpus.seed to another number."
+                f"The {split} split of corpus '{self.name}' is empty: a hash of each text says which split it is in, "
+                "and none is in this one; give more different texts, change split_fractions, or set corpus.seed to "
+                "another number."
             )
         return f"The {split} split of corpus '{self.name}' holds no text; look at its files."
 
     def _of_split(self, split: Split) -> Iterator[Example]:
-        carved = split in self.split_fractions and (split == "train" or split not in self.own_splits)
-        for example in self._sentences(split if split in self.own_splits and not carved else "train"):
-            if not carved or self._split_of(example.text) == split:
+        cut_from_train = split in self.split_fractions and (split == "train" or split not in self.own_splits)
+        for example in self._sentences("train" if cut_from_train else split):
+            if not cut_from_train or self._split_of(example.text) == split:
                 yield example
 
     def _split_of(self, text: str) -> Split:
@@ -243,116 +271,6 @@ class CorpusCard(Component):
         for text, label in self.read_source(split):
             for sentence in cut(text):
                 yield Example(sentence, label)
-
-
-class FileCorpus(CorpusCard):
-    """Settings of the corpora that are files.
-
-    Attributes:
-        root: folder of the files.
-        folder: the corpus' folder below the one that the environment variable TEXTVAE_DATA names.
-        files: path of each split, or several paths, relative to the root. One file alone is cut by `split_fractions`.
-        checksums: ``sha256:...`` of the files, in the same shape as `files`.
-        encoding: of the files.
-    """
-
-    root: str | None = None
-    folder: str | None = None
-    files: dict[Split, str | list[str]]
-    checksums: dict[Split, str | list[str]] = Field(default_factory=dict)
-
-    _base: Path | None = PrivateAttr(default=None)
-
-    @model_validator(mode="after")
-    def _shapes_agree(self) -> FileCorpus:
-        if "train" not in self.files:
-            raise ValueError("files must name a train split")
-        for split, sums in self.checksums.items():
-            if len(_listed(sums)) != len(_listed(self.files.get(split, []))):
-                raise ValueError(f"checksums.{split} must have as many entries as files.{split}")
-        return self
-
-    @property
-    def own_splits(self) -> tuple[Split, ...]:
-        return tuple(split for split in SPLITS if split in self.files)
-
-    def resolve_root(self) -> Path:
-        """The folder of the files: `root`; else TEXTVAE_DATA and `folder`; else the folder of the card itself."""
-        base = self._base or Path.cwd()
-        if self.root is not None:
-            root = base / at_home(self.root)
-            # "--set corpus.root=" may name the corpus' own folder or the one above it, as TEXTVAE_DATA does.
-            below = root / self.folder if self.folder else root
-            return below if is_folder(below) else root
-        if self.folder is not None and os.environ.get(DATA_VARIABLE):
-            return at_home(os.environ[DATA_VARIABLE]) / self.folder
-        return base
-
-    def paths(self, split: Split) -> list[Path]:
-        """The files of a split.
-
-        Raises:
-            DataError: one is missing, or is a folder, a pipe or a device.
-        """
-        root = self.resolve_root()
-        found = [root / name for name in _listed(self.files[split])]
-        for path in found:
-            problem = problem_of_file(path)
-            if problem is not None:
-                where = (
-                    f"set {DATA_VARIABLE} to the folder that holds '{self.folder}'"
-                    if self.folder
-                    else f"put it in {root}"
-                )
-                source = f" (source: {self.source})" if self.source else ""
-                raise DataError(
-                    f"Corpus '{self.name}' needs {shown_path(path)}, which {problem}; "
-                    f"{where}, or give its folder by --set corpus.root=DIR{source}."
-                )
-        return found
-
-    def checked_paths(self, split: Split) -> list[Path]:
-        """The files of a split, once they are seen to have their recorded checksums.
-
-        Raises:
-            DataError: one is missing, empty or has another checksum.
-        """
-        paths = self.paths(split)
-        for path, recorded in zip(paths, _listed(self.checksums.get(split, [])), strict=False):
-            got = sha256_of(path)
-            if got != recorded.removeprefix("sha256:").lower():
-                raise DataError(
-                    f"{path} has checksum sha256:{got}, the card of corpus '{self.name}' expects {recorded}; "
-                    "fetch the file again, or correct the card if you changed the file on purpose."
-                )
-        for path in paths:
-            if path.stat().st_size == 0:
-                raise DataError(f"{path} is empty; corpus '{self.name}' needs at least one example in it.")
-        return paths
-
-    def source_fingerprint(self) -> str:
-        parts: list[str] = []
-        for split in self.own_splits:
-            recorded = _listed(self.checksums.get(split, []))
-            # A recorded checksum is held by every read, so a large corpus need not be hashed twice.
-            parts += [split, *(recorded or [f"sha256:{sha256_of(path)}" for path in self.paths(split)])]
-        return " ".join(parts)
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes in hexadecimal, remembered as long as its size and time of change stay."""
-    status = path.stat()
-    return _sha256(str(path), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _sha256(path: str, size: int, changed_ns: int) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def texts_of(examples: Iterable[Example]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import groupby
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -38,13 +39,13 @@ class BibleCorpus(CorpusCard):
     )
     clauses: bool = True
 
+    @classmethod
+    def write_example(cls, folder: Path) -> dict[str, object]:
+        return {"kind": "bible", "max_words": 4, "clauses": False}
+
     @property
     def has_labels(self) -> bool:
         return True
-
-    @property
-    def own_splits(self) -> tuple[Split, ...]:
-        return ("train",)
 
     def read_source(self, split: Split) -> Iterator[Example]:
         for example in _sentences():

@@ -6,14 +6,18 @@ import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from textvae.disk import at_home, is_folder
 from textvae.errors import DataError
-from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split, sha256_of
+from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split
+from textvae.text.corpora.files import sha256_of
 from textvae.text.corpora.tables import label_text
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
 
 
 class HubCorpus(CorpusCard):
@@ -38,6 +42,18 @@ class HubCorpus(CorpusCard):
     label_column: str | None = None
     root: str | None = None
 
+    descriptive: ClassVar[frozenset[str]] = CorpusCard.descriptive | {"root"}
+
+    @classmethod
+    def write_example(cls, folder: Path) -> dict[str, object]:
+        import datasets
+
+        rows = {"text": ["Good, really.", "Bad."], "label": ["pos", "neg"]}
+        data = datasets.Dataset.from_dict(rows)
+        datasets.DatasetDict({"train": data, "validation": data}).save_to_disk(folder / "saved")
+        splits = {"train": "train", "valid": "validation"}
+        return {"kind": "hub", "dataset": "saved", "label_column": "label", "splits_of_source": splits}
+
     @property
     def has_labels(self) -> bool:
         return self.label_column is not None
@@ -46,15 +62,20 @@ class HubCorpus(CorpusCard):
     def own_splits(self) -> tuple[Split, ...]:
         return tuple(split for split in SPLITS if split in self.splits_of_source)
 
+    def seen_from(self, folder: Path) -> HubCorpus:
+        return self if self.root is not None else self.model_copy(update={"root": str(folder)})
+
     def local_folder(self) -> Path | None:
         """The folder, where `dataset` is one."""
         folder = at_home(self.root or "") / at_home(self.dataset)
         return folder if is_folder(folder) else None
 
     def read_source(self, split: Split) -> Iterator[Example]:
+        from datasets import ClassLabel
+
         rows = _load(str(self.local_folder() or self.dataset), self.subset, self.revision)
         theirs = self.splits_of_source[split]
-        if hasattr(rows, "keys"):
+        if isinstance(rows, dict):
             if theirs not in rows:
                 raise DataError(f"Data set '{self.dataset}' has no split '{theirs}'; it has {', '.join(rows)}.")
             rows = rows[theirs]
@@ -64,7 +85,8 @@ class HubCorpus(CorpusCard):
                 raise DataError(
                     f"Data set '{self.dataset}' has no column '{column}'; its columns are {', '.join(columns)}."
                 )
-        names = getattr(rows.features.get(self.label_column), "names", None) if self.label_column else None
+        feature = rows.features.get(self.label_column) if self.label_column else None
+        names = feature.names if isinstance(feature, ClassLabel) else None
         # Read in slices: one Arrow read per row would cost more than all that follows.
         for start in range(0, len(rows), 1000):
             part = rows[start : start + 1000]
@@ -90,7 +112,7 @@ class HubCorpus(CorpusCard):
 
 
 @lru_cache(maxsize=2)
-def _load(dataset: str, subset: str | None, revision: str | None) -> Any:
+def _load(dataset: str, subset: str | None, revision: str | None) -> DatasetDict | Dataset:
     import datasets
 
     try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
-from textvae.text.corpora.base import Example, FileCorpus, Split
+from textvae.text.corpora.base import Example
+from textvae.text.corpora.files import FileCorpus
 from textvae.text.corpora.reading import read_lines
 
 
@@ -13,12 +15,8 @@ class LinesCorpus(FileCorpus):
     """A text file with one text a line; no labels. Files ending in ``.gz`` are unpacked while reading."""
 
     kind: Literal["lines"] = "lines"
+    example: ClassVar[str] = "A first text.\nAnother one.\n"
 
-    @property
-    def has_labels(self) -> bool:
-        return False
-
-    def read_source(self, split: Split) -> Iterator[Example]:
-        for path in self.checked_paths(split):
-            for _, line in read_lines(path):
-                yield Example(line)
+    def read_file(self, path: Path) -> Iterator[Example]:
+        for _, line in read_lines(path):
+            yield Example(line)

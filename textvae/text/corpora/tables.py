@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
 from textvae.disk import shown_path
 from textvae.errors import DataError
 from textvae.parsing import parse_json
-from textvae.text.corpora.base import Example, FileCorpus, Split
+from textvae.text.corpora.base import Example
+from textvae.text.corpora.files import FileCorpus, Row
 from textvae.text.corpora.reading import checked_text, read_lines
 
 
@@ -27,6 +29,8 @@ class _TableCorpus(FileCorpus):
 
     text_column: str | int = "text"
     label_column: str | int | None = None
+
+    example_settings: ClassVar[Mapping[str, str]] = {"label_column": "label"}
 
     @property
     def has_labels(self) -> bool:
@@ -48,22 +52,24 @@ class _SeparatedCorpus(_TableCorpus):
 
     header: bool = True
 
+    may_have_header: ClassVar[bool] = True
+
     @model_validator(mode="after")
     def _positions_without_header(self) -> _SeparatedCorpus:
         if not self.header:
-            for field in ("text_column", "label_column"):
-                if isinstance(getattr(self, field), str):
-                    raise ValueError(f"{field} must be a position (0, 1, ...) where header = false")
+            for name, column in (("text_column", self.text_column), ("label_column", self.label_column)):
+                if isinstance(column, str):
+                    raise ValueError(f"{name} must be a position (0, 1, ...) where header = false")
         return self
 
+    @abstractmethod
     def _records(self, path: Path) -> Iterator[tuple[int, list[str]]]:
-        raise NotImplementedError
+        """Rows of cells, each with the number of the line it ends on; an empty line is a row without cells."""
 
-    def read_source(self, split: Split) -> Iterator[Example]:
-        for path in self.checked_paths(split):
-            yield from self._read_file(path)
+    def rows(self, path: Path) -> Iterator[Row]:
+        return (dict[str | int, object](enumerate(row)) for _, row in self._records(path) if row)
 
-    def _read_file(self, path: Path) -> Iterator[Example]:
+    def read_file(self, path: Path) -> Iterator[Example]:
         records = self._records(path)
         names: list[str] | None = None
         if self.header:
@@ -105,6 +111,9 @@ class CSVCorpus(_SeparatedCorpus):
     kind: Literal["csv"] = "csv"
     delimiter: str = ","
 
+    endings: ClassVar[tuple[str, ...]] = (".csv",)
+    example: ClassVar[str] = 'text,label\n"Good, really.",pos\nBad.,neg\n'
+
     @field_validator("delimiter")
     @classmethod
     def _one_character(cls, delimiter: str) -> str:
@@ -120,7 +129,14 @@ class TSVCorpus(_SeparatedCorpus):
     """Tab-separated values: a tab ends a cell, a line end ends a row, and quotation marks mean nothing."""
 
     kind: Literal["tsv"] = "tsv"
+
     separator: ClassVar[str] = "\t"
+    endings: ClassVar[tuple[str, ...]] = (".tsv", ".tab")
+    example: ClassVar[str] = "label\ttext\npos\tGood, really.\nneg\tBad.\n"
+
+    @classmethod
+    def looks_like(cls, lines: Sequence[str]) -> bool:
+        return all(line.count(cls.separator) == lines[0].count(cls.separator) > 0 for line in lines)
 
     def _records(self, path: Path) -> Iterator[tuple[int, list[str]]]:
         for number, line in read_lines(path):
@@ -132,27 +148,36 @@ class JSONLinesCorpus(_TableCorpus):
 
     kind: Literal["json_lines"] = "json_lines"
 
-    def read_source(self, split: Split) -> Iterator[Example]:
-        for path in self.checked_paths(split):
-            for number, record in read_json_lines(path):
-                if self.text_column not in record:
-                    raise self._missing(path, self.text_column, list(record), f"(line {number}) text_column")
-                text = record[self.text_column]
-                if not isinstance(text, str | None):
-                    raise DataError(
-                        f"{path}, line {number}: {self.text_column!r} is {type(text).__name__}, expected a string; "
-                        "choose another text_column."
-                    )
-                label = record.get(str(self.label_column)) if self.label_column is not None else None
-                label = label_text(label)
-                where = f"{shown_path(path)}, line {number}"
-                for value in (text, label):
-                    if value is not None and "\0" in value:
-                        checked_text(value, where)
-                yield Example(text or "", label)
+    endings: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
+    example: ClassVar[str] = '{"text": "Good, really.", "label": "pos"}\n{"text": "Bad.", "label": "neg"}\n'
+
+    @classmethod
+    def looks_like(cls, lines: Sequence[str]) -> bool:
+        return all(line.lstrip().startswith("{") for line in lines)
+
+    def rows(self, path: Path) -> Iterator[Row]:
+        return (dict[str | int, object](record.items()) for _, record in read_json_lines(path))
+
+    def read_file(self, path: Path) -> Iterator[Example]:
+        for number, record in read_json_lines(path):
+            if self.text_column not in record:
+                raise self._missing(path, self.text_column, list(record), f"(line {number}) text_column")
+            text = record[str(self.text_column)]
+            if not isinstance(text, str | None):
+                raise DataError(
+                    f"{path}, line {number}: {self.text_column!r} is {type(text).__name__}, expected a string; "
+                    "choose another text_column."
+                )
+            label = record.get(str(self.label_column)) if self.label_column is not None else None
+            label = label_text(label)
+            where = f"{shown_path(path)}, line {number}"
+            for value in (text, label):
+                if value is not None and "\0" in value:
+                    checked_text(value, where)
+            yield Example(text or "", label)
 
 
-def label_text(value: Any) -> str | None:
+def label_text(value: object) -> str | None:
     """A label as text; nothing and blanks are no label.
 
     >>> label_text(3), label_text(" pos "), label_text("")
@@ -179,7 +204,7 @@ def read_csv(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]
         ) from None
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     """Line numbers and objects of a JSON-lines file; blank lines are passed over.
 
     Raises:

@@ -1,18 +1,19 @@
 """Tokenizers, chosen by `kind`.
 
-To add one: a file with a `Tokenizer` and its config, one line in each of the two lists below, and one in the list
-of `tests/unit/text/test_tokenizers.py`.
+To add one: a file with a `Tokenizer` and its settings, which name it as what they train, and the settings' import and
+line in the union here. Recipes, saved tokenizers and the tests of all tokenizers read this registry.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 
 from textvae.errors import ModelError
-from textvae.text.tokenizers.base import HEADER, SPECIAL_TOKENS, Tokenizer, read_header
+from textvae.text.tokenizers.base import HEADER, SPECIAL_TOKENS, Tokenizer, TokenizerBase, read_header
 from textvae.text.tokenizers.pieces import (
     SentencePieceConfig,
     SentencePieceTokenizer,
@@ -23,20 +24,26 @@ from textvae.text.tokenizers.subword import BPEConfig, BPETokenizer, ByteConfig,
 from textvae.text.tokenizers.word import WordConfig, WordTokenizer
 
 TokenizerConfig = Annotated[
-    WordConfig | BPEConfig | ByteConfig | UnigramConfig | SentencePieceConfig, Field(discriminator="kind")
-]
+    WordConfig
+    | BPEConfig
+    | ByteConfig
+    | UnigramConfig
+    | SentencePieceConfig,
+    Field(discriminator="kind"),
+]  # fmt: skip
 
-_KINDS: dict[str, type[Tokenizer]] = {
-    tokenizer.kind: tokenizer
-    for tokenizer in (WordTokenizer, BPETokenizer, ByteTokenizer, UnigramTokenizer, SentencePieceTokenizer)
+TOKENIZER_KINDS: dict[str, type[TokenizerBase]] = {
+    settings.model_fields["kind"].default: settings for settings in get_args(get_args(TokenizerConfig)[0])
 }
+"""The settings of every kind by its name, in the order of the union."""
 
-FILES = tuple(dict.fromkeys([HEADER, *(name for kind in _KINDS.values() for name in kind.own_files)]))
+FILES = tuple(dict.fromkeys([HEADER, *chain(*(settings.trains.own_files for settings in TOKENIZER_KINDS.values()))]))
 """The files of a tokenizer's folder, whatever its kind."""
 
 __all__ = [
     "FILES",
     "SPECIAL_TOKENS",
+    "TOKENIZER_KINDS",
     "BPEConfig",
     "BPETokenizer",
     "ByteConfig",
@@ -44,6 +51,7 @@ __all__ = [
     "SentencePieceConfig",
     "SentencePieceTokenizer",
     "Tokenizer",
+    "TokenizerBase",
     "TokenizerConfig",
     "UnigramConfig",
     "UnigramTokenizer",
@@ -61,6 +69,7 @@ def load_tokenizer(folder: Path | str) -> Tokenizer:
     """
     folder = Path(folder)
     kind = read_header(folder)["kind"]
-    if kind not in _KINDS:
-        raise ModelError(f"{folder} holds a tokenizer of kind {kind!r}; this textvae knows {', '.join(_KINDS)}.")
-    return _KINDS[kind].load(folder)
+    if kind not in TOKENIZER_KINDS:
+        known = ", ".join(TOKENIZER_KINDS)
+        raise ModelError(f"{folder} holds a tokenizer of kind {kind!r}; this textvae knows {known}.")
+    return TOKENIZER_KINDS[kind].trains.load(folder)

@@ -6,7 +6,7 @@ import json
 import operator
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, SupportsIndex
@@ -35,9 +35,16 @@ class Tokenizer(ABC):
     text a person would write.
     """
 
+    # --- what a kind declares ------------------------------------------------------------------------------
+
     kind: ClassVar[str]
+    """Its name, in recipes and in the header; the same as that of its settings."""
+
     own_files: ClassVar[tuple[str, ...]] = ()
     """Names of the files that `_save` writes beside the header."""
+
+    splits_words: ClassVar[bool] = True
+    """Whether a word may be several tokens; a perplexity per token then is not one per word."""
 
     # --- what a kind must supply -------------------------------------------------------------------------
 
@@ -78,11 +85,6 @@ class Tokenizer(ABC):
     def vocab_size(self) -> int:
         """Number of ids, the four specials counted."""
         return len(self.tokens)
-
-    @property
-    def splits_words(self) -> bool:
-        """True where a word may be several tokens; a perplexity per token then is not one per word."""
-        return True
 
     @cached_property
     def starts_word(self) -> np.ndarray:
@@ -181,16 +183,22 @@ class TokenizerBase(Component):
         lowercase: put text into lower case first. Decoded text then is in lower case too.
     """
 
+    trains: ClassVar[type[Tokenizer]]
+    """What `train` gives, and what reads a saved one."""
+
+    variants: ClassVar[tuple[Mapping[str, object], ...]] = ({},)
+    """Settings that make it cut in different ways; the tests of all tokenizers train each."""
+
     vocab_size: int = 8000
     lowercase: bool = False
 
+    @abstractmethod
     def train(self, texts: Iterable[str]) -> Tokenizer:
         """Learn a vocabulary from texts, in one pass and deterministically.
 
         Raises:
             DataError: there is no text at all.
         """
-        raise NotImplementedError
 
 
 def prepared_texts(texts: Iterable[str], lowercase: bool) -> Iterator[str]:

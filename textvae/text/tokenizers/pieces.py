@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import io
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -164,6 +164,8 @@ class UnigramConfig(_PiecesBase):
     kind: Literal["unigram"] = "unigram"
     character_coverage: float = Field(default=1.0, gt=0, le=1)
 
+    trains: ClassVar[type[Tokenizer]] = UnigramTokenizer
+
     def train(self, texts: Iterable[str]) -> UnigramTokenizer:
         """Fit the unigram model by expectation-maximization, pruning pieces.
 
@@ -194,6 +196,13 @@ class SentencePieceConfig(_PiecesBase):
     byte_fallback: bool = True
     split_by_whitespace: bool = True
     character_coverage: float = Field(default=1.0, gt=0, le=1)
+
+    trains: ClassVar[type[Tokenizer]] = SentencePieceTokenizer
+    variants: ClassVar[tuple[Mapping[str, object], ...]] = (
+        {},
+        {"model_type": "unigram", "byte_fallback": False, "split_by_whitespace": False},
+        {"model_type": "char"},
+    )
 
     def train(self, texts: Iterable[str]) -> SentencePieceTokenizer:
         """Train a model with these settings, or read `model_file`.

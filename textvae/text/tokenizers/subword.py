@@ -48,7 +48,7 @@ class _MergesTokenizer(Tokenizer):
 
     @staticmethod
     @abstractmethod
-    def _pre_tokenizer() -> Any:
+    def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:
         """How text is cut before merging; merges never cross these cuts."""
 
     @property
@@ -90,7 +90,7 @@ class BPETokenizer(_MergesTokenizer):
     kind: ClassVar[str] = "bpe"
 
     @staticmethod
-    def _pre_tokenizer() -> Any:
+    def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:
         spaces = pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme="always", split=False)
         return pre_tokenizers.Sequence([spaces, pre_tokenizers.Split(_WORDS, "isolated")])
 
@@ -110,10 +110,10 @@ class ByteTokenizer(_MergesTokenizer):
     """
 
     kind: ClassVar[str] = "byte"
-    _from_bytes: ClassVar[Any] = decoders.ByteLevel()
+    _from_bytes: ClassVar[decoders.Decoder] = decoders.ByteLevel()
 
     @staticmethod
-    def _pre_tokenizer() -> Any:
+    def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:
         return pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=True)
 
     def _decode_kept(self, ids: list[int]) -> str:
@@ -144,6 +144,8 @@ class BPEConfig(TokenizerBase):
     min_count: int = Field(default=2, ge=1)
     max_characters: int = Field(default=1000, ge=1, le=MAX_VOCABULARY)
 
+    trains: ClassVar[type[Tokenizer]] = BPETokenizer
+
     def train(self, texts: Iterable[str]) -> BPETokenizer:
         """Learn merges, the most frequent pair first.
 
@@ -173,6 +175,8 @@ class ByteConfig(TokenizerBase):
     vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 256, le=MAX_VOCABULARY)
     min_count: int = Field(default=2, ge=1)
 
+    trains: ClassVar[type[Tokenizer]] = ByteTokenizer
+
     def train(self, texts: Iterable[str]) -> ByteTokenizer:
         """Learn merges of bytes, the most frequent pair first.
 
@@ -191,7 +195,9 @@ class ByteConfig(TokenizerBase):
         )
 
 
-def _merges(trainer: Any, pre_tokenizer: Any, texts: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:
+def _merges(
+    trainer: trainers.Trainer, pre_tokenizer: pre_tokenizers.PreTokenizer, texts: Iterable[str]
+) -> tuple[list[str], list[tuple[str, str]]]:
     """Tokens by id, and merges in the order they were learned."""
     fast = FastTokenizer(models.BPE(unk_token=SPECIAL_TOKENS[UNK_ID]))
     fast.pre_tokenizer = pre_tokenizer

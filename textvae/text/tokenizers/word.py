@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -35,6 +35,7 @@ class WordTokenizer(Tokenizer):
     """
 
     kind: ClassVar[str] = "word"
+    splits_words: ClassVar[bool] = False
 
     def __init__(self, tokens: Sequence[str], split: Split = "nltk", lowercase: bool = False) -> None:
         self._tokens = tuple(tokens)
@@ -50,10 +51,6 @@ class WordTokenizer(Tokenizer):
     @property
     def lowercase(self) -> bool:
         return self._lowercase
-
-    @property
-    def splits_words(self) -> bool:
-        return False
 
     def _encode_normalized(self, texts: list[str]) -> list[list[int]]:
         ids, cut = self._ids, self._cut
@@ -86,6 +83,9 @@ class WordConfig(TokenizerBase):
     vocab_size: int = Field(default=10000, ge=len(SPECIAL_TOKENS) + 1, le=MAX_VOCABULARY)
     split: Split = "nltk"
     min_count: int = Field(default=1, ge=1)
+
+    trains: ClassVar[type[Tokenizer]] = WordTokenizer
+    variants: ClassVar[tuple[Mapping[str, object], ...]] = ({}, {"split": "whitespace"})
 
     def train(self, texts: Iterable[str]) -> WordTokenizer:
         """Keep the most frequent words, ties in alphabetical order.

@@ -1,0 +1,187 @@
+"""What every corpus of files is: where they lie, their checksums, and the examples of one after another."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from textvae.disk import at_home, is_folder, problem_of_file, shown_path, write_text
+from textvae.errors import DataError
+from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split
+
+DATA_VARIABLE = "TEXTVAE_DATA"
+
+Row = dict[str | int, object]
+"""A cell by its column's name or position; cells of JSON are of any type."""
+
+
+class FileCorpus(CorpusCard):
+    """Settings of the corpora that are files. A kind supplies `read_file` and `example`.
+
+    Attributes:
+        root: folder of the files.
+        folder: the corpus' folder below the one that the environment variable TEXTVAE_DATA names.
+        files: path of each split, or several paths, relative to the root. One file alone is cut by `split_fractions`.
+        checksums: ``sha256:...`` of the files, in the same shape as `files`.
+    """
+
+    root: str | None = None
+    folder: str | None = None
+    files: dict[Split, str | list[str]]
+    checksums: dict[Split, str | list[str]] = Field(default_factory=dict)
+
+    _base: Path | None = PrivateAttr(default=None)
+
+    # --- what a kind of files must supply ------------------------------------------------------------------
+
+    @abstractmethod
+    def read_file(self, path: Path) -> Iterator[Example]:
+        """Every example of one file, as it is there.
+
+        Raises:
+            DataError: it is damaged; the message names file and line.
+        """
+
+    example: ClassVar[str]
+    """What a small file of this kind holds, in the default settings and those of `example_settings`."""
+
+    # --- what a kind of files declares where the default is not its own ------------------------------------
+
+    example_settings: ClassVar[Mapping[str, str]] = {}
+    """What the card of `example` says besides, such as its label column."""
+
+    endings: ClassVar[tuple[str, ...]] = ()
+    """Ends of file names by which `textvae new` knows the kind: lower case, with the dot, without ``.gz``."""
+
+    may_have_header: ClassVar[bool] = False
+    """Whether the first row of a file may name its columns, which are positions until then; `header` says so."""
+
+    @classmethod
+    def looks_like(cls, lines: Sequence[str]) -> bool:
+        """Whether a file of no known ending is of this kind, by its first lines (one at least, none blank).
+
+        `textvae new` asks the kinds from the last of the registry to the first.
+        """
+        return False
+
+    def rows(self, path: Path) -> Iterator[Row] | None:
+        """Every row of a file, column by column, for `textvae new` to find text and label; None without columns."""
+        return None
+
+    # --- what all kinds of files share -----------------------------------------------------------------------
+
+    descriptive: ClassVar[frozenset[str]] = CorpusCard.descriptive | {"root", "folder"}
+
+    @classmethod
+    def write_example(cls, folder: Path) -> dict[str, object]:
+        name = "example" + (cls.endings or (".txt",))[0]
+        write_text(folder / name, cls.example)
+        files = dict.fromkeys(SPLITS, name)
+        return {"kind": cls.model_fields["kind"].default, "files": files, **cls.example_settings}
+
+    @model_validator(mode="after")
+    def _shapes_agree(self) -> FileCorpus:
+        if "train" not in self.files:
+            raise ValueError("files must name a train split")
+        for split, sums in self.checksums.items():
+            if len(_listed(sums)) != len(_listed(self.files.get(split, []))):
+                raise ValueError(f"checksums.{split} must have as many entries as files.{split}")
+        return self
+
+    @property
+    def own_splits(self) -> tuple[Split, ...]:
+        return tuple(split for split in SPLITS if split in self.files)
+
+    def seen_from(self, folder: Path) -> FileCorpus:
+        card = self.model_copy()
+        card._base = folder
+        return card
+
+    def read_source(self, split: Split) -> Iterator[Example]:
+        for path in self.checked_paths(split):
+            yield from self.read_file(path)
+
+    def resolve_root(self) -> Path:
+        """The folder of the files: `root`; else TEXTVAE_DATA and `folder`; else the folder of the card itself."""
+        base = self._base or Path.cwd()
+        if self.root is not None:
+            root = base / at_home(self.root)
+            # "--set corpus.root=" may name the corpus' own folder or the one above it, as TEXTVAE_DATA does.
+            below = root / self.folder if self.folder else root
+            return below if is_folder(below) else root
+        if self.folder is not None and os.environ.get(DATA_VARIABLE):
+            return at_home(os.environ[DATA_VARIABLE]) / self.folder
+        return base
+
+    def paths(self, split: Split) -> list[Path]:
+        """The files of a split.
+
+        Raises:
+            DataError: one is missing, or is a folder, a pipe or a device.
+        """
+        root = self.resolve_root()
+        found = [root / name for name in _listed(self.files[split])]
+        for path in found:
+            problem = problem_of_file(path)
+            if problem is not None:
+                where = (
+                    f"set {DATA_VARIABLE} to the folder that holds '{self.folder}'"
+                    if self.folder
+                    else f"put it in {root}"
+                )
+                source = f" (source: {self.source})" if self.source else ""
+                raise DataError(
+                    f"Corpus '{self.name}' needs {shown_path(path)}, which {problem}; "
+                    f"{where}, or give its folder by --set corpus.root=DIR{source}."
+                )
+        return found
+
+    def checked_paths(self, split: Split) -> list[Path]:
+        """The files of a split, once they are seen to have their recorded checksums.
+
+        Raises:
+            DataError: one is missing, empty or has another checksum.
+        """
+        paths = self.paths(split)
+        for path, recorded in zip(paths, _listed(self.checksums.get(split, [])), strict=False):
+            got = sha256_of(path)
+            if got != recorded.removeprefix("sha256:").lower():
+                raise DataError(
+                    f"{path} has checksum sha256:{got}, the card of corpus '{self.name}' expects {recorded}; "
+                    "fetch the file again, or correct the card if you changed the file on purpose."
+                )
+        for path in paths:
+            if path.stat().st_size == 0:
+                raise DataError(f"{path} is empty; corpus '{self.name}' needs at least one example in it.")
+        return paths
+
+    def source_fingerprint(self) -> str:
+        parts: list[str] = []
+        for split in self.own_splits:
+            recorded = _listed(self.checksums.get(split, []))
+            # A recorded checksum is held by every read, so a large corpus need not be hashed twice.
+            parts += [split, *(recorded or [f"sha256:{sha256_of(path)}" for path in self.paths(split)])]
+        return " ".join(parts)
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes in hexadecimal, remembered as long as its size and time of change stay."""
+    status = path.stat()
+    return _sha256(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: str, size: int, changed_ns: int) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
