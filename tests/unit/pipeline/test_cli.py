@@ -19,8 +19,8 @@ from textvae.errors import DataError, MachineError, ModelError
 
 DECODING = {"--decoding", "--temperature", "--top-k", "--top-p", "--beam", "--length-penalty"}
 OPTIONS = {
-    "run": {"--set", "--out", "--only", "--force", "--dry-run"},
-    "new": {"--name", "--minutes", "--out", "--force"},
+    "run": {"--set", "--out", "--only", "--force", "--dry-run", "--json"},
+    "new": {"--name", "--minutes", "--out", "--force", "--json"},
     "evaluate": {"--split", "--samples", "--file", "--ais", "--json", "--seed"},
     "generate": {"--count", "-n", "--json", "--seed", "--start", "--walk", "--label", "--vectors", *DECODING},
     "reconstruct": {"--json", "--seed", *DECODING},
@@ -222,10 +222,10 @@ def test_models_that_are_none_get_one_sentence(tmp_path: Path) -> None:
 def test_a_walk_samples_words_unless_told_otherwise(
     given: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from textvae.pipeline import commands
+    from textvae.commands import generate
 
     seen = []
-    monkeypatch.setattr(commands, "walk_run", lambda *where, decoding, **more: seen.append(decoding.kind) or [])
+    monkeypatch.setattr(generate, "walk_run", lambda *where, decoding, **more: seen.append(decoding.kind) or [])
     assert run("generate", "x", "--start", "a b", *given).returncode == 0
     assert seen == [expected]
 
