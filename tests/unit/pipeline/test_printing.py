@@ -40,6 +40,8 @@ def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedPr
         ("$TEXTVAE reconstruct model <&-", "standard input is closed"),
         ("$TEXTVAE --help >&-", "standard output is closed"),
         ("$TEXTVAE generate model >&-", "standard output is closed"),
+        ("$TEXTVAE run demo --dry-run >&-", "standard output is closed"),
+        ("$TEXTVAE run demo --json >&-", "standard output is closed"),
     ],
 )
 def test_closed_streams_get_one_sentence(line: str, said: str, tmp_path: Path) -> None:
