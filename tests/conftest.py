@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+from pathlib import Path
 
 from jaxtyping import install_import_hook
 
@@ -20,3 +23,20 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small labelled corpus, `text.tsv`, its recipe `tiny.toml`, and the finished run `run` of every
+    stage. Tests read it, and change only copies."""
+    from tests.tiny_corpus import SETTINGS, write_tiny
+    from textvae import cli
+
+    folder = tmp_path_factory.mktemp("tiny")
+    recipe = write_tiny(folder, SETTINGS, sentences=400)
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli._run(["run", str(recipe), "--out", str(folder / "run")])
+    assert code == 0, err.getvalue()
+    assert out.getvalue() == ""
+    return folder

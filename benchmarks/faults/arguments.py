@@ -16,7 +16,6 @@ from benchmarks.faults.corpora import good_rows, written
 
 SENTENCES = ("the a i is good", "the b j is bad", "the c k is fine")
 BLANKS = ("the ___ is good", "the ___* bad", "___")
-READS_SENTENCES = ("reconstruct", "interpolate", "impute", "classify")
 ABSURD = (
     *("-1", "0", "-0", "1e3", "1_000", "0x10", "18446744073709551615", "18446744073709551616", "-9223372036854775809"),
     *("1000000000000", "-1000000000000", "9" * 5000, "nan", "inf", "-inf", "1e400", "5e-324", "0.0", "1.5", "", " "),
@@ -35,6 +34,11 @@ def commands() -> dict[str, list[Any]]:
 
     group: Any = typer.main.get_command(app)
     return {name: list(command.params) for name, command in sorted(group.commands.items())}
+
+
+def reading_sentences() -> list[str]:
+    """The commands that are given sentences, as arguments or on standard input."""
+    return [name for name, parameters in commands().items() if any(one.name == "sentences" for one in parameters)]
 
 
 def _argument(value: str) -> str:
@@ -92,7 +96,7 @@ def _options(place: Place, name: str, most: int) -> list[str]:
 
 
 def _sentences(place: Place, name: str) -> list[str]:
-    if name not in READS_SENTENCES:
+    if name not in reading_sentences():
         return []
     usual = BLANKS if name == "impute" else SENTENCES
     count = 2 if name == "interpolate" and place.chance(0.8) else place.rng.choice((1, 1, 2, 3))
@@ -117,7 +121,7 @@ def of_command(name: str) -> Family:
             for option, value in [*pairwise(given), *(part.split("=", 1) for part in given if "=" in part)]
         )
         if place.chance(0.5):
-            given += [] if name in ("run", "new") or "--json" in given else ["--json"]
+            given += [] if "--json" in given else ["--json"]
         usual = {"run": "tiny.toml", "new": "text.tsv"}.get(name, place.rng.choice(("run", "run/train/model")))
         first = usual if place.chance(0.8) else _argument(_paths(place))
         line = [name, first, *_sentences(place, name), *given]
@@ -135,7 +139,7 @@ def of_command(name: str) -> Family:
 def odd_sentences(place: Place) -> Case:
     """Sentences of any characters and lengths, from the command line."""
     _setting_out(place)
-    name = place.rng.choice((*READS_SENTENCES, "generate"))
+    name = place.rng.choice((*reading_sentences(), "generate"))
     texts = place.drawn(st.lists(nasty.text, min_size=1, max_size=3))
     extra = place.rng.choice(
         (
@@ -164,7 +168,7 @@ def odd_sentences(place: Place) -> Case:
 def standard_input(place: Place) -> Case:
     """Standard input that is closed, binary, empty or of many lines; a folder is refused by Python itself."""
     _setting_out(place)
-    name = place.rng.choice(READS_SENTENCES)
+    name = place.rng.choice(reading_sentences())
     content: bytes | None = place.rng.choice(
         (
             *(None, None, b"", b"\n", b"\n" * 1000, b"\x00", bytes(range(256)), b"\xff\xfe" * 100),

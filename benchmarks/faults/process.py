@@ -199,7 +199,6 @@ def warm_up() -> None:
     import textvae.evaluation
     import textvae.generation
     import textvae.models
-    import textvae.pipeline.commands
     import textvae.pipeline.new
     import textvae.pipeline.report
     import textvae.pipeline.runner

@@ -21,6 +21,7 @@ RUNGS: list[set[str]] = [
     {"training"},
     {"tasks"},
     {"pipeline"},
+    {"commands"},
     {"cli"},
 ]
 RUNG_OF = {name: rung for rung, names in enumerate(RUNGS) for name in names}

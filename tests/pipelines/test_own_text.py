@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_model
 
-from tests.tiny_corpus import SETTINGS, write_tiny
 from textvae import cli
 from textvae.disk import LOCK, MARKER, is_marked, write_json
 from textvae.models import load_model
@@ -28,14 +27,9 @@ def run(*arguments: str) -> tuple[int, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny")
-    recipe = write_tiny(folder, SETTINGS, sentences=400)
-    code, out, err = run("run", str(recipe), "--out", str(folder / "run"))
-    assert code == 0, err
-    assert out == ""
-    return folder
+@pytest.fixture
+def folder(tiny_run: Path) -> Path:
+    return tiny_run
 
 
 def test_the_report_has_every_promised_number(folder: Path) -> None:
@@ -109,6 +103,52 @@ def test_a_changed_setting_reruns_the_right_stages(folder: Path, setting: str, e
     code, out, err = run("run", str(folder / "tiny.toml"), "--out", str(folder / "run"), "--set", setting, "--dry-run")
     assert code == 0, err
     assert {line.split(":")[0] for line in out.splitlines() if "will run" in line} == expected
+
+
+def test_a_run_tells_scripts_its_plan_and_its_numbers(folder: Path) -> None:
+    recipe, out = str(folder / "tiny.toml"), str(folder / "run")
+    code, said, err = run("run", recipe, "--out", out, "--json")
+    assert code == 0, err
+    assert "nothing to do" in err
+    (told,) = json.loads(said)
+    assert (told["name"], told["folder"]) == ("tiny", out)
+    assert told["report"] == json.loads((folder / "run" / "report.json").read_text())
+    assert told["steps"][0] == {"stage": "tokenize", "runs": False, "reason": "up to date"}
+    changed = ("--set", "evaluate.iw_samples=4", "--dry-run", "--json")
+    code, said, err = run("run", recipe, recipe, "--out", out, *changed)
+    assert (code, err) == (0, "")
+    plans = json.loads(said)
+    assert [plan["folder"] for plan in plans] == [str(folder / "run" / "tiny")] * 2
+    assert "report" not in plans[0]
+    (told,) = json.loads(run("run", recipe, "--out", out, *changed)[1])
+    assert [(step["stage"], step["reason"]) for step in told["steps"] if step["runs"]] == [
+        ("evaluate", "because `evaluate.iw_samples` 3 -> 4")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["evaluate", "--samples", "0"], "--samples is 0; input should be greater than or equal to 1"),
+        (["evaluate", "--split", "tset"], "there is no split 'tset'"),
+        (["generate", "--vectors", "none.npy"], "none.npy does not exist"),
+        (["generate", "--decoding", "beam", "--beam", "0"], "--beam is 0; input should be"),
+        (["reconstruct", "the a", "--decoding", "sample", "--top-p", "2"], "--top-p is 2.0; input should be"),
+        (["reconstruct", "the a", "--decoding", ""], "--decoding got '', expected greedy, sample or beam"),
+        (["interpolate", "the a", "the b", "--steps", "1"], "steps is 1; expected a whole number from 2 to 10000"),
+        (["interpolate", "the a", "the b", "--kind", "round"], "kind is 'round'; expected 'linear' or 'spherical'"),
+        (["impute", "the ___", "--answers", "5000"], "answers is 5000; expected a whole number from 1 to 1000"),
+        (["classify", "the \x00"], "holds"),
+    ],
+)
+def test_what_is_wrong_without_a_model_is_refused_before_one_is_read(
+    folder: Path, arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("textvae.models.load_model", lambda folder: pytest.fail("the model was read"))
+    name, *rest = arguments
+    code, out, err = run(name, str(folder / "run"), *rest)
+    assert (code, out) == (2, "")
+    assert said in err and len(err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -242,7 +282,7 @@ def test_several_processes_share_a_run(folder: Path, tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port), "-m", "textvae"]
-    arguments = ["run", str(folder / "tiny.toml"), "--out", str(tmp_path / "run"), "--only", "classify"]
+    arguments = ["run", str(folder / "tiny.toml"), "--out", str(tmp_path / "run"), "--only", "classify", "--json"]
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(cli.__file__).parents[1]),
@@ -254,6 +294,8 @@ def test_several_processes_share_a_run(folder: Path, tmp_path: Path) -> None:
         said = subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
         assert said.returncode == 0, said.stderr
         assert said.stderr.count(expected) == 1
+        (told,) = json.loads(said.stdout)
+        assert [step["stage"] for step in told["steps"]] == ["tokenize", "train", "classify"]
     alone = json.loads((folder / "run" / "report.json").read_text())["train"]
     both = json.loads((tmp_path / "run" / "report.json").read_text())["train"]
     assert both["steps"] == alone["steps"]

@@ -14,6 +14,7 @@ from tests.components import DECODERS, SMALL, scramble
 from tests.oracles import linear_gaussian as oracle
 from tests.oracles import markov_mixture
 from tests.oracles.corpus import ListCorpus
+from textvae.commands.evaluate import evaluate_run
 from textvae.distributions import DiagonalGaussian
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError
@@ -31,7 +32,6 @@ from textvae.evaluation import (
 )
 from textvae.evaluation.annealed import log_mean_exp, schedule
 from textvae.models import LanguageModelConfig, LogJoint, SemiSupervisedConfig, TextVAE, TextVAEConfig
-from textvae.pipeline.commands import evaluate_run
 from textvae.pipeline.report.metrics import metric_rows
 from textvae.posteriors import SemiAmortizedPosteriorConfig
 from textvae.text.tokenizers import WordConfig

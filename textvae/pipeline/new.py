@@ -83,7 +83,8 @@ def new_recipe(
     found = inspect_file(file)
     name = _plain(name if name is not None else Path(str(file).removesuffix(".gz")).stem)
     folder = Path(out)
-    recipe_path, card_path = folder / f"{name}.toml", folder / f"{name}_corpus.toml"
+    recipe_path = folder / f"{name}.toml"
+    card_path = card_beside(recipe_path)
     require_free(recipe_path, force)
     # A card without its recipe was left by an earlier call that was cut off between the two.
     require_free(card_path, force or not os.path.lexists(recipe_path))
@@ -98,6 +99,11 @@ def new_recipe(
     write_text(card_path, to_toml(card, f"{_CARD_COMMENT} {name}: where the text is."))
     write_text(recipe_path, to_toml(recipe, f"{_RECIPE_COMMENT} {shown_path(found.path.name)}`."))
     return recipe_path, _notes(found, size, epochs, minutes, labels)
+
+
+def card_beside(recipe: Path) -> Path:
+    """The corpus card that `new` writes beside a recipe."""
+    return recipe.with_name(f"{recipe.stem}_corpus.toml")
 
 
 def require_free(path: Path, force: bool) -> None:

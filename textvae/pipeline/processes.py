@@ -8,6 +8,11 @@ from datetime import timedelta
 from textvae.errors import MachineError
 
 
+def leads() -> bool:
+    """Whether this process leads those that were started with it, until their `Team` is disbanded; one alone does."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 class Team:
     """The processes that were started together; usually there is one.
 
@@ -17,7 +22,7 @@ class Team:
 
     def __init__(self) -> None:
         self.size = int(os.environ.get("WORLD_SIZE", "1"))
-        self.is_main = int(os.environ.get("RANK", "0")) == 0
+        self.is_main = leads()
         self._state = None
         if self.size > 1:
             import torch

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +103,22 @@ def require_undamaged(tokenized: Path) -> None:
     harm = "its manifest cannot be read" if manifest is None else damage(tokenized, manifest)
     if harm is not None:
         raise ModelError(f"{tokenized} is damaged: {harm}; run the recipe again with `textvae run`.")
+
+
+def decoder_knows_prior(train: Mapping[str, Any]) -> bool:
+    """Whether a training with this table drew the codes of sentences to the prior, so that the decoder knows its codes.
+
+    Args:
+        train: the recipe's table; one that cannot be read counts as an ordinary training.
+    """
+    from textvae.config import parse
+    from textvae.objectives import ObjectiveConfig, ObjectiveSettings
+
+    try:
+        objective: ObjectiveSettings = parse(ObjectiveConfig, train.get("objective", {"kind": "elbo"}), "the run")
+    except ConfigError:
+        return True
+    return objective.trains_prior
 
 
 def find_model(run: str | Path, stage: str = "train") -> Path:

@@ -170,7 +170,7 @@ def run_recipes(
         plans: list[list[Step]] = []
         planned: dict[Path, str] = {}
         for recipe in recipes:
-            folder = out if out is not None and len(recipes) == 1 else (out or Path("runs")) / recipe.name
+            folder = run_folder_of(recipe, out, alone=len(recipes) == 1)
             plans.append(run_recipe(recipe, folder, planned=planned, **options))
             for step in plans[-1]:
                 if step.stage.name == "train":
@@ -181,6 +181,17 @@ def run_recipes(
         # All are planned before the first one runs, so that what is wrong with the last is not found tomorrow.
         each(**{**options, "dry_run": True, "say": lambda line: None})
     return each(**options, dry_run=dry_run)
+
+
+def run_folder_of(recipe: Recipe, out: Path | None, *, alone: bool) -> Path:
+    """The run folder of one of the recipes of a command.
+
+    Args:
+        recipe: which.
+        out: as `run_recipes` takes it.
+        alone: whether the command has no other recipe.
+    """
+    return out if out is not None and alone else (out or Path("runs")) / recipe.name
 
 
 def _run_step(

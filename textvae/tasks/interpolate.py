@@ -78,13 +78,11 @@ def interpolate(
     """
     require_latent(model, "interpolate")
     tell_of_fixed_mean(model, "interpolate", "use generate and impute, or a model with another posterior")
-    steps = checked_count(steps, "steps", 2, MAX_PATH)
+    steps, kind = checked_path(steps, kind)
     start, end = checked_texts([start, end])
     on_sphere = model.support == SPHERE
     if kind is None:
         kind = "spherical" if on_sphere else "linear"
-    if kind not in ("linear", "spherical"):
-        raise ConfigError(f"kind is {kind!r}; expected 'linear' or 'spherical'.")
     if on_sphere and kind == "linear":
         raise ConfigError(
             "kind is 'linear', but the model's codes live on a sphere, which a line leaves; use 'spherical'."
@@ -113,6 +111,17 @@ def interpolate(
         smoothness=1.0 - distance / (steps - 1),
         distinct=len(set(texts)),
     )
+
+
+def checked_path(steps: int, kind: str | None) -> tuple[int, str | None]:
+    """The steps and the kind of a path, as far as they can be checked without a model.
+
+    Raises:
+        ConfigError: fewer than two steps or too many, or an unknown kind.
+    """
+    if kind not in (None, "linear", "spherical"):
+        raise ConfigError(f"kind is {kind!r}; expected 'linear' or 'spherical'.")
+    return checked_count(steps, "steps", 2, MAX_PATH), kind
 
 
 def linear(a_D: Tensor, b_D: Tensor, at_N: Tensor) -> Tensor:

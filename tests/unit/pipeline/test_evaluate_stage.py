@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.unit.training.helpers import LABELS, MODEL, config, sentences, write_corpora
+from textvae.commands.evaluate import evaluate_run
 from textvae.config import parse
 from textvae.disk import write_json
 from textvae.errors import ConfigError
 from textvae.evaluation import EvaluateConfig
 from textvae.models import ModelConfig
-from textvae.pipeline.commands import evaluate_run
 from textvae.pipeline.manifest import Manifest, describe_files
 from textvae.pipeline.plan import make_plan
 from textvae.pipeline.recipe import Recipe

@@ -40,6 +40,8 @@ def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedPr
         ("$TEXTVAE reconstruct model <&-", "standard input is closed"),
         ("$TEXTVAE --help >&-", "standard output is closed"),
         ("$TEXTVAE generate model >&-", "standard output is closed"),
+        ("$TEXTVAE run demo --dry-run >&-", "standard output is closed"),
+        ("$TEXTVAE run demo --json >&-", "standard output is closed"),
     ],
 )
 def test_closed_streams_get_one_sentence(line: str, said: str, tmp_path: Path) -> None:
@@ -64,7 +66,7 @@ def test_characters_that_the_encoding_does_not_have_are_escapes(tmp_path: Path) 
 
 def test_texts_are_shown_without_what_steers_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [{"text": NASTY, "label": NASTY, "probability": 0.5}]
-    monkeypatch.setattr("textvae.pipeline.commands.classify_run", lambda *_: made)
+    monkeypatch.setattr("textvae.commands.classify.classify_run", lambda *_: made)
     assert run("classify", "x", "a").stdout == f"{SHOWN}\t0.500\t{SHOWN}\n"
     printed = run("classify", "x", "a", "--json").stdout
     assert json.loads(printed) == made
@@ -91,7 +93,7 @@ def test_warnings_and_errors_are_one_line(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_number_that_json_does_not_have_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = {"iw_nll": float("nan"), "verdict": "none"}
-    monkeypatch.setattr("textvae.pipeline.commands.evaluate_run", lambda *_, **__: measured)
+    monkeypatch.setattr("textvae.commands.evaluate.evaluate_run", lambda *_, **__: measured)
     assert "iw_nll = nan is not finite" in refused(run("evaluate", "x", "--json"))
     assert "nan" in run("evaluate", "x").stdout
 

@@ -101,7 +101,7 @@ def test_the_command_prints_them_as_they_come(
 
 
 def test_no_sentences_are_an_empty_list(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("textvae.pipeline.commands.generate_run", lambda *_, **__: iter(()))
+    monkeypatch.setattr("textvae.commands.generate.generate_run", lambda *_, **__: iter(()))
     assert run("generate", "model", "--json", cwd=folder).stdout == "[]\n"
     assert run("generate", "model", cwd=folder).stdout == ""
 

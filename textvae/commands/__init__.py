@@ -1,0 +1,24 @@
+"""The commands of `textvae`: one file each, which is named as the command is."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from textvae.commands.base import Command
+
+NAMES = (
+    "run",
+    "new",
+    "evaluate",
+    "generate",
+    "reconstruct",
+    "interpolate",
+    "impute",
+    "classify",
+)
+"""Every command, in the order of `textvae --help`. A new one is a file of this package and a line in this list."""
+
+COMMANDS: dict[str, Command] = {name: import_module(f"textvae.commands.{name}").COMMAND for name in NAMES}
+"""Every command by its name."""
+
+__all__ = ["COMMANDS", "NAMES", "Command"]

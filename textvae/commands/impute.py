@@ -1,0 +1,72 @@
+"""`textvae impute`: fill the blanks of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from textvae.arguments import checked_count
+from textvae.commands.base import Command
+from textvae.commands.options import MANY, AsJSON, Run, Seed
+from textvae.commands.output import print_result
+from textvae.commands.sentences import read_sentences
+
+
+def impute_command(
+    run: Run,
+    sentences: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT]...", help="Texts with ___ for a token, ___* for a span; standard input if none."
+        ),
+    ] = None,
+    answers: Annotated[int, typer.Option("--answers", "-n", min=1, max=MANY, help="Answers for each text.")] = 5,
+    as_json: AsJSON = False,
+    seed: Seed = 0,
+) -> None:
+    """Fill the blanks of texts: ranked answers with probabilities."""
+    print_result(impute_run(run, read_sentences(sentences), answers=answers, seed=seed), as_json, _lines)
+
+
+def impute_run(run: str | Path, texts: Sequence[str], *, answers: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Ranked answers for the blanks of each text, by the settings of the run's search.
+
+    Args:
+        run: a finished run, or a model folder.
+        texts: with ___ for a token, ___* for a span.
+        answers: for each text, at most.
+        seed: of the draws behind the probabilities.
+
+    Returns:
+        for each its `text`, its `answers`, best first, and what `textvae.tasks.impute.Imputation` has besides.
+
+    Raises:
+        TextVAEError: there is no such model, it cannot take one of the texts, or there are too many answers.
+    """
+    from textvae.config import MAX_BEAM
+    from textvae.pipeline.manifest import as_json
+    from textvae.pipeline.run_folder import model_of, table_of
+    from textvae.tasks.impute import impute
+    from textvae.text.given import checked_texts
+
+    texts = checked_texts(texts, "text")
+    answers = checked_count(answers, "answers", 1, MAX_BEAM)
+    settings = table_of(run, "impute")
+    search = {name: settings[name] for name in ("rounds", "width", "expand") if name in settings}
+    return as_json([asdict(one) for one in impute(model_of(run), texts, answers=answers, seed=seed, **search)])
+
+
+def _lines(found: list[dict[str, Any]]) -> list[str]:
+    """Each text, and below it its answers with their probabilities."""
+    lines = []
+    for one in found:
+        lines.append(one["text"])
+        lines += [f"  {answer['probability']:6.1%}  {answer['text']}" for answer in one["answers"]]
+    return lines
+
+
+COMMAND = Command(impute_command, example='RUN "he went up to the ___" -n 3')

@@ -1,0 +1,73 @@
+"""`textvae interpolate`: the path between two sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from textvae.commands.base import Command
+from textvae.commands.decoding import DecodingOptions
+from textvae.commands.options import MANY, AsJSON, Run, Seed
+from textvae.commands.output import print_result
+from textvae.commands.sentences import Sentences, read_sentences
+from textvae.errors import DataError
+
+if TYPE_CHECKING:
+    from textvae.generation import Decoding
+
+
+def interpolate_command(
+    run: Run,
+    sentences: Sentences = None,
+    *,
+    steps: Annotated[int, typer.Option("--steps", max=MANY, help="Sentences on the path, both ends included.")] = 7,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="linear or spherical; by default what the latent space is.")
+    ] = None,
+    decoding: DecodingOptions,
+    as_json: AsJSON = False,
+    seed: Seed = 0,
+) -> None:
+    """The path between two sentences."""
+    how = decoding.config()
+    path = interpolate_run(run, read_sentences(sentences), steps=steps, kind=kind, decoding=how, seed=seed)
+    print_result(path, as_json, lambda path: path["texts"])
+
+
+def interpolate_run(
+    run: str | Path, texts: Sequence[str], *, steps: int, kind: str | None, decoding: Decoding, seed: int = 0
+) -> dict[str, Any]:
+    """The path between two sentences.
+
+    Args:
+        run: a finished run, or a model folder.
+        texts: the first sentence of the path and the last.
+        steps: sentences on the path, both ends included.
+        kind: linear or spherical; as the latent space is when None.
+        decoding: settings.
+        seed: of a decoding that draws.
+
+    Returns:
+        the path, as `textvae.tasks.interpolate.Interpolation` describes it.
+
+    Raises:
+        TextVAEError: there is no such model, there are not two sentences, or an option is wrong.
+    """
+    from textvae.pipeline.manifest import as_json
+    from textvae.pipeline.run_folder import model_of
+    from textvae.tasks.interpolate import checked_path, interpolate
+    from textvae.text.given import checked_texts
+
+    if len(texts) != 2:
+        raise DataError(f"interpolate got {len(texts)} sentence(s), expected two: the first and the last of the path.")
+    steps, kind = checked_path(steps, kind)
+    start, end = checked_texts(texts)
+    path = interpolate(model_of(run), start, end, steps=steps, kind=kind, decoding=decoding, seed=seed)
+    return as_json(asdict(path))
+
+
+COMMAND = Command(interpolate_command, example='RUN "he went into the house" "i will give you the land" --steps 5')

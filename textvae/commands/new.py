@@ -1,0 +1,57 @@
+"""`textvae new`: a recipe and a corpus card for someone's own text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from textvae.commands.base import Command
+from textvae.commands.options import AsJSON
+from textvae.commands.output import print_result, tell
+
+
+def new_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Text, CSV, TSV or JSON lines; gzip too.")],
+    name: Annotated[str | None, typer.Option("--name", help="Of the recipe; the file's by default.")] = None,
+    minutes: Annotated[
+        float, typer.Option("--minutes", help="About how long training may take on this machine.")
+    ] = 10.0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; here by default.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a recipe and card that `new` wrote.")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Look at a file of texts, and write a recipe and a corpus card for it, ready to run."""
+    written = write_recipe(file, name=name, minutes=minutes, out=out or Path(), force=force)
+    if not as_json:
+        for note in written["notes"]:
+            tell(note)
+    print_result(written, as_json, lambda written: [f"textvae run {written['recipe']}"])
+
+
+def write_recipe(
+    file: Path, *, name: str | None = None, minutes: float = 10.0, out: Path, force: bool = False
+) -> dict[str, Any]:
+    """Write a recipe and a corpus card for a file of texts.
+
+    Args:
+        file: text, CSV, TSV or JSON lines; gzip too.
+        name: of the recipe; the file's when None.
+        minutes: about how long training may take.
+        out: the folder to write to.
+        force: overwrite a recipe and a card that `new` wrote.
+
+    Returns:
+        the paths `recipe` and `card`, and `notes`: sentences that say what was found and chosen.
+
+    Raises:
+        TextVAEError: the file cannot be used, or something is in the way.
+    """
+    from textvae.pipeline.new import card_beside, new_recipe
+
+    recipe, notes = new_recipe(file, name=name, minutes=minutes, out=out, force=force)
+    return {"recipe": str(recipe), "card": str(card_beside(recipe)), "notes": notes}
+
+
+COMMAND = Command(new_command, example="FILE --minutes 30")
