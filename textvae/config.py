@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
 
 from textvae.arguments import LARGEST, shown
 from textvae.errors import ConfigError
@@ -52,7 +52,7 @@ class Config(BaseModel):
 
     watched_only: ClassVar[frozenset[str]] = frozenset()
 
-    # TOML has inf and nan, and hardly a setting means anything by them: one that does allows them itself.
+    # TOML has inf and nan. A setting for which they mean something allows them itself.
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
     @classmethod
@@ -69,6 +69,62 @@ class Component(Config):
     """
 
     kind: str
+
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {}}
+    """By a name, settings with which the part is small, and which between them use all of it: the tests of its family
+    run over them. The plain one has no name."""
+
+
+C = TypeVar("C", bound=Component)
+
+
+def one_of(family: type[Component], names: Mapping[str, object]) -> Any:
+    """The settings of any kind of a family, told apart by `kind`: the type of a field, for pydantic.
+
+    A module that imports the settings of every kind is thereby the family's registry.
+
+    Args:
+        family: the base of the settings.
+        names: of the module (`globals()`); what else is in it does not matter.
+
+    >>> from typing import Literal
+    >>> class Shape(Component):
+    ...     pass
+    >>> class Square(Shape):
+    ...     kind: Literal["square"] = "square"
+    ...     side: float = 1.0
+    >>> class Circle(Shape):
+    ...     kind: Literal["circle"] = "circle"
+    >>> shapes = one_of(Shape, {"Square": Square, "Circle": Circle})
+    >>> parse(shapes, {"kind": "square", "side": 2.0}, "an example"), list(kinds_of(shapes, Shape))
+    (Square(kind='square', side=2.0), ['square', 'circle'])
+    """
+    found: dict[str, type[Component]] = {}
+    for settings in names.values():
+        if not (isinstance(settings, type) and issubclass(settings, family)):
+            continue
+        kind = settings.model_fields["kind"].default
+        # A base that several kinds share has no kind of its own.
+        if isinstance(kind, str) and found.setdefault(kind, settings) is not settings:
+            raise TypeError(f"{settings.__name__} and {found[kind].__name__} have the same kind {kind!r}")
+    # A union of one needs no discriminator; pydantic asks for two members to have one.
+    discriminator = Field(discriminator="kind") if len(found) > 1 else Field()
+    return Annotated[Union[tuple(found.values())], discriminator]  # noqa: UP007 (made of a tuple)
+
+
+def kinds_of(registered: Any, family: type[C]) -> dict[str, type[C]]:
+    """The settings of every kind of a family, by kind, of what `one_of` gave."""
+    union = get_args(registered)[0]
+    return {settings.model_fields["kind"].default: settings for settings in get_args(union) or (union,)}
+
+
+def variants_of(registered: Any, family: type[C]) -> dict[str, C]:
+    """All variants of all kinds of what `one_of` gave, by ``kind`` or ``kind-variant``."""
+    return {
+        f"{kind}-{name}" if name else kind: settings.model_validate(dict(values))
+        for kind, settings in kinds_of(registered, family).items()
+        for name, values in settings.variants.items()
+    }
 
 
 def parse(expected: type[T] | Any, data: Any, where: str) -> T:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from torch import nn
 
+from textvae.decoders import DecoderSettings
 from textvae.distributions import LatentDistribution
 from textvae.models import ModelSettings, TextModel
 from textvae.types import Batch, Context
@@ -17,6 +18,10 @@ class OracleSettings(ModelSettings):
 
     kind: Literal["oracle"] = "oracle"
     single_code: ClassVar[bool] = True
+
+    @property
+    def decoder_settings(self) -> DecoderSettings:
+        raise NotImplementedError
 
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> nn.Module:
         raise NotImplementedError

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +14,8 @@ from textvae.config import MAX_LAYERS, MAX_WIDTH
 from textvae.decoders.base import Decoder, DecoderSettings, label_rows
 from textvae.layers import Cell, Linear, LockedDropout, RecurrentStack, VocabularyProjection
 from textvae.types import PAD_ID, Context
+
+_SMALL = {"embedding_dim": 6, "hidden_dim": 5}
 
 
 class _RecurrentDecoderConfig(DecoderSettings):
@@ -50,12 +53,25 @@ class LSTMDecoderConfig(_RecurrentDecoderConfig):
     """Settings of an LSTM decoder."""
 
     kind: Literal["lstm"] = "lstm"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "initial": {**_SMALL, "z_to": "initial_state"},
+        "every": {**_SMALL, "z_to": "every_step"},
+        "both-2-layers": {**_SMALL, "z_to": "both", "layers": 2, "dropout": 0.3},
+        "word-dropout": {**_SMALL, "word_dropout": 0.4},
+        "inputless": {**_SMALL, "word_dropout": 1.0},
+        "tied": {"embedding_dim": 5, "hidden_dim": 5, "tie_embeddings": True},
+        "tied-larger": {"embedding_dim": 5, "hidden_dim": 7, "tie_embeddings": True, "state_dropout": 0.4},
+    }
 
 
 class GRUDecoderConfig(_RecurrentDecoderConfig):
     """Settings of a GRU decoder."""
 
     kind: Literal["gru"] = "gru"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "both": {**_SMALL, "z_to": "both", "layers": 2, "state_dropout": 0.3},
+        "inputless-every": {**_SMALL, "z_to": "every_step", "word_dropout": 1.0},
+    }
 
 
 RecurrentState = tuple[list[tuple[Tensor, ...]], Tensor]

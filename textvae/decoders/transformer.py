@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -15,11 +16,19 @@ from textvae.decoders.base import Decoder, DecoderSettings, label_rows
 from textvae.layers import Cache, Linear, TransformerBlock, VocabularyProjection
 from textvae.types import PAD_ID, Context
 
+_SMALL = {"model_dim": 8, "layers": 2, "heads": 2}
+
 
 class TransformerDecoderConfig(DecoderSettings):
     """Settings of a transformer decoder."""
 
     kind: Literal["transformer"] = "transformer"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "prefix": {**_SMALL, "z_to": "prefix"},
+        "embedding": {**_SMALL, "z_to": "embedding", "word_dropout": 0.4},
+        "cross": {**_SMALL, "z_to": "cross_attention"},
+        "inputless": {**_SMALL, "word_dropout": 1.0, "tie_embeddings": False},
+    }
     model_dim: int = Field(256, gt=0, le=MAX_WIDTH)
     layers: int = Field(4, gt=0, le=MAX_LAYERS)
     heads: int = Field(4, gt=0, le=MAX_WIDTH)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from jaxtyping import Float, Int
 from pydantic import Field
@@ -12,6 +13,8 @@ from textvae.config import MAX_LAYERS, MAX_WIDTH
 from textvae.encoders.base import Encoder, EncoderSettings
 from textvae.layers import Cell, LockedDropout, Pooling, RecurrentStack, pool
 from textvae.types import PAD_ID
+
+_SMALL = {"embedding_dim": 6, "hidden_dim": 5}
 
 
 class _RecurrentEncoderConfig(EncoderSettings):
@@ -34,12 +37,22 @@ class LSTMEncoderConfig(_RecurrentEncoderConfig):
     """Settings of an LSTM encoder."""
 
     kind: Literal["lstm"] = "lstm"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "": _SMALL,
+        "bidirectional-2-layers": {**_SMALL, "layers": 2, "bidirectional": True},
+        "bidirectional-max": {**_SMALL, "bidirectional": True, "pooling": "max"},
+        "mean": {**_SMALL, "pooling": "mean"},
+    }
 
 
 class GRUEncoderConfig(_RecurrentEncoderConfig):
     """Settings of a GRU encoder."""
 
     kind: Literal["gru"] = "gru"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "": _SMALL,
+        "bidirectional": {**_SMALL, "layers": 2, "bidirectional": True},
+    }
 
 
 class RecurrentEncoder(Encoder):

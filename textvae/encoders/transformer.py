@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +20,9 @@ class TransformerEncoderConfig(EncoderSettings):
     """Settings of a transformer encoder."""
 
     kind: Literal["transformer"] = "transformer"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        pooling: {"model_dim": 8, "layers": 2, "heads": 2, "pooling": pooling} for pooling in ("mean", "last", "max")
+    }
     model_dim: int = Field(256, gt=0, le=MAX_WIDTH)
     layers: int = Field(4, gt=0, le=MAX_LAYERS)
     heads: int = Field(4, gt=0, le=MAX_WIDTH)

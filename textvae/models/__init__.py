@@ -1,10 +1,9 @@
 """Composition only: parts of the families above, made into models that can be saved and loaded."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, TypeAlias
 
-from pydantic import Field
-
+from textvae.config import one_of
 from textvae.models import loading
 from textvae.models.base import TextModel
 from textvae.models.language_model import LanguageModel, LanguageModelConfig
@@ -13,10 +12,10 @@ from textvae.models.semi_supervised import SemiSupervisedConfig, SemiSupervisedT
 from textvae.models.settings import CodeModelSettings, ModelSettings
 from textvae.models.text_vae import TextVAE, TextVAEConfig
 
-ModelConfig = Annotated[
-    TextVAEConfig | LanguageModelConfig | SemiSupervisedConfig,
-    Field(discriminator="kind"),
-]
+if TYPE_CHECKING:
+    ModelConfig: TypeAlias = ModelSettings
+else:
+    ModelConfig = one_of(ModelSettings, globals())
 
 
 def load_model(folder_or_name: str | Path) -> TextModel:

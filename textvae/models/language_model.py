@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
+from textvae.decoders.base import DecoderSettings
 from textvae.models import loading
 from textvae.models.base import TextModel
 from textvae.models.settings import ModelSettings
@@ -23,6 +24,10 @@ class LanguageModelConfig(ModelSettings):
     has_code: ClassVar[bool] = False
     exact: ClassVar[bool] = True
     decoder: DecoderConfig = Field(default_factory=LSTMDecoderConfig)
+
+    @property
+    def decoder_settings(self) -> DecoderSettings:
+        return self.decoder
 
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> LanguageModel:
         return LanguageModel(self, vocab_size, max_tokens)

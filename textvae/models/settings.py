@@ -10,6 +10,7 @@ from pydantic import Field
 
 from textvae.config import MAX_WIDTH, Component
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
+from textvae.decoders.base import DecoderSettings
 from textvae.encoders import EncoderConfig, LSTMEncoderConfig
 from textvae.encoders.base import EncoderSettings
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
@@ -51,6 +52,11 @@ class ModelSettings(Component):
     def encoder_settings(self) -> EncoderSettings | None:
         """Those of the encoder; None for a model without one."""
         return None
+
+    @property
+    @abstractmethod
+    def decoder_settings(self) -> DecoderSettings:
+        """Those of the decoder."""
 
     @property
     def vector_size(self) -> int:
@@ -104,3 +110,7 @@ class CodeModelSettings(ModelSettings):
     @property
     def encoder_settings(self) -> EncoderSettings:
         return self.encoder
+
+    @property
+    def decoder_settings(self) -> DecoderSettings:
+        return self.decoder

@@ -38,12 +38,14 @@ class ObjectiveSettings(Component):
     """The settings of an objective, and what they tell before anything is trained.
 
     Attributes:
+        takes_allowance: whether it has a setting `free_bits`, which says what KL costs nothing.
         linear: whether the loss is an expectation under q, without a function around it that bends.
         for_implicit: whether it is for posteriors without a density; every other objective needs one.
         compares_codes: whether what it charges a sentence depends on the codes of others in its batch. Batches are then
             of all lengths, so that each is a fair sample of the corpus.
     """
 
+    takes_allowance: ClassVar[bool] = False
     linear: ClassVar[bool] = False
     for_implicit: ClassVar[bool] = False
     compares_codes: ClassVar[bool] = False

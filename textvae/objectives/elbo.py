@@ -20,6 +20,7 @@ class ELBOConfig(KLWeightedSettings):
     """Settings of the (weighted) evidence lower bound."""
 
     kind: Literal["elbo"] = "elbo"
+    takes_allowance: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
     free_bits: FreeBitsConfig | None = None

@@ -27,6 +27,7 @@ class InfoVAEConfig(ObjectiveSettings):
     """Settings of InfoVAE with the maximum mean discrepancy."""
 
     kind: Literal["info_vae"] = "info_vae"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"scale": 10.0}, "kl": {"alpha": 0.5, "scale": 3.0}}
     compares_codes: ClassVar[bool] = True
     alpha: float = Field(1.0, le=1, description="1 charges no KL by sentence (MMD-VAE), 0 all of it")
     scale: float = Field(100.0, ge=0, description="lambda: the larger, the closer is q(z) to p(z)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -20,6 +20,11 @@ class IWAEConfig(KLWeightedSettings):
     """Settings of the importance-weighted objective."""
 
     kind: Literal["iwae"] = "iwae"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "plain": {"samples": 3, "gradient": "plain"},
+        "sticking_the_landing": {"samples": 1, "gradient": "sticking_the_landing"},
+        "doubly_reparameterized": {"samples": 3},
+    }
     samples: int = Field(5, ge=1, le=MAX_PARTS, description="k; a step costs as many decoder passes")
     gradient: Gradient = Field("doubly_reparameterized", description="of the encoder; see IWAE")
     kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)

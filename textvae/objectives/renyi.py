@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -18,6 +18,7 @@ class RenyiConfig(KLWeightedSettings):
     """Settings of Renyi's bound."""
 
     kind: Literal["renyi"] = "renyi"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"samples": 3}}
     alpha: float = Field(
         0.5, description="0 is the importance-weighted bound, towards 1 the ELBO; below 0 it is no bound"
     )

@@ -54,6 +54,12 @@ class PosteriorSettings(Component):
         return True
 
     @property
+    def reparameterized(self) -> bool:
+        """Whether a sample is a smooth function of noise and parameters, so that its gradient is that function's; else,
+        as where a sampler rejects, gradients are implicit."""
+        return True
+
+    @property
     def needs_linear(self) -> bool:
         """Whether it learns rightly only from a loss that is an expectation under q (`ObjectiveSettings.linear`)."""
         return False

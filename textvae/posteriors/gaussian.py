@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -30,6 +31,12 @@ class GaussianPosteriorConfig(PosteriorSettings):
     """Settings of a diagonal Gaussian posterior."""
 
     kind: Literal["gaussian"] = "gaussian"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "": {},
+        "batch-norm": {"batch_norm": {"scale": 0.6}},
+        "committed": {"committed_rate": 2.0},
+        "batch-norm-committed": {"batch_norm": {}, "committed_rate": 1.0},
+    }
     factorizes: ClassVar[bool] = True
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
     batch_norm: BatchNormConfig | None = Field(None, description="of the means over the sentences of a batch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -28,6 +29,10 @@ class HamiltonianPosteriorConfig(PosteriorSettings):
 
     extended: ClassVar[bool] = True
     kind: Literal["hamiltonian"] = "hamiltonian"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "": {"steps": 2},
+        "free": {"steps": 3, "tempering": {"kind": "free"}, "every_step": True},
+    }
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation of the start")
     steps: int = Field(
         5, ge=0, le=MAX_PARTS, description="leapfrog steps, each a gradient of the decoder; 0 is the Gaussian"

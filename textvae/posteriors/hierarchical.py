@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from jaxtyping import Float
@@ -20,6 +21,7 @@ class HierarchicalPosteriorConfig(PosteriorSettings):
     """Settings of a hierarchical posterior; its levels divide the model's `latent_dim`."""
 
     kind: Literal["hierarchical"] = "hierarchical"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"levels": 2, "hidden_dim": 5}}
     factorizes: ClassVar[bool] = True
     levels: int = Field(2, ge=2, le=16, description="equal parts of z; a hierarchical prior has as many")
     hidden_dim: int = Field(64, gt=0, le=MAX_WIDTH, description="tanh units between the levels above and a level")

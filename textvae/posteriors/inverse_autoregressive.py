@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -21,6 +22,10 @@ class InverseAutoregressivePosteriorConfig(PosteriorSettings):
     """Settings of an inverse autoregressive flow posterior."""
 
     kind: Literal["inverse_autoregressive"] = "inverse_autoregressive"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "": {"hidden_dim": 8, "context_dim": 3},
+        "deep": {"hidden_dim": 6, "context_dim": 3, "steps": 3, "hidden_layers": 2},
+    }
     steps: int = Field(
         2, ge=1, le=MAX_PARTS, description="flow steps, the order of the coordinates reversed between them"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -21,6 +22,11 @@ class MixturePosteriorConfig(PosteriorSettings):
     """Settings of a mixture posterior."""
 
     kind: Literal["mixture"] = "mixture"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "": {"components": 3},
+        "stratified": {"components": 3, "estimator": "stratified"},
+        "score": {"components": 3, "estimator": "score"},
+    }
     pathwise_setting: ClassVar[str] = 'posterior.estimator = "pathwise"'
     components: int = Field(4, ge=1, le=MAX_PARTS)
     estimator: Estimator = Field(
@@ -33,6 +39,10 @@ class MixturePosteriorConfig(PosteriorSettings):
     @property
     def title(self) -> str:
         return f'{self.kind} posterior with estimator "{self.estimator}"'
+
+    @property
+    def reparameterized(self) -> bool:
+        return False
 
     @property
     def needs_linear(self) -> bool:

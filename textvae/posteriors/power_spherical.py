@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from textvae.distributions import PowerSpherical, RotationallySymmetric
@@ -12,6 +13,10 @@ class PowerSphericalPosteriorConfig(SphericalPosteriorConfig):
     """Settings of a power spherical posterior; its prior is `hyperspherical_uniform`."""
 
     kind: Literal["power_spherical"] = "power_spherical"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "fixed": {"concentration": {"kind": "fixed", "value": 6.0}},
+        "learned": {"concentration": {"kind": "learned", "floor": 0.5}},
+    }
     family: ClassVar[type[RotationallySymmetric]] = PowerSpherical
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> PowerSphericalPosterior:

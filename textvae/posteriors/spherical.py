@@ -56,6 +56,11 @@ class SphericalPosteriorConfig(PosteriorSettings):
     family: ClassVar[type[RotationallySymmetric]]
     concentration: ConcentrationConfig = Field(default_factory=RateConcentration)
 
+    @property
+    def reparameterized(self) -> bool:
+        # A concentration that is fixed needs no gradient, and the direction's is explicit.
+        return not isinstance(self.concentration, LearnedConcentration)
+
     def require_dim(self, latent_dim: int) -> None:
         """Refuse a sphere of fewer than two dimensions, and a rate that no concentration reaches."""
         if latent_dim < 2:

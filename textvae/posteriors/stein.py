@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -27,6 +28,7 @@ class SteinPosteriorConfig(PosteriorSettings):
     """Settings of a Stein posterior."""
 
     kind: Literal["stein"] = "stein"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"hidden_dim": 8}}
     has_density: ClassVar[bool] = False
     particles: int = Field(
         10, ge=1, le=MAX_PARTS, description="codes of a sentence that repel one another; 1 climbs to the mode"

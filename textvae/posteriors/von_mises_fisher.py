@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from textvae.distributions import RotationallySymmetric, VonMisesFisher
@@ -12,6 +13,10 @@ class VonMisesFisherPosteriorConfig(SphericalPosteriorConfig):
     """Settings of a von Mises-Fisher posterior; its prior is `hyperspherical_uniform`."""
 
     kind: Literal["von_mises_fisher"] = "von_mises_fisher"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "rate": {"concentration": {"kind": "rate", "nats": 2.0}},
+        "learned": {"concentration": {"kind": "learned"}},
+    }
     family: ClassVar[type[RotationallySymmetric]] = VonMisesFisher
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> VonMisesFisherPosterior:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -20,6 +21,7 @@ class ZeroMeanPosteriorConfig(PosteriorSettings):
     """Settings of a zero-mean posterior."""
 
     kind: Literal["zero_mean"] = "zero_mean"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {}, "variance": {"head": "variance"}}
     factorizes: ClassVar[bool] = True
     fixed_mean: ClassVar[bool] = True
     head: Literal["linear", "variance"] = Field(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import nn
@@ -18,6 +19,7 @@ class AutoregressiveFlowPriorConfig(PriorSettings):
     """Settings of an autoregressive flow prior."""
 
     kind: Literal["autoregressive_flow"] = "autoregressive_flow"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"hidden_dim": 8}}
     steps: int = Field(
         2, ge=1, le=MAX_PARTS, description="flow steps, the order of the coordinates reversed between them"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -21,6 +22,7 @@ class ConditionalPriorConfig(PriorSettings):
     """Settings of a conditional prior: what it is conditioned on."""
 
     kind: Literal["conditional"] = "conditional"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"num_labels": 3}}
     factorizes: ClassVar[bool] = True
     num_labels: int = Field(0, ge=0, le=MAX_PARTS, description="classes of the corpus, for p(z|label)")
     vector_dim: int = Field(0, ge=0, le=MAX_WIDTH, description="size of the vector, for p(z|vector); not in recipes")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -18,6 +19,7 @@ class MixturePriorConfig(PriorSettings):
     """Settings of a mixture prior."""
 
     kind: Literal["mixture"] = "mixture"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"components": 3}}
     components: int = Field(10, ge=1, le=MAX_PARTS)
     spread: float = Field(1.0, ge=0, description="standard deviation of the means before training")
 

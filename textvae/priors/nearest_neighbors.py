@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -28,6 +29,10 @@ class NearestNeighborsPriorConfig(PriorSettings):
     """Settings of a nearest-neighbors prior."""
 
     kind: Literal["nearest_neighbors"] = "nearest_neighbors"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "": {"neighbors": 2, "hidden_dim": 8},
+        "mixtures": {"neighbors": 2, "hidden_dim": 8, "components": 2, "mixture_codes": 4},
+    }
     sees_codes: ClassVar[bool] = True
     neighbors: int = Field(
         5, ge=1, le=MAX_PARTS, description="K: a training sentence's prior is that of one of its K nearest"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -19,6 +20,7 @@ class VampPriorConfig(PriorSettings):
     """Settings of a Vamp prior."""
 
     kind: Literal["vamp"] = "vamp"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"components": 4}}
     scores_posterior: ClassVar[bool] = True
     components: int = Field(50, ge=1, le=MAX_PARTS, description="pseudo-inputs")
     spread: float = Field(0.5, gt=0, description="standard deviation of the pseudo-inputs' features before training")

@@ -1,17 +1,22 @@
-"""Penalties that must see the model: callables (model, batch, terms, step) -> penalties [B] by name.
+"""Penalties that must see the model. To add one that a recipe can name: one file, and its import here."""
 
-Those that a recipe can name have a config with `build(vocab_size=, latent_dim=)`, which gives a module: its parameters
-are trained beside the model's and kept in checkpoints. To add one: one file, one line here.
-"""
+from typing import TYPE_CHECKING, TypeAlias
 
-from typing import Annotated
-
-from pydantic import Field
-
+from textvae.config import one_of
 from textvae.regularizers.bag_of_words import BagOfWordsConfig, BagOfWordsLoss
+from textvae.regularizers.base import Regularizer, RegularizerSettings
 from textvae.regularizers.classification import ClassificationLoss
 
-# A union of one needs no discriminator; pydantic asks for two members to have one.
-RegularizerConfig = Annotated[BagOfWordsConfig, Field()]
+if TYPE_CHECKING:
+    RegularizerConfig: TypeAlias = RegularizerSettings
+else:
+    RegularizerConfig = one_of(RegularizerSettings, globals())
 
-__all__ = ["BagOfWordsConfig", "BagOfWordsLoss", "ClassificationLoss", "RegularizerConfig"]
+__all__ = [
+    "BagOfWordsConfig",
+    "BagOfWordsLoss",
+    "ClassificationLoss",
+    "Regularizer",
+    "RegularizerConfig",
+    "RegularizerSettings",
+]

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from textvae.config import MAX_WIDTH, Component
+from textvae.config import MAX_WIDTH
 from textvae.errors import ConfigError
 from textvae.layers import VocabularyProjection
 from textvae.models import TextModel
+from textvae.regularizers.base import RegularizerSettings
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, Batch, LatentTerms
 
 
-class BagOfWordsConfig(Component):
+class BagOfWordsConfig(RegularizerSettings):
     """Settings of a bag-of-words loss."""
 
     kind: Literal["bag_of_words"] = "bag_of_words"
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {}, "hidden": {"weight": 0.3, "hidden_dim": 4}}
     weight: float = Field(1.0, gt=0, description="of this loss, in nats per nat")
     hidden_dim: int | None = Field(
         None, gt=0, le=MAX_WIDTH, description="width of a tanh layer after z; none when absent"

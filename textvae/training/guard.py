@@ -135,11 +135,14 @@ def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple
     encoder, posterior, prior = model.encoder_settings, model.posterior_settings, model.prior_settings
     if measured.get("guard_kl", 0.0) > 1.0 and measured.get("guard_permuted_rise", math.inf) < 1.0:
         # The encoder says something and the decoder does not listen: more KL would not help.
-        yield not model.decoder.hides_words, "train.model.decoder.word_dropout = 0.3, so that the decoder needs z"
+        yield (
+            not model.decoder_settings.hides_words,
+            "train.model.decoder.word_dropout = 0.3, so that the decoder needs z",
+        )
     by_dimension = posterior is not None and prior is not None and kl_has_dimensions(posterior, prior)
     kind = "batch_mean" if by_dimension else "rate"
     yield (
-        objective.kind == "elbo" and objective.free_bits is None,
+        objective.takes_allowance and objective.kl_allowance is None,
         f'train.objective.free_bits = {{ kind = "{kind}", nats = 6.0 }}',
     )
     yield encoder is not None and encoder.reads_last_state, 'train.model.encoder.pooling = "max"'
@@ -148,4 +151,4 @@ def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple
         weight is not None and weight.kind == "constant",
         'train.objective.kl_weight = { kind = "linear", start = 0.1, end = 0.4 }',
     )
-    yield not model.decoder.hides_words, "train.model.decoder.word_dropout = 0.3"
+    yield not model.decoder_settings.hides_words, "train.model.decoder.word_dropout = 0.3"

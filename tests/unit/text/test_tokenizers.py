@@ -29,7 +29,7 @@ from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 ALL = [
     settings(vocab_size=1000 if settings.trains.splits_words else 50_000, **variant)
     for settings in TOKENIZER_KINDS.values()
-    for variant in settings.variants
+    for variant in settings.variants.values()
 ]
 """Every kind in every way it cuts text: a new one adds no line here."""
 SUBWORD = [config for config in ALL if config.trains.splits_words]
@@ -39,7 +39,7 @@ FIRST = {config.kind: config for config in reversed(ALL)}
 
 
 def name(config):
-    chosen = config.model_dump(include=set().union(*config.variants))
+    chosen = config.model_dump(include=set().union(*config.variants.values()))
     return "-".join([config.kind, *(str(value) for value in chosen.values())])
 
 

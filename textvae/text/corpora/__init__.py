@@ -1,6 +1,6 @@
 """Corpora, chosen by `kind`; a corpus' settings are its card.
 
-To add a kind: a file with its card class, and its import and its line in the union here. Cards, `textvae new` and the
+To add a kind: a file with its card class, and its import here. Cards, `textvae new` and the
 tests of all kinds read this registry; `CorpusCard`, and `FileCorpus` for what is read from files, say what a kind
 supplies and what it may declare.
 """
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, TypeAlias
 
-from pydantic import Field
-
-from textvae.config import parse
+from textvae.config import kinds_of, one_of, parse
 from textvae.text.corpora.base import CorpusCard, Example, ReadReport, texts_of
 from textvae.text.corpora.bible import BibleCorpus
 from textvae.text.corpora.card import find_card, read_card
@@ -22,20 +20,13 @@ from textvae.text.corpora.hub import HubCorpus
 from textvae.text.corpora.lines import LinesCorpus
 from textvae.text.corpora.tables import CSVCorpus, JSONLinesCorpus, TSVCorpus
 
-CorpusConfig = Annotated[
-    LinesCorpus
-    | CSVCorpus
-    | TSVCorpus
-    | JSONLinesCorpus
-    | HubCorpus
-    | BibleCorpus,
-    Field(discriminator="kind"),
-]  # fmt: skip
+if TYPE_CHECKING:
+    CorpusConfig: TypeAlias = CorpusCard
+else:
+    CorpusConfig = one_of(CorpusCard, globals())
 
-CORPUS_KINDS: dict[str, type[CorpusCard]] = {
-    card.model_fields["kind"].default: card for card in get_args(get_args(CorpusConfig)[0])
-}
-"""Every kind by its name, in the order of the union."""
+CORPUS_KINDS: dict[str, type[CorpusCard]] = kinds_of(CorpusConfig, CorpusCard)  # type: ignore[type-abstract]
+"""Every kind by its name."""
 
 FILE_KINDS: dict[str, type[FileCorpus]] = {
     kind: card for kind, card in CORPUS_KINDS.items() if issubclass(card, FileCorpus)

@@ -1,17 +1,16 @@
 """Tokenizers, chosen by `kind`.
 
-To add one: a file with a `Tokenizer` and its settings, which name it as what they train, and the settings' import and
-line in the union here. Recipes, saved tokenizers and the tests of all tokenizers read this registry.
+To add one: a file with a `Tokenizer` and its settings, which name it as what they train, and the settings'
+import here. Recipes, saved tokenizers and the tests of all tokenizers read this registry.
 """
 
 from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, TypeAlias
 
-from pydantic import Field
-
+from textvae.config import kinds_of, one_of
 from textvae.errors import ModelError
 from textvae.text.tokenizers.base import HEADER, SPECIAL_TOKENS, Tokenizer, TokenizerBase, read_header
 from textvae.text.tokenizers.pieces import (
@@ -23,19 +22,13 @@ from textvae.text.tokenizers.pieces import (
 from textvae.text.tokenizers.subword import BPEConfig, BPETokenizer, ByteConfig, ByteTokenizer
 from textvae.text.tokenizers.word import WordConfig, WordTokenizer
 
-TokenizerConfig = Annotated[
-    WordConfig
-    | BPEConfig
-    | ByteConfig
-    | UnigramConfig
-    | SentencePieceConfig,
-    Field(discriminator="kind"),
-]  # fmt: skip
+if TYPE_CHECKING:
+    TokenizerConfig: TypeAlias = TokenizerBase
+else:
+    TokenizerConfig = one_of(TokenizerBase, globals())
 
-TOKENIZER_KINDS: dict[str, type[TokenizerBase]] = {
-    settings.model_fields["kind"].default: settings for settings in get_args(get_args(TokenizerConfig)[0])
-}
-"""The settings of every kind by its name, in the order of the union."""
+TOKENIZER_KINDS: dict[str, type[TokenizerBase]] = kinds_of(TokenizerConfig, TokenizerBase)  # type: ignore[type-abstract]
+"""The settings of every kind by its name."""
 
 FILES = tuple(dict.fromkeys([HEADER, *chain(*(settings.trains.own_files for settings in TOKENIZER_KINDS.values()))]))
 """The files of a tokenizer's folder, whatever its kind."""

@@ -6,7 +6,7 @@ import json
 import operator
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, SupportsIndex
@@ -185,9 +185,6 @@ class TokenizerBase(Component):
 
     trains: ClassVar[type[Tokenizer]]
     """What `train` gives, and what reads a saved one."""
-
-    variants: ClassVar[tuple[Mapping[str, object], ...]] = ({},)
-    """Settings that make it cut in different ways; the tests of all tokenizers train each."""
 
     vocab_size: int = 8000
     lowercase: bool = False

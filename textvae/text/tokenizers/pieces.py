@@ -198,11 +198,11 @@ class SentencePieceConfig(_PiecesBase):
     character_coverage: float = Field(default=1.0, gt=0, le=1)
 
     trains: ClassVar[type[Tokenizer]] = SentencePieceTokenizer
-    variants: ClassVar[tuple[Mapping[str, object], ...]] = (
-        {},
-        {"model_type": "unigram", "byte_fallback": False, "split_by_whitespace": False},
-        {"model_type": "char"},
-    )
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "": {},
+        "across-spaces": {"model_type": "unigram", "byte_fallback": False, "split_by_whitespace": False},
+        "characters": {"model_type": "char"},
+    }
 
     def train(self, texts: Iterable[str]) -> SentencePieceTokenizer:
         """Train a model with these settings, or read `model_file`.

@@ -85,7 +85,7 @@ class WordConfig(TokenizerBase):
     min_count: int = Field(default=1, ge=1)
 
     trains: ClassVar[type[Tokenizer]] = WordTokenizer
-    variants: ClassVar[tuple[Mapping[str, object], ...]] = ({}, {"split": "whitespace"})
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {}, "whitespace": {"split": "whitespace"}}
 
     def train(self, texts: Iterable[str]) -> WordTokenizer:
         """Keep the most frequent words, ties in alphabetical order.
