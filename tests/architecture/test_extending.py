@@ -1,111 +1,104 @@
-"""The examples of docs/extending.md do what the page says."""
+"""The examples of docs/extending.md are added by one file and one line each, and pass the tests of their families."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 import sys
-import types
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
-from textvae.objectives import ELBOConfig, IWAEConfig
-from textvae.types import Context
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
-B, H, D = 3, 6, 4
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "extending.md"
 
 
-def of_the_page(name: str) -> Iterator[Any]:
-    """The module of the page's example that has this kind."""
-    codes = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
-    (code,) = (code for code in codes if f'Literal["{name}"]' in code)
-    module = types.ModuleType(f"{name}_of_the_page")
-    sys.modules[module.__name__] = module
-    exec(compile(code, str(PAGE), "exec"), module.__dict__)
-    yield module
-    del sys.modules[module.__name__]
+@dataclass(frozen=True)
+class Example:
+    """A part that the page adds.
+
+    Attributes:
+        heading: of its section.
+        registry: the file that its line goes into.
+        before: what the line stands before: any line of the registry's own would do.
+        tests: that run over the registry, as pytest takes them.
+    """
+
+    heading: str
+    registry: str
+    before: str
+    tests: tuple[str, ...]
 
 
-@pytest.fixture
-def laplace() -> Iterator[Any]:
-    yield from of_the_page("laplace")
+FAMILIES = ("tests/contracts", "tests/theorems", "-k")
+EXAMPLES = {
+    "laplace": Example(
+        "A posterior",
+        "textvae/posteriors/__init__.py",
+        "from textvae.posteriors.mixture",
+        (*FAMILIES, "laplace"),
+    ),
+    "capacity": Example(
+        "An objective",
+        "textvae/objectives/__init__.py",
+        "from textvae.objectives.elbo",
+        (*FAMILIES, "capacity or objective_is_refused or wrong_are_refused"),
+    ),
+    "paragraphs": Example(
+        "A corpus kind",
+        "textvae/text/corpora/__init__.py",
+        "from textvae.text.corpora.tables",
+        ("tests/unit/text", "-k", "paragraphs"),
+    ),
+    "length": Example(
+        "A command",
+        "textvae/commands/__init__.py",
+        '    "classify",',
+        ("tests/contracts/test_commands.py", "-k", "length"),
+    ),
+}
 
 
-@pytest.fixture
-def capacity() -> Iterator[Any]:
-    yield from of_the_page("capacity")
+def of_the_page(example: Example) -> tuple[str, str, str]:
+    """The path of an example's file, its code, and the line of the registry."""
+    section = PAGE.read_text(encoding="utf-8").partition(f"\n## {example.heading}\n")[2].partition("\n## ")[0]
+    (code,) = re.findall(r"```python\n(.*?)```", section, flags=re.S)
+    line = re.findall(r"```text\n(.*?)\n```", section, flags=re.S)[0]
+    (path,) = re.findall(r"`(textvae/[\w/]+\.py)`", section.partition("```python")[0])
+    assert "\n" not in line
+    return path, code, line
 
 
-def test_the_example_keeps_the_contract(laplace: Any) -> None:
-    torch.manual_seed(0)
-    config = laplace.LaplacePosteriorConfig()
-    q = config.build(feature_dim=H, latent_dim=D)(torch.randn(B, H))
-    assert q.batch_shape == (B,) and q.event_shape == (D,)
-    z, log_q = q.rsample_and_log_prob((5,))
-    assert z.requires_grad and log_q.shape == (5, B)
-    torch.testing.assert_close(q.rows(torch.tensor([2, 0])).log_prob(z[:, [2, 0]]), log_q[:, [2, 0]])
-    torch.testing.assert_close(q.pairwise_log_prob(z[:, 0])[:, 0], log_q[:, 0])
-    assert not q.detached().log_prob(z.detach()).requires_grad
-    assert q.expand((2, B)).log_prob(z[:2]).shape == (2, B)
-    drawn = q.rsample((100_000,))
-    assert (drawn.mean(0) - q.mean).abs().max() < 5 * (q.variance / 100_000).sqrt().max()
-    assert type(config).model_validate(config.model_dump()) == config
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_part_is_one_file_and_one_line(name: str, tmp_path: Path) -> None:
+    """In a copy of the project the file is written and the line put in, and the family's tests run over the part."""
+    example = EXAMPLES[name]
+    path, code, line = of_the_page(example)
+    for folder in ("textvae", "tests", "pipelines", "data", "docs", "benchmarks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "CONTRIBUTING.md", "README.md"):
+        shutil.copy(ROOT / file, tmp_path / file)
+    assert not (tmp_path / path).exists()
+    (tmp_path / path).write_text(code, encoding="utf-8")
+    registry = tmp_path / example.registry
+    before, found, after = registry.read_text(encoding="utf-8").partition(f"\n{example.before}")
+    assert found
+    registry.write_text(f"{before}\n{line}{found}{after}", encoding="utf-8")
+    print(f"new file {path} ({len(code.splitlines())} lines); one line in {example.registry}: {line.strip()}")
 
-
-def test_the_example_hears_of_labels(laplace: Any) -> None:
-    torch.manual_seed(0)
-    posterior = laplace.LaplacePosteriorConfig().build(feature_dim=H, latent_dim=D, num_labels=2)
-    torch.nn.init.normal_(posterior.label.weight)
-    features = torch.randn(1, H).expand(2, H)
-    one, other = posterior(features, Context(label_B=torch.tensor([0, 1]))).mean
-    assert not torch.allclose(one, other)
-
-
-@pytest.mark.parametrize("objective", [ELBOConfig(), IWAEConfig(samples=3)], ids=["elbo", "iwae"])
-def test_the_example_trains(laplace: Any, objective: Any) -> None:
-    from tests.components import SMALL, random_batch
-    from textvae.decoders import LSTMDecoderConfig
-    from textvae.encoders import LSTMEncoderConfig
-    from textvae.models import TextVAEConfig
-
-    torch.manual_seed(0)
-    config = TextVAEConfig(latent_dim=D, encoder=LSTMEncoderConfig(**SMALL), decoder=LSTMDecoderConfig(**SMALL))
-    model, batch = config.build(vocab_size=11, max_tokens=9), random_batch()
-    model.posterior = laplace.LaplacePosteriorConfig().build(feature_dim=model.encoder.feature_dim, latent_dim=D)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
-    built = objective.build(steps_per_epoch=1, total_steps=1)
-    found = []
-    for _ in range(30):
-        optimizer.zero_grad()
-        loss = built(model.terms(batch, getattr(built, "num_samples", 1)), 0).loss_B.mean()
-        loss.backward()
-        optimizer.step()
-        found.append(float(loss.detach()))
-    assert sum(found[-5:]) < sum(found[:5]) - 1.0
-
-
-def test_the_objective_of_the_page_holds_the_kl_at_its_capacity(capacity: Any) -> None:
-    from tests.components import SMALL, random_batch
-    from textvae.decoders import LSTMDecoderConfig
-    from textvae.encoders import LSTMEncoderConfig
-    from textvae.models import TextVAEConfig
-
-    torch.manual_seed(0)
-    config = TextVAEConfig(latent_dim=D, encoder=LSTMEncoderConfig(**SMALL), decoder=LSTMDecoderConfig(**SMALL))
-    model, batch = config.build(vocab_size=11, max_tokens=9), random_batch()
-    objective = capacity.CapacityConfig(nats=2.0, weight=5.0).build(steps_per_epoch=1, total_steps=1)
-    assert objective.first_final_step == 0
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
-    for step in range(150):
-        optimizer.zero_grad()
-        made = objective(model.terms(batch), step)
-        made.loss_B.mean().backward()
-        optimizer.step()
-    found = made.metrics_B
-    assert set(found) >= {"nll", "kl", "kl_penalty"}
-    torch.testing.assert_close(found["nll"] + found["kl_penalty"], made.loss_B.detach())
-    assert (found["kl"] - 2.0).abs().mean() < 0.3
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    for command in (
+        (sys.executable, "-m", "ruff", "check", "--quiet", path, example.registry),
+        (sys.executable, "-m", "ruff", "format", "--check", "--quiet", path, example.registry),
+        (sys.executable, "-m", "mypy", path, example.registry),
+        (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *example.tests),
+    ):
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+    counted = re.search(r"(\d+) passed", done.stdout)
+    assert counted and int(counted[1]) >= 5, done.stdout
+    print(f"{counted[1]} tests of the family passed")
