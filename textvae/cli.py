@@ -89,7 +89,7 @@ def run_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, and do nothing.")] = False,
 ) -> None:
     """Run what is out of date of recipes, and nothing else."""
-    from textvae.pipeline.recipe import read_recipe
+    from textvae.pipeline.reading import read_recipe
     from textvae.pipeline.runner import run_recipes
 
     def line(text: str) -> None:

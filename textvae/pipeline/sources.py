@@ -45,9 +45,9 @@ def source_fingerprint(named: str, beside: Path, planned: Planned) -> str:
     Raises:
         ModelError: there is no such run or model.
     """
-    for place in (_sibling(named, beside), Path(named).expanduser()):
-        if place is not None and place.resolve() in planned:
-            return planned[place.resolve()]
+    for folder in (_sibling(named, beside), Path(named).expanduser()):
+        if folder is not None and folder.resolve() in planned:
+            return planned[folder.resolve()]
     model = source_model(named, beside)
     trained = read_manifest(model.parent)
     if trained is not None:

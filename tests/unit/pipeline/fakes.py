@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textvae.config import Config
+from textvae.config import Component, Config
 from textvae.disk import read_json, write_json
 from textvae.pipeline.ownership import write_own
 from textvae.pipeline.plan import Step
-from textvae.pipeline.recipe import Recipe, read_recipe
+from textvae.pipeline.reading import read_recipe
+from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.runner import run_recipe
 from textvae.pipeline.sources import source_model
 from textvae.pipeline.stage import Stage, Work
@@ -28,6 +29,7 @@ class CutConfig(Config):
 
 class FitConfig(Config):
     watched_only: ClassVar[frozenset[str]] = frozenset({"shown"})
+    model: Component = Component(kind="text_vae")
     epochs: int = 3
     shown: int = 1
     start_from: str | None = None
@@ -59,6 +61,7 @@ class Fit(Stage):
     name: ClassVar[str] = "train"
     needs: ClassVar[tuple[str, ...]] = ("tokenize",)
     resumes: ClassVar[bool] = True
+    gives_model: ClassVar[bool] = True
 
     def files(self) -> tuple[str, ...]:
         return ("checkpoint.json", "start.txt", "model.txt", "model/**")

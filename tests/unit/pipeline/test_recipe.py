@@ -10,7 +10,7 @@ from textvae.config import Config, parse
 from textvae.errors import ConfigError
 from textvae.pipeline.locate import find_recipe, installed, names_in
 from textvae.pipeline.new import to_toml
-from textvae.pipeline.recipe import read_recipe
+from textvae.pipeline.reading import read_recipe
 from textvae.pipeline.settings import apply_settings
 from textvae.training import TrainConfig
 

@@ -1,4 +1,4 @@
-"""The stages of a pipeline, in the order in which they run."""
+"""The stages of a pipeline: the registry, in the order in which they run."""
 
 from __future__ import annotations
 
