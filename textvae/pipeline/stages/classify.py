@@ -17,17 +17,18 @@ from textvae.pipeline.shown import SHOWN
 from textvae.pipeline.stage import DETAILS, Stage, Work
 
 METRICS = (
-    Metric("accuracy", "Classifier's accuracy", "share", "of test sentences given their right label", 3),
+    Metric("accuracy", "Classifier's accuracy", "share", "of test sentences given their right label", 3,
+           definition="share of test sentences that are given their right label"),
     Metric("majority_accuracy", "Accuracy of the commonest label", "share",
            "what always answering the same would reach", 3,
-           definition="of always answering the label that is commonest in training"),
+           definition="share of test sentences whose label is the commonest of training"),
     Metric("labels", "Labels seen", "sentences",
            "how many training sentences showed the classifier their label", 0),
     Metric("nll", "Classifier's NLL", "nats per label", "mean of -log q(y|x) over test sentences", shown=False),
     Metric("tokens_per_second", "Training speed of the classifier", "tokens per second",
-           "predicted tokens, validation left out", 0, shown=False),
+           "predicted tokens, validation left out", 0, shown=False, definition="as that of `train`"),
     Metric("train_seconds", "Time of its training steps", "seconds", "validation and checkpoints left out", 1,
-           shown=False),
+           shown=False, definition="as that of `train`"),
 )  # fmt: skip
 
 CLASSIFIER = """

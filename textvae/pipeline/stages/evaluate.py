@@ -46,7 +46,8 @@ METRICS = (
            definition="an upper bound, in expectation, on `simulated_sentences` that the model wrote itself "
            "(bidirectional Monte Carlo, Grosse et al. 2015)"),
     Metric("simulated_nll_lower", "... and at least", "nats per sentence",
-           "by annealing backward from the code each was written from; in expectation not above the truth"),
+           "by annealing backward from the code each was written from; in expectation not above the truth",
+           definition="a lower bound, in expectation, on the same sentences, from the code each was written from"),
     Metric("simulated_gap", "Gap of annealed bounds", "nats per sentence",
            "between these bounds from both sides: the truth is within it",
            definition="`simulated_nll_upper` minus `simulated_nll_lower`"),
@@ -68,7 +69,9 @@ METRICS = (
     Metric("ppl", "Perplexity", "per token",
            "exp(total NLL / total tokens), from that same bound; end of sentence counts as a token; "
            "compare only between models with the same tokens", note="over {tokens:,} tokens",
-           definition="exp(total `iw_nll` / `tokens`); predicted tokens: EOS counted, BOS not"),
+           definition="exp(total `iw_nll` / `tokens`)"),
+    Metric("tokens", "Predicted tokens", "count", "EOS counted, BOS not", 0, shown=False,
+           definition="predicted tokens: EOS counted, BOS not"),
     Metric("elbo_ppl", "Perplexity, ELBO", "per token", "the same from the ELBO", shown=False,
            definition="exp(total `elbo_nll` / `tokens`)"),
     Metric("ppl_word", "Perplexity per word", "per word",
@@ -133,22 +136,25 @@ METRICS = (
     Metric("bleu", "BLEU of reconstructions", "0 to 100", "overlap of words and phrases, by sacrebleu", 1,
            definition="of the same reconstructions, by sacrebleu on detokenized text"),
     Metric("probe_accuracy_#", "Labels read off codes", "share, from # labels",
-           "of test sentences whose label a linear classifier tells from the posterior's mean alone", 3),
+           "of test sentences whose label a linear classifier tells from the posterior's mean alone", 3,
+           definition="share of test sentences whose label a linear classifier, shown # labels, tells from the "
+           "posterior's mean alone"),
     Metric("unk_share", "Unknown words", "share", "of predicted tokens that are unknown words", shown=False,
            definition="predicted tokens that are unknown words, which cost little to predict"),
-    Metric("sample_unk_share", "... of samples", "share", "of the tokens of samples", shown=False),
+    Metric("sample_unk_share", "... of samples", "share", "of the tokens of samples", shown=False,
+           definition="tokens that are unknown words, of sentences drawn from the prior"),
     Metric("sample_distinct_1", "Different words of samples", "share", "different words over all", shown=False,
            definition="of sentences drawn from the prior: different words over all words"),
     Metric("sample_distinct_2", "Different pairs of words of samples", "share", "different pairs over all",
-           shown=False),
+           shown=False, definition="of sentences drawn from the prior: different pairs of words over all pairs"),
     Metric("sample_mean_length", "Length of samples", "tokens", "mean over sentences drawn from the prior",
-           shown=False),
+           shown=False, definition="mean length of sentences drawn from the prior"),
     Metric("sample_memorized", "Samples that are training sentences", "share", "word by word", shown=False,
            definition="of sentences drawn from the prior, how many are training sentences word by word"),
     Metric("corpus_distinct_#", "Different n-grams of the corpus", "share", "of as many sentences as samples",
            shown=False, definition="as `sample_distinct_...`, of as many sentences of the corpus"),
     Metric("corpus_mean_length", "Length of the corpus' sentences", "tokens", "of as many sentences as samples",
-           shown=False),
+           shown=False, definition="as `sample_mean_length`, of as many sentences of the corpus"),
 )  # fmt: skip
 
 VERDICT = """
@@ -246,7 +252,7 @@ class EvaluateStage(Stage):
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
     metrics: ClassVar[Sequence[Metric]] = METRICS
     unlisted: ClassVar[Sequence[str]] = (
-        *("iw_samples", "tokens", "sentences", "params", "latent_dim", "mi_sentences", "reconstructed"),
+        *("iw_samples", "sentences", "params", "latent_dim", "mi_sentences", "reconstructed"),
         *("ais_sentences", "ais_chains", "ais_steps", "ais_tokens", "simulated_sentences", "quality_samples"),
     )
     sections: ClassVar[Sequence[Section]] = (

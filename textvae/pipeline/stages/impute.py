@@ -19,10 +19,13 @@ from textvae.pipeline.stage import DETAILS, Stage, Work
 
 METRICS = (
     Metric("accuracy", "Hidden words restored", "share",
-           "one random word is hidden in each test sentence; share filled in exactly", 3),
-    Metric("top5", "... among five answers", "share", "the hidden word is one of the first five answers", 3),
+           "one random word is hidden in each test sentence; share filled in exactly", 3,
+           definition="one random word is hidden in each test sentence: share of them restored exactly"),
+    Metric("top5", "... among five answers", "share", "the hidden word is one of the first five answers", 3,
+           definition="share of hidden words that are among the first five answers"),
     Metric("baseline_accuracy", "... by the commonest word", "share",
-           "what always answering the most frequent word would reach", 3),
+           "what always answering the most frequent word would reach", 3,
+           definition="share restored by always answering the most frequent word of training"),
 )  # fmt: skip
 
 BLANKS = """

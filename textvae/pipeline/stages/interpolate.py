@@ -25,7 +25,8 @@ METRICS = (
            "1 minus the share of words that change from one step of a path to the next",
            definition="1 minus the share of tokens that change from one sentence of a path to the next"),
     Metric("distinct", "Different sentences on a path", "sentences", "mean over the paths", 1,
-           definition="mean over the paths; 1 where nothing moves and smoothness is perfect"),
+           definition="different sentences on a path, mean over the paths; 1 where nothing moves and smoothness is "
+           "perfect"),
 )  # fmt: skip
 
 PATHS = """

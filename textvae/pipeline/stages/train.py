@@ -25,13 +25,18 @@ METRICS = (
            definition="predicted tokens (EOS counted; BOS and padding not), in the time of training steps alone"),
     Metric("train_tokens", "Tokens trained on", "tokens", "predicted tokens in all epochs", 0, cost=True),
     Metric("parameters", "Parameters", "", "trainable numbers of the model", 0, cost=True),
-    Metric("peak_memory_mb", "Peak memory of training", "MiB", "maximum resident set of the process", 0, cost=True),
-    Metric("peak_gpu_memory_mb", "Peak memory on the accelerator", "MiB", "most that tensors held", 0, shown=False),
-    Metric("train_seconds", "Time of training steps", "seconds", "validation and checkpoints left out", 1, shown=False),
+    Metric("peak_memory_mb", "Peak memory of training", "MiB", "maximum resident set of the process", 0, cost=True,
+           definition="the process's maximum resident set"),
+    Metric("peak_gpu_memory_mb", "Peak memory on the accelerator", "MiB", "most that tensors held", 0, shown=False,
+           definition="most memory that tensors held on the accelerator"),
+    Metric("train_seconds", "Time of training steps", "seconds", "validation and checkpoints left out", 1, shown=False,
+           definition="time of the training steps alone, validation and checkpoints left out"),
     Metric("train_cpu_seconds", "Processor time of training steps", "seconds",
-           "of the main process, over all its threads", 1, shown=False),
+           "of the main process, over all its threads", 1, shown=False,
+           definition="processor time of the main process in these steps, over all its threads"),
     Metric("valid_elbo_nll", "Validation bound", "nats per sentence",
-           "the ELBO at KL weight 1 of the epoch kept, on the validation sentences", shown=False),
+           "of the epoch kept, at KL weight 1", shown=False,
+           definition="minus the ELBO at KL weight 1 on the validation sentences, of the epoch kept"),
     Metric("valid_proxy_elbo_nll", "Validation bound of proxy", "nats per sentence",
            "by the Gaussian with the same moments as q", shown=False,
            definition="in place of `valid_elbo_nll` where q(z|x) has no density: minus the bound, at weight 1, of the "
@@ -45,8 +50,8 @@ METRICS = (
            shown=False,
            definition="the objective `info_vae` on the validation sentences, at the weight of that step: NLL given z, "
            "its share of the KL, and its discrepancy of each batch; what its epochs compete by. Not a bound"),
-    Metric("valid_metric", "Validation metric", "as the metric's", "by which the epoch kept was chosen, if any",
-           shown=False),
+    Metric("valid_metric", "Validation metric", "as the metric's", "by which the epoch kept was chosen", shown=False,
+           definition="of the epoch kept, where epochs competed by a metric of their own"),
 )  # fmt: skip
 
 CURVES = """
