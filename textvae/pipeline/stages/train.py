@@ -84,7 +84,7 @@ class TrainStage(Stage):
     all_processes: ClassVar[bool] = True
     gives_model: ClassVar[bool] = True
     metrics: ClassVar[Sequence[Metric]] = METRICS
-    unlisted: ClassVar[Sequence[str]] = ("steps", "epochs", "best_epoch")
+    unlisted: ClassVar[Sequence[str]] = ("steps", "epochs", "best_epoch", "stopped_early")
     sections: ClassVar[Sequence[Section]] = (Section(CURVES, rank=10),)
 
     def files(self) -> tuple[str, ...]:
