@@ -31,7 +31,7 @@ MIN_VOCABULARY = 4000
 MIN_TEXTS = 20
 
 _CARD_COMMENT, _RECIPE_COMMENT = "The corpus card of", "Made by `textvae new"
-"""How the files begin that `new` writes: by this it knows them."""
+"""How the files begin that `new` writes, by which it recognizes them."""
 
 
 def new_recipe(
@@ -105,7 +105,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def require_texts(distinct: int, where: str) -> None:
-    """Refuse texts too few to be dealt out to training, validation and test: duplicates all go to the same.
+    """Refuse texts too few to be split into training, validation and test; duplicates all go to the same split.
 
     Args:
         distinct: how many different texts there are.

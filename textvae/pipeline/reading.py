@@ -99,7 +99,7 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
     for name, value in above.items():
         old = merged.get(name)
         if isinstance(old, Mapping) and isinstance(value, Mapping):
-            # Settings of another kind mean nothing to this one; a model's parts do, whatever its kind.
+            # Settings of another kind do not apply to this one; those of a model's parts do, whatever the model's kind.
             kept = name == "model" or value.get("kind", old.get("kind")) == old.get("kind")
             value = _laid_over(old, value) if kept else value
         merged[name] = value

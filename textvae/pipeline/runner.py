@@ -100,10 +100,10 @@ def run_recipe(
         return steps
     team = Team()
     steps = plan()
-    # Nobody writes before everyone has planned.
+    # No process writes before all have made their plans.
     team.wait()
     if _is_finished(recipe, out, steps):
-        # Not even a lock is taken, so that this is so on a read-only disk too.
+        # Not even a lock is taken, so that this works on a read-only disk too.
         if team.is_main:
             tidy(out)
             for step in steps:
@@ -116,7 +116,7 @@ def run_recipe(
     with held(out) if team.is_main else nullcontext():
         if team.is_main:
             recover(out, asked)
-        # Everyone plans again when the leftovers of a crash are cleared, and from the same files.
+        # All plan again once the leftovers of a crash are cleared, so that they plan from the same files.
         team.wait()
         steps = plan()
         team.wait()
@@ -133,7 +133,7 @@ def run_recipe(
                 _run_step(step, recipe, stages, out, team, say)
             elif team.is_main:
                 say(str(step))
-            # What the main process has made alone, the others may need.
+            # The others may need what the main process has made alone.
             team.wait()
         team.disband()
         if not team.is_main:
@@ -179,7 +179,7 @@ def run_recipes(
         return plans
 
     if len(recipes) > 1 and not dry_run:
-        # All are planned before the first one runs, so that what is wrong with the last is not found tomorrow.
+        # All are planned before the first one runs, so that a mistake in the last is found at once.
         each(**{**options, "dry_run": True, "say": lambda line: None})
     return each(**options, dry_run=dry_run)
 
@@ -207,10 +207,11 @@ def _run_step(
     results = as_json(stage.run(work))
     if not team.is_main:
         return
-    # A stage that went on from an earlier sitting, however that one ended, counts its time itself.
+    # A stage that was interrupted and went on counts the time of all sittings itself.
     seconds = float(results.get("seconds", time.monotonic() - began))
     remove_unfinished(partial, below=True)
-    # What somebody put there meanwhile is not described as ours; the folder is kept, and goes on when it is moved.
+    # A file that somebody put there meanwhile must not be listed as ours. The folder is kept: the stage goes on when
+    # that file has been moved.
     require_no_foreign(partial, stage)
     write_json(partial / RESULTS, results)
     finished = replace(step.draft, seconds=round(seconds, 3), results=results, files=describe_files(partial))
@@ -244,7 +245,7 @@ def _clear(out: Path, steps: Sequence[Step]) -> None:
             remove_output(partial_of(folder), step.stage)
         finished = read_manifest(folder) if step.runs else None
         if finished is not None and finished.fingerprint == step.draft.fingerprint:
-            # Its fingerprint would not tell that the report is older.
+            # The new output has the same fingerprint, so the old report would be taken for current.
             (out / REPORT_FILE).unlink(missing_ok=True)
 
 

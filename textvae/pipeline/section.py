@@ -12,8 +12,8 @@ table of numbers; or as a section of its own below that table."""
 class Section(NamedTuple):
     """A Jinja template, rendered with autoescape.
 
-    It is rendered where its stage has left something, and may come to nothing: white space around it is cut off. What
-    it can use:
+    It is rendered where its stage has left something, and may render to nothing; white space around it is cut off.
+    What it can use:
 
     - `results`: the stage's numbers, as in report.json; those that were not measured are undefined.
     - `details`: what the stage left for the page (`Stage.details`).

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textvae.config import Config
 from textvae.disk import read_json
 from textvae.pipeline.metric import Metric
 from textvae.pipeline.proposal import Proposal
@@ -101,8 +102,8 @@ class Stage(ABC):
     sections: ClassVar[Sequence[Section]] = ()
 
     @abstractmethod
-    def config_type(self) -> Any:
-        """The type of its table, a `Config`; imports what it needs itself, so that reading a recipe stays cheap."""
+    def config_type(self) -> type[Config]:
+        """The type of its table; imports what it needs itself, so that reading a recipe stays cheap."""
 
     @abstractmethod
     def files(self) -> tuple[str, ...]:

@@ -150,14 +150,15 @@ def _leave_out_the_beginning(axes: Any, *seen: float) -> None:
     The picture then says so. It holds the values `seen` in any case.
     """
     points = [point for line in axes.lines for point in zip(*line.get_data(), strict=True)]
-    begun = min(step for step, _ in points) + 0.5 * (max(step for step, _ in points) - min(step for step, _ in points))
-    values, later = [value for _, value in points], [value for step, value in points if step >= begun]
+    first, last = min(step for step, _ in points), max(step for step, _ in points)
+    halfway = first + 0.5 * (last - first)
+    values, later = [value for _, value in points], [value for step, value in points if step >= halfway]
     low, high = min((*values, *seen)), max((*later, *seen))
     if max(values) - low > 3.0 * (high - low) > 0.0:
         axes.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
-        # On the right, for it is on the left that curves come down.
-        place: Any = {"transform": axes.transAxes, "ha": "right", "va": "top"}
-        axes.text(0.98, 0.98, "begins higher", fontsize=8.5, color=GRAY, **place)
+        # On the right, because curves come down on the left.
+        corner: Any = {"transform": axes.transAxes, "ha": "right", "va": "top"}
+        axes.text(0.98, 0.98, "begins higher", fontsize=8.5, color=GRAY, **corner)
 
 
 def latent_plane(plane: dict[str, Any]) -> str:
@@ -166,7 +167,7 @@ def latent_plane(plane: dict[str, Any]) -> str:
         figure, (axes,) = _figure(6.6, 4.6)
         points, labels = plane["points"], plane.get("labels")
         if labels:
-            # More labels than colors would say nothing, and their legend would leave the picture no room.
+            # More labels than colors could not be told apart, and their legend would leave the picture no room.
             counts = Counter(str(label) for label in labels if label is not None)
             names = sorted(sorted(counts, key=lambda name: (-counts[name], name))[: len(PALETTE)])
             rest = [

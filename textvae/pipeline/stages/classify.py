@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from textvae.config import Config
 from textvae.disk import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.metric import Metric
@@ -60,7 +61,7 @@ class ClassifyStage(Stage):
 
         return (*FILES, "train.arrow")
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         from textvae.tasks.classify import ClassifyConfig
 
         return ClassifyConfig

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textvae.config import Config
 from textvae.disk import write_json
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.metric import Metric
@@ -267,7 +268,7 @@ class EvaluateStage(Stage):
     def files(self) -> tuple[str, ...]:
         return (BY_SENTENCE,)
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         from textvae.evaluation import EvaluateConfig
 
         return EvaluateConfig

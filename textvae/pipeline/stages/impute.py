@@ -100,7 +100,7 @@ class ImputeStage(Stage):
     def files(self) -> tuple[str, ...]:
         return ()
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         return ImputeConfig
 
     def new_table(self, proposal: Proposal) -> dict[str, Any]:

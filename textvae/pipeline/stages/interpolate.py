@@ -69,7 +69,7 @@ class _InterpolateSettings(Config):
 
 
 @lru_cache(maxsize=1)
-def _config_type() -> Any:
+def _config_type() -> type[Config]:
     from textvae.generation import DecodingConfig, GreedyConfig
 
     return create_model(
@@ -93,7 +93,7 @@ class InterpolateStage(Stage):
     def files(self) -> tuple[str, ...]:
         return ()
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         return _config_type()
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ class TokenizeStage(Stage):
 
         return (*(f"tokenizer/{name}" for name in FILES), *(f"{split}.arrow" for split in SPLITS))
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         from textvae.text.tokenizers import TokenizerConfig, WordConfig
 
         return create_model(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textvae.config import Config
 from textvae.errors import ModelError
 from textvae.pipeline.manifest import read_manifest
 from textvae.pipeline.metric import Metric
@@ -92,7 +93,7 @@ class TrainStage(Stage):
 
         return FILES
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         from textvae.training import TrainConfig
 
         return TrainConfig
