@@ -19,8 +19,9 @@ from typing import Any
 import textvae
 from benchmarks import pages, results_file
 from benchmarks.families import DECODERS, ROWS, overlay_of
+from textvae.pipeline.checking import checked_settings
 from textvae.pipeline.manifest import read_manifest
-from textvae.pipeline.recipe import read_recipe
+from textvae.pipeline.reading import read_recipe
 from textvae.pipeline.stages import STAGES
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers import load_tokenizer
@@ -30,7 +31,7 @@ from textvae.training import TrainConfig, train
 def config_of(row: str, decoder: str, steps: int) -> TrainConfig:
     """The recipe's training, of a few steps and with hardly any validation, from fresh weights."""
     recipe = read_recipe(f"pipelines/family_{row}.toml", overlay_of(row, decoder, Path()))
-    config: TrainConfig = recipe.configs(STAGES)["train"]
+    config: TrainConfig = checked_settings(recipe, STAGES)["train"]
     short = {"max_steps": steps, "valid_sentences": 50, "guard_sentences": 0, "start_from": None}
     return config.model_copy(update=short)
 

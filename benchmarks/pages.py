@@ -1,4 +1,5 @@
-"""The pages of `docs/` that are made from `benchmarks/results/`; a test holds that page and file agree.
+"""The pages of `docs/` that are made from `benchmarks/results/`, or by the registry of stages; a test holds that they
+agree.
 
 python -m benchmarks.pages
 """
@@ -16,6 +17,7 @@ from benchmarks.faults.page import faults_page
 from benchmarks.markdown import active_units, collapsed, shown, source, table, with_error
 from benchmarks.remedy_pages import remedies_block
 from benchmarks.rows import probed_with
+from benchmarks.unit_pages import numbers_block
 
 BUDGETS = {
     "converged": "a learning rate that falls over as many epochs as validation improves in",
@@ -309,6 +311,7 @@ BLOCKS: dict[str, dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str,
         "remedies": (("ptb",), remedies_block),
         "families": (("families", "family_steps"), families_block),
     },
+    "units.md": {"numbers": ((), numbers_block)},
 }
 """Page that is written by hand but for some tables -> each table's name, its results files and what makes it.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import textvae
 from benchmarks import results_file
-from textvae.pipeline.recipe import read_recipe
+from textvae.pipeline.reading import read_recipe
 
 TAKEN = {
     "tokenize": ("vocab_size",),

@@ -16,13 +16,15 @@ from typing import Any
 from benchmarks.faults.process import Ended, Process
 from benchmarks.faults.verdict import complaints, differences, results_of, snapshot
 from tests.tiny_corpus import SETTINGS, write_tiny
+from textvae.pipeline import stages
 
-STAGES = ("tokenize", "train", "evaluate", "classify", "impute", "interpolate")
 RECIPE: dict[str, Any] = {
     **SETTINGS,
     "train": {**SETTINGS["train"], "checkpoint_minutes": 1e-6},
     "impute": {**SETTINGS["impute"], "texts": ["the ___ is good"]},
 }
+STAGES = tuple(stage.name for stage in stages.STAGES if stage.name in RECIPE)
+"""The names of its stages, in the order in which they run."""
 SENTENCES = 300
 OLDER = ("--set", "seed=1", "--set", "tokenize.max_tokens=9")
 """Settings of an older run in the same folder, all of whose stages a run anew replaces."""

@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks import families, pages, results_file, tables
 from benchmarks.rows import RowRun
-from textvae.pipeline.recipe import read_recipe
+from textvae.pipeline.checking import checked_settings
+from textvae.pipeline.reading import read_recipe
 from textvae.pipeline.stages import STAGES
 
 FILES = sorted(results_file.RESULTS.glob("*.json"))
@@ -44,7 +45,7 @@ def test_rows_of_a_budget_are_recipes_that_can_be_trained(table: str, budget: st
     for row in tables.BUDGETS[table, budget]:
         mine, other = (tables.Place(table, budget, seed, tmp_path).run(row) for seed in (0, 1))
         moved = tables.Place(table, budget, 0, tmp_path / "elsewhere").run(row)
-        read_recipe(mine.recipe, mine.overlay).configs(STAGES)
+        checked_settings(read_recipe(mine.recipe, mine.overlay), STAGES)
         assert mine.folder != other.folder
         assert f"--rows {row}" in mine.command
         assert _known_by_its_settings(mine, moved)
@@ -55,7 +56,7 @@ def test_rows_of_a_budget_are_recipes_that_can_be_trained(table: str, budget: st
 def test_rows_of_families_are_recipes_that_can_be_trained(decoder: str, tmp_path: Path) -> None:
     for row in families.ROWS:
         mine, moved = (families.run_of(row, decoder, out) for out in (tmp_path, tmp_path / "elsewhere"))
-        read_recipe(mine.recipe, mine.overlay).configs(STAGES)
+        checked_settings(read_recipe(mine.recipe, mine.overlay), STAGES)
         assert mine.command.endswith(f"--rows {row} --decoders {decoder} --out RUNS")
         assert _known_by_its_settings(mine, moved)
 

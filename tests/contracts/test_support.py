@@ -20,6 +20,7 @@ from textvae.evaluation.information import active_units_of_sums
 from textvae.generation import SamplingConfig
 from textvae.models import ModelConfig, SemiSupervisedConfig, TextVAEConfig
 from textvae.objectives import ELBOConfig
+from textvae.pipeline.checking import checked_settings
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stages import STAGES
 from textvae.pipeline.stages.interpolate import InterpolateStage
@@ -153,7 +154,7 @@ def test_a_recipe_that_draws_lines_through_a_sphere_is_refused_before_it_trains(
     for kind in ("linear", "spherical"):
         tables = {"train": {"model": model}, "interpolate": {"kind": kind}}
         recipe = Recipe("x", "", 0, ("x", {}), tables, tmp_path, "recipe x")
-        settings = recipe.configs(STAGES)
+        settings = checked_settings(recipe, STAGES)
         if kind == "linear":
             with pytest.raises(ConfigError, match="use 'spherical'"):
                 InterpolateStage().check_settings(settings)

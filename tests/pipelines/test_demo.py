@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from textvae.pipeline.recipe import read_recipe
+from textvae.pipeline.reading import read_recipe
 from textvae.text.tokenized import write_tokenized
 from textvae.text.tokenizers import WordConfig
 

@@ -71,7 +71,7 @@ def test_text_in_the_page_is_escaped() -> None:
     named = dict.fromkeys(("description", "textvae", "torch", "python", "hardware", "date"), "0")
     run = {**named, "recipe": "<script>alert(1)</script>", "seed": 0, "seconds": 1.0, "stage_seconds": {}}
     run["settings"] = {"x": "</pre><script>"}
-    page = render({"run": run}, {}, [], corpus, [])
+    page = render({"run": run}, {}, corpus, [])
     assert "<script" not in page
 
 

@@ -81,7 +81,7 @@ def bring_up_to_date(
     """
     from textvae.disk import read_json
     from textvae.pipeline.processes import leads
-    from textvae.pipeline.recipe import read_recipe
+    from textvae.pipeline.reading import read_recipe
     from textvae.pipeline.run_folder import REPORT_FILE
     from textvae.pipeline.runner import run_folder_of, run_recipes
 

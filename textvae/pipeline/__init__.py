@@ -34,7 +34,7 @@ def run(
         TextVAEError: what is wrong, in one sentence.
     """
     from textvae.disk import read_json
-    from textvae.pipeline.recipe import read_recipe
+    from textvae.pipeline.reading import read_recipe
     from textvae.pipeline.runner import run_recipe
 
     read = read_recipe(recipe, settings or {})

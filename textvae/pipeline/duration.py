@@ -12,7 +12,7 @@ def duration(seconds: float) -> str:
     """
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
-    # Rounded before it is shared out, or there would be minutes of 60 seconds.
+    # Rounded first: otherwise there would be minutes of 60 seconds.
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"

@@ -61,8 +61,8 @@ def changes(old: Any, new: Any, prefix: str) -> list[str]:
     if old is not _ABSENT and new is not _ABSENT and canonical(old) == canonical(new):
         return []
     before, after = _text(old), _text(new)
-    # Long values are shown from shortly before where they part.
-    differing = (place for place, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1])
+    # Long values are shown from shortly before the first difference.
+    differing = (position for position, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1])
     alike = next(differing, min(len(before), len(after)))
     start = max(0, alike - 12) if max(len(before), len(after)) > _LONGEST else 0
     return [f"`{prefix}` {_from(before, start)} -> {_from(after, start)}"]

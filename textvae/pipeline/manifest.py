@@ -54,7 +54,8 @@ class Manifest:
 
     @property
     def total_seconds(self) -> float:
-        """Wall time over all sittings. A stage's own count comes first: manifests of old counted the last ones only."""
+        """Wall time over all sittings. A stage's own count comes first: early versions wrote that of the
+        last sitting into the manifest."""
         return float(self.results.get("seconds", self.seconds))
 
     def write(self, folder: Path) -> None:

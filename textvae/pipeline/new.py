@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from textvae.arguments import checked_minutes, shown
 from textvae.disk import new_folder, not_ours, shown_path, write_text
 from textvae.errors import ConfigError, DataError
 from textvae.pipeline.naming import problem_of_name
+from textvae.pipeline.proposal import Proposal, Size
+from textvae.pipeline.stages import STAGES
 
 if TYPE_CHECKING:
     from textvae.text.inspect import FileReport
@@ -23,32 +25,13 @@ TRAINING_EFFICIENCY = 0.5
 estimate, so that a time budget is kept on a machine that has other things to do as well."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """A size of model: widths of the recurrent parts, and of z."""
-
-    hidden: int
-    embedding: int
-    latent: int
-
-    def flops_per_token(self, vocab_size: int) -> float:
-        """Operations of a training step for each token: 2 for each weight forward, 4 backward.
-
-        Two directions of the encoder, the decoder (which reads z as well), and the projection to the vocabulary,
-        which at these sizes is most of it.
-        """
-        encoder = 2 * 4 * self.hidden * (self.embedding + self.hidden)
-        decoder = 4 * self.hidden * (self.embedding + self.latent + self.hidden)
-        return 6.0 * (encoder + decoder + self.hidden * vocab_size)
-
-
 SIZES = (Size(64, 64, 16), Size(128, 96, 24), Size(192, 128, 24), Size(256, 256, 32), Size(512, 256, 32))
 MIN_EPOCHS, WANTED_EPOCHS, MAX_EPOCHS = 3, 12, 40
 MIN_VOCABULARY = 4000
 MIN_TEXTS = 20
 
 _CARD_COMMENT, _RECIPE_COMMENT = "The corpus card of", "Made by `textvae new"
-"""How the files begin that `new` writes: by this it knows them."""
+"""How the files begin that `new` writes, by which it recognizes them."""
 
 
 def new_recipe(
@@ -92,13 +75,13 @@ def new_recipe(
     speed = operations_per_second or measure_operations_per_second()
     found = affordable_vocabulary(found, minutes, speed)
     size, epochs = choose_size(found, minutes, speed)
-    labels = found.label_counts if found.label_column is not None and 2 <= len(found.label_counts) <= 50 else {}
+    proposal = Proposal(found, size, epochs)
     if not os.path.lexists(folder):
         new_folder(folder, "recipes")
-    card, recipe = _card(found, name), _recipe(found, name, card_path.stem, size, epochs, labels)
+    card, recipe = _card(found, name), _recipe(proposal, name, card_path.stem)
     write_text(card_path, to_toml(card, f"{_CARD_COMMENT} {name}: where the text is."))
     write_text(recipe_path, to_toml(recipe, f"{_RECIPE_COMMENT} {shown_path(found.path.name)}`."))
-    return recipe_path, _notes(found, size, epochs, minutes, labels)
+    return recipe_path, _notes(proposal, minutes)
 
 
 def card_beside(recipe: Path) -> Path:
@@ -128,7 +111,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def require_texts(distinct: int, where: str) -> None:
-    """Refuse texts too few to be dealt out to training, validation and test: duplicates all go to the same.
+    """Refuse texts too few to be split into training, validation and test; duplicates all go to the same split.
 
     Args:
         distinct: how many different texts there are.
@@ -219,63 +202,19 @@ def _card(found: FileReport, name: str) -> dict[str, Any]:
     return card
 
 
-def _recipe(
-    found: FileReport, name: str, card: str, size: Size, epochs: int, labels: Mapping[str, int]
-) -> dict[str, Any]:
-    tokenizer: dict[str, Any] = {"kind": found.tokenizer, "vocab_size": found.vocab_size}
-    if found.split is not None:
-        tokenizer["split"] = found.split
-    encoder = {
-        "kind": "lstm",
-        "embedding_dim": size.embedding,
-        "hidden_dim": size.hidden,
-        "bidirectional": True,
-        "pooling": "max",
-    }
-    decoder = {"kind": "lstm", "embedding_dim": size.embedding, "hidden_dim": size.hidden, "word_dropout": 0.3}
-    recipe: dict[str, Any] = {
-        "name": name,
-        "corpus": card,
-        "seed": 0,
-        "tokenize": {"max_tokens": found.max_tokens, "overlong": "truncate", "tokenizer": tokenizer},
-        "train": {
-            "epochs": epochs,
-            "batch_tokens": 1024 if found.examples < 200_000 else 4096,
-            "optimizer": {"kind": "adam", "lr": 2e-3},
-            "objective": {
-                "kind": "elbo",
-                "kl_weight": {"kind": "linear", "start": 0.25, "end": 0.75},
-                "free_bits": {"kind": "batch_mean", "nats": float(max(4, size.latent // 3))},
-            },
-            "model": {"kind": "text_vae", "latent_dim": size.latent, "encoder": encoder, "decoder": decoder},
-        },
-        "evaluate": {},
-        "impute": {"sentences": 500},
-        "interpolate": {"count": 6, "steps": 7},
-    }
-    shown = labels_to_show(labels)
-    if shown:
-        recipe["classify"] = {"labels": shown, "optimizer": {"kind": "adam", "lr": 2e-3}}
+def _recipe(proposal: Proposal, name: str, card: str) -> dict[str, Any]:
+    """The recipe's tables: what each stage makes of the file. Stages that need labels come last."""
+    recipe: dict[str, Any] = {"name": name, "corpus": card, "seed": 0}
+    for stage in sorted(STAGES, key=lambda stage: stage.needs_labels):
+        table = stage.new_table(proposal)
+        if table is not None:
+            recipe[stage.name] = table
     return recipe
 
 
-def labels_to_show(counts: Mapping[str, int]) -> int:
-    """How many labels a classifier is given: 500, or fewer where the rarest class has few; 0 where it is too rare.
-
-    Classes are shown equally often, and at most a third of the rarest one, which the split has made smaller already.
-
-    >>> labels_to_show({"pos": 4000, "neg": 3000}), labels_to_show({"a": 90, "b": 60}), labels_to_show({"a": 90})
-    (500, 40, 30)
-    >>> labels_to_show({"a": 90, "b": 3})
-    0
-    """
-    if not counts:
-        return 0
-    each = min(counts.values()) // 3
-    return 0 if each < 2 else min(500, each * len(counts))
-
-
-def _notes(found: FileReport, size: Size, epochs: int, minutes: float, labels: Mapping[str, int]) -> list[str]:
+def _notes(proposal: Proposal, minutes: float) -> list[str]:
+    """Sentences that say what was found and chosen."""
+    found, size = proposal.found, proposal.size
     unit = "words" if found.has_spaces else "characters"
     more = "" if found.complete else " at least"
     where = "" if found.text_column is None else f" in column {found.text_column!r}"
@@ -287,12 +226,14 @@ def _notes(found: FileReport, size: Size, epochs: int, minutes: float, labels: M
     ]
     if found.empty:
         notes.append(f"{found.empty:,} empty texts are left out.")
-    if labels:
-        shown = labels_to_show(labels)
-        then = f"a classifier is trained from {shown} of them" if shown else "the rarest is too rare for a classifier"
-        notes.append(f"Labels in column {found.label_column!r}: {', '.join(list(labels)[:8])}; {then}.")
+    if proposal.labels:
+        given = proposal.shown_labels
+        then = f"a classifier is trained from {given} of them" if given else "the rarest is too rare for a classifier"
+        notes.append(f"Labels in column {found.label_column!r}: {', '.join(list(proposal.labels)[:8])}; {then}.")
     time = "a minute" if minutes == 1 else f"{minutes:g} minutes"
-    notes.append(f"LSTM {size.hidden}, z {size.latent}, {epochs} epochs: about {time} or less on this machine.")
+    notes.append(
+        f"LSTM {size.hidden}, z {size.latent}, {proposal.epochs} epochs: about {time} or less on this machine."
+    )
     return notes
 
 

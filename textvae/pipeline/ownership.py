@@ -37,9 +37,9 @@ from textvae.pipeline.run_folder import PAGE_FILE, RECIPE_FILE, REPORT_FILE
 from textvae.pipeline.stage import DETAILS, RESULTS, Stage
 
 
-def partial_of(place: Path) -> Path:
-    """Where the output of a stage is made before it takes its place."""
-    return place.with_name(place.name + ".partial")
+def partial_of(folder: Path) -> Path:
+    """Where the output of a stage is made before it is renamed to its own folder."""
+    return folder.with_name(folder.name + ".partial")
 
 
 def claim_run(out: Path) -> None:
@@ -79,8 +79,7 @@ def require_ours(out: Path, stages: Sequence[Stage], running: Sequence[Stage]) -
     for name in _CONTENTS:
         require_own_file(out / name)
     for stage in stages:
-        place = out / stage.name
-        for folder in (place, partial_of(place)):
+        for folder in (out / stage.name, partial_of(out / stage.name)):
             if os.path.lexists(folder) and not is_output(folder, stage.name):
                 raise not_ours(folder)
     for stage in running:
@@ -156,46 +155,46 @@ def remove_output(folder: Path, stage: Stage) -> None:
         remove_folder(aside, names)
 
 
-def put_in_place(partial: Path, place: Path, stage: Stage) -> None:
-    """Rename a finished folder to its place; the folder that was there is removed only afterwards.
+def put_in_place(partial: Path, folder: Path, stage: Stage) -> None:
+    """Rename a finished output to the stage's folder; the folder that was there is removed only afterwards.
 
     Raises:
         ConfigError: a file that is not ours is in one of them.
     """
-    for folder in (partial, place):
-        require_no_foreign(folder, stage)
+    for one in (partial, folder):
+        require_no_foreign(one, stage)
     mark(partial, f"stage {stage.name}")
     (partial / BEGUN).unlink(missing_ok=True)
-    aside, names = None, files_of(stage, place)
-    if os.path.lexists(place):
-        if not is_output(place, stage.name):
-            raise not_ours(place)
-        mark(place, f"stage {stage.name}")
-        aside = place.with_name(temporary_name())
-        rename_folder(place, aside)
-    rename_folder(partial, place)
+    aside, names = None, files_of(stage, folder)
+    if os.path.lexists(folder):
+        if not is_output(folder, stage.name):
+            raise not_ours(folder)
+        mark(folder, f"stage {stage.name}")
+        aside = folder.with_name(temporary_name())
+        rename_folder(folder, aside)
+    rename_folder(partial, folder)
     if aside is not None:
         remove_folder(aside, names)
 
 
 def recover(out: Path, stages: Sequence[Stage]) -> None:
-    """Finish what a crash may have cut in two: the renames that put a new output in an old one's place."""
+    """Finish what a crash may have cut in two: the renames that replace an old output by a new one."""
     for stage in stages:
-        place = out / stage.name
-        partial, older = partial_of(place), place.with_name(stage.name + ".old")
+        folder = out / stage.name
+        partial, older = partial_of(folder), folder.with_name(stage.name + ".old")
         if is_output(partial, stage.name):
             finished = read_manifest(partial)
             if finished is not None and damage(partial, finished) is None:
-                # The manifest is written last, so this one is complete and was one rename from its place.
-                put_in_place(partial, place, stage)
+                # The manifest is written last, so this output is complete and lacked one rename only.
+                put_in_place(partial, folder, stage)
             elif not os.path.lexists(partial / MARKER):
                 mark(partial, f"stage {stage.name}")
         # What an earlier version left when it crashed between its two renames, or after them.
         if is_output(older, stage.name):
-            if os.path.lexists(place):
+            if os.path.lexists(folder):
                 remove_folder(older, files_of(stage, older))
             else:
-                rename_folder(older, place)
+                rename_folder(older, folder)
     remove_unfinished(out, below=False)
 
 

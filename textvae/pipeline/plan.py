@@ -11,6 +11,7 @@ from typing import Any
 from textvae import __version__
 from textvae.disk import read_json
 from textvae.errors import ConfigError, ModelError
+from textvae.pipeline.checking import checked_settings, require_corpus, require_fitting
 from textvae.pipeline.fingerprint import changes, fingerprint
 from textvae.pipeline.manifest import Manifest, as_json, damage, read_manifest
 from textvae.pipeline.ownership import BEGUN, partial_of
@@ -62,34 +63,33 @@ def make_plan(
         ConfigError: the recipe cannot work.
     """
     asked = _asked(recipe, stages, only)
-    for stage in asked:
-        stage.check(recipe)
+    require_corpus(recipe, asked)
     there = {stage.name: read_manifest(out / stage.name) for stage in asked}
     configs = _configs(recipe, stages, asked, there)
-    corpus_print, about = None, {}
+    corpus_fingerprint, about = None, {}
     if any(stage.reads_corpus for stage in asked):
-        corpus_print, about = recipe.corpus.fingerprint(), {"corpus": as_json(recipe.corpus)}
-    prints: dict[str, str] = {}
+        corpus_fingerprint, about = recipe.corpus.fingerprint(), {"corpus": as_json(recipe.corpus)}
+    fingerprints: dict[str, str] = {}
     running: set[str] = set()
     steps = []
     for stage in asked:
-        inputs = {name: prints[name] for name in stage.needs}
-        if corpus_print is not None and stage.reads_corpus:
-            inputs["corpus"] = corpus_print
+        inputs = {name: fingerprints[name] for name in stage.needs}
+        if corpus_fingerprint is not None and stage.reads_corpus:
+            inputs["corpus"] = corpus_fingerprint
         seed = recipe.seed if stage.uses_seed else None
-        config, place = configs[stage.name], out / stage.name
-        print_of = partial(fingerprint, stage.name, stage.version, __version__, config, seed=seed)
+        config, folder = configs[stage.name], out / stage.name
+        fingerprint_of = partial(fingerprint, stage.name, stage.version, __version__, config, seed=seed)
         named, missing = stage.starts_from(config), None
         if named is not None:
             try:
                 inputs[SOURCE] = source_fingerprint(named, out.parent, planned or {})
             except ModelError as error:
                 missing = error
-                inputs |= _remembered_source(place, there[stage.name], inputs, print_of)
-        print_ = print_of(inputs)
+                inputs |= _remembered_source(folder, there[stage.name], inputs, fingerprint_of)
+        fingerprint_ = fingerprint_of(inputs)
         draft = Manifest(
             stage=stage.name,
-            fingerprint=print_,
+            fingerprint=fingerprint_,
             stage_version=stage.version,
             package_version=__version__,
             config=config,
@@ -99,10 +99,11 @@ def make_plan(
             seed=seed,
         )
         forced = force and only in (None, stage.name)
-        reason = _reason(place, there[stage.name], draft, running, forced)
-        if missing is not None and reason is not None and (forced or begun(place) != print_):
+        reason = _reason(folder, there[stage.name], draft, running, forced)
+        goes_on = not forced and interrupted_fingerprint(folder) == fingerprint_
+        if missing is not None and reason is not None and not goes_on:
             raise ConfigError(f"{recipe.source}: {stage.name}.start_from: {missing}")
-        prints[stage.name] = print_
+        fingerprints[stage.name] = fingerprint_
         if reason is not None:
             running.add(stage.name)
         steps.append(Step(stage, reason is not None, reason or "up to date", draft))
@@ -148,28 +149,24 @@ def _configs(
         known[stage.name] = manifest.config
     else:
         return known
-    checked = recipe.configs(stages)
-    for stage in asked:
-        try:
-            stage.check_settings(checked)
-        except ConfigError as error:
-            raise ConfigError(f"{recipe.source}: {error}") from None
+    checked = checked_settings(recipe, stages)
+    require_fitting(recipe, asked, stages, checked)
     return {
         name: {key: value for key, value in as_json(checked[name]).items() if key not in checked[name].watched_only}
         for name in (stage.name for stage in asked)
     }
 
 
-def _reason(place: Path, old: Manifest | None, new: Manifest, running: set[str], forced: bool) -> str | None:
+def _reason(folder: Path, old: Manifest | None, new: Manifest, running: set[str], forced: bool) -> str | None:
     """Why a stage has to run; None when its output is good."""
     if forced:
         return "because of --force"
     if old is None:
-        if begun(place) == new.fingerprint:
+        if interrupted_fingerprint(folder) == new.fingerprint:
             return "because it was interrupted; it goes on from its last checkpoint"
-        return "because its output is missing" if not place.exists() else "because its output is damaged: no manifest"
+        return "because its output is missing" if not folder.exists() else "because its output is damaged: no manifest"
     if old.fingerprint == new.fingerprint:
-        harm = damage(place, old)
+        harm = damage(folder, old)
         return None if harm is None else f"because its output is damaged: {harm}"
     found = changes(old.config, new.config, new.stage) + changes(old.about, new.about, "")
     if old.seed != new.seed:
@@ -190,25 +187,30 @@ def _reason(place: Path, old: Manifest | None, new: Manifest, running: set[str],
     return "because its manifest has been changed"
 
 
-def begun(place: Path) -> str | None:
-    """The fingerprint of the interrupted output beside a stage's folder, where there is one."""
-    return _begun(place)[0]
+def interrupted_fingerprint(folder: Path) -> str | None:
+    """The fingerprint of the interrupted output beside a stage's folder; None where there is no such output."""
+    return _interrupted(folder)[0]
 
 
-def _begun(place: Path) -> tuple[str | None, dict[str, str]]:
+def _interrupted(folder: Path) -> tuple[str | None, dict[str, str]]:
+    """The fingerprint of the interrupted output beside a stage's folder, and those of what it is made from."""
     try:
-        found = read_json(partial_of(place) / BEGUN)
+        found = read_json(partial_of(folder) / BEGUN)
         return str(found["fingerprint"]), dict(found.get("inputs", {}))
     except (OSError, ValueError, KeyError, TypeError):
         return None, {}
 
 
 def _remembered_source(
-    place: Path, finished: Manifest | None, inputs: Mapping[str, str], print_of: Callable[[Mapping[str, str]], str]
+    folder: Path,
+    finished: Manifest | None,
+    inputs: Mapping[str, str],
+    fingerprint_of: Callable[[Mapping[str, str]], str],
 ) -> dict[str, str]:
-    """What a stage started from, where that is gone: whoever is finished, or has a checkpoint, needs it no more."""
+    """The fingerprint of what a stage started from, where that is gone: a finished output, or one with a checkpoint,
+    needs it no more."""
     known = [] if finished is None else [(finished.fingerprint, finished.inputs)]
-    for made, made_from in [*known, _begun(place)]:
-        if SOURCE in made_from and print_of({**inputs, SOURCE: made_from[SOURCE]}) == made:
+    for made, made_from in [*known, _interrupted(folder)]:
+        if SOURCE in made_from and fingerprint_of({**inputs, SOURCE: made_from[SOURCE]}) == made:
             return {SOURCE: made_from[SOURCE]}
     return {}

@@ -41,7 +41,7 @@ class Team:
                 )
 
     def wait(self) -> None:
-        """Until every process has come here."""
+        """Wait until every process has come here."""
         if self._state is not None:
             self._state.wait_for_everyone()
 
@@ -56,7 +56,7 @@ class Team:
         torch.distributed.destroy_process_group()
         AcceleratorState._reset_state()
         PartialState._reset_state()
-        # These made this process one of several, and would again.
+        # With these variables set, the process would be taken for one of several again.
         for name in (
             "RANK",
             "WORLD_SIZE",

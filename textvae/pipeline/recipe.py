@@ -1,49 +1,16 @@
-"""A recipe: which corpus, and one table of settings for each stage.
-
-Reading one checks names alone and costs no import of torch; `Recipe.configs` checks every setting against the
-parts of the package it is for.
-"""
+"""What a recipe is: which corpus, and one table of settings for each stage. `pipeline.reading` reads one."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, create_model
-
-from textvae.arguments import MAX_SEED, shown
-from textvae.config import Config, parse
-from textvae.disk import at_home, problem_of_file, shown_path
-from textvae.errors import ConfigError
-from textvae.pipeline.locate import find_recipe
-from textvae.pipeline.naming import problem_of_name
-from textvae.pipeline.settings import apply_settings
-from textvae.text.corpora.reading import read_toml
+from textvae.disk import at_home
 
 if TYPE_CHECKING:
-    from textvae.pipeline.stage import Stage
     from textvae.text.corpora import CorpusCard
-
-STAGE_NAMES = ("tokenize", "train", "evaluate", "classify", "impute", "interpolate")
-"""The tables a recipe may have, in the order in which their stages run; an absent table is an absent stage."""
-
-
-class RecipeHeader(Config):
-    """What a recipe says besides its tables.
-
-    Attributes:
-        name: of the run: its folder is `runs/NAME`.
-        description: one line for the report.
-        seed: of everything random.
-    """
-
-    name: str
-    description: str = ""
-    seed: int = Field(default=0, ge=0, le=MAX_SEED)
 
 
 @dataclass(frozen=True)
@@ -55,7 +22,7 @@ class Recipe:
         description: one line for the report.
         seed: of everything random.
         card: the corpus card it names, and the fields of it that the recipe changes.
-        tables: settings of each stage as they were written.
+        tables: settings of each stage as they were written, by the stage's name.
         folder: where the recipe lies: cards are looked for there first.
         source: how to name it in an error.
     """
@@ -79,163 +46,8 @@ class Recipe:
             overrides["root"] = str((self.folder / at_home(overrides["root"])).absolute())
         return load_card(find_card(name, self.folder).resolve(), None, overrides)
 
-    def configs(self, stages: Sequence[Stage]) -> dict[str, Any]:
-        """Each stage's settings, checked and with their defaults.
-
-        Args:
-            stages: all the stages there are; those without a table are left out.
-
-        Raises:
-            ConfigError: a setting is unknown or wrong; the message names it as ``train.epochs``.
-        """
-        asked = [stage for stage in stages if stage.name in self.tables]
-        fields: dict[str, Any] = {stage.name: (stage.config_type(), ...) for stage in asked}
-        expected = create_model("RecipeTables", __base__=Config, **fields)
-        checked: Any = parse(expected, {stage.name: self.tables[stage.name] for stage in asked}, self.source)
-        return {stage.name: getattr(checked, stage.name) for stage in asked}
-
     def as_tables(self) -> dict[str, Any]:
         """The recipe as nested tables again, such as a run folder keeps."""
         name, overrides = self.card
         header = {"name": self.name, "description": self.description, "seed": self.seed}
         return {**header, "corpus": {"card": name, **overrides}, **self.tables}
-
-
-def read_recipe(recipe: str | Path | Mapping[str, Any], settings: Iterable[str] | Mapping[str, Any] = ()) -> Recipe:
-    """Read a recipe by path or by name, or take its tables from a mapping.
-
-    Args:
-        recipe: a TOML file, the name of an installed recipe, or nested tables.
-        settings: laid over it: ``["train.epochs=2"]`` or ``{"train.epochs": 2}``.
-
-    A recipe may say ``extends = "other.toml"``: it is then the other one, found beside it, with its own settings laid
-    over. A table that names another `kind` than the one below it replaces it.
-
-    The setting ``train.model.kind=language_model`` turns any recipe into that of its baseline: see `_baseline`.
-
-    Raises:
-        ConfigError: there is no such recipe, it is no TOML, or a table's name is unknown.
-    """
-    if isinstance(recipe, Mapping):
-        return _from_tables(_with_settings(recipe, settings), Path.cwd(), "the recipe")
-    if not isinstance(recipe, str | Path):
-        raise ConfigError(
-            f"the recipe is {shown(recipe)}; expected a TOML file, an installed recipe's name, or tables."
-        )
-    path = find_recipe(recipe)
-    return _from_tables(_with_settings(_read_tables(path), settings), path.parent, f"recipe {shown_path(path.name)}")
-
-
-def _read_tables(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """A recipe's tables, laid over those of the recipe it extends.
-
-    Args:
-        path: of the recipe.
-        heirs: the recipes that extend this one.
-    """
-    tables = read_toml(path, f"recipe {shown_path(path)}", "give a recipe, a TOML file")
-    parent = tables.pop("extends", None)
-    if parent is None:
-        return tables
-    problem = problem_of_file(path.parent / parent) if isinstance(parent, str) else "is no text"
-    if problem is not None:
-        raise ConfigError(
-            f"recipe {shown_path(path)}: extends = {shown(parent)} {problem}; expected the name of a recipe file "
-            "beside it."
-        )
-    above = (path.parent / parent).resolve()
-    if above in (path, *heirs):
-        raise ConfigError(f"recipe {shown_path(path)} extends itself, by way of {shown(parent)}; break that circle.")
-    merged = _laid_over(_read_tables(above, (path, *heirs)), tables)
-    if not _asks_for_baseline(tables):
-        return merged
-    return _baseline(merged, name=str(tables.get("name", "")), asked=tables["train"])
-
-
-def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested tables with others over them.
-
-    >>> _laid_over({"a": {"kind": "x", "b": 1}, "c": {"kind": "x", "b": 1}}, {"a": {"b": 2}, "c": {"kind": "y"}})
-    {'a': {'kind': 'x', 'b': 2}, 'c': {'kind': 'y'}}
-    """
-    merged = dict(below)
-    for name, value in above.items():
-        old = merged.get(name)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            # Settings of another kind mean nothing to this one; a model's parts do, whatever its kind.
-            kept = name == "model" or value.get("kind", old.get("kind")) == old.get("kind")
-            value = _laid_over(old, value) if kept else value
-        merged[name] = value
-    return merged
-
-
-def _with_settings(tables: Mapping[str, Any], settings: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
-    settings = settings if isinstance(settings, Mapping) else list(settings)
-    changed = apply_settings(tables, settings)
-    if _asks_for_baseline(apply_settings({}, settings)):
-        asked = apply_settings({}, settings)["train"]
-        return _baseline(changed, name=f"{tables.get('name', '')}_lm", asked=asked)
-    return changed
-
-
-def _asks_for_baseline(laid_over: Mapping[str, Any]) -> bool:
-    """Whether what is laid over a recipe makes its model a language model."""
-    train = laid_over.get("train")
-    model = train.get("model") if isinstance(train, Mapping) else None
-    return isinstance(model, Mapping) and model.get("kind") == "language_model"
-
-
-def _baseline(tables: dict[str, Any], name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe of the language model without z: the same decoder, trained in the same way.
-
-    What only z has a use for is left out: the encoder, the posterior, the prior, the stages that need a code, and in
-    training what keeps z in use.
-
-    Args:
-        tables: the recipe of the model with z, its kind changed.
-        name: the baseline's, so that the two runs stand side by side.
-        asked: the settings of training that came with the change of kind: they stay, to be refused if they must.
-
-    >>> train = {"model": {"kind": "language_model", "latent_dim": 8, "decoder": {"kind": "gru"}}, "fresh_decoder": 4}
-    >>> _baseline({"name": "a", "train": train, "interpolate": {}}, "a_lm", asked={})
-    {'name': 'a_lm', 'train': {'model': {'kind': 'language_model', 'decoder': {'kind': 'gru'}}}}
-    """
-    of_codes = {"encoder_updates", "fresh_decoder", "regularizers"} - set(asked)
-    train = {part: value for part, value in tables["train"].items() if part not in of_codes}
-    model = {part: value for part, value in tables["train"]["model"].items() if part in ("kind", "decoder")}
-    kept = {part: table for part, table in tables.items() if part not in ("interpolate", "classify")}
-    return {**kept, "name": name, "train": {**train, "model": model}}
-
-
-def _from_tables(tables: dict[str, Any], folder: Path, source: str) -> Recipe:
-    known = [*RecipeHeader.model_fields, "corpus", *STAGE_NAMES]
-    for name in tables:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            cure = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}."
-            raise ConfigError(f"{source}: unknown setting {shown(name)}; {cure}")
-    header: RecipeHeader = parse(
-        RecipeHeader, {name: tables[name] for name in RecipeHeader.model_fields if name in tables}, source
-    )
-    problem = problem_of_name(header.name)
-    if problem is not None:
-        raise ConfigError(
-            f"{source}: setting 'name' is {shown(header.name)}; it names a folder, so {problem}; write one plain word."
-        )
-    stages = {name: tables[name] for name in STAGE_NAMES if name in tables}
-    for name, table in stages.items():
-        if not isinstance(table, dict):
-            raise ConfigError(f"{source}: '{name}' is {shown(table)}, expected a table; write [{name}].")
-    return Recipe(
-        header.name, header.description, header.seed, _card(tables.get("corpus"), source), stages, folder, source
-    )
-
-
-def _card(corpus: Any, source: str) -> tuple[str, dict[str, Any]]:
-    if isinstance(corpus, str):
-        return corpus, {}
-    if isinstance(corpus, dict) and isinstance(corpus.get("card"), str):
-        return corpus["card"], {name: value for name, value in corpus.items() if name != "card"}
-    if corpus is None or isinstance(corpus, dict):
-        raise ConfigError(f"{source}: setting 'corpus' is missing; name a card of data/, such as corpus = \"bible\".")
-    raise ConfigError(f"{source}: setting 'corpus' is {shown(corpus)}; name a card, such as corpus = \"bible\".")

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from textvae.disk import held, read_json, remove_unfinished, write_json
+from textvae.pipeline.checking import checked_settings
 from textvae.pipeline.duration import duration
-from textvae.pipeline.manifest import Manifest, as_json, describe_files, read_manifest
+from textvae.pipeline.manifest import as_json, describe_files, read_manifest
 from textvae.pipeline.ownership import (
     BEGUN,
     begin_output,
@@ -28,7 +29,7 @@ from textvae.pipeline.ownership import (
     tidy,
     write_own,
 )
-from textvae.pipeline.plan import Step, begun, make_plan
+from textvae.pipeline.plan import Step, interrupted_fingerprint, make_plan
 from textvae.pipeline.processes import Team
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.run_folder import PAGE_FILE, RECIPE_FILE, REPORT_FILE
@@ -99,10 +100,10 @@ def run_recipe(
         return steps
     team = Team()
     steps = plan()
-    # Nobody writes before everyone has planned.
+    # No process writes before all have made their plans.
     team.wait()
     if _is_finished(recipe, out, steps):
-        # Not even a lock is taken, so that this is so on a read-only disk too.
+        # Not even a lock is taken, so that this works on a read-only disk too.
         if team.is_main:
             tidy(out)
             for step in steps:
@@ -115,7 +116,7 @@ def run_recipe(
     with held(out) if team.is_main else nullcontext():
         if team.is_main:
             recover(out, asked)
-        # Everyone plans again when the leftovers of a crash are cleared, and from the same files.
+        # All plan again once the leftovers of a crash are cleared, so that they plan from the same files.
         team.wait()
         steps = plan()
         team.wait()
@@ -132,7 +133,7 @@ def run_recipe(
                 _run_step(step, recipe, stages, out, team, say)
             elif team.is_main:
                 say(str(step))
-            # What the main process has made alone, the others may need.
+            # The others may need what the main process has made alone.
             team.wait()
         team.disband()
         if not team.is_main:
@@ -173,12 +174,12 @@ def run_recipes(
             folder = run_folder_of(recipe, out, alone=len(recipes) == 1)
             plans.append(run_recipe(recipe, folder, planned=planned, **options))
             for step in plans[-1]:
-                if step.stage.name == "train":
+                if step.stage.gives_model:
                     planned[folder.resolve()] = step.draft.fingerprint
         return plans
 
     if len(recipes) > 1 and not dry_run:
-        # All are planned before the first one runs, so that what is wrong with the last is not found tomorrow.
+        # All are planned before the first one runs, so that a mistake in the last is found at once.
         each(**{**options, "dry_run": True, "say": lambda line: None})
     return each(**options, dry_run=dry_run)
 
@@ -197,16 +198,16 @@ def run_folder_of(recipe: Recipe, out: Path | None, *, alone: bool) -> Path:
 def _run_step(
     step: Step, recipe: Recipe, stages: Sequence[Stage], out: Path, team: Team, say: Callable[[str], None]
 ) -> None:
-    stage, place = step.stage, out / step.stage.name
-    partial = partial_of(place)
+    stage, folder = step.stage, out / step.stage.name
+    partial = partial_of(folder)
     if team.is_main:
         say(f"{stage.name}: running {step.reason}")
-        _begin(partial, place, step)
+        _begin(partial, folder, step)
     if stage.all_processes:
         team.wait()
     work = Work(
         recipe=recipe,
-        config=recipe.configs(stages)[stage.name],
+        config=checked_settings(recipe, stages)[stage.name],
         folder=partial,
         inputs={name: out / name for name in stage.needs},
         seed=recipe.seed,
@@ -217,37 +218,45 @@ def _run_step(
     results = as_json(stage.run(work))
     if not team.is_main:
         return
-    # A stage that went on from an earlier sitting, however that one ended, counts its time itself.
+    # A stage that was interrupted and went on counts the time of all sittings itself.
     seconds = float(results.get("seconds", time.monotonic() - began))
     remove_unfinished(partial, below=True)
-    # What somebody put there meanwhile is not described as ours; the folder is kept, and goes on when it is moved.
+    # A file that somebody put there meanwhile must not be listed as ours. The folder is kept: the stage goes on when
+    # that file has been moved.
     require_no_foreign(partial, stage)
     write_json(partial / RESULTS, results)
     finished = replace(step.draft, seconds=round(seconds, 3), results=results, files=describe_files(partial))
     finished.write(partial)
-    put_in_place(partial, place, stage)
+    put_in_place(partial, folder, stage)
     say(f"{stage.name}: finished in {duration(seconds)}")
 
 
-def _begin(partial: Path, place: Path, step: Step) -> None:
-    """Make the folder a stage writes into, or keep an interrupted one."""
-    if step.stage.resumes and begun(place) == step.draft.fingerprint and "--force" not in step.reason:
+def _begin(partial: Path, folder: Path, step: Step) -> None:
+    """Make the folder that a stage writes into, or keep an interrupted one.
+
+    Args:
+        partial: that folder.
+        folder: which it becomes when it is finished.
+        step: of the plan.
+    """
+    interrupted = interrupted_fingerprint(folder) == step.draft.fingerprint
+    if step.stage.resumes and interrupted and "--force" not in step.reason:
         return
     begin_output(partial, step.stage)
     write_json(partial / BEGUN, {"fingerprint": step.draft.fingerprint, "inputs": step.draft.inputs})
 
 
 def _clear(out: Path, steps: Sequence[Step]) -> None:
-    """Remove what would outlive these steps wrongly: a begun output of what is up to date, a report of what is made
-    again."""
+    """Remove what these steps make wrong: an interrupted output beside one that is up to date, and a report of what is
+    made again."""
     for step in steps:
-        place = out / step.stage.name
-        same = begun(place) in (None, step.draft.fingerprint)
-        if not step.runs and (same or not step.stage.resumes) and is_output(partial_of(place), step.stage.name):
-            remove_output(partial_of(place), step.stage)
-        finished = read_manifest(place) if step.runs else None
+        folder = out / step.stage.name
+        same = interrupted_fingerprint(folder) in (None, step.draft.fingerprint)
+        if not step.runs and (same or not step.stage.resumes) and is_output(partial_of(folder), step.stage.name):
+            remove_output(partial_of(folder), step.stage)
+        finished = read_manifest(folder) if step.runs else None
         if finished is not None and finished.fingerprint == step.draft.fingerprint:
-            # Its fingerprint would not tell that the report is older.
+            # The new output has the same fingerprint, so the old report would be taken for current.
             (out / REPORT_FILE).unlink(missing_ok=True)
 
 
@@ -274,9 +283,3 @@ def _report_is_current(out: Path, steps: Sequence[Step]) -> bool:
     if not (out / PAGE_FILE).is_file():
         return False
     return all(built_from.get(step.stage.name) == step.draft.fingerprint for step in steps)
-
-
-def finished_stages(out: Path, names: Sequence[str]) -> dict[str, Manifest]:
-    """The manifests of a run folder's finished stages."""
-    found = {name: read_manifest(out / name) for name in names}
-    return {name: manifest for name, manifest in found.items() if manifest is not None}

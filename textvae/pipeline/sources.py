@@ -35,7 +35,7 @@ def source_model(named: str, beside: Path) -> Path:
 
 
 def source_fingerprint(named: str, beside: Path, planned: Planned) -> str:
-    """What the content of a source depends on: that of its training, or of its files where nobody knows its training.
+    """The fingerprint of a source: that of its training, or of its files where the training left no manifest.
 
     Args:
         named: see `source_model`.
@@ -45,20 +45,21 @@ def source_fingerprint(named: str, beside: Path, planned: Planned) -> str:
     Raises:
         ModelError: there is no such run or model.
     """
-    for place in (_sibling(named, beside), Path(named).expanduser()):
-        if place is not None and place.resolve() in planned:
-            return planned[place.resolve()]
+    for folder in (_sibling(named, beside), Path(named).expanduser()):
+        if folder is not None and folder.resolve() in planned:
+            return planned[folder.resolve()]
     model = source_model(named, beside)
     trained = read_manifest(model.parent)
     if trained is not None:
         return trained.fingerprint
-    # On the hub a name is all there is to tell models by.
+    # A model on the hub is known by its name alone.
     content = describe_files(model) if model.is_dir() else named
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
 def _sibling(named: str, beside: Path) -> Path | None:
-    """
+    """The run folder beside the run that starts from it, where `named` is `runs/NAME`; else None.
+
     >>> _sibling("runs/lm", Path("/elsewhere")).as_posix(), _sibling("/a/lm", Path("/elsewhere"))
     ('/elsewhere/lm', None)
     """

@@ -12,9 +12,11 @@ from typing import Any, ClassVar
 
 from textvae.config import Config
 from textvae.disk import read_json, write_json
+from textvae.models import TextVAEConfig
 from textvae.pipeline.ownership import write_own
 from textvae.pipeline.plan import Step
-from textvae.pipeline.recipe import Recipe, read_recipe
+from textvae.pipeline.reading import read_recipe
+from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.runner import run_recipe
 from textvae.pipeline.sources import source_model
 from textvae.pipeline.stage import Stage, Work
@@ -28,6 +30,7 @@ class CutConfig(Config):
 
 class FitConfig(Config):
     watched_only: ClassVar[frozenset[str]] = frozenset({"shown"})
+    model: TextVAEConfig = TextVAEConfig()
     epochs: int = 3
     shown: int = 1
     start_from: str | None = None
@@ -59,6 +62,7 @@ class Fit(Stage):
     name: ClassVar[str] = "train"
     needs: ClassVar[tuple[str, ...]] = ("tokenize",)
     resumes: ClassVar[bool] = True
+    gives_model: ClassVar[bool] = True
 
     def files(self) -> tuple[str, ...]:
         return ("checkpoint.json", "start.txt", "model.txt", "model/**")

@@ -116,7 +116,7 @@ def test_errors_become_a_sentence_and_a_code(
         raise error
 
     monkeypatch.delenv("TEXTVAE_DEBUG", raising=False)
-    monkeypatch.setattr("textvae.pipeline.recipe.read_recipe", fail)
+    monkeypatch.setattr("textvae.pipeline.reading.read_recipe", fail)
     with pytest.raises(SystemExit) as leaving:
         cli.main(["run", "x"])
     assert leaving.value.code == code

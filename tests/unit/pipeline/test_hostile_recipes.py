@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from tests.unit.pipeline.test_cli import refused, run
 from textvae.errors import ConfigError, TextVAEError
+from textvae.pipeline.checking import checked_settings
 from textvae.pipeline.locate import find_recipe
 from textvae.pipeline.naming import problem_of_name
 from textvae.pipeline.new import new_recipe
-from textvae.pipeline.recipe import read_recipe
+from textvae.pipeline.reading import read_recipe
 from textvae.pipeline.run_folder import find_model
 from textvae.pipeline.stages import STAGES
 from textvae.text.corpora import find_card, load_card
@@ -28,7 +29,7 @@ DEMO = tomllib.loads((ROOT / "pipelines" / "demo.toml").read_text(encoding="utf-
 @pytest.mark.parametrize("path", sorted((ROOT / "pipelines").glob("*.toml")), ids=lambda path: path.stem)
 def test_every_recipe_of_ours_is_one(path: Path) -> None:
     recipe = read_recipe(path)
-    assert recipe.configs(STAGES).keys() == recipe.tables.keys()
+    assert checked_settings(recipe, STAGES).keys() == recipe.tables.keys()
     assert recipe.corpus.name
 
 
@@ -100,7 +101,7 @@ def test_every_card_of_ours_is_one(path: Path) -> None:
 def test_settings_that_are_none(tmp_path, setting: str, expected: str) -> None:
     with pytest.raises(TextVAEError, match=expected) as caught:
         recipe = read_recipe(DEMO, [setting])
-        recipe.configs(STAGES)
+        checked_settings(recipe, STAGES)
         assert recipe.corpus
     assert len(str(caught.value).splitlines()) == 1 and len(str(caught.value)) < 600
 
@@ -132,7 +133,7 @@ def test_settings_that_are_none(tmp_path, setting: str, expected: str) -> None:
 def test_recipe_files_that_are_none(tmp_path, content: bytes, expected: str) -> None:
     (tmp_path / "recipe.toml").write_bytes(content)
     with pytest.raises(ConfigError, match=expected) as caught:
-        read_recipe(tmp_path / "recipe.toml").configs(STAGES)
+        checked_settings(read_recipe(tmp_path / "recipe.toml"), STAGES)
     assert len(str(caught.value)) < 600
 
 
@@ -162,7 +163,7 @@ def test_paths_that_are_no_recipe(tmp_path) -> None:
 )
 def test_tables_that_no_file_could_hold(tables: dict) -> None:
     with pytest.raises(ConfigError):
-        read_recipe(tables).configs(STAGES)
+        checked_settings(read_recipe(tables), STAGES)
 
 
 def test_tables_that_hold_themselves() -> None:
@@ -228,7 +229,7 @@ def _paths(tables: dict, before: tuple[str, ...] = ()) -> list[str]:
 def test_any_value_of_any_setting_is_taken_or_refused(changes: dict) -> None:
     try:
         recipe = read_recipe(DEMO, changes)
-        assert recipe.configs(STAGES)
+        assert checked_settings(recipe, STAGES)
         assert recipe.corpus
     except TextVAEError as error:
         assert len(str(error).splitlines()) == 1
@@ -238,7 +239,7 @@ def test_any_value_of_any_setting_is_taken_or_refused(changes: dict) -> None:
 @given(name=st.sampled_from(_paths(DEMO)) | st.text(max_size=8), text=st.text(max_size=12))
 def test_any_set_is_taken_or_refused(name: str, text: str) -> None:
     try:
-        assert read_recipe(DEMO, [f"{name}={text}"]).configs(STAGES)
+        assert checked_settings(read_recipe(DEMO, [f"{name}={text}"]), STAGES)
     except TextVAEError as error:
         assert str(error)
 
@@ -249,7 +250,7 @@ def test_any_bytes_are_a_recipe_or_refused(tmp_path_factory, content: bytes) -> 
     path = tmp_path_factory.mktemp("recipes") / "recipe.toml"
     path.write_bytes(content)
     with pytest.raises(TextVAEError):
-        read_recipe(path).configs(STAGES)
+        checked_settings(read_recipe(path), STAGES)
 
 
 def test_new_and_its_arguments(tmp_path) -> None:
@@ -282,7 +283,7 @@ def test_new_makes_a_recipe_of_any_file_name(tmp_path, file: str) -> None:
     (tmp_path / file).write_text("".join(f"{text}\n" for text in texts))
     recipe, _ = new_recipe(tmp_path / file, name="made", out=tmp_path, operations_per_second=1e9)
     read = read_recipe(recipe)
-    assert read.configs(STAGES)
+    assert checked_settings(read, STAGES)
     found = [example.text for split in read.corpus.splits for example in read.corpus.read(split)]
     assert sorted(found) == sorted(texts)
 

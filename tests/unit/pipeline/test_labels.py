@@ -10,7 +10,8 @@ import pytest
 
 from tests.tiny_corpus import TOKENIZE, write_tiny
 from tests.unit.pipeline.test_cli import refused, run
-from textvae.pipeline.recipe import read_recipe
+from textvae.pipeline.checking import checked_settings
+from textvae.pipeline.reading import read_recipe
 from textvae.pipeline.stages.train import TrainStage
 from textvae.priors import ConditionalPriorConfig
 
@@ -58,5 +59,5 @@ def test_a_run_shows_sentences_by_label_and_gives_more(tmp_path: Path, kind: str
 
 
 def test_the_recipe_of_the_family_has_settings_that_training_takes() -> None:
-    trained = read_recipe("family_conditional_prior").configs([TrainStage()])["train"]
+    trained = checked_settings(read_recipe("family_conditional_prior"), [TrainStage()])["train"]
     assert trained.model.prior == ConditionalPriorConfig(num_labels=2)

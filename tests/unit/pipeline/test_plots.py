@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib")
 
 
 def axes_with(values: list[float]) -> Any:
-    _, (axes,) = plots._figure(3.0, 2.0)
+    _, (axes,) = plots.new_figure(3.0, 2.0)
     axes.plot(range(len(values)), values)
     return axes
 
@@ -55,7 +55,7 @@ def test_a_constant_rate_is_drawn_on_an_axis_that_begins_at_zero(monkeypatch: py
     """A rate that differs by rounding alone: no axis of its ten-millionths, and no offset beside the title."""
     rows = [{"step": step, "loss": 50.0, "kl": 4.0 - 1e-7 * (step % 2), "kl_penalty": 4.0} for step in range(1, 30)]
     seen = []
-    monkeypatch.setattr(plots, "_svg", lambda figure: seen.append(figure) or "<svg")
+    monkeypatch.setattr(plots, "as_svg", lambda figure: seen.append(figure) or "<svg")
     plots.training_curves(rows)
     middle = seen[0].axes[1]
     low, high = middle.get_ylim()
@@ -67,7 +67,7 @@ def test_a_constant_rate_is_drawn_on_an_axis_that_begins_at_zero(monkeypatch: py
 def test_epochs_have_a_thick_line_where_they_have_several_points(monkeypatch: pytest.MonkeyPatch) -> None:
     """Points that scatter, beside their mean of each epoch; with one point an epoch a single line is all."""
     seen = []
-    monkeypatch.setattr(plots, "_svg", lambda figure: seen.append(figure) or "<svg")
+    monkeypatch.setattr(plots, "as_svg", lambda figure: seen.append(figure) or "<svg")
     rows = [
         {"step": step, "epoch": 1 + (step - 1) // 10, "loss": 50.0 - step // 10 + (-3.0) ** (step % 2)}
         for step in range(1, 52)

@@ -124,7 +124,7 @@ def test_the_page_holds_no_control_characters() -> None:
     }  # fmt: skip
     report["impute"] = {}
     corpus = dict.fromkeys(("name", "licence", "description", "citation", "source"), NASTY)
-    page = render(report, details, [], corpus, [NASTY])
+    page = render(report, details, corpus, [NASTY])
     assert page.count(SHOWN) > 15
     assert page.replace("\n", "").replace("\t", "").isprintable()
 

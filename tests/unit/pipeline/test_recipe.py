@@ -11,7 +11,7 @@ from textvae.disk import installed, names_in
 from textvae.errors import ConfigError
 from textvae.pipeline.locate import find_recipe
 from textvae.pipeline.new import to_toml
-from textvae.pipeline.recipe import read_recipe
+from textvae.pipeline.reading import read_recipe
 from textvae.pipeline.settings import apply_settings
 from textvae.training import TrainConfig
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from textvae.pipeline.report.metrics import metric_rows
+from textvae.pipeline.stages.train import TrainStage
+from textvae.training import TrainResult
 
 
 def values(**measured: float) -> dict[str, str]:
@@ -30,3 +33,8 @@ def test_both_accuracies_of_tokens_are_shown_and_told_apart() -> None:
     units = (Path(__file__).resolve().parents[3] / "docs" / "units.md").read_text(encoding="utf-8")
     for row in rows:
         assert f"`{row['key'].removeprefix('evaluate.')}`" in units
+
+
+def test_every_number_that_a_training_can_have_is_told_of() -> None:
+    told = {*(metric.name for metric in TrainStage.metrics), *TrainStage.unlisted, "seconds"}
+    assert {field.name for field in fields(TrainResult)} == told

@@ -185,7 +185,7 @@ def test_a_second_run_of_the_same_folder_is_refused(folder: Path) -> None:
 
 def test_a_needed_table_that_is_missing_is_named(folder: Path) -> None:
     from tests.unit.pipeline.fakes import FAKES, report
-    from textvae.pipeline.recipe import read_recipe
+    from textvae.pipeline.reading import read_recipe
     from textvae.pipeline.runner import run_recipe
 
     tables = {"name": "fake", "corpus": str(folder / "mine.toml"), "tokenize": {}, "evaluate": {}}

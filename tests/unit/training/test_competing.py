@@ -125,7 +125,7 @@ def test_the_report_says_what_epochs_competed_by(corpora: Corpora, tmp_path: Pat
     run: dict[str, Any] = dict.fromkeys(("recipe", "description", "seed", "textvae", "torch", "python", "hardware"), "")
     run |= {"seconds": 1.0, "stage_seconds": {}, "date": "", "settings": {}}
     corpus = dict.fromkeys(("name", "licence", "description", "citation", "source"), "")
-    page = render({"run": run, "train": result.to_dict()}, {}, lines(tmp_path), corpus, [])
+    page = render({"run": run, "train": result.to_dict()}, {"train": {"curves": lines(tmp_path)}}, corpus, [])
     assert said in page
     names = ("validation bound", "validation NLL given z", "validation loss")
     shown = [name for name in names if f"<!-- {name} -->" in page]  # matplotlib's comment at each text

@@ -77,6 +77,6 @@ def test_the_report_shows_what_levels_cost_and_tell(tmp_path: Path) -> None:
     run: dict[str, Any] = dict.fromkeys(("recipe", "description", "seed", "textvae", "torch", "python", "hardware"), "")
     run |= {"seconds": 1.0, "stage_seconds": {}, "date": "", "settings": {}}
     corpus = dict.fromkeys(("name", "licence", "description", "citation", "source"), "")
-    page = render({"run": run, "evaluate": found}, {"evaluate": details}, [], corpus, [])
+    page = render({"run": run, "evaluate": found}, {"evaluate": details}, corpus, [])
     assert "Levels of z" in page and f"{rows[1]['distortion']:.2f} ±" in page
-    assert "Levels of z" not in render({"run": run, "evaluate": found}, {}, [], corpus, [])
+    assert "Levels of z" not in render({"run": run, "evaluate": found}, {}, corpus, [])

@@ -9,19 +9,23 @@ from datetime import datetime
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from textvae import __version__
-from textvae.disk import read_json
 from textvae.pipeline.duration import duration
 from textvae.pipeline.manifest import Manifest, as_json, read_manifest
 from textvae.pipeline.ownership import write_own
-from textvae.pipeline.recipe import STAGE_NAMES, Recipe
+from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.report import plots
 from textvae.pipeline.report.metrics import metric_rows
-from textvae.pipeline.run_folder import PAGE_FILE, REPORT_FILE
-from textvae.pipeline.stage import DETAILS
+from textvae.pipeline.run_folder import PAGE_FILE, REPORT_FILE, decoder_knows_prior
+from textvae.pipeline.section import Area
+from textvae.pipeline.stages import STAGES
 from textvae.printable import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
 
 
 def build_report(recipe: Recipe, out: Path) -> dict[str, Any]:
@@ -38,11 +42,13 @@ def build_report(recipe: Recipe, out: Path) -> dict[str, Any]:
     manifests, stale = _current(recipe, out)
     report: dict[str, Any] = {"run": _run(recipe, manifests)}
     details: dict[str, Any] = {}
-    for name, manifest in manifests.items():
-        report[name] = {**manifest.results, "seconds": manifest.total_seconds}
-        details[name] = _read(out / name / DETAILS)
+    for stage in STAGES:
+        if stage.name in manifests:
+            manifest = manifests[stage.name]
+            report[stage.name] = {**manifest.results, "seconds": manifest.total_seconds}
+            details[stage.name] = stage.details(out / stage.name)
     report = as_json(report)
-    write_own(out / PAGE_FILE, render(report, details, _metrics(out), _licence(recipe), stale))
+    write_own(out / PAGE_FILE, render(report, details, _about(recipe), stale))
     # Written last: a report that this file vouches for is whole.
     write_own(out / REPORT_FILE, json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return report
@@ -51,7 +57,6 @@ def build_report(recipe: Recipe, out: Path) -> dict[str, Any]:
 def render(
     report: dict[str, Any],
     details: dict[str, Any],
-    curves: list[dict[str, Any]],
     corpus: dict[str, Any],
     stale: list[str],
 ) -> str:
@@ -60,23 +65,29 @@ def render(
     Args:
         report: as in report.json.
         details: what stages left for the page, by name.
-        curves: lines of metrics.jsonl.
         corpus: name, licence, description, citation and source.
         stale: stages that are out of date.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
+    environment = _environment()
+    return environment.from_string(_text("page.html")).render(
+        run=report["run"],
+        corpus=corpus,
+        rows=metric_rows(report),
+        sections=_sections(environment, report, details),
+        has_plots=plots.available(),
+        stale=stale,
+    )
 
-    pictures = {}
-    if plots.available():
-        if curves:
-            pictures["curves"] = Markup(plots.training_curves(curves, tuple(report.get("train", {}))))
-        if details.get("evaluate", {}).get("latent"):
-            pictures["latent"] = Markup(plots.latent_plane(details["evaluate"]["latent"]))
-        confusion = details.get("classify", {}).get("confusion")
-        if confusion:
-            names = details["classify"].get("label_names") or [str(i) for i in range(len(confusion))]
-            pictures["confusion"] = Markup(plots.confusion_matrix(confusion, names))
+
+def _text(name: str) -> str:
+    """A template beside this file."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    """Where the page and the stages' sections are rendered: the same escapes, macros and filters for all of them."""
+    from jinja2 import Environment, StrictUndefined
+
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -86,29 +97,42 @@ def render(
         finalize=lambda value: printable(value, lines=True) if type(value) is str else value,
     )
     environment.filters["duration"] = duration
-    template = environment.from_string(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
-    return template.render(
-        report=report,
-        run=report["run"],
-        details={name: details.get(name, {}) for name in STAGE_NAMES},
-        corpus=corpus,
-        rows=metric_rows(report),
-        pictures=pictures,
-        has_plots=plots.available(),
-        has_curves=bool(curves),
-        stale=stale,
-    )
+    environment.globals["decoder_knows_prior"] = decoder_knows_prior
+    macros = environment.from_string(_text("macros.html")).module
+    environment.globals |= {name: macro for name, macro in vars(macros).items() if not name.startswith("_")}
+    return environment
+
+
+def _sections(environment: Environment, report: dict[str, Any], details: dict[str, Any]) -> dict[str, list[Markup]]:
+    """What the stages bring to the page, by area, in order: nothing of a stage that has left nothing."""
+    from markupsafe import Markup
+
+    made: dict[str, list[tuple[int, Markup]]] = {area: [] for area in get_args(Area)}
+    for stage in STAGES:
+        ran = stage.name in report or stage.name in details
+        own: dict[str, Any] = {"results": report.get(stage.name, {}), "details": details.get(stage.name, {})}
+        pictures = stage.pictures(**own) if ran and plots.available() else {}
+        own["pictures"] = {name: Markup(picture) for name, picture in pictures.items()}
+        for section in stage.sections:
+            template = environment.from_string(section.template)
+            text = template.render(run=report["run"], **own).strip() if ran else ""
+            # What stands in a sentence is followed by a space, all else by the end of its line.
+            end = " " if section.area == "numbers" else "\n"
+            made[section.area].append((section.rank, Markup(text + end if text else "")))
+    return {area: [text for _, text in sorted(found, key=lambda one: one[0])] for area, found in made.items()}
 
 
 def _current(recipe: Recipe, out: Path) -> tuple[dict[str, Manifest], list[str]]:
+    """The manifests of the stages whose output is up to date with its inputs, and the names of the others."""
+    names = [stage.name for stage in STAGES]
     good: dict[str, Manifest] = {}
     stale = []
-    for name in STAGE_NAMES:
+    for name in names:
         manifest = read_manifest(out / name) if name in recipe.tables else None
         if manifest is None:
             continue
-        needs = {need: print_ for need, print_ in manifest.inputs.items() if need in STAGE_NAMES}
-        if all(need in good and good[need].fingerprint == print_ for need, print_ in needs.items()):
+        needs = {need: fingerprint for need, fingerprint in manifest.inputs.items() if need in names}
+        if all(need in good and good[need].fingerprint == fingerprint for need, fingerprint in needs.items()):
             good[name] = manifest
         else:
             stale.append(name)
@@ -156,23 +180,13 @@ def hardware() -> str:
     return ", ".join(parts)
 
 
-def _licence(recipe: Recipe) -> dict[str, Any]:
+def _about(recipe: Recipe) -> dict[str, Any]:
+    """What the page tells of the corpus."""
     corpus = recipe.corpus
-    return {name: getattr(corpus, name) for name in ("name", "licence", "description", "citation", "source")}
-
-
-def _metrics(out: Path) -> list[dict[str, Any]]:
-    rows = []
-    try:
-        for line in (out / "train" / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-            rows.append(json.loads(line))
-    except (OSError, ValueError):
-        return rows
-    return rows
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_json(path)
-    except (OSError, ValueError):
-        return {}
+    return {
+        "name": corpus.name,
+        "licence": corpus.licence,
+        "description": corpus.description,
+        "citation": corpus.citation,
+        "source": corpus.source,
+    }

@@ -1,13 +1,21 @@
-"""The report's pictures, as SVG to be put inside the page; none where matplotlib is missing."""
+"""The report's pictures, as SVG to be put inside the page; none where matplotlib is missing.
+
+Stages choose what to draw (`Stage.pictures`). One that draws for itself does it within `styled()`, on a `new_figure`,
+and returns it `as_svg`.
+"""
 
 from __future__ import annotations
 
 import io
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 from textvae.printable import printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, GRAY = "#2563a8", "#d9822b", "#3b8f5a", "#8a8f98"
 PALETTE = (BLUE, ORANGE, GREEN, "#b0413e", "#7a5ea8", "#4aa3a8", "#c0a030", "#d477a8", "#5b6b7b", "#96673b")
@@ -42,14 +50,16 @@ def available() -> bool:
     return True
 
 
-def _styled(grid: bool = True) -> Any:
+def styled(grid: bool = True) -> AbstractContextManager[None]:
+    """The context in which every picture of the report is drawn: its fonts, colors and, if wanted, a grid."""
     import matplotlib
 
     style: Any = {**_STYLE, "axes.grid": grid}
     return matplotlib.rc_context(style)
 
 
-def _figure(width: float, height: float, panels: int = 1) -> tuple[Any, list[Any]]:
+def new_figure(width: float, height: float, panels: int = 1) -> tuple[Figure, list[Any]]:
+    """An empty figure and its panels, side by side; sizes in inches."""
     # Without pyplot: it keeps global state, and may look for a screen.
     from matplotlib.figure import Figure
 
@@ -57,15 +67,17 @@ def _figure(width: float, height: float, panels: int = 1) -> tuple[Any, list[Any
     return figure, list(figure.subplots(1, panels, squeeze=False)[0])
 
 
-def _svg(figure: Any) -> str:
+def as_svg(figure: Figure) -> str:
+    """A figure as the SVG element that a page holds: the same text for the same picture."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
 
 
-def _label(name: str) -> str:
-    """A label as it is drawn: matplotlib takes dollar signs for formulas, and hides names that begin with `_`."""
+def drawable(name: str) -> str:
+    """A name from a corpus as it can be drawn: matplotlib takes dollar signs for formulas, and hides names that begin
+    with `_`."""
     shown = printable(name).replace("$", r"\$")
     return f"\u200b{shown}" if shown.startswith("_") else shown
 
@@ -85,9 +97,9 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
     """
     instead = [(name, label) for name, label in _INSTEAD_OF_THE_BOUND if name in kept_by]
     bounds = instead or [("valid_elbo_nll", "validation bound"), ("valid_proxy_elbo_nll", "validation bound of proxy")]
-    with _styled():
+    with styled():
         implicit = any("prior_nll" in row for row in rows)
-        figure, panels = _figure(7.0, 3.1, 2) if implicit else _figure(10.5, 3.1, 3)
+        figure, panels = new_figure(7.0, 3.1, 2) if implicit else new_figure(10.5, 3.1, 3)
         left, middle, right = panels[0], panels[1], panels[-1]
         series = [
             (left, "loss", "loss", GRAY, "-"),
@@ -126,7 +138,7 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
                     axes.autoscale_view()
                 _leave_out_the_beginning(axes, *([0.0] if from_zero else []))
                 axes.legend(fontsize=8.5)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def _by_epoch(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
@@ -150,23 +162,24 @@ def _leave_out_the_beginning(axes: Any, *seen: float) -> None:
     The picture then says so. It holds the values `seen` in any case.
     """
     points = [point for line in axes.lines for point in zip(*line.get_data(), strict=True)]
-    begun = min(step for step, _ in points) + 0.5 * (max(step for step, _ in points) - min(step for step, _ in points))
-    values, later = [value for _, value in points], [value for step, value in points if step >= begun]
+    first, last = min(step for step, _ in points), max(step for step, _ in points)
+    halfway = first + 0.5 * (last - first)
+    values, later = [value for _, value in points], [value for step, value in points if step >= halfway]
     low, high = min((*values, *seen)), max((*later, *seen))
     if max(values) - low > 3.0 * (high - low) > 0.0:
         axes.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
-        # On the right, for it is on the left that curves come down.
-        place: Any = {"transform": axes.transAxes, "ha": "right", "va": "top"}
-        axes.text(0.98, 0.98, "begins higher", fontsize=8.5, color=GRAY, **place)
+        # On the right, because curves come down on the left.
+        corner: Any = {"transform": axes.transAxes, "ha": "right", "va": "top"}
+        axes.text(0.98, 0.98, "begins higher", fontsize=8.5, color=GRAY, **corner)
 
 
 def latent_plane(plane: dict[str, Any]) -> str:
     """Posterior means along their two principal components, the most frequent labels each in a color of its own."""
-    with _styled():
-        figure, (axes,) = _figure(6.6, 4.6)
+    with styled():
+        figure, (axes,) = new_figure(6.6, 4.6)
         points, labels = plane["points"], plane.get("labels")
         if labels:
-            # More labels than colors would say nothing, and their legend would leave the picture no room.
+            # More labels than colors could not be told apart, and their legend would leave the picture no room.
             counts = Counter(str(label) for label in labels if label is not None)
             names = sorted(sorted(counts, key=lambda name: (-counts[name], name))[: len(PALETTE)])
             rest = [
@@ -179,7 +192,7 @@ def latent_plane(plane: dict[str, Any]) -> str:
             for i, name in enumerate(names):
                 chosen = [point for point, label in zip(points, labels, strict=True) if str(label) == name]
                 axes.scatter(*zip(*chosen, strict=True), s=9, alpha=0.6, linewidths=0,
-                             color=PALETTE[i], label=_label(name))  # fmt: skip
+                             color=PALETTE[i], label=drawable(name))  # fmt: skip
             axes.legend(markerscale=2, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
         else:
             axes.scatter(*zip(*points, strict=True), s=9, alpha=0.5, linewidths=0, color=BLUE)
@@ -189,7 +202,7 @@ def latent_plane(plane: dict[str, Any]) -> str:
             ylabel=f"second ({second:.0%})",
         )
         axes.set_aspect("equal", "datalim")
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
@@ -197,20 +210,20 @@ def confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> s
     from matplotlib.colors import LinearSegmentedColormap
 
     shades = LinearSegmentedColormap.from_list("", ["#ffffff", BLUE])
-    with _styled(grid=False):
+    with styled(grid=False):
         size = max(3.4, 0.75 * len(names) + 1.6)
-        figure, (axes,) = _figure(size + 0.6, size * 0.86)
+        figure, (axes,) = new_figure(size + 0.6, size * 0.86)
         shares = [[count / max(sum(row), 1) for count in row] for row in counts]
         axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
         for i, row in enumerate(counts):
             for j, count in enumerate(row):
                 color = "white" if shares[i][j] > 0.55 else "#2a3038"
                 axes.text(j, i, f"{count}\n{shares[i][j]:.0%}", ha="center", va="center", color=color, fontsize=8.5)
-        names = [_label(name) for name in names]
+        names = [drawable(name) for name in names]
         axes.set_xticks(range(len(names)), names, rotation=35 if len(names) > 4 else 0)
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
         axes.set(xlabel="the classifier said", ylabel="true label")
-        return _svg(figure)
+        return as_svg(figure)

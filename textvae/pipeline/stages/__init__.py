@@ -1,22 +1,22 @@
-"""The stages of a pipeline, in the order in which they run."""
+"""The stages of a pipeline: one file each, which is named as the stage's table in a recipe is."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from textvae.pipeline.stage import Stage
-from textvae.pipeline.stages.classify import ClassifyStage
-from textvae.pipeline.stages.evaluate import EvaluateStage
-from textvae.pipeline.stages.impute import ImputeStage
-from textvae.pipeline.stages.interpolate import InterpolateStage
-from textvae.pipeline.stages.tokenize import TokenizeStage
-from textvae.pipeline.stages.train import TrainStage
 
-STAGES: tuple[Stage, ...] = (
-    TokenizeStage(),
-    TrainStage(),
-    EvaluateStage(),
-    ClassifyStage(),
-    ImputeStage(),
-    InterpolateStage(),
+NAMES = (
+    "tokenize",
+    "train",
+    "evaluate",
+    "classify",
+    "impute",
+    "interpolate",
 )
+"""Every stage, in the order in which they run. A new one is a file of this package and a line in this list."""
 
-__all__ = ["STAGES"]
+STAGES: tuple[Stage, ...] = tuple(import_module(f"textvae.pipeline.stages.{name}").STAGE for name in NAMES)
+"""Every stage, in the same order."""
+
+__all__ = ["NAMES", "STAGES"]

@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from textvae.config import Config
 from textvae.disk import write_json
-from textvae.errors import ConfigError
 from textvae.pipeline.manifest import as_json
-from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.metric import Metric
+from textvae.pipeline.model_card import model_card
+from textvae.pipeline.proposal import Proposal
 from textvae.pipeline.run_folder import best_device, split_file
+from textvae.pipeline.section import Section
+from textvae.pipeline.shown import SHOWN
 from textvae.pipeline.stage import DETAILS, Stage, Work
-from textvae.pipeline.stages.evaluate import SHOWN
-from textvae.pipeline.stages.train import model_card
+
+METRICS = (
+    Metric("accuracy", "Classifier's accuracy", "share", "of test sentences given their right label", 3,
+           definition="share of test sentences that are given their right label"),
+    Metric("majority_accuracy", "Accuracy of the commonest label", "share",
+           "what always answering the same would reach", 3,
+           definition="share of test sentences whose label is the commonest of training"),
+    Metric("labels", "Labels seen", "sentences",
+           "how many training sentences showed the classifier their label", 0),
+    Metric("nll", "Classifier's NLL", "nats per label", "mean of -log q(y|x) over test sentences", shown=False),
+    Metric("tokens_per_second", "Training speed of the classifier", "tokens per second",
+           "predicted tokens, validation left out", 0, shown=False, definition="as that of `train`"),
+    Metric("train_seconds", "Time of its training steps", "seconds", "validation and checkpoints left out", 1,
+           shown=False, definition="as that of `train`"),
+)  # fmt: skip
+
+CLASSIFIER = """
+<section>
+<h2>Classifier</h2>
+<p>
+{%- if results.labels is defined %}Trained with {{ "{:,}".format(results.labels) }} labels; no other sentence showed its label. {% endif %}
+{%- if results.accuracy is defined %}{{ "{:.1%}".format(results.accuracy) }} of the test sentences are classified rightly
+{%- if results.majority_accuracy is defined %}; always answering the commonest label would reach {{ "{:.1%}".format(results.majority_accuracy) }}{% endif %}.{% endif %}</p>
+{% if pictures.confusion is defined %}{{ pictures.confusion }}{% endif %}
+</section>
+"""  # noqa: E501
+"""Its accuracy in a sentence, and the confusion matrix."""
 
 
 class ClassifyStage(Stage):
@@ -22,28 +51,41 @@ class ClassifyStage(Stage):
     name: ClassVar[str] = "classify"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
     resumes: ClassVar[bool] = True
+    needs_labels: ClassVar[bool] = True
+    metrics: ClassVar[Sequence[Metric]] = METRICS
+    unlisted: ClassVar[Sequence[str]] = ("sentences",)
+    sections: ClassVar[Sequence[Section]] = (Section(CLASSIFIER, rank=70),)
 
     def files(self) -> tuple[str, ...]:
         from textvae.training.folder import FILES
 
         return (*FILES, "train.arrow")
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         from textvae.tasks.classify import ClassifyConfig
 
         return ClassifyConfig
-
-    def check(self, recipe: Recipe) -> None:
-        if not recipe.corpus.has_labels:
-            raise ConfigError(
-                f"{recipe.source} has a [classify] table, but corpus '{recipe.corpus.name}' has no labels; "
-                "remove the table, or name the corpus' label_column in its card."
-            )
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         from textvae.tasks.classify import check_classifier
 
         check_classifier(settings[self.name], settings["train"].model)
+
+    def baseline_table(self, table: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+        """None: a classifier has a code of its own, so that it says nothing of the baseline."""
+
+    def new_table(self, proposal: Proposal) -> dict[str, Any] | None:
+        shown = proposal.shown_labels
+        return {"labels": shown, "optimizer": {"kind": "adam", "lr": 2e-3}} if shown else None
+
+    def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
+        from textvae.pipeline.report import plots
+
+        confusion = details.get("confusion")
+        if not confusion:
+            return {}
+        names = details.get("label_names") or [str(i) for i in range(len(confusion))]
+        return {"confusion": plots.confusion_matrix(confusion, names)}
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.models import SemiSupervisedTextVAE, load_model
@@ -80,3 +122,6 @@ class ClassifyStage(Stage):
         }
         seconds = trained.seconds + time.monotonic() - trained_at
         return {"labels": work.config.labels, **results, **speed, "seconds": round(seconds, 3)}
+
+
+STAGE = ClassifyStage()

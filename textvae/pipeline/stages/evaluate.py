@@ -4,18 +4,244 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
+from textvae.config import Config
 from textvae.disk import write_json
 from textvae.pipeline.manifest import as_json
+from textvae.pipeline.metric import Metric
+from textvae.pipeline.proposal import Proposal
 from textvae.pipeline.run_folder import open_model, progress_lines, split_file
+from textvae.pipeline.section import Section
+from textvae.pipeline.shown import SHOWN, spread_out
 from textvae.pipeline.stage import DETAILS, Stage, Work
 
+if TYPE_CHECKING:
+    from textvae.generation import DecodingConfig
+    from textvae.models import TextModel
+
 BY_SENTENCE = "by_sentence.arrow"
-SHOWN, PLOTTED = 12, 2000
-"""Sentences shown in the report, and points of its picture of the latent space."""
+"""The numbers of each sentence."""
+
+METRICS = (
+    Metric("iw_nll", "NLL, importance-weighted", "nats per sentence",
+           "how surprised the model is by unseen sentences, by the tightest bound measured on all; lower is better",
+           note="IW-{iw_samples}",
+           definition="the importance-weighted upper bound on the negative log-likelihood with `iw_samples` samples "
+           "(Burda et al. 2016); at most `elbo_nll` in expectation"),
+    Metric("elbo_nll", "NLL, ELBO", "nats per sentence",
+           "the bound that training works on; never below the importance-weighted one, but for noise",
+           definition="minus the evidence lower bound at KL weight 1, without free bits: an upper bound on the "
+           "negative log-likelihood"),
+    Metric("ais_nll", "NLL, annealed", "nats per sentence",
+           "by annealed importance sampling, a bound that needs no good q(z|x); on some of the sentences only, "
+           "whose mean may be another", note="AIS-{ais_steps}, {ais_sentences} sentences",
+           definition="the upper bound by annealed importance sampling with `ais_chains` chains of `ais_steps` "
+           "distributions (Neal 2001; Wu et al. 2017), on `ais_sentences` of the sentences only"),
+    Metric("ais_gain", "... below the importance-weighted one", "nats per sentence",
+           "on the same sentences: how much the importance-weighted bound leaves at least",
+           definition="`iw_nll` minus `ais_nll` on those very sentences: what the importance-weighted bound leaves, at "
+           "least"),
+    Metric("simulated_nll_upper", "NLL of the model's own sentences, at most", "nats per sentence",
+           "by annealing forward, as on real sentences; in expectation not below the truth",
+           definition="an upper bound, in expectation, on `simulated_sentences` that the model wrote itself "
+           "(bidirectional Monte Carlo, Grosse et al. 2015)"),
+    Metric("simulated_nll_lower", "... and at least", "nats per sentence",
+           "by annealing backward from the code each was written from; in expectation not above the truth",
+           definition="a lower bound, in expectation, on the same sentences, from the code each was written from"),
+    Metric("simulated_gap", "Gap of annealed bounds", "nats per sentence",
+           "between these bounds from both sides: the truth is within it",
+           definition="`simulated_nll_upper` minus `simulated_nll_lower`"),
+    Metric("simulated_iw_distance", "Importance-weighted bound from the truth", "nats per sentence",
+           "at most, on sentences the model wrote itself",
+           definition="`simulated_iw_nll` minus `simulated_nll_lower`: how far the importance-weighted bound is from "
+           "the truth, at most"),
+    Metric("simulated_iw_nll", "... importance-weighted", "nats per sentence",
+           "the importance-weighted bound on sentences the model wrote itself", shown=False),
+    Metric("ais_ppl", "Perplexity, annealed", "per token",
+           "from the annealed bound on its sentences, where q(z|x) has no density and so no other bound",
+           note="over {ais_tokens:,} tokens",
+           definition="exp(total `ais_nll` / `ais_tokens`), on its sentences; only where q(z|x) has no density, and so "
+           "neither `iw_nll` nor `ppl`"),
+    Metric("ais_acceptance", "Acceptance of annealing", "share", "of the moves of annealing that are accepted",
+           shown=False,
+           definition="of the moves of annealing, the mean probability of being accepted; steps are adapted towards "
+           "0.8, and where it is far below, the bounds are looser than they could be"),
+    Metric("ppl", "Perplexity", "per token",
+           "exp(total NLL / total tokens), from that same bound; end of sentence counts as a token; "
+           "compare only between models with the same tokens", note="over {tokens:,} tokens",
+           definition="exp(total `iw_nll` / `tokens`)"),
+    Metric("tokens", "Predicted tokens", "count", "EOS counted, BOS not", 0, shown=False,
+           definition="predicted tokens: EOS counted, BOS not"),
+    Metric("elbo_ppl", "Perplexity, ELBO", "per token", "the same from the ELBO", shown=False,
+           definition="exp(total `elbo_nll` / `tokens`)"),
+    Metric("ppl_word", "Perplexity per word", "per word",
+           "the same divided by words between spaces, ends of sentences counted: comparable across tokenizers",
+           definition="the total of `ppl` over whitespace words + EOS, for tokenizers that split words"),
+    Metric("nll_per_char", "NLL per character", "nats", "for comparing across tokenizers, in any script", 3,
+           definition="total NLL over characters, for text without spaces"),
+    Metric("rec_nll", "NLL given z", "nats per sentence", "the reconstruction part of the ELBO", shown=False,
+           definition="-E_q log p(x|z), the reconstruction part of the ELBO"),
+    Metric("kl", "KL(q(z|x) || p(z))", "nats per sentence",
+           "how much the code of a sentence differs from the prior: what the model pays to use z",
+           definition="KL(q(z|x) || p(z)), raw: never clamped, never weighted"),
+    Metric("kl_z_#", "KL of level #", "nats per sentence", "given the levels above", shown=False,
+           definition="of a code in levels, the KL of each level given the levels above, the top first; they sum to "
+           "`kl`"),
+    Metric("kl_nearest", "... to the nearest training codes", "nats per sentence",
+           "given which training sentences are near: no part of a bound, as that choice is not paid for",
+           definition="KL(q(z|x) || p(z|c)), the mean over the K training codes c nearest to the sentence's own (prior "
+           "`nearest_neighbors`; not on the training split, and sentences of the training corpus must not be given by "
+           "`--file` either: each would be nearest to its own code)"),
+    Metric("kl_nearest_naming", "Cost of naming the nearest", "nats", "of saying which training code is meant",
+           shown=False,
+           definition="log(N / K): what it costs to say which of N stored codes is meant, when any of K will do"),
+    Metric("mi", "Mutual information of x and z", "nats",
+           "how much of a sentence its code tells; 0 in a collapsed model, and at most the log of the sentences used",
+           definition="mutual information of x and z under q, with the aggregated posterior over the whole evaluation "
+           "set (at most 10 000 sentences, `mi_sentences`); its cap is `mi_cap`"),
+    Metric("mi_cap", "Cap of mutual information", "nats", "the log of the sentences used", shown=False,
+           definition="log N, N = `mi_sentences`, which `mi` cannot exceed"),
+    Metric("marginal_kl", "KL(q(z) || p(z))", "nats per sentence",
+           "the part of the KL that is no information: all that a better prior could save",
+           definition="KL(q(z) || p(z)) of the aggregated posterior, on the sentences of `mi`: the part of the KL that "
+           "is no information (`kl` = `mi` + `marginal_kl` there), and all that a better prior can save; an upper "
+           "bound, and far too high where `mi` is at its cap"),
+    Metric("permuted_rise", "Cost of another sentence's z", "nats per sentence",
+           "by how much reconstruction is worse from the code of another sentence", shown=False,
+           definition="by how much `rec_nll` rises, to `permuted_rec_nll`, when each sentence is given another one's "
+           "z: what the report calls the cost of another sentence's z"),
+    Metric("permuted_rec_nll", "NLL given another sentence's z", "nats per sentence",
+           "reconstruction from the code of another sentence", shown=False),
+    Metric("active_units", "Active units", "dimensions",
+           "dimensions of z whose mean varies between sentences, variance above 0.01 (0.01 / D on a sphere)", 0,
+           definition="latent dimensions whose posterior mean has a variance above 0.01 over sentences (0.01 / D for "
+           "codes on the unit sphere, whose D variances sum to at most 1); the mean of an `inverse_autoregressive` or "
+           "`hierarchical` posterior is that of 32 draws by noise that all sentences share, of a `hamiltonian` one it "
+           "is where the mean of its start is moved to"),
+    Metric("collapsed", "Collapsed", "yes or no", "whether z is not used; the verdict says why", shown=False,
+           definition="`mi` below 1 nat, or fewer than 2 active units, or permuting z between sentences raises "
+           "`rec_nll` by less than 1 nat; of a posterior whose mean is the same for every sentence (`zero_mean`) "
+           "without the active units"),
+    Metric("token_accuracy", "Tokens reconstructed", "share",
+           "at the same place, from the code of a sentence alone", 3,
+           definition="share of a sentence's tokens (EOS counted) that its reconstruction has at the same place; it is "
+           "decoded from the posterior mean (on a sphere, the mean direction) alone and never sees the sentence"),
+    Metric("teacher_forced_accuracy", "... given the true tokens before them", "share",
+           "likeliest next token, from the code and the sentence so far: a language model scores there too", 3,
+           definition="share of tokens (EOS counted) that the decoder finds likeliest, given the true tokens before "
+           "them and the posterior mean: a language model scores there too, so that it says little of z"),
+    Metric("exact_match", "Sentences reconstructed", "share", "exactly, to the last token", 3,
+           definition="of reconstructions from the posterior mean, greedy by default: those that are the sentence "
+           "itself, to the last token"),
+    Metric("bleu", "BLEU of reconstructions", "0 to 100", "overlap of words and phrases, by sacrebleu", 1,
+           definition="of the same reconstructions, by sacrebleu on detokenized text"),
+    Metric("probe_accuracy_#", "Labels read off codes", "share, from # labels",
+           "of test sentences whose label a linear classifier tells from the posterior's mean alone", 3,
+           definition="share of test sentences whose label a linear classifier, shown # labels, tells from the "
+           "posterior's mean alone"),
+    Metric("unk_share", "Unknown words", "share", "of predicted tokens that are unknown words", shown=False,
+           definition="predicted tokens that are unknown words, which cost little to predict"),
+    Metric("sample_unk_share", "... of samples", "share", "of the tokens of samples", shown=False,
+           definition="tokens that are unknown words, of sentences drawn from the prior"),
+    Metric("sample_distinct_1", "Different words of samples", "share", "different words over all", shown=False,
+           definition="of sentences drawn from the prior: different words over all words"),
+    Metric("sample_distinct_2", "Different pairs of words of samples", "share", "different pairs over all",
+           shown=False, definition="of sentences drawn from the prior: different pairs of words over all pairs"),
+    Metric("sample_mean_length", "Length of samples", "tokens", "mean over sentences drawn from the prior",
+           shown=False, definition="mean length of sentences drawn from the prior"),
+    Metric("sample_memorized", "Samples that are training sentences", "share", "word by word", shown=False,
+           definition="of sentences drawn from the prior, how many are training sentences word by word"),
+    Metric("corpus_distinct_#", "Different n-grams of the corpus", "share", "of as many sentences as samples",
+           shown=False, definition="as `sample_distinct_...`, of as many sentences of the corpus"),
+    Metric("corpus_mean_length", "Length of the corpus' sentences", "tokens", "of as many sentences as samples",
+           shown=False, definition="as `sample_mean_length`, of as many sentences of the corpus"),
+)  # fmt: skip
+
+VERDICT = """
+{% if results.verdict is defined %}
+<section class="verdict {{ 'bad' if results.collapsed | default(false) else 'good' }}">
+<p>{{ results.verdict }}</p>
+</section>
+{% endif %}
+"""
+"""Whether z is used, in a sentence."""
+
+MEASURED_ON = """
+{% if results.split is defined %}Measured on the {{ results.split }} split
+{%- if results.sentences is defined %}, {{ "{:,}".format(results.sentences) }} sentences{% endif %}.{% endif %}
+"""
+
+SAMPLES = """
+{% set samples = details.samples | default({}) %}
+{% if samples %}
+<section>
+<h2>New sentences</h2>
+{% if not decoder_knows_prior(run.settings.train | default({})) %}
+<p class="note">Nothing in the training drew the codes of sentences to the prior, so the decoder does not know the prior's codes. Draw sentences by walking from one to the next: <code>textvae generate RUN --start TEXT</code>.</p>
+{% endif %}
+<div class="columns">
+{% if samples.greedy is defined %}
+<div><h3>z from the prior, likeliest words</h3>
+{{ sentence_list(samples.greedy) }}</div>
+{% endif %}
+<div><h3>{{ "z from the prior, words drawn" if samples.greedy is defined else "Words drawn" }}</h3>
+{{ sentence_list(samples.sampled) }}</div>
+</div>
+{% if samples.by_label is defined %}
+<p class="note">Above, the label is summed out: each sentence's is drawn by how often it occurs in training. Below, sentences for a label, words drawn.</p>
+<div class="columns">
+{% for one in samples.by_label %}
+<div><h3>{{ one.label }}</h3>
+{{ sentence_list(one.sentences) }}</div>
+{% endfor %}
+</div>
+{% endif %}
+</section>
+{% endif %}
+"""  # noqa: E501
+"""Sentences from the prior, and for each label where the model has labels."""
+
+RECONSTRUCTIONS = """
+{% if details.reconstructions | default([]) %}
+<section>
+<h2>Sentences through z and back</h2>
+<div class="scroll"><table>
+<tr><th>Sentence</th><th>Reconstruction from its code</th></tr>
+{% for made in details.reconstructions %}
+<tr><td class="text">{{ made.text }}</td><td class="text">{{ made.reconstruction }}{% if made.reconstruction == made.text %} <span class="soft">✓</span>{% endif %}</td></tr>
+{% endfor %}
+</table></div>
+</section>
+{% endif %}
+"""  # noqa: E501
+
+LEVELS = """
+{% if details.rate_distortion | default([]) %}
+{% set has_bleu = details.rate_distortion[0].bleu is defined %}
+<section>
+<h2>Levels of z</h2>
+<p class="note">What the first levels of a sentence's code cost (the KL of each given those above, summed) and what they tell: minus log p(x|z) with the other levels drawn from the prior given these. In the last row both sum to the ELBO. Tokens and sentences restored{% if has_bleu %}, and BLEU,{% endif %} are of likeliest words, from the most central code of each sentence.</p>
+<div class="scroll"><table>
+<tr><th class="number">Levels sent</th><th class="number">Rate, nats</th><th class="number">Distortion, nats</th><th class="number">Tokens restored</th><th class="number">Sentences restored</th>{% if has_bleu %}<th class="number">BLEU</th>{% endif %}</tr>
+{% for row in details.rate_distortion %}
+<tr><td class="number">{{ row.levels }}</td><td class="number">{{ "%.2f" | format(row.rate) }}{% if row.rate_se is defined %} ± {{ "%.2f" | format(row.rate_se) }}{% endif %}</td><td class="number">{{ "%.2f" | format(row.distortion) }}{% if row.distortion_se is defined %} ± {{ "%.2f" | format(row.distortion_se) }}{% endif %}</td><td class="number">{{ "%.3f" | format(row.token_accuracy) }}</td><td class="number">{{ "%.3f" | format(row.exact_match) }}</td>{% if row.bleu is defined %}<td class="number">{{ "%.1f" | format(row.bleu) }}</td>{% endif %}</tr>
+{% endfor %}
+</table></div>
+</section>
+{% endif %}
+"""  # noqa: E501
+"""What each level of a code in levels costs and tells."""
+
+LATENT_SPACE = """
+{% if pictures.latent is defined %}
+<section>
+<h2>Latent space</h2>
+{{ pictures.latent }}
+<p class="note">Posterior means of {{ "{:,}".format(details.latent.points | length) }} sentences, seen along their two principal components: {{ "{:.0%}".format(details.latent.explained | sum) }} of their variance in {{ details.latent.dimensions }} dimensions; the rest is not in the picture.</p>
+</section>
+{% endif %}
+"""  # noqa: E501
 
 
 class EvaluateStage(Stage):
@@ -24,11 +250,24 @@ class EvaluateStage(Stage):
 
     name: ClassVar[str] = "evaluate"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
+    metrics: ClassVar[Sequence[Metric]] = METRICS
+    unlisted: ClassVar[Sequence[str]] = (
+        *("iw_samples", "sentences", "params", "latent_dim", "mi_sentences", "reconstructed"),
+        *("ais_sentences", "ais_chains", "ais_steps", "ais_tokens", "simulated_sentences", "quality_samples"),
+    )
+    sections: ClassVar[Sequence[Section]] = (
+        Section(VERDICT, area="top"),
+        Section(MEASURED_ON, area="numbers"),
+        Section(SAMPLES, rank=20),
+        Section(RECONSTRUCTIONS, rank=30),
+        Section(LEVELS, rank=40),
+        Section(LATENT_SPACE, rank=80),
+    )
 
     def files(self) -> tuple[str, ...]:
         return (BY_SENTENCE,)
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         from textvae.evaluation import EvaluateConfig
 
         return EvaluateConfig
@@ -38,11 +277,20 @@ class EvaluateStage(Stage):
 
         require_bound(settings["train"].model, settings[self.name])
 
+    def new_table(self, proposal: Proposal) -> dict[str, Any]:
+        return {}
+
+    def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
+        from textvae.pipeline.report import plots
+
+        return {"latent": plots.latent_plane(details["latent"])} if details.get("latent") else {}
+
     def run(self, work: Work) -> dict[str, Any]:
         import pyarrow as pa
         from pyarrow import feather
 
         from textvae.evaluation import evaluate
+        from textvae.evaluation.plane import latent_plane
         from textvae.text.tokenized import TokenizedCorpus
 
         model = open_model(work.inputs["train"] / "model")
@@ -69,7 +317,7 @@ class EvaluateStage(Stage):
         return {**as_json(dict(measured)), "split": split.stem}
 
 
-def samples_by_label(model: Any, decoding: Any, seed: int) -> dict[str, Any]:
+def samples_by_label(model: TextModel, decoding: DecodingConfig, seed: int) -> dict[str, Any]:
     """`by_label`: for each of at most `SHOWN` labels its name and as many sentences as make about `SHOWN` of all.
 
     Empty for a model without labels.
@@ -85,50 +333,4 @@ def samples_by_label(model: Any, decoding: Any, seed: int) -> dict[str, Any]:
     return {"by_label": shown}
 
 
-def spread_out(items: Sequence[Any], count: int = SHOWN) -> list[Any]:
-    """At most `count` of some items, evenly spread over them."""
-    return [items[i * len(items) // count] for i in range(count)] if len(items) > count else list(items)
-
-
-def latent_plane(
-    means_ND: np.ndarray, labels_N: np.ndarray | None, label_names: Sequence[str], seed: int
-) -> dict[str, Any]:
-    """Posterior means in the plane of their two principal components, at most `PLOTTED` of them.
-
-    Args:
-        means_ND: posterior means, [N, D].
-        labels_N: class of each, -1 for none; None for no labels at all.
-        label_names: of the classes.
-        seed: of the choice.
-
-    Returns:
-        `points` [N][2], `labels` (names, or absent), `explained`: shares of the variance along the axes, `dimensions`.
-    """
-    points, explained = principal_plane(np.asarray(means_ND, dtype=np.float64))
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(points))[:PLOTTED])
-    plane: dict[str, Any] = {"points": np.round(points[chosen], 4).tolist(), "explained": explained}
-    plane["dimensions"] = int(means_ND.shape[1])
-    if labels_N is not None:
-        plane["labels"] = [label_names[i] if i >= 0 else None for i in np.asarray(labels_N)[chosen]]
-    return plane
-
-
-def principal_plane(x_ND: np.ndarray) -> tuple[np.ndarray, list[float]]:
-    """The first two principal components of N vectors, and the share of the variance along each.
-
-    >>> points, explained = principal_plane(np.array([[0.0, 0.0, 1.0], [2.0, 0.0, 1.0], [4.0, 0.0, 1.0]]))
-    >>> np.abs(points[:, 0]).round(6).tolist(), explained
-    ([2.0, 0.0, 2.0], [1.0, 0.0])
-    """
-    centered = x_ND - x_ND.mean(0)
-    left, scale, right = np.linalg.svd(centered, full_matrices=False)
-    variance = scale**2
-    total = max(float(variance.sum()), 1e-12)
-    plane = np.zeros((len(x_ND), 2))
-    shares = [0.0, 0.0]
-    for axis in range(min(2, len(scale))):
-        # A sign of its own choosing is no part of a principal axis; this one is always the same.
-        sign = np.sign(right[axis][np.abs(right[axis]).argmax()]) or 1.0
-        plane[:, axis] = left[:, axis] * scale[axis] * sign
-        shares[axis] = round(float(variance[axis]) / total, 4)
-    return plane, shares
+STAGE = EvaluateStage()

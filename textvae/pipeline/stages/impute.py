@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
@@ -11,9 +11,50 @@ from pydantic import Field, model_validator
 from textvae.config import MAX_BEAM, MAX_PARTS, Config
 from textvae.disk import write_json
 from textvae.pipeline.manifest import as_json
+from textvae.pipeline.metric import Metric
+from textvae.pipeline.proposal import Proposal
 from textvae.pipeline.run_folder import open_model, split_file
+from textvae.pipeline.section import Section
 from textvae.pipeline.stage import DETAILS, Stage, Work
-from textvae.pipeline.stages.interpolate import require_latent_model
+
+METRICS = (
+    Metric("accuracy", "Hidden words restored", "share",
+           "one random word is hidden in each test sentence; share filled in exactly", 3,
+           definition="one random word is hidden in each test sentence: share of them restored exactly"),
+    Metric("top5", "... among five answers", "share", "the hidden word is one of the first five answers", 3,
+           definition="share of hidden words that are among the first five answers"),
+    Metric("baseline_accuracy", "... by the commonest word", "share",
+           "what always answering the most frequent word would reach", 3,
+           definition="share restored by always answering the most frequent word of training"),
+)  # fmt: skip
+
+BLANKS = """
+{% macro blanks(text) %}
+{% for part in text.split("___") %}{% if not loop.first %}<span class="blank">___</span>{% endif %}{{ part }}{% endfor %}
+{% endmacro %}
+<section>
+<h2>Blanks filled in</h2>
+{% for one in details.answers | default([]) %}
+<h3 class="text">{{ blanks(one.text) }}</h3>
+<table>
+{% for answer in one.answers %}
+<tr><td class="text">{% for part in one.text.replace("___*", "___").split("___") %}{{ part }}{% if not loop.last and answer.fillers[loop.index0] is defined %}<span class="filled">{{ answer.fillers[loop.index0] }}</span>{% endif %}{% endfor %}</td><td class="number">{{ "{:.1%}".format(answer.probability) }}</td></tr>
+{% endfor %}
+</table>
+{% endfor %}
+{% if details.trials is defined %}
+<h3>One word hidden in a test sentence</h3>
+<div class="scroll"><table>
+<tr><th>Sentence with the model's answer</th><th>Hidden word</th><th class="number">Probability</th></tr>
+{% for trial in details.trials %}
+<tr class="{{ 'right' if trial.correct else 'wrong' }}"><td class="text">{% for part in trial.text.split("___") %}{{ part }}{% if not loop.last %}<span class="filled">{{ trial.answer or "___" }}</span>{% endif %}{% endfor %}</td><td class="text">{{ trial.truth }}</td><td class="number">{{ "{:.1%}".format(trial.probability) }}</td></tr>
+{% endfor %}
+</table></div>
+{% endif %}
+<p class="note">Probabilities are shares among the answers that were considered. Green: the hidden word was found; red: another was put in its place.</p>
+</section>
+"""  # noqa: E501
+"""Ranked answers for given texts, and some of the hidden words with what the model put there."""
 
 
 class ImputeConfig(Config):
@@ -51,15 +92,19 @@ class ImputeStage(Stage):
 
     name: ClassVar[str] = "impute"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
+    takes_label: ClassVar[bool] = False
+    metrics: ClassVar[Sequence[Metric]] = METRICS
+    unlisted: ClassVar[Sequence[str]] = ("sentences", "unknown_words")
+    sections: ClassVar[Sequence[Section]] = (Section(BLANKS, rank=60),)
 
     def files(self) -> tuple[str, ...]:
         return ()
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         return ImputeConfig
 
-    def check_settings(self, settings: Mapping[str, Any]) -> None:
-        require_latent_model(settings["train"].model, self.name, without_latent=True)
+    def new_table(self, proposal: Proposal) -> dict[str, Any]:
+        return {"sentences": 500}
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.tasks.impute import impute, impute_accuracy
@@ -87,3 +132,6 @@ class ImputeStage(Stage):
             details["answers"] = [asdict(one) for one in answered]
         write_json(work.folder / DETAILS, as_json(details))
         return results
+
+
+STAGE = ImputeStage()

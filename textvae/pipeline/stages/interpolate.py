@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -14,8 +14,40 @@ from textvae.config import MAX_PARTS, MAX_PATH, Config
 from textvae.disk import write_json
 from textvae.errors import ConfigError
 from textvae.pipeline.manifest import as_json
+from textvae.pipeline.metric import Metric
+from textvae.pipeline.proposal import Proposal
 from textvae.pipeline.run_folder import open_model, split_file
+from textvae.pipeline.section import Section
 from textvae.pipeline.stage import DETAILS, Stage, Work
+
+METRICS = (
+    Metric("smoothness", "Smoothness of paths", "share",
+           "1 minus the share of words that change from one step of a path to the next",
+           definition="1 minus the share of tokens that change from one sentence of a path to the next"),
+    Metric("distinct", "Different sentences on a path", "sentences", "mean over the paths", 1,
+           definition="different sentences on a path, mean over the paths; 1 where nothing moves and smoothness is "
+           "perfect"),
+)  # fmt: skip
+
+PATHS = """
+{% if details.paths is defined %}
+<section>
+<h2>Paths between sentences</h2>
+<p class="note">Each path goes from the code of one sentence to that of another, {{ "along the sphere" if results.kind | default("") == "spherical" else "in a straight line" }}. The blue ends are the given sentences; between them is what the model says at each point.</p>
+<div class="columns">
+{% for path in details.paths %}
+<div><h3>{{ loop.index }}</h3>
+<ol class="path">
+<li class="end">{{ path.start }}</li>
+{% for text in path.texts %}<li>{{ text }}</li>{% endfor %}
+<li class="end">{{ path.end }}</li>
+</ol></div>
+{% endfor %}
+</div>
+</section>
+{% endif %}
+"""  # noqa: E501
+"""The paths, a column each."""
 
 
 class _InterpolateSettings(Config):
@@ -37,7 +69,7 @@ class _InterpolateSettings(Config):
 
 
 @lru_cache(maxsize=1)
-def _config_type() -> Any:
+def _config_type() -> type[Config]:
     from textvae.generation import DecodingConfig, GreedyConfig
 
     return create_model(
@@ -52,23 +84,29 @@ class InterpolateStage(Stage):
 
     name: ClassVar[str] = "interpolate"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
+    needs_code: ClassVar[bool] = True
+    takes_label: ClassVar[bool] = False
+    metrics: ClassVar[Sequence[Metric]] = METRICS
+    unlisted: ClassVar[Sequence[str]] = ("pairs", "steps")
+    sections: ClassVar[Sequence[Section]] = (Section(PATHS, rank=50),)
 
     def files(self) -> tuple[str, ...]:
         return ()
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         return _config_type()
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         from textvae.types import SPHERE
 
-        model = settings["train"].model
-        require_latent_model(model, self.name)
-        if model.posterior.support == SPHERE and settings[self.name].kind == "linear":
+        if settings["train"].model.posterior.support == SPHERE and settings[self.name].kind == "linear":
             raise ConfigError(
                 "interpolate.kind is 'linear', but the model's codes live on a sphere, which a line "
                 "leaves; use 'spherical', or leave it out."
             )
+
+    def new_table(self, proposal: Proposal) -> dict[str, Any]:
+        return {"count": 6, "steps": 7}
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.tasks.interpolate import interpolate
@@ -99,16 +137,4 @@ class InterpolateStage(Stage):
         }
 
 
-def require_latent_model(model: Any, stage: str, without_latent: bool = False) -> None:
-    """Refuse, before anything is trained, a stage that the recipe's model cannot do.
-
-    Args:
-        model: its settings.
-        stage: which asks.
-        without_latent: whether a language model will do.
-
-    Raises:
-        ConfigError: the model has no z, or needs a label.
-    """
-    if model.kind == "semi_supervised" or (model.kind == "language_model" and not without_latent):
-        raise ConfigError(f"a model of kind '{model.kind}' cannot {stage}; remove [{stage}], or train a text_vae.")
+STAGE = InterpolateStage()

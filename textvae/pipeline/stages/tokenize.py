@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, create_model
@@ -9,8 +10,26 @@ from pydantic import Field, create_model
 from textvae.config import MAX_TOKENS, Config
 from textvae.errors import ConfigError
 from textvae.pipeline.manifest import as_json
+from textvae.pipeline.metric import Metric
+from textvae.pipeline.proposal import Proposal
 from textvae.pipeline.recipe import Recipe
+from textvae.pipeline.section import Section
 from textvae.pipeline.stage import Stage, Work
+
+FACTS = """
+{% for split in ("train", "valid", "test") if results[split] is defined %}
+{% set counts = results[split] %}
+<dt>{{ {"train": "Training", "valid": "Validation", "test": "Test"}[split] }}</dt>
+<dd>{{ "{:,}".format(counts.sentences) }} sentences, {{ "{:,}".format(counts.tokens) }} tokens
+{%- if counts.unknown_tokens %}, {{ "{:.1%}".format(counts.unknown_tokens / counts.tokens) }} unknown{% endif %}
+{%- if counts.empty %}, {{ "{:,}".format(counts.empty) }} empty left out{% endif %}
+{%- if counts.overlong %}, {{ "{:,}".format(counts.overlong) }} longer than max_tokens{% endif %}</dd>
+{% endfor %}
+{% if results.tokenizer is defined %}
+<dt>Tokens</dt><dd>{{ results.tokenizer }}, vocabulary {{ "{:,}".format(results.vocab_size) }}</dd>
+{% endif %}
+"""
+"""The splits and the tokenizer, among the facts of the run."""
 
 
 class _TokenizeSettings(Config):
@@ -31,6 +50,12 @@ class TokenizeStage(Stage):
     name: ClassVar[str] = "tokenize"
     reads_corpus: ClassVar[bool] = True
     uses_seed: ClassVar[bool] = False
+    metrics: ClassVar[Sequence[Metric]] = (
+        Metric(
+            "vocab_size", "Vocabulary", "tokens", "different words or pieces, special tokens counted", 0, shown=False
+        ),
+    )
+    sections: ClassVar[Sequence[Section]] = (Section(FACTS, area="facts"),)
 
     def files(self) -> tuple[str, ...]:
         from textvae.text.corpora.base import SPLITS
@@ -38,7 +63,7 @@ class TokenizeStage(Stage):
 
         return (*(f"tokenizer/{name}" for name in FILES), *(f"{split}.arrow" for split in SPLITS))
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         from textvae.text.tokenizers import TokenizerConfig, WordConfig
 
         return create_model(
@@ -54,6 +79,13 @@ class TokenizeStage(Stage):
                 f"corpus '{recipe.corpus.name}' has no {' and no '.join(missing)} split; "
                 "add split_fractions = {train = 0.9, valid = 0.05, test = 0.05} to its card."
             )
+
+    def new_table(self, proposal: Proposal) -> dict[str, Any]:
+        found = proposal.found
+        tokenizer: dict[str, Any] = {"kind": found.tokenizer, "vocab_size": found.vocab_size}
+        if found.split is not None:
+            tokenizer["split"] = found.split
+        return {"max_tokens": found.max_tokens, "overlong": "truncate", "tokenizer": tokenizer}
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.text.corpora import ReadReport, texts_of
@@ -95,3 +127,6 @@ def _in_words(counts: dict[str, Any]) -> str:
     }
     told += [f"{counts[name]:,} {words}" for name, words in names.items() if counts.get(name)]
     return ", ".join(told)
+
+
+STAGE = TokenizeStage()

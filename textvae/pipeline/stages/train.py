@@ -2,14 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
-from textvae import __version__
+from textvae.config import Config
 from textvae.errors import ModelError
 from textvae.pipeline.manifest import read_manifest
+from textvae.pipeline.metric import Metric
+from textvae.pipeline.model_card import model_card
+from textvae.pipeline.proposal import Proposal
+from textvae.pipeline.section import Section
 from textvae.pipeline.sources import source_model
 from textvae.pipeline.stage import Stage, Work
+
+ONLY_OF_CODES = ("encoder_updates", "fresh_decoder", "regularizers")
+"""Settings that only a model with a code z has a use for: they keep z in use."""
+
+METRICS = (
+    Metric("tokens_per_second", "Training speed", "tokens per second",
+           "predicted tokens, validation left out", 0, cost=True,
+           definition="predicted tokens (EOS counted; BOS and padding not), in the time of training steps alone"),
+    Metric("train_tokens", "Tokens trained on", "tokens", "predicted tokens in all epochs", 0, cost=True),
+    Metric("parameters", "Parameters", "", "trainable numbers of the model", 0, cost=True),
+    Metric("peak_memory_mb", "Peak memory of training", "MiB", "maximum resident set of the process", 0, cost=True,
+           definition="the process's maximum resident set"),
+    Metric("peak_gpu_memory_mb", "Peak memory on the accelerator", "MiB", "most that tensors held", 0, shown=False,
+           definition="most memory that tensors held on the accelerator"),
+    Metric("train_seconds", "Time of training steps", "seconds", "validation and checkpoints left out", 1, shown=False,
+           definition="time of the training steps alone, validation and checkpoints left out"),
+    Metric("train_cpu_seconds", "Processor time of training steps", "seconds",
+           "of the main process, over all its threads", 1, shown=False,
+           definition="processor time of the main process in these steps, over all its threads"),
+    Metric("valid_elbo_nll", "Validation bound", "nats per sentence",
+           "of the epoch kept, at KL weight 1", shown=False,
+           definition="minus the ELBO at KL weight 1 on the validation sentences, of the epoch kept"),
+    Metric("valid_proxy_elbo_nll", "Validation bound of proxy", "nats per sentence",
+           "by the Gaussian with the same moments as q", shown=False,
+           definition="in place of `valid_elbo_nll` where q(z|x) has no density: minus the bound, at weight 1, of the "
+           "diagonal Gaussian with each sentence's moments under q; an upper bound on the negative log-likelihood, "
+           "though not q's"),
+    Metric("valid_nll", "Validation NLL given z", "nats per sentence",
+           "reconstruction of the validation sentences", shown=False,
+           definition="-E_q log p(x|z) on the validation sentences; what epochs of the objective `unregularized` "
+           "compete by, and only then a result of training"),
+    Metric("valid_loss", "Validation loss", "nats per sentence", "the objective on the validation sentences",
+           shown=False,
+           definition="the objective `info_vae` on the validation sentences, at the weight of that step: NLL given z, "
+           "its share of the KL, and its discrepancy of each batch; what its epochs compete by. Not a bound"),
+    Metric("valid_metric", "Validation metric", "as the metric's", "by which the epoch kept was chosen", shown=False,
+           definition="of the epoch kept, where epochs competed by a metric of their own"),
+)  # fmt: skip
+
+CURVES = """
+{% if pictures.curves is defined %}
+<section>
+<h2>Training</h2>
+{{ pictures.curves }}
+{% if results.valid_proxy_elbo_nll is defined %}
+<p class="note">This posterior has no density, so there is no KL, and the loss is no bound: it lacks the entropy of the codes. Checkpoints compete on the bound of a proxy, the Gaussian with the same moments.</p>
+{% elif results.valid_nll is defined %}
+<p class="note">The raw KL is what z costs, and nobody is charged for it: the loss is reconstruction alone and no bound. Checkpoints compete on the reconstruction of validation sentences.</p>
+{% elif results.valid_loss is defined %}
+<p class="note">The raw KL is what z costs; the dashed line is what was trained on, the discrepancy of codes from the prior in it. The loss is no bound. Checkpoints compete on it, on validation sentences.</p>
+{% else %}
+<p class="note">The raw KL is what z costs; the dashed line is what was trained on. While the weight is below 1 the loss is no bound, so checkpoints compete on the validation bound at weight 1.</p>
+{% endif %}
+<p class="note">A thin line, where there is one, has the means of a few batches each, most often of sentences of like lengths; the thick one has those of epochs.</p>
+</section>
+{% endif %}
+"""  # noqa: E501
+"""The curves of the training, with what its epochs competed by."""
 
 
 class TrainStage(Stage):
@@ -19,19 +83,70 @@ class TrainStage(Stage):
     needs: ClassVar[tuple[str, ...]] = ("tokenize",)
     resumes: ClassVar[bool] = True
     all_processes: ClassVar[bool] = True
+    gives_model: ClassVar[bool] = True
+    metrics: ClassVar[Sequence[Metric]] = METRICS
+    unlisted: ClassVar[Sequence[str]] = ("steps", "epochs", "best_epoch", "stopped_early")
+    sections: ClassVar[Sequence[Section]] = (Section(CURVES, rank=10),)
 
     def files(self) -> tuple[str, ...]:
         from textvae.training.folder import FILES
 
         return FILES
 
-    def config_type(self) -> Any:
+    def config_type(self) -> type[Config]:
         from textvae.training import TrainConfig
 
         return TrainConfig
 
     def starts_from(self, config: Mapping[str, Any]) -> str | None:
         return (config.get("start_from") or {}).get("run")
+
+    def asks_for_baseline(self, table: Mapping[str, Any]) -> bool:
+        model = table.get("model")
+        return isinstance(model, Mapping) and model.get("kind") == "language_model"
+
+    def baseline_table(self, table: Mapping[str, Any], asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        kept = {part: value for part, value in table.items() if part in asked or part not in ONLY_OF_CODES}
+        model = table.get("model")
+        if isinstance(model, Mapping):
+            kept["model"] = {part: value for part, value in model.items() if part in ("kind", "decoder")}
+        return kept
+
+    def new_table(self, proposal: Proposal) -> dict[str, Any]:
+        size = proposal.size
+        widths = {"embedding_dim": size.embedding, "hidden_dim": size.hidden}
+        return {
+            "epochs": proposal.epochs,
+            "batch_tokens": 1024 if proposal.found.examples < 200_000 else 4096,
+            "optimizer": {"kind": "adam", "lr": 2e-3},
+            "objective": {
+                "kind": "elbo",
+                "kl_weight": {"kind": "linear", "start": 0.25, "end": 0.75},
+                "free_bits": {"kind": "batch_mean", "nats": float(max(4, size.latent // 3))},
+            },
+            "model": {
+                "kind": "text_vae",
+                "latent_dim": size.latent,
+                "encoder": {"kind": "lstm", **widths, "bidirectional": True, "pooling": "max"},
+                "decoder": {"kind": "lstm", **widths, "word_dropout": 0.3},
+            },
+        }
+
+    def details(self, folder: Path) -> dict[str, Any]:
+        """`curves`: the lines of `metrics.jsonl`, as many as can be read."""
+        curves: list[dict[str, Any]] = []
+        try:
+            for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+                curves.append(json.loads(line))
+        except (OSError, ValueError):
+            pass
+        return {"curves": curves}
+
+    def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
+        from textvae.pipeline.report import plots
+
+        curves = details.get("curves")
+        return {"curves": plots.training_curves(curves, tuple(results))} if curves else {}
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.text.tokenized import TokenizedCorpus
@@ -59,18 +174,4 @@ class TrainStage(Stage):
         return result.to_dict()
 
 
-def model_card(work: Work) -> dict[str, Any]:
-    """What a model should tell of where it comes from."""
-    corpus = work.recipe.corpus
-    tokenized = read_manifest(work.inputs["tokenize"])
-    card = {
-        "recipe": work.recipe.name,
-        "corpus": corpus.name,
-        "licence": corpus.licence,
-        "citation": corpus.citation,
-        "source": corpus.source,
-        "corpus_fingerprint": tokenized.inputs["corpus"] if tokenized else "",
-        "seed": work.seed,
-        "textvae": __version__,
-    }
-    return {name: value for name, value in card.items() if value != ""}
+STAGE = TrainStage()

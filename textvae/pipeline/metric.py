@@ -1,0 +1,74 @@
+"""A number of a stage: what it is called, its unit, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Formatter
+from typing import Any, NamedTuple
+
+
+class Metric(NamedTuple):
+    """A number that a stage returns, as the report's table and `docs/units.md` tell of it.
+
+    Attributes:
+        name: in the stage's part of report.json. A `#` stands for a number, which the unit may repeat: there is a row
+            for each.
+        title: what the table calls it.
+        unit: of the number, and of its standard error `NAME_se` where the stage returns one.
+        meaning: in plain words, for the table.
+        digits: after the point.
+        note: added to the unit: a format pattern over the stage's results, such as ``IW-{iw_samples}``. It is left out
+            where one of these is absent or 0.
+        definition: the exact definition, for `docs/units.md`; the meaning where there is none.
+        cost: whether it tells what the stage took, and not what it found: the table has costs last.
+        shown: whether the table has it; `docs/units.md` does in any case.
+    """
+
+    name: str
+    title: str
+    unit: str
+    meaning: str
+    digits: int = 2
+    note: str = ""
+    definition: str = ""
+    cost: bool = False
+    shown: bool = True
+
+    def rows(self, stage: str, results: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Its rows of the report's table: none where it was not measured, several where the name has a `#`.
+
+        Args:
+            stage: whose number it is.
+            results: all numbers of that stage.
+
+        Returns:
+            for each row `key` (``stage.name``), `title`, `value`, `unit` and `meaning`.
+
+        >>> speed = Metric("speed_#", "Speed", "words per second", "at # words a line", note="over {words:,} words")
+        >>> [(row["key"], row["value"], row["unit"]) for row in speed.rows("read", {"speed_9": 7.0, "words": 8000})]
+        [('read.speed_9', '7.00', 'words per second, over 8,000 words')]
+        """
+        if not self.shown:
+            return []
+        rows = []
+        for name, number in self.names_in(results):
+            value, error = results[name], results.get(f"{name}_se")
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                continue
+            text = f"{value:,.{self.digits}f}"
+            if isinstance(error, int | float):
+                text += f" ± {error:.{self.digits}f}"
+            unit = self.unit.replace("#", number)
+            if self.note and all(results.get(field) for _, field, _, _ in Formatter().parse(self.note) if field):
+                unit += f", {self.note.format(**results)}"
+            row = {"key": f"{stage}.{name}", "title": self.title, "value": text, "unit": unit, "meaning": self.meaning}
+            rows.append(row)
+        return rows
+
+    def names_in(self, results: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The names in `results` that are this number, each with what stands for `#`, the lowest first."""
+        before, wild, _ = self.name.partition("#")
+        if not wild:
+            return [(self.name, "")] if self.name in results else []
+        numbers = [name.removeprefix(before) for name in results if name.startswith(before)]
+        return [(before + number, number) for number in sorted(filter(str.isdigit, numbers), key=int)]
