@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import SupportsIndex
 
 from textvae.errors import ConfigError
 
@@ -16,14 +16,14 @@ MAX_MINUTES = 525_600.0
 """A year."""
 
 
-def whole_number(value: Any) -> int | None:
+def whole_number(value: object) -> int | None:
     """A whole number as Python's int; None for anything else, True and False among them.
 
     >>> import numpy as np
     >>> whole_number(3), whole_number(np.int64(3)), whole_number(3.0), whole_number(True)
     (3, 3, None, None)
     """
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         return None
     try:
         return operator.index(value)
@@ -31,7 +31,7 @@ def whole_number(value: Any) -> int | None:
         return None
 
 
-def shown(value: Any, most: int = 60) -> str:
+def shown(value: object, most: int = 60) -> str:
     """A value as an error shows it, however long it is.
 
     >>> shown("8"), shown("a" * 100, most=10)
@@ -45,7 +45,7 @@ def shown(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def checked_seed(seed: Any, name: str = "seed") -> int:
+def checked_seed(seed: object, name: str = "seed") -> int:
     """A seed, as every function that draws takes it.
 
     Raises:
@@ -63,7 +63,7 @@ def checked_seed(seed: Any, name: str = "seed") -> int:
     return number
 
 
-def checked_count(value: Any, name: str, least: int, most: int) -> int:
+def checked_count(value: object, name: str, least: int, most: int) -> int:
     """A number of things that are made, kept or drawn.
 
     Raises:
@@ -79,7 +79,7 @@ def checked_count(value: Any, name: str, least: int, most: int) -> int:
     return number
 
 
-def checked_minutes(value: Any, name: str = "minutes") -> float:
+def checked_minutes(value: object, name: str = "minutes") -> float:
     """How long training may take.
 
     Raises:
@@ -89,7 +89,8 @@ def checked_minutes(value: Any, name: str = "minutes") -> float:
     Traceback (most recent call last):
     textvae.errors.ConfigError: minutes is inf; give the minutes that training may take, above 0 and at most 525600.
     """
-    number = float(value) if isinstance(value, float) or whole_number(value) is not None else math.nan
+    whole = whole_number(value)
+    number = value if isinstance(value, float) else math.nan if whole is None else float(whole)
     if not 0 < number <= MAX_MINUTES:
         raise ConfigError(
             f"{name} is {shown(value)}; give the minutes that training may take, above 0 and at most {MAX_MINUTES:.0f}."

@@ -86,18 +86,6 @@ def one_of(family: type[Component], names: Mapping[str, object]) -> Any:
     Args:
         family: the base of the settings.
         names: of the module (`globals()`); what else is in it does not matter.
-
-    >>> from typing import Literal
-    >>> class Shape(Component):
-    ...     pass
-    >>> class Square(Shape):
-    ...     kind: Literal["square"] = "square"
-    ...     side: float = 1.0
-    >>> class Circle(Shape):
-    ...     kind: Literal["circle"] = "circle"
-    >>> shapes = one_of(Shape, {"Square": Square, "Circle": Circle})
-    >>> parse(shapes, {"kind": "square", "side": 2.0}, "an example"), list(kinds_of(shapes, Shape))
-    (Square(kind='square', side=2.0), ['square', 'circle'])
     """
     found: dict[str, type[Component]] = {}
     for settings in names.values():
@@ -113,7 +101,12 @@ def one_of(family: type[Component], names: Mapping[str, object]) -> Any:
 
 
 def kinds_of(registered: Any, family: type[C]) -> dict[str, type[C]]:
-    """The settings of every kind of a family, by kind, of what `one_of` gave."""
+    """The settings of every kind of a family, by kind, of what `one_of` gave.
+
+    >>> from textvae.objectives import ObjectiveConfig, ObjectiveSettings
+    >>> list(kinds_of(ObjectiveConfig, ObjectiveSettings))[:3]
+    ['elbo', 'info_vae', 'iwae']
+    """
     union = get_args(registered)[0]
     return {settings.model_fields["kind"].default: settings for settings in get_args(union) or (union,)}
 

@@ -97,7 +97,7 @@ def check_tables(tables: Mapping[Any, Any], where: str) -> None:
         raise ConfigError(f"{where} holds {found}; write it as plain text.")
 
 
-def is_deep(value: Any) -> bool:
+def is_deep(value: object) -> bool:
     """Whether tables and lists are nested more than `MAX_DEPTH` times (or hold themselves).
 
     >>> is_deep({"a": [1]}), is_deep(json.loads("[" * 70 + "]" * 70))

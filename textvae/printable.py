@@ -35,7 +35,7 @@ def one_line(text: str) -> str:
     return printable(" ".join(line.strip() for line in text.split("\n")).strip())
 
 
-def json_text(value: Any, encoding: str | None = None) -> str:
+def json_text(value: object, encoding: str | None = None) -> str:
     r"""JSON, indented by two, which reads back as the same value; control characters in it are escapes.
 
     Args:

@@ -13,7 +13,7 @@ from textvae.disk.writing import write_text
 from textvae.parsing import is_deep
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write a JSON file whole or not at all; numbers that are none (NaN, infinities) are refused as a ValueError."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -49,6 +49,6 @@ def finite(value: Any) -> Any:
     return value
 
 
-def no_number(value: Any) -> bool:
+def no_number(value: object) -> bool:
     """Whether it is NaN or an infinity, which JSON does not have."""
     return isinstance(value, float) and not math.isfinite(value)

@@ -7,7 +7,7 @@ from textvae.distributions.gaussian_mixture import Estimator, GaussianMixture
 from textvae.distributions.hierarchical_gaussian import HierarchicalGaussian, LevelNetwork
 from textvae.distributions.hyperspherical_uniform import HypersphericalUniform
 from textvae.distributions.inverse_autoregressive import InverseAutoregressive
-from textvae.distributions.latent import LatentDistribution, unit_variance
+from textvae.distributions.latent import LatentDistribution, RowIndex, Shape, unit_variance
 from textvae.distributions.masked_autoregressive_flow import MaskedAutoregressiveFlow
 from textvae.distributions.power_spherical import PowerSpherical
 from textvae.distributions.pushforward import Pushforward
@@ -29,6 +29,8 @@ __all__ = [
     "PowerSpherical",
     "Pushforward",
     "RotationallySymmetric",
+    "RowIndex",
+    "Shape",
     "VonMisesFisher",
     "unit_variance",
 ]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.kl import register_kl
 
-from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 _LOG_2PI = math.log(2.0 * math.pi)
 
@@ -41,7 +40,7 @@ class DiagonalGaussian(LatentDistribution):
         self.loc, self.scale = torch.broadcast_tensors(loc, scale)
         super().__init__(self.loc.shape[:-1], self.loc.shape[-1:], validate_args=validate_args)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> DiagonalGaussian:
+    def expand(self, batch_shape: Shape, _instance: None = None) -> DiagonalGaussian:
         shape = (*batch_shape, *self.event_shape)
         return DiagonalGaussian(self.loc.expand(shape), self.scale.expand(shape), validate_args=False)
 
@@ -57,7 +56,7 @@ class DiagonalGaussian(LatentDistribution):
     def variance(self) -> Tensor:
         return self.scale.square()
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))
         noise = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
         return self.loc + self.scale * noise
@@ -74,7 +73,7 @@ class DiagonalGaussian(LatentDistribution):
     def detached(self) -> DiagonalGaussian:
         return DiagonalGaussian(self.loc.detach(), self.scale.detach(), validate_args=False)
 
-    def rows(self, index: Any) -> DiagonalGaussian:
+    def rows(self, index: RowIndex) -> DiagonalGaussian:
         return DiagonalGaussian(self.loc[index], self.scale[index], validate_args=False)
 
     def pairwise_log_prob(self, z_MD: Tensor) -> Tensor:

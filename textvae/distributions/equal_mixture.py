@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 from torch.utils.checkpoint import checkpoint
 
-from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 _PAIRS = 2**22
 """Densities of a value under a component that are held at once: memory, never a result."""
@@ -57,7 +56,7 @@ class EqualMixture(LatentDistribution):
         pairwise_MK = self.components.pairwise_log_prob(value_MD)
         return (pairwise_MK.logsumexp(1) - math.log(pairwise_MK.shape[1])).to(value_MD.dtype)
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))
         count = shape[:-1].numel()
         z_KD = self.components.rsample(())
@@ -68,12 +67,12 @@ class EqualMixture(LatentDistribution):
     def mean(self) -> Tensor:
         return self.components.mean.mean(0).expand(*self.batch_shape, -1)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> EqualMixture:
+    def expand(self, batch_shape: Shape, _instance: None = None) -> EqualMixture:
         return EqualMixture(self.components, tuple(batch_shape))
 
     def detached(self) -> EqualMixture:
         return EqualMixture(self.components.detached(), self.batch_shape)
 
-    def rows(self, index: Any) -> EqualMixture:
+    def rows(self, index: RowIndex) -> EqualMixture:
         device = index.device if isinstance(index, Tensor) else "cpu"
         return EqualMixture(self.components, torch.empty(self.batch_shape, device=device)[index].shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch.distributions import Categorical, constraints
 from torch.nn.functional import pad
 
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
-from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 Estimator = Literal["pathwise", "stratified", "score"]
 
@@ -61,14 +61,14 @@ class GaussianMixture(LatentDistribution):
     def _like(self, log_weight: Tensor, loc: Tensor, scale: Tensor) -> GaussianMixture:
         return GaussianMixture(log_weight, loc, scale, self.estimator)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> GaussianMixture:
+    def expand(self, batch_shape: Shape, _instance: None = None) -> GaussianMixture:
         weights, vectors = (*batch_shape, *self.loc.shape[-2:-1]), (*batch_shape, *self.loc.shape[-2:])
         return self._like(self.log_weight.expand(weights), self.loc.expand(vectors), self.scale.expand(vectors))
 
     def detached(self) -> GaussianMixture:
         return self._like(self.log_weight.detach(), self.loc.detach(), self.scale.detach())
 
-    def rows(self, index: Any) -> GaussianMixture:
+    def rows(self, index: RowIndex) -> GaussianMixture:
         return self._like(self.log_weight[index], self.loc[index], self.scale[index])
 
     @property
@@ -94,7 +94,7 @@ class GaussianMixture(LatentDistribution):
         log_prob_MUK = components.pairwise_log_prob(z_MD).unflatten(1, self.log_weight.shape)
         return (self.log_weight + log_prob_MUK).logsumexp(-1)
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         with torch.no_grad():
             component = Categorical(logits=self.log_weight, validate_args=False).sample(torch.Size(sample_shape))
             shape = (*component.shape, *self.loc.shape[-2:])

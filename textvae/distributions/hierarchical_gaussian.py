@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch.distributions import constraints
 
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
 from textvae.distributions.fixed_noise import opposite_pairs
-from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 
 class LevelNetwork(NamedTuple):
@@ -106,11 +106,11 @@ class HierarchicalGaussian(LatentDistribution):
     def given(self, z: Tensor) -> DiagonalGaussian:
         return _side_by_side([self.level(l, z[..., : l * self.width]) for l in range(self.levels)])
 
-    def _noise(self, sample_shape: Any) -> Tensor:
+    def _noise(self, sample_shape: Shape) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))
         return torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return self._descend(self._noise(sample_shape))[0]
 
     def rsample_and_log_prob(self, sample_shape: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
@@ -135,7 +135,7 @@ class HierarchicalGaussian(LatentDistribution):
         noise = opposite_pairs(self.loc).view(-1, *(1 for _ in self.batch_shape), *self.event_shape)
         return self._descend(noise.expand(-1, *self.batch_shape, -1))[1].loc.mean(0)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> HierarchicalGaussian:
+    def expand(self, batch_shape: Shape, _instance: None = None) -> HierarchicalGaussian:
         hidden = self.hidden.expand(*batch_shape, *self.hidden.shape[-2:])
         shape = (*batch_shape, *self.event_shape)
         return self._with(self.loc.expand(shape), self.log_scale.expand(shape), hidden, self.networks)
@@ -144,7 +144,7 @@ class HierarchicalGaussian(LatentDistribution):
         networks = [LevelNetwork(*(weight.detach() for weight in network)) for network in self.networks]
         return self._with(self.loc.detach(), self.log_scale.detach(), self.hidden.detach(), networks)
 
-    def rows(self, index: Any) -> HierarchicalGaussian:
+    def rows(self, index: RowIndex) -> HierarchicalGaussian:
         return self._with(self.loc[index], self.log_scale[index], self.hidden[index], self.networks)
 
     def _with(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 from textvae.distributions.sphere import log_area, uniform_directions, unit_sphere
 
 
@@ -32,7 +30,7 @@ class HypersphericalUniform(LatentDistribution):
     def __init__(
         self,
         dim: int,
-        batch_shape: Any = (),
+        batch_shape: Shape = (),
         *,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
@@ -43,19 +41,19 @@ class HypersphericalUniform(LatentDistribution):
         self._entropy = torch.full((), log_area(dim), dtype=dtype, device=device)
         super().__init__(torch.Size(batch_shape), torch.Size((dim,)), validate_args=validate_args)
 
-    def _like(self, batch_shape: Any) -> HypersphericalUniform:
+    def _like(self, batch_shape: Shape) -> HypersphericalUniform:
         old = self._entropy
         return HypersphericalUniform(
             self.event_shape[0], batch_shape, dtype=old.dtype, device=old.device, validate_args=False
         )
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> HypersphericalUniform:
+    def expand(self, batch_shape: Shape, _instance: None = None) -> HypersphericalUniform:
         return self._like(batch_shape)
 
     def detached(self) -> HypersphericalUniform:
         return self
 
-    def rows(self, index: Any) -> HypersphericalUniform:
+    def rows(self, index: RowIndex) -> HypersphericalUniform:
         return self._like(torch.empty(self.batch_shape, device="meta")[index].shape)
 
     @property
@@ -71,7 +69,7 @@ class HypersphericalUniform(LatentDistribution):
     def unit_variance(self) -> float:
         return 1.0 / self.event_shape[0]
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return uniform_directions(self._extended_shape(torch.Size(sample_shape)), self._entropy)
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch.nn.functional import logsigmoid
 from textvae.distributions.autoregressive_network import AutoregressiveNetwork
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
 from textvae.distributions.fixed_noise import opposite_pairs
-from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 _GATE_CENTER, _GATE_REACH = 1.0, 3.0
 """A gate lets between sigmoid(-2) = 12 % and sigmoid(4) = 98 % of a coordinate through."""
@@ -96,7 +95,7 @@ class InverseAutoregressive(LatentDistribution):
         z, log_det = self._forward(z_0)
         return z, log_base - log_det
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return self._forward(self.base.rsample(torch.Size(sample_shape)))[0]
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -112,7 +111,7 @@ class InverseAutoregressive(LatentDistribution):
     def center(self) -> Tensor:
         return self._forward(self.base.loc)[0]
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> InverseAutoregressive:
+    def expand(self, batch_shape: Shape, _instance: None = None) -> InverseAutoregressive:
         context = self.context
         if context is not None:
             context = context.expand(*batch_shape, context.shape[-1])
@@ -123,7 +122,7 @@ class InverseAutoregressive(LatentDistribution):
         context = None if self.context is None else self.context.detach()
         return InverseAutoregressive(self.base.detached(), networks, context)
 
-    def rows(self, index: Any) -> InverseAutoregressive:
+    def rows(self, index: RowIndex) -> InverseAutoregressive:
         context = None if self.context is None else self.context[index]
         return InverseAutoregressive(self.base.rows(index), self.networks, context)
 

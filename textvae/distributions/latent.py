@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
+
+Shape = torch.Size | Sequence[int]
+"""Of samples, or of a batch."""
+
+RowIndex = Tensor | np.ndarray | slice | int
+"""What indexes the first axis of a tensor."""
 
 _PAIRS_AT_ONCE = 2**12
 """Samples times distributions scored together in `pairwise_log_prob`: few enough for a cache."""
@@ -92,7 +100,7 @@ class LatentDistribution(Distribution):
         """The same distribution with its parameters cut from the graph."""
         raise NotImplementedError
 
-    def rows(self, index: Any) -> LatentDistribution:
+    def rows(self, index: RowIndex) -> LatentDistribution:
         """The distributions of some rows of the batch; `index` is anything that indexes a tensor's first axis."""
         raise NotImplementedError
 

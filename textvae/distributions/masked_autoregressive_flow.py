@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 
 from textvae.distributions.autoregressive_network import AutoregressiveNetwork
-from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 _LOG_2PI = math.log(2.0 * math.pi)
 _LARGEST = 3.0
@@ -60,7 +59,7 @@ class MaskedAutoregressiveFlow(LatentDistribution):
         found = log_det - 0.5 * (z.square() + _LOG_2PI).sum(-1)
         return found.expand(torch.broadcast_shapes(found.shape, self.batch_shape))
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))
         z = torch.randn(shape, dtype=self.like.dtype, device=self.like.device)
         for number, network in reversed(list(enumerate(self.networks))):
@@ -73,14 +72,14 @@ class MaskedAutoregressiveFlow(LatentDistribution):
             z = z.flip(-1) if number else z
         return z
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> MaskedAutoregressiveFlow:
+    def expand(self, batch_shape: Shape, _instance: None = None) -> MaskedAutoregressiveFlow:
         return MaskedAutoregressiveFlow(self.networks, self.event_shape[0], self.like, tuple(batch_shape))
 
     def detached(self) -> MaskedAutoregressiveFlow:
         networks = [network.detached() for network in self.networks]
         return MaskedAutoregressiveFlow(networks, self.event_shape[0], self.like.detach(), self.batch_shape)
 
-    def rows(self, index: Any) -> MaskedAutoregressiveFlow:
+    def rows(self, index: RowIndex) -> MaskedAutoregressiveFlow:
         shape = self.like.new_empty(self.batch_shape)[index].shape
         return MaskedAutoregressiveFlow(self.networks, self.event_shape[0], self.like, shape)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
-from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 _PROPOSAL_FLOOR = 0.02
 """Least standard deviation of a proposal: a chain that begins in a point has nowhere to go."""
@@ -50,7 +49,7 @@ class Pushforward(LatentDistribution):
         self.transport, self.conditions, self.noise_MX, self.stopped = transport, conditions, noise_MX, stopped
         super().__init__(conditions[0].shape[:-1], torch.Size([dim]), validate_args=False)
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = (*torch.Size(sample_shape), *self.batch_shape, self.noise_MX.shape[-1])
         return self._moved(torch.randn(shape, dtype=self.noise_MX.dtype, device=self.noise_MX.device))
 
@@ -95,11 +94,11 @@ class Pushforward(LatentDistribution):
         stopped = self.stopped if stopped is None else stopped
         return Pushforward(self.transport, conditions, self.noise_MX, self.event_shape[0], stopped)
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Pushforward:
+    def expand(self, batch_shape: Shape, _instance: None = None) -> Pushforward:
         return self._with(tuple(one.expand(*batch_shape, one.shape[-1]) for one in self.conditions))
 
     def detached(self) -> Pushforward:
         return self._with(tuple(one.detach() for one in self.conditions), stopped=True)
 
-    def rows(self, index: Any) -> Pushforward:
+    def rows(self, index: RowIndex) -> Pushforward:
         return self._with(tuple(one[index] for one in self.conditions))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 from torch.distributions import constraints, register_kl
 
 from textvae.distributions.hyperspherical_uniform import HypersphericalUniform
-from textvae.distributions.latent import LatentDistribution
+from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 from textvae.distributions.sphere import from_pole, log_area, uniform_directions, unit_sphere
 
 _NODES = 96
@@ -86,14 +85,14 @@ class RotationallySymmetric(LatentDistribution):
 
     # torch's contract, and the package's.
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> RotationallySymmetric:
+    def expand(self, batch_shape: Shape, _instance: None = None) -> RotationallySymmetric:
         loc = self.loc.expand(*batch_shape, *self.event_shape)
         return type(self)(loc, self.concentration.expand(batch_shape), validate_args=False)
 
     def detached(self) -> RotationallySymmetric:
         return type(self)(self.loc.detach(), self.concentration.detach(), validate_args=False)
 
-    def rows(self, index: Any) -> RotationallySymmetric:
+    def rows(self, index: RowIndex) -> RotationallySymmetric:
         return type(self)(self.loc[index], self.concentration[index], validate_args=False)
 
     @property
@@ -129,7 +128,7 @@ class RotationallySymmetric(LatentDistribution):
         across = (probability * torch.sin(angle).square()).sum(-1, keepdim=True) / (self.event_shape[0] - 1)
         return across.to(self.loc.dtype) + (along - across).to(self.loc.dtype) * self.loc.square()
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))
         concentration = self._precise(self.concentration).expand(shape[:-1])
         with torch.no_grad():

@@ -12,7 +12,7 @@ _LONGEST = 60
 """Characters of a value that are shown."""
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """JSON in which equal settings are equal strings.
 
     >>> canonical({"b": 1, "a": [True, None]})
@@ -43,7 +43,7 @@ def fingerprint(
     return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
 
-def changes(old: Any, new: Any, prefix: str) -> list[str]:
+def changes(old: object, new: object, prefix: str) -> list[str]:
     """Each setting in which two configs differ, as `` `name` old -> new ``.
 
     >>> changes({"epochs": 3, "model": {"kind": "lstm"}}, {"epochs": 5, "model": {"kind": "lstm"}}, "train")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from textvae.config import MAX_PARTS
-from textvae.distributions import DiagonalGaussian, LatentDistribution
+from textvae.distributions import DiagonalGaussian, LatentDistribution, RowIndex, Shape
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
 from textvae.posteriors.base import JointDensity, NeedsJoint, PosteriorSettings, Refined
@@ -211,7 +211,7 @@ class Hamiltonian(LatentDistribution):
         """z_K, and its *extended* log q; see the class."""
         return self.carried(*self.source.rsample_and_log_prob(sample_shape))
 
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return self.rsample_and_log_prob(tuple(sample_shape))[0]
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -236,7 +236,7 @@ class Hamiltonian(LatentDistribution):
             self.start.detached(), self.log_joint, self.step_sizes_KD.detach(), self.log_factors_K.detach(), True
         )
 
-    def rows(self, index: Any) -> Hamiltonian:
+    def rows(self, index: RowIndex) -> Hamiltonian:
         all_B = torch.arange(self.batch_shape.numel(), device=self.start.loc.device).view(self.batch_shape)
         some = self.log_joint.rows(all_B[index].reshape(-1))
         return Hamiltonian(self.start.rows(index), some, self.step_sizes_KD, self.log_factors_K, self.stopped)
