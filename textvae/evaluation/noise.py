@@ -12,9 +12,10 @@ from enum import IntEnum, unique
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from textvae.distributions import LatentDistribution
+from textvae.models import TextModel
 
 SAMPLE_BLOCK = 128
 """Samples of a sentence drawn under one seed. A constant, so that no memory budget changes a sample."""
@@ -42,6 +43,16 @@ class Stream(IntEnum):
     """Samples of the rate to codes nearby."""
     UNSENT_LEVELS = 4 * BLOCKS
     """What fills in for levels of a code that were not sent."""
+
+
+def sample_blocks(num_samples: int) -> Iterator[tuple[int, int]]:
+    """The blocks in which a sentence's samples are drawn: the number of each, and its samples.
+
+    >>> list(sample_blocks(300))
+    [(0, 128), (1, 128), (2, 44)]
+    """
+    for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
+        yield block, min(SAMPLE_BLOCK, num_samples - start)
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -133,13 +144,16 @@ def _default_generator(device: torch.device) -> torch.Generator:
 
 
 @contextmanager
-def own_randomness(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """No gradients, dropout off, and the global random state as it was afterwards: evaluating changes no training."""
-    was_training = module.training
-    module.eval()
-    devices = [device] if device.type == "cuda" else []
+def own_randomness(model: TextModel) -> Iterator[None]:
+    """No gradients and no dropout inside; afterwards the model's mode and the global random state are as before.
+
+    So an evaluation in the middle of a training changes nothing of it.
+    """
+    was_training = model.training
+    model.eval()
+    devices = [model.device] if model.device.type == "cuda" else []
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=devices):
             yield
     finally:
-        module.train(was_training)
+        model.train(was_training)
