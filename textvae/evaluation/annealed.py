@@ -1,4 +1,4 @@
-"""Annealed importance sampling: log p(x) by many small steps from a distribution that is known to the posterior."""
+"""Annealed importance sampling: log p(x) by many small steps from a known distribution to the posterior."""
 
 from __future__ import annotations
 
@@ -48,14 +48,20 @@ class AISConfig(Config):
     sentences: int = Field(50, ge=2, description="of the corpus, spread evenly over those evaluated")
     chains: int = Field(4, ge=1, le=MAX_PARTS, description="of each sentence; their weights are averaged")
     steps: int = Field(
-        100, ge=1, le=MAX_SAMPLES, description="distributions on the way; ten times as many for a last word"
+        100,
+        ge=1,
+        le=MAX_SAMPLES,
+        description="distributions from the start to the posterior; ten times as many for a final number",
     )
-    leapfrog: int = Field(5, ge=1, le=MAX_PARTS, description="gradients of a move from one to the next, on average")
+    leapfrog: int = Field(5, ge=1, le=MAX_PARTS, description="gradients of the decoder in each move, on average")
     start: Literal["posterior", "prior"] = Field(
-        "posterior", description="where chains begin; a posterior without a density lends its moments"
+        "posterior", description="where chains begin; of a posterior without a density, a Gaussian with its moments"
     )
     simulated: int = Field(
-        20, ge=0, le=MAX_SAMPLES, description="sentences of the model's own, of which bounds from both sides are had"
+        20,
+        ge=0,
+        le=MAX_SAMPLES,
+        description="sentences that the model writes itself, for bounds from both sides; 0 leaves them out",
     )
 
 
@@ -83,8 +89,8 @@ class AnnealingPath:
 
     Moves are Hamiltonian, on a sphere along its great circles. Step sizes, in units of r's standard deviations, vary by
     30 % for each chain, and path lengths vary too: equal paths are periodic on posteriors that are nearly Gaussian.
-    Step sizes that adapted to the chain they move would bias its weight, so they come from a pilot run of `tune` and
-    then stay.
+    Step sizes that adapted to the chain they move would bias its weight, so they come from a pilot run (`tune`) and
+    are fixed after it.
 
     Every random number is a function of a sentence's key, so none depends on the other sentences.
 
@@ -111,13 +117,13 @@ class AnnealingPath:
         self.start = density_of(start.detached().log_prob)
         self.scale: Tensor | float = 1.0
         if space is EUCLIDEAN:
-            # Elsewhere no dimension is longer than another.
+            # On a sphere all dimensions have one scale.
             with suppress(NotImplementedError):
                 self.scale = start.stddev.detach()
         self.weights = schedule(steps)
 
     def at(self, z_SBD: Tensor) -> Point:
-        """The densities at both ends, from which those between are made; one gradient of the decoder."""
+        """The densities at both ends, which give all those between; one gradient of the decoder."""
         value_SB, grad_SBD = self.log_joint(z_SBD)
         start = self.start(z_SBD)
         return Point(z_SBD, value_SB, grad_SBD, (value_SB, grad_SBD, start.value, start.gradient))
@@ -159,7 +165,7 @@ class AnnealingPath:
         return moved.point, moved.probability
 
     def tune(self, z_SBD: Tensor) -> list[Tensor]:
-        """The step size of each sentence at each t, [1, B], by chains that are used for nothing else.
+        """The step size of each sentence at each t, [1, B], from chains that are used for this alone.
 
         Args:
             z_SBD: draws of r.
@@ -210,7 +216,7 @@ def schedule(steps: int, steepness: float = 4.0) -> list[float]:
 
 @dataclass(frozen=True)
 class Sentences:
-    """A batch, ready to be annealed: its path, tuned step sizes, and draws of r to start from."""
+    """A batch before its chains run: its path, tuned step sizes, and draws of r to start from."""
 
     path: AnnealingPath
     sizes: list[Tensor]
@@ -241,7 +247,7 @@ def prepared(model: TextModel, part: Part, config: AISConfig, *, seed: int, batc
             "q(z|x) of this model has no plain density to start from; set start = 'prior' in evaluate.ais."
         )
     prior = model.prior_given()
-    # A code that was moved, or made of noise, has no known density; what it was moved from, or a Gaussian near it, has.
+    # The density of a code that was moved, or made of noise, is not known. That of its `proposal` is.
     start = model.posterior_of(part.batch).proposal if config.start == "posterior" else prior
     ids, device = part.example_ids, model.device
     path = AnnealingPath(

@@ -203,7 +203,7 @@ def _put_annealed(result: Evaluation, setup: _Setup, ais: AISConfig, bounds: Lik
             both = bidirectional(model, ais, iw_samples=setup.config.iw_samples, seed=seed, **setup.how)
             result.put(**both.metrics())
         except ModelError as problem:
-            # A model that writes without end has all other numbers; they shall not be lost.
+            # The model writes sentences without end. All its other numbers are kept.
             warnings.warn(f"No bounds from both sides: {problem}", stacklevel=3)
 
 

@@ -1,4 +1,4 @@
-"""What z knows of its sentence: mutual information, active units, the rate of the aggregated posterior."""
+"""What z tells of its sentence: mutual information, active units, the KL of the aggregated posterior to the prior."""
 
 from __future__ import annotations
 

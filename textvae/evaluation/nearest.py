@@ -1,4 +1,4 @@
-"""The rate to the training sentences nearby, for models whose prior remembers them."""
+"""The KL to the prior beside the nearest training sentences, for models whose prior remembers their codes."""
 
 from __future__ import annotations
 
@@ -34,17 +34,16 @@ def nearest_kl(
 ) -> np.ndarray:
     """KL(q(z|x) || p(z|c)), averaged over the K stored codes c nearest to the sentence's own; float64 [N], nats.
 
-    What training pays on the average, for sentences that are not of the training corpus: nobody is left out, so on
-    training sentences it would be the rate to a sentence itself. Which codes are near was read from x, hence no bound
-    on log p(x) follows from it alone; with log(N / K) nats for saying which, it is at least the KL to the mixture over
-    the N codes.
+    This is the rate that training pays on average, for sentences that training has not seen: of a training sentence
+    the nearest code would be its own. It gives no bound on log p(x) by itself, because which codes are near was read
+    from x. With log(N / K) nats added for saying which, it is at least the KL to the mixture over the N codes.
 
     Args:
         model: a TextVAE whose prior remembers (`has_memory`).
         corpus: tokenized sentences.
         indices: which of them.
         batch_tokens: budget of a batch.
-        seed: of samples, where a KL has no closed form; so many as a block of the likelihood's.
+        seed: of samples, where a KL has no closed form: `SAMPLE_BLOCK` for each sentence.
         progress: called after every batch.
     """
     seed, indices = checked_seed(seed), np.asarray(indices)
@@ -77,7 +76,7 @@ def _mean_kl(model: TextModel, memory: MemoryPrior, part: Part, seed: int) -> Te
 
 
 def naming_cost(model: TextModel) -> float:
-    """log(N / K): nats that say which of N codes is meant when any of K will do."""
+    """log(N / K), nats: what it costs to say which of N codes is meant, where any of K will do."""
     memory = _memory_of(model)
     stored = int(memory.filled_N.sum())
     return math.log(stored / min(memory.num_neighbors, stored))

@@ -21,28 +21,28 @@ SAMPLE_BLOCK = 128
 """Samples of a sentence drawn under one seed. A constant, so that no memory budget changes a sample."""
 
 BLOCKS = 2**32
-"""More blocks of samples than any sentence has: what a stream that is drawn in blocks has room for."""
+"""Room that a stream has for its blocks of samples: more than any sentence has."""
 
 
 @unique
 class Stream(IntEnum):
     """What a sentence's random numbers are for: draws of different streams are independent.
 
-    All of them are here, so that no two evaluations share their noise by accident. The likelihood's and the unsent
-    levels' are drawn in blocks of `SAMPLE_BLOCK`, block b under stream + b, for b below `BLOCKS`.
+    All of them are listed here, so that no two evaluations share their noise by accident. The likelihood's samples and
+    the unsent levels are drawn in blocks of `SAMPLE_BLOCK`: block b under stream + b, for b below `BLOCKS`.
     """
 
     LIKELIHOOD = 0
     CODES = BLOCKS
-    """One code of each sentence, of which the aggregated posterior is made."""
+    """One code of each sentence: a sample of the aggregated posterior."""
     ANNEALED = 2 * BLOCKS
     """Where the chains of annealed importance sampling begin, and how they move."""
     PILOT = 2 * BLOCKS + 1
-    """Chains that step sizes are found with."""
+    """Chains that step sizes are tuned with."""
     NEAREST = 3 * BLOCKS
-    """Samples of the rate to codes nearby."""
+    """Samples for the KL to stored codes nearby."""
     UNSENT_LEVELS = 4 * BLOCKS
-    """What fills in for levels of a code that were not sent."""
+    """Levels of a code that were not sent and are drawn from the prior instead."""
 
 
 def sample_blocks(num_samples: int) -> Iterator[tuple[int, int]]:
@@ -106,7 +106,7 @@ def draw(
     """
     rows = _seeded_rows(posterior.source, example_ids, seed, stream, device)
     drawn = [row.rsample_and_log_prob((num_samples,)) for row in rows]
-    # Moving what was drawn may take gradients of the decoder, which are had for all sentences at once.
+    # Moving what was drawn may take gradients of the decoder, which are taken for all sentences at once.
     return posterior.carried(torch.stack([x for x, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1))
 
 

@@ -1,4 +1,4 @@
-"""Lossy codes: what the first levels of a hierarchical code cost, and what they tell."""
+"""Lossy codes: the rate of the first levels of a hierarchical code, and the distortion that they leave."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def rate_distortion(
 
     The rate of k levels is what a bits-back coder pays for them, and never falls with k; all L levels' rate and
     distortion sum to minus the ELBO, with the same codes as `likelihood` to the last digit. The distortion falls with
-    every level that tells something of the sentence beyond those above, given a decoder that listens. The prior's draws
-    are the same for every k.
+    every level that tells something of the sentence beyond those above, if the decoder uses it. The prior's draws are
+    the same for every k.
 
     Args:
         model: with one latent vector a sentence.

@@ -53,9 +53,9 @@ def reconstruct(
 
     `token_accuracy` is the share of a sentence's tokens (EOS counted) that the reconstruction, which never sees the
     sentence, has at the same place. `teacher_forced_accuracy` is the share that are the likeliest next token when the
-    true ones before them are given: a language model scores there too. `exact_match` is the share of sentences restored
-    to the last token. BLEU compares readable text, both sides put through the tokenizer's `decode`, so that what the
-    vocabulary loses is not held against z; its signature says how sacrebleu cut the words.
+    true ones before them are given; there a model that ignores z scores too. `exact_match` is the share of sentences
+    restored to the last token. BLEU compares readable text, both sides put through the tokenizer's `decode`, so that
+    what the vocabulary loses is not held against z; its signature says how sacrebleu cut the words.
     """
     indices = np.asarray(indices)
     found = Reconstruction(originals=[[] for _ in indices], reconstructions=[[] for _ in indices])
@@ -134,7 +134,7 @@ def permuted_codes(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> PermutedCodes | None:
-    """Give every sentence the code of another and see what it costs: the plainest sign that z is used.
+    """Give every sentence the code of another, and measure how its likelihood falls: the plainest sign that z is used.
 
     The permutation is one cycle over all sentences, so none keeps its own code. None for fewer than two sentences.
     """
