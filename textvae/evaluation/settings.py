@@ -51,10 +51,10 @@ class EvaluateConfig(Config):
 
 
 def require_bound(model: ModelSettings, config: EvaluateConfig) -> None:
-    """Refuse models of which log p(x) cannot be bounded as an evaluation would.
+    """Refuse models whose log p(x) an evaluation with these settings cannot bound.
 
-    These are a prior that needs a vector, which no corpus has; without annealing, a posterior without a density; with
-    annealing, a model that has a label beside its code.
+    They have a prior that needs a vector, which no corpus holds, or a posterior without a density, unless annealing is
+    asked for, or a label beside the code, where annealing is asked for.
 
     Args:
         model: the settings of a model.
