@@ -62,10 +62,11 @@ def sweep(
     Raises:
         ConfigError: there are no sentences.
 
-    >>> from textvae.models import LanguageModelConfig
+    >>> import torch
     >>> from textvae.evaluation.bidirectional import Simulated
+    >>> from textvae.models import LanguageModelConfig
     >>> model = LanguageModelConfig().build(vocab_size=9, max_tokens=5)
-    >>> corpus = Simulated([[5, 6, 7], [8], [5, 4]], codes_ND=np.zeros((3, 0)))
+    >>> corpus = Simulated([[5, 6, 7], [8], [5, 4]], codes_ND=torch.zeros(3, 0))
     >>> with sweep(model, corpus, np.arange(3), "an example", batch_tokens=8) as parts:
     ...     [part.rows.tolist() for part in parts]
     [[1, 2], [0]]
