@@ -146,7 +146,7 @@ def rows_of(name: str, corpus: TokenizedCorpus, vocab_size: int, device: str, se
     mean_tokens = float((corpus.lengths[chosen] - 1).mean())
 
     def importance() -> None:
-        likelihood(model, corpus, chosen, num_samples=samples, device=device)
+        likelihood(model, corpus, chosen, num_samples=samples)
 
     flops = matrix_product_flops(device)
     needed = flop_per_token(model, False) * mean_tokens

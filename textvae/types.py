@@ -42,6 +42,10 @@ SPHERE: Support = "sphere"
 RowIndex = Tensor | np.ndarray | slice
 """What chooses rows: their numbers, one truth value for each, or a slice."""
 
+DecoderState = Any
+"""What a decoder has read of its sentences so far. Each decoder has a type of its own for it, and no other part of the
+package looks inside; hence no type that all of them share."""
+
 Rows = TypeVar("Rows", "Batch", "Context")
 
 

@@ -89,8 +89,8 @@ def test_a_model_is_trained_measured_and_read_where_it_is(
     with trapped:
         loss = objective(model.terms(batch, 2), 0).loss_B.mean()
         loss.backward()
-        found = likelihood(model, corpus, num_samples=3, device=device)
-        known = information(model, corpus, np.arange(4), device=device)
+        found = likelihood(model, corpus, num_samples=3)
+        known = information(model, corpus, np.arange(4))
         # How codes become sentences depends on the decoder, not on where codes are from.
         decodings = (GreedyConfig(max_tokens=5), SamplingConfig(max_tokens=5), BeamConfig(width=2, max_tokens=5))
         for decoding in decodings if (posterior, prior) == PLAIN else decodings[:1]:

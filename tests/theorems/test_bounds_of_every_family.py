@@ -28,6 +28,7 @@ from tests.oracles.linear_gaussian_vae import batch_of, exact_codes, exact_log_p
 from textvae.evaluation import AISConfig, likelihood
 from textvae.evaluation.annealed import log_mean_exp, prepared
 from textvae.evaluation.noise import own_randomness
+from textvae.evaluation.sweep import BATCH_TOKENS, Part
 from textvae.models import TextVAE
 from textvae.objectives import ELBOConfig, SteinConfig
 
@@ -110,8 +111,9 @@ def test_annealing_is_around_the_exact_likelihood(posterior: str, prior: str) ->
     1/p(x) backward, within 4."""
     model, corpus = fitted(posterior, prior)
     rows, config = np.arange(100), AISConfig(chains=4, steps=20, leapfrog=3)
-    with own_randomness(model, torch.device("cpu")):
-        ready = prepared(model, corpus, rows, config, 0, (torch.device("cpu"), 16_384))
+    with own_randomness(model):
+        part = Part(corpus.batch(rows).unlabelled(), rows, rows)
+        ready = prepared(model, part, config, seed=0, batch_tokens=BATCH_TOKENS)
         forward_SB, acceptance = ready.path.forward(ready.z_SBD, ready.sizes)
         backward_SB = ready.path.backward(exact_codes(model, 100).expand_as(ready.z_SBD), ready.sizes)
     nll, near = -exact_log_p(model, 1).item(), 0.2 if posterior in FIXED_RATE else 0.1

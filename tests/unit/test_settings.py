@@ -15,7 +15,7 @@ from pydantic import Field, create_model
 from textvae.arguments import checked_seed, shown, whole_number
 from textvae.config import Component, Config, parse
 from textvae.errors import ConfigError, DataError
-from textvae.evaluation.evaluate import Evaluation
+from textvae.evaluation import Evaluation
 from textvae.parsing import MAX_DEPTH, is_deep, parse_json, parse_toml
 
 

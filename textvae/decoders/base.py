@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from textvae.config import Component
 from textvae.layers import VocabularyProjection, drop_words
-from textvae.types import PAD_ID, Context
+from textvae.types import PAD_ID, Context, DecoderState
 
 
 class DecoderSettings(Component):
@@ -99,15 +98,15 @@ class Decoder(nn.Module):
         """log p(x|z), nats, summed over tokens."""
         return self.token_log_prob(tokens_BT, z_SBD, context).sum(-1)
 
-    def init_state(self, z_ND: Float[Tensor, "N D"], context: Context | None = None) -> Any:
+    def init_state(self, z_ND: Float[Tensor, "N D"], context: Context | None = None) -> DecoderState:
         """The state before BOS was read, one row for each code."""
         raise NotImplementedError
 
-    def step(self, token_N: Int[Tensor, " N"], state: Any) -> tuple[Float[Tensor, "N V"], Any]:
+    def step(self, token_N: Int[Tensor, " N"], state: DecoderState) -> tuple[Float[Tensor, "N V"], DecoderState]:
         """Read one token for each row (BOS first) and score the next: log-probabilities in nats, new state."""
         raise NotImplementedError
 
-    def select(self, state: Any, index_M: Int[Tensor, " M"]) -> Any:
+    def select(self, state: DecoderState, index_M: Int[Tensor, " M"]) -> DecoderState:
         """The state of some rows, repeated or reordered: what a beam needs."""
         raise NotImplementedError
 

@@ -2,13 +2,15 @@
 
 from textvae.evaluation.annealed import AISConfig, Annealed, AnnealingPath, annealed_likelihood
 from textvae.evaluation.bidirectional import Sandwich, Simulated, bidirectional, simulate
-from textvae.evaluation.evaluate import EvaluateConfig, Evaluation, Example, chosen_sentences, evaluate
+from textvae.evaluation.evaluate import chosen_sentences, evaluate
 from textvae.evaluation.information import Information, active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, log_weights_by_sample
 from textvae.evaluation.perplexity import perplexities
 from textvae.evaluation.probe import Probe, linear_probe, posterior_means
 from textvae.evaluation.rate_distortion import RateDistortion, lossy_codes, rate_distortion
 from textvae.evaluation.reconstruction import PermutedCodes, Reconstruction, bleu, permuted_codes, reconstruct
+from textvae.evaluation.result import Evaluation, Example
+from textvae.evaluation.settings import EvaluateConfig, require_bound
 from textvae.evaluation.streaming import LogMeanExp
 from textvae.evaluation.text_quality import distinct, prior_samples, text_quality
 from textvae.evaluation.verdict import Verdict, judge
@@ -49,6 +51,7 @@ __all__ = [
     "prior_samples",
     "rate_distortion",
     "reconstruct",
+    "require_bound",
     "simulate",
     "text_quality",
 ]

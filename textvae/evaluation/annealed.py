@@ -1,11 +1,11 @@
-"""Annealed importance sampling: log p(x) by many small steps from a distribution that is known to the posterior."""
+"""Annealed importance sampling: log p(x) by many small steps from a known distribution to the posterior."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from textvae.arguments import checked_seed
 from textvae.config import MAX_PARTS, MAX_SAMPLES, Config
 from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError
-from textvae.evaluation.noise import Stream, draw, own_randomness, sentence_seeds
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, probe, unlabelled, vector_group
+from textvae.evaluation.noise import Stream, draw, sentence_seeds
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, terms_of_one, vector_group
+from textvae.evaluation.sweep import BATCH_TOKENS, Part, sweep
 from textvae.layers import derived_keys, keyed_normal, keyed_uniform
 from textvae.models import LogJoint, TextModel
 from textvae.samplers import (
@@ -32,8 +33,7 @@ from textvae.samplers import (
     path_length,
     transition,
 )
-from textvae.text.batching import sequential_batches
-from textvae.types import SPHERE
+from textvae.types import SPHERE, RowIndex
 
 JointPoint = Callable[[Tensor], tuple[Tensor, Tensor]]
 """z [S, B, D] to log p(x, z) [S, B] and its gradient."""
@@ -48,14 +48,20 @@ class AISConfig(Config):
     sentences: int = Field(50, ge=2, description="of the corpus, spread evenly over those evaluated")
     chains: int = Field(4, ge=1, le=MAX_PARTS, description="of each sentence; their weights are averaged")
     steps: int = Field(
-        100, ge=1, le=MAX_SAMPLES, description="distributions on the way; ten times as many for a last word"
+        100,
+        ge=1,
+        le=MAX_SAMPLES,
+        description="distributions from the start to the posterior; ten times as many for a final number",
     )
-    leapfrog: int = Field(5, ge=1, le=MAX_PARTS, description="gradients of a move from one to the next, on average")
+    leapfrog: int = Field(5, ge=1, le=MAX_PARTS, description="gradients of the decoder in each move, on average")
     start: Literal["posterior", "prior"] = Field(
-        "posterior", description="where chains begin; a posterior without a density lends its moments"
+        "posterior", description="where chains begin; of a posterior without a density, a Gaussian with its moments"
     )
     simulated: int = Field(
-        20, ge=0, le=MAX_SAMPLES, description="sentences of the model's own, of which bounds from both sides are had"
+        20,
+        ge=0,
+        le=MAX_SAMPLES,
+        description="sentences that the model writes itself, for bounds from both sides; 0 leaves them out",
     )
 
 
@@ -83,8 +89,8 @@ class AnnealingPath:
 
     Moves are Hamiltonian, on a sphere along its great circles. Step sizes, in units of r's standard deviations, vary by
     30 % for each chain, and path lengths vary too: equal paths are periodic on posteriors that are nearly Gaussian.
-    Step sizes that adapted to the chain they move would bias its weight, so they come from a pilot run of `tune` and
-    then stay.
+    Step sizes that adapted to the chain they move would bias its weight, so they come from a pilot run (`tune`) and
+    are fixed after it.
 
     Every random number is a function of a sentence's key, so none depends on the other sentences.
 
@@ -111,13 +117,13 @@ class AnnealingPath:
         self.start = density_of(start.detached().log_prob)
         self.scale: Tensor | float = 1.0
         if space is EUCLIDEAN:
-            # Elsewhere no dimension is longer than another.
+            # On a sphere all dimensions have one scale.
             with suppress(NotImplementedError):
                 self.scale = start.stddev.detach()
         self.weights = schedule(steps)
 
     def at(self, z_SBD: Tensor) -> Point:
-        """The densities at both ends, from which those between are made; one gradient of the decoder."""
+        """The densities at both ends, which give all those between; one gradient of the decoder."""
         value_SB, grad_SBD = self.log_joint(z_SBD)
         start = self.start(z_SBD)
         return Point(z_SBD, value_SB, grad_SBD, (value_SB, grad_SBD, start.value, start.gradient))
@@ -159,7 +165,7 @@ class AnnealingPath:
         return moved.point, moved.probability
 
     def tune(self, z_SBD: Tensor) -> list[Tensor]:
-        """The step size of each sentence at each t, [1, B], by chains that are used for nothing else.
+        """The step size of each sentence at each t, [1, B], from chains that are used for this alone.
 
         Args:
             z_SBD: draws of r.
@@ -210,22 +216,27 @@ def schedule(steps: int, steepness: float = 4.0) -> list[float]:
 
 @dataclass(frozen=True)
 class Sentences:
-    """A batch, ready to be annealed: its path, tuned step sizes, and draws of r to start from."""
+    """A batch before its chains run: its path, tuned step sizes, and draws of r to start from."""
 
     path: AnnealingPath
     sizes: list[Tensor]
     z_SBD: Tensor
 
 
-def prepared(model: TextModel, corpus: Corpus, rows: np.ndarray, config: AISConfig, seed: int, where: Any) -> Sentences:
-    """The path of some sentences, after its pilot run; inside of `own_randomness`.
+def prepared(model: TextModel, part: Part, config: AISConfig, *, seed: int, batch_tokens: int) -> Sentences:
+    """The path of some sentences, after its pilot run. Call it inside of a `sweep`.
+
+    Args:
+        model: see `annealed_likelihood`; so are `seed` and `batch_tokens`.
+        part: the sentences.
+        config: see `AISConfig`.
+        seed: of everything random.
+        batch_tokens: rows times tokens of a decoder call, at most.
 
     Raises:
         ConfigError: the model has no single latent vector a sentence.
     """
-    device, batch_tokens = where
-    batch = unlabelled(corpus, rows, device)
-    terms = probe(model, batch)
+    terms = terms_of_one(model, part.batch)
     if len(terms.latents) != 1 or terms.latents[0].unit_B is not None:
         raise ConfigError(
             f"annealed importance sampling got a model with {len(terms.latents)} latent variables, expected one vector "
@@ -236,27 +247,26 @@ def prepared(model: TextModel, corpus: Corpus, rows: np.ndarray, config: AISConf
             "q(z|x) of this model has no plain density to start from; set start = 'prior' in evaluate.ais."
         )
     prior = model.prior_given()
-    # A code that was moved, or made of noise, has no known density; what it was moved from, or a Gaussian near it, has.
-    start: LatentDistribution = model.posterior_of(batch).proposal if config.start == "posterior" else prior
-    log_joint = LogJoint(model.decoder, prior, batch.tokens_BT, row_tokens=batch_tokens)
-    key_B = torch.from_numpy(sentence_seeds(seed, rows, Stream.ANNEALED).astype(np.int64)).to(device)
+    # The density of a code that was moved, or made of noise, is not known. That of its `proposal` is.
+    start = model.posterior_of(part.batch).proposal if config.start == "posterior" else prior
+    ids, device = part.example_ids, model.device
     path = AnnealingPath(
-        log_joint.value_and_grad,
+        LogJoint(model.decoder, prior, part.batch.tokens_BT, row_tokens=batch_tokens).value_and_grad,
         start,
-        key_B,
+        torch.from_numpy(sentence_seeds(seed, ids, Stream.ANNEALED).astype(np.int64)).to(device),
         steps=config.steps,
         leapfrog=config.leapfrog,
         space=UNIT_SPHERE if model.support == SPHERE else EUCLIDEAN,
     )
     if not start.batch_shape:
-        start = _Everyone(start)
-    pilot_SBD, _ = draw(start, rows, seed, _PILOT_CHAINS, stream=Stream.PILOT, device=device)
-    z_SBD, _ = draw(start, rows, seed, config.chains, stream=Stream.ANNEALED, device=device)
+        start = _SamePrior(start)
+    pilot_SBD, _ = draw(start, ids, seed, _PILOT_CHAINS, stream=Stream.PILOT, device=device)
+    z_SBD, _ = draw(start, ids, seed, config.chains, stream=Stream.ANNEALED, device=device)
     return Sentences(path, path.tune(pilot_SBD), z_SBD)
 
 
-class _Everyone(LatentDistribution):
-    """A prior without a batch, drawn from row by row."""
+class _SamePrior(LatentDistribution):
+    """A prior without a batch as the distribution of every row, to be drawn from row by row."""
 
     arg_constraints = {}  # noqa: RUF012
 
@@ -264,7 +274,7 @@ class _Everyone(LatentDistribution):
         self.prior = prior
         super().__init__(torch.Size(), prior.event_shape, validate_args=False)
 
-    def rows(self, index: Any) -> LatentDistribution:
+    def rows(self, index: RowIndex | int) -> LatentDistribution:
         return self.prior
 
 
@@ -274,9 +284,8 @@ def annealed_likelihood(
     indices: np.ndarray,
     config: AISConfig,
     *,
-    batch_tokens: int = 16384,
+    batch_tokens: int = BATCH_TOKENS,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> Annealed:
     """Minus log p(x) of each sentence, bounded from above by annealed importance sampling.
@@ -284,34 +293,26 @@ def annealed_likelihood(
     Costs about (chains + 1) * steps * leapfrog gradients of the decoder a sentence. Labels are hidden.
 
     Args:
-        model: with `posterior_of`, `prior()` and `decoder`, and one latent vector a sentence.
+        model: with one latent vector a sentence.
         corpus: tokenized sentences.
         indices: which of them.
         config: see `AISConfig`; `sentences` and `simulated` are the caller's.
         batch_tokens: rows times tokens of a decoder call, at most.
         seed: of everything random.
-        device: where the model is.
         progress: called after every batch.
     """
-    seed = checked_seed(seed)
-    device, indices = torch.device(device), np.asarray(indices)
-    nll, accepted, done = np.zeros(len(indices)), 0.0, 0
-    with own_randomness(model, device):
-        for rows in annealing_batches(corpus, indices, config, batch_tokens):
-            ready = prepared(model, corpus, indices[rows], config, seed, (device, batch_tokens))
+    seed, indices = checked_seed(seed), np.asarray(indices)
+    nll, accepted = np.zeros(len(indices)), 0.0
+    swept = sweep(
+        model, corpus, indices, "annealing", batch_tokens=batch_tokens, copies=config.chains, progress=progress
+    )
+    with swept as parts:
+        for part in parts:
+            ready = prepared(model, part, config, seed=seed, batch_tokens=batch_tokens)
             log_w_SB, acceptance = ready.path.forward(ready.z_SBD, ready.sizes)
-            nll[rows] = -cpu64(log_mean_exp(log_w_SB))
-            accepted += acceptance * len(rows)
-            done += len(rows)
-            if progress is not None:
-                progress("annealing", done, len(indices))
+            nll[part.rows] = -cpu64(log_mean_exp(log_w_SB))
+            accepted += acceptance * len(part.rows)
     return Annealed(nll, accepted / max(1, len(indices)))
-
-
-def annealing_batches(corpus: Corpus, indices: np.ndarray, config: AISConfig, batch_tokens: int) -> list[np.ndarray]:
-    """Places in `indices` of sentences of like length, whose chains fill about one decoder call."""
-    lengths = np.asarray(corpus.lengths)[indices]
-    return list(sequential_batches(lengths, max(int(lengths.max(initial=1)), batch_tokens // config.chains)))
 
 
 def log_mean_exp(log_w_SB: Tensor) -> Tensor:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from textvae.arguments import checked_seed
 from textvae.errors import ModelError
-from textvae.evaluation.annealed import AISConfig, annealing_batches, log_mean_exp, prepared
+from textvae.evaluation.annealed import AISConfig, log_mean_exp, prepared
 from textvae.evaluation.likelihood import likelihood, mean_and_error
 from textvae.evaluation.noise import own_randomness
 from textvae.evaluation.protocol import Progress, cpu64
+from textvae.evaluation.sweep import BATCH_TOKENS, sweep
 from textvae.generation import SamplingConfig, generate
 from textvae.models import TextModel
 from textvae.text.batching import gather_batch
@@ -39,32 +40,33 @@ class Simulated:
         self._flat = np.array([id for ids in sentences for id in ids], dtype=np.int64)
 
     @property
-    def lengths(self) -> Any:
+    def lengths(self) -> np.ndarray:
+        """Tokens of each sentence, BOS and EOS included."""
         return self._counts + 2
 
     def __len__(self) -> int:
         return len(self._counts)
 
-    def batch(self, indices: Any) -> Batch:
+    def batch(self, indices: np.ndarray) -> Batch:
+        """Some of the sentences."""
         rows = np.asarray(indices)
         return gather_batch(self._flat, self._starts[rows], self._counts[rows], None, rows)
 
 
-def simulate(model: TextModel, count: int, *, seed: int = 0, device: torch.device | str = "cpu") -> Simulated:
+def simulate(model: TextModel, count: int, *, seed: int = 0) -> Simulated:
     """z from p(z), x from p(x|z), `<unk>` included.
 
     Sentences that do not end within the model's limit are left out. Whether one ends is seen in x, so given x the
     code is still a draw of p(z|x).
 
     Raises:
-        ModelError: hardly any sentence ends.
+        ModelError: too few sentences end.
     """
     seed = checked_seed(seed)
-    device = torch.device(device)
     kept: list[list[int]] = []
     codes: list[Tensor] = []
     sampling = SamplingConfig(allow_unk=True, max_tokens=model.max_tokens)
-    with own_randomness(model, device):
+    with own_randomness(model):
         # One generator for codes and words: two with the same seed would make them depend on one another.
         torch.manual_seed(seed)
         for _ in range(_TRIES):
@@ -112,16 +114,15 @@ def bidirectional(
     config: AISConfig,
     *,
     iw_samples: int,
-    batch_tokens: int = 16384,
+    batch_tokens: int = BATCH_TOKENS,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     progress: Progress | None = None,
     corpus: Simulated | None = None,
 ) -> Sandwich:
     """Bounds from both sides on sentences of the model's own (Grosse et al. 2015, arXiv 1511.02543; Wu et al. 2017).
 
-    On real sentences no exact draw of p(z|x) is to be had, so what is found here is a sign, not a proof, of how tight
-    the bounds are there.
+    Of real sentences there is no exact draw of p(z|x). What is found here is therefore a sign, not a proof, of how
+    tight the bounds are on them.
 
     Args:
         model: see `annealed_likelihood`.
@@ -129,27 +130,29 @@ def bidirectional(
         iw_samples: of the importance-weighted bound.
         batch_tokens: rows times tokens of a decoder call, at most.
         seed: of everything random.
-        device: where the model is.
         progress: called after every batch.
         corpus: sentences with their codes, instead of drawing some.
     """
     seed = checked_seed(seed)
-    device = torch.device(device)
     if corpus is None:
-        corpus = simulate(model, config.simulated, seed=seed, device=device)
-    indices = np.arange(len(corpus))
+        corpus = simulate(model, config.simulated, seed=seed)
     upper, lower = np.zeros(len(corpus)), np.zeros(len(corpus))
-    done = 0
-    with own_randomness(model, device):
-        for rows in annealing_batches(corpus, indices, config, batch_tokens):
-            ready = prepared(model, corpus, rows, config, seed, (device, batch_tokens))
+    swept = sweep(
+        model,
+        corpus,
+        np.arange(len(corpus)),
+        "annealing the model's own sentences",
+        batch_tokens=batch_tokens,
+        copies=config.chains,
+        progress=progress,
+    )
+    with swept as parts:
+        for part in parts:
+            ready = prepared(model, part, config, seed=seed, batch_tokens=batch_tokens)
             log_w_SB, _ = ready.path.forward(ready.z_SBD, ready.sizes)
-            upper[rows] = -cpu64(log_mean_exp(log_w_SB))
-            exact_SBD = corpus.codes_ND[torch.as_tensor(rows, device=corpus.codes_ND.device)].to(ready.z_SBD)
+            upper[part.rows] = -cpu64(log_mean_exp(log_w_SB))
+            exact_SBD = corpus.codes_ND[torch.as_tensor(part.rows, device=corpus.codes_ND.device)].to(ready.z_SBD)
             back_SB = ready.path.backward(exact_SBD.expand_as(ready.z_SBD), ready.sizes)
-            lower[rows] = cpu64(log_mean_exp(-back_SB))
-            done += len(rows)
-            if progress is not None:
-                progress("annealing the model's own sentences", done, len(corpus))
-    bounds = likelihood(model, corpus, num_samples=iw_samples, batch_tokens=batch_tokens, seed=seed, device=device)
+            lower[part.rows] = cpu64(log_mean_exp(-back_SB))
+    bounds = likelihood(model, corpus, num_samples=iw_samples, batch_tokens=batch_tokens, seed=seed)
     return Sandwich(upper, lower, bounds.iw_nll)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
-import torch
-from pydantic import Field, model_validator
 
 from textvae.arguments import checked_seed
-from textvae.config import MAX_BATCH_TOKENS, MAX_SAMPLES, MAX_STEPS, Config
 from textvae.disk import no_number
-from textvae.errors import ConfigError, ModelError
+from textvae.errors import ModelError
 from textvae.evaluation.annealed import AISConfig, annealed_likelihood
 from textvae.evaluation.bidirectional import bidirectional
 from textvae.evaluation.information import active_units, information
@@ -25,125 +22,14 @@ from textvae.evaluation.probe import linear_probe, posterior_means, require_scik
 from textvae.evaluation.protocol import Progress, TextCorpus
 from textvae.evaluation.rate_distortion import lossy_codes, rate_distortion
 from textvae.evaluation.reconstruction import permuted_codes, reconstruct
+from textvae.evaluation.result import Evaluation, Example
+from textvae.evaluation.settings import EvaluateConfig, require_bound
 from textvae.evaluation.text_quality import prior_samples, text_quality
 from textvae.evaluation.verdict import judge
-from textvae.generation import DecodingConfig, GreedyConfig, SamplingConfig
-from textvae.models import ModelSettings, TextModel
+from textvae.models import TextModel
 from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
-
-
-class EvaluateConfig(Config):
-    """Settings of an evaluation: the recipe's table `[evaluate]`."""
-
-    split: str = Field("test", description="which sentences; a corpus without it is measured on what it has")
-    iw_samples: int = Field(100, ge=1, le=MAX_SAMPLES, description="samples of the importance-weighted bound")
-    max_sentences: int | None = Field(
-        None, ge=2, le=MAX_STEPS, description="measure so many, drawn by the seed; all when absent"
-    )
-    mi_sentences: int = Field(10_000, ge=2, le=1_000_000, description="sentences of the aggregated posterior, at most")
-    batch_tokens: int = Field(
-        16_384, ge=1, le=MAX_BATCH_TOKENS, description="tokens of a decoder call; memory, never a result"
-    )
-    reconstruct_sentences: int | None = Field(None, ge=1, description="reconstruct so many; all when absent")
-    reconstruct_decoding: DecodingConfig = Field(default_factory=GreedyConfig, description="from posterior means")
-    rate_distortion_samples: int = Field(
-        10,
-        ge=0,
-        le=MAX_SAMPLES,
-        description="codes of a sentence, for what each level of a hierarchical model tells; 0 leaves it out",
-    )
-    samples: int = Field(20, ge=0, le=MAX_SAMPLES, description="sentences from the prior to show")
-    quality_samples: int = Field(
-        500, ge=0, le=MAX_SAMPLES, description="sentences from the prior to measure; 0 leaves that out"
-    )
-    decoding: DecodingConfig = Field(default_factory=SamplingConfig, description="of sentences from the prior")
-    ais: AISConfig | None = Field(None, description="annealed importance sampling too; slow, so left out when absent")
-    probe_labels: tuple[int, ...] = Field(
-        (), description="train a linear probe of the label on so many labelled training sentences, for each number"
-    )
-
-    @model_validator(mode="after")
-    def _probes_see_other_sentences(self) -> EvaluateConfig:
-        if any(count < 2 for count in self.probe_labels) or len(set(self.probe_labels)) < len(self.probe_labels):
-            raise ValueError("expected probe_labels to be different numbers, each at least 2")
-        if self.probe_labels and self.split == "train":
-            raise ValueError("expected another split than train: probes would be measured on sentences they learn from")
-        return self
-
-
-def require_bound(model: ModelSettings, config: EvaluateConfig) -> None:
-    """Refuse to weigh codes that have no density, or none without a vector which no corpus has, and to anneal a label.
-
-    Args:
-        model: the settings of a model.
-        config: those of its evaluation.
-
-    Raises:
-        ConfigError: and names what to use.
-    """
-    vector_dim = model.vector_size
-    if vector_dim:
-        raise ConfigError(
-            f"the prior is conditioned on a vector of {vector_dim} numbers, and corpora hold none, so there is no p(x) "
-            "to bound; bound log p(x|vector) by textvae.evaluation.likelihood, or condition the prior on labels."
-        )
-    posterior = model.posterior_settings
-    if config.ais is None and posterior is not None and not posterior.has_density:
-        raise ConfigError(
-            f"a {posterior.kind} posterior has no density, so neither ELBO nor importance weighting bounds the "
-            "likelihood; add [evaluate.ais] to the recipe, or --ais to the command."
-        )
-    if config.ais is not None and model.classifies:
-        raise ConfigError(
-            "annealed importance sampling moves one vector a sentence, and a semi_supervised model has a label beside "
-            "it; leave out [evaluate.ais], or --ais of the command."
-        )
-
-
-@dataclass(frozen=True)
-class Example:
-    """A sentence and what came back from its code."""
-
-    text: str
-    reconstruction: str
-
-
-class Evaluation(dict[str, Any]):
-    """The flat metrics of `report.json`; what was not measured is an absent key. Beside them, as attributes:
-
-    Attributes:
-        curve: rows `{"iw_samples", "iw_nll", "iw_nll_se"}`, the bound by its number of samples.
-        rate_distortion: of a code in levels, what its first k levels cost and tell; see `textvae.evaluation.
-            rate_distortion` for the rows. Empty for other models.
-        latent_means: posterior means, float32 [N, D], or None.
-        labels: class of each of these sentences, int64 [N], -1 for none.
-        indices: their places in the corpus, [N].
-        by_sentence: what was measured of each, [N]: `sentence` (its place in the corpus), `tokens`, `iw_nll`,
-            `elbo_nll`, `rec_nll`, `kl`; two models are compared by the differences of these.
-        reconstructions: some sentences and what came back (needs a tokenizer).
-        samples: sentences from the prior (needs a tokenizer).
-    """
-
-    curve: list[dict[str, Any]]
-    rate_distortion: list[dict[str, Any]]
-    latent_means: np.ndarray | None
-    labels: np.ndarray | None
-    indices: np.ndarray
-    by_sentence: dict[str, np.ndarray]
-    reconstructions: list[Example]
-    samples: list[str]
-
-    def __init__(self, indices: np.ndarray) -> None:
-        super().__init__()
-        self.curve, self.latent_means, self.labels, self.indices = [], None, None, indices
-        self.rate_distortion, self.reconstructions, self.samples = [], [], []
-        self.by_sentence = {"sentence": indices}
-
-    def put(self, **values: Any) -> None:
-        """Add what was measured; None stays absent, and so does what is no finite number, which JSON does not have."""
-        self.update({name: value for name, value in values.items() if value is not None and not no_number(value)})
 
 
 def evaluate(
@@ -152,22 +38,20 @@ def evaluate(
     config: EvaluateConfig | None = None,
     *,
     seed: int = 0,
-    device: torch.device | str | None = None,
     tokenizer: Tokenizer | None = None,
     training_corpus: TextCorpus | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a model on sentences it has not seen.
+    """Measure a model on sentences it has not seen, on the device where it is.
 
     Nats are per sentence, sums over tokens (EOS counted, BOS not); every mean is a total over a count, in float64.
     Nothing but rounding depends on `batch_tokens`. The model's mode and the global random state are left as they were.
 
     Args:
-        model: a TextVAE, a LanguageModel or a SemiSupervisedTextVAE.
+        model: any model.
         corpus: the tokenized split.
         config: see `EvaluateConfig`.
         seed: of all draws.
-        device: where to measure; where the model is when None. The model is left there.
         tokenizer: for BLEU, samples and perplexity per word; the model's own when None.
         training_corpus: to see which samples occur in it word for word, and for probes to learn from.
         progress: called with what is being measured, sentences done, sentences in all.
@@ -180,58 +64,56 @@ def evaluate(
     require_bound(model.config, config)
     # Before anything is measured, so that hours of work do not end in an error.
     shown = _probed_sentences(corpus, training_corpus, config, seed)
-    device = torch.device(device if device is not None else model.device)
-    model.to(device)
-    tokenizer = tokenizer or model.tokenizer
     indices = chosen_sentences(len(corpus), config.max_sentences, seed)
+    setup = _Setup(model, corpus, config, seed, tokenizer or model.tokenizer, training_corpus, progress)
     result = Evaluation(indices)
-    where: dict[str, Any] = {"batch_tokens": config.batch_tokens, "device": device, "progress": progress}
 
     # How likely is the text?
-    bounds = likelihood(model, corpus, indices, num_samples=config.iw_samples, seed=seed, **where)
+    bounds = likelihood(model, corpus, indices, num_samples=config.iw_samples, seed=seed, **setup.how)
     _put_bounds(result, bounds)
-    if has_memory(model) and config.split != "train":
-        rate, rate_se = mean_and_error(nearest_kl(model, corpus, indices, seed=seed, **where))
-        result.put(kl_nearest=rate, kl_nearest_se=rate_se, kl_nearest_naming=naming_cost(model))
-    texts = _text_sizes(corpus, indices)
-    splits_words = tokenizer is not None and tokenizer.splits_words
-    result.put(**perplexities(bounds.iw_nll, bounds.elbo_nll, bounds.tokens, splits_words=splits_words, **texts))
-    result.put(sentences=len(indices), split=config.split, params=model.num_parameters)
-    result.put(unk_share=_unk_share(corpus, indices))
+    _put_nearest(result, setup)
+    _put_perplexities(result, setup, bounds)
     if config.ais is not None and not bounds.exact:
-        _put_annealed(result, model, corpus, config, config.ais, bounds, seed, where)
+        _put_annealed(result, setup, config.ais, bounds)
 
     # What does each level of z cost, and what does it tell?
     if bounds.level_kl:
-        _put_levels(result, model, corpus, config, tokenizer, bounds, seed, where)
+        _put_levels(result, setup, bounds)
 
     # Is z used?
-    rise = None
-    if model.latent_dim:
-        known = information(model, corpus, indices, mi_sentences=config.mi_sentences, seed=seed, **where)
-        if known.mi is not None:
-            result.put(mi=known.mi, mi_se=known.mi_se, mi_cap=known.mi_cap)
-            result.put(mi_sentences=min(config.mi_sentences, len(indices)))
-            result.put(marginal_kl=known.marginal_kl, marginal_kl_se=known.marginal_kl_se)
-        if known.means_ND is not None:
-            varying = active_units(known.means_ND, known.unit_variance)
-            result.put(active_units=varying, latent_dim=model.latent_dim)
-            result.latent_means = known.means_ND
-            result.labels = np.asarray(corpus.labels)[indices] if corpus.label_names else None
-            _put_reconstructions(result, model, corpus, config, tokenizer, where)
-            _put_probes(result, model, training_corpus, shown, seed, where)
-        permuted = permuted_codes(model, corpus, indices, known.codes_ND, seed=seed, **where)
-        if permuted is not None:
-            rise = permuted.rise
-            result.put(permuted_rec_nll=permuted.nll, permuted_rise=rise, permuted_rise_se=permuted.rise_se)
+    rise = _put_codes(result, setup, shown) if model.has_code else None
     # Where means cannot vary, no unit is active and none need be.
     units = None if model.config.fixed_mean else result.get("active_units")
     judged = judge(latent_dim=model.latent_dim, mi=result.get("mi"), active_units=units, permuted_rise=rise)
     result.put(collapsed=judged.collapsed, verdict=judged.sentence)
 
     # What does it write?
-    _put_samples(result, model, corpus, config, tokenizer, training_corpus, seed, device)
+    _put_samples(result, setup)
     return result
+
+
+class _How(TypedDict):
+    """What every sweep over the sentences is told."""
+
+    batch_tokens: int
+    progress: Progress | None
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """A model, the corpus it is measured on, and how: the same for everything that is measured."""
+
+    model: TextModel
+    corpus: TextCorpus
+    config: EvaluateConfig
+    seed: int
+    tokenizer: Tokenizer | None
+    training_corpus: TextCorpus | None
+    progress: Progress | None
+
+    @property
+    def how(self) -> _How:
+        return {"batch_tokens": self.config.batch_tokens, "progress": self.progress}
 
 
 def chosen_sentences(count: int, most: int | None, seed: int) -> np.ndarray:
@@ -243,6 +125,13 @@ def chosen_sentences(count: int, most: int | None, seed: int) -> np.ndarray:
     if most is None or most >= count:
         return np.arange(count)
     return np.sort(np.random.default_rng([seed, 1]).choice(np.arange(count), most, replace=False))
+
+
+def _spread(rows: np.ndarray, count: int | None) -> np.ndarray:
+    """At most `count` of the rows, evenly spread over them; all of them when None."""
+    if count is None or count >= len(rows):
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
 
 
 def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
@@ -266,57 +155,39 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
         result.curve.append({name: value for name, value in row.items() if value is not None and not no_number(value)})
 
 
-def _put_levels(
-    result: Evaluation,
-    model: TextModel,
-    corpus: TextCorpus,
-    config: EvaluateConfig,
-    tokenizer: Tokenizer | None,
-    bounds: Likelihood,
-    seed: int,
-    where: dict[str, Any],
-) -> None:
-    for name, values_N in bounds.level_kl.items():
-        mean, error = mean_and_error(values_N)
-        result.put(**{name: mean, f"{name}_se": error})
-    if not config.rate_distortion_samples:
-        return
-    found = rate_distortion(
-        model, corpus, result.indices, num_samples=config.rate_distortion_samples, seed=seed, **where
+def _put_nearest(result: Evaluation, setup: _Setup) -> None:
+    model = setup.model
+    # On the training split the nearest code would be the sentence's own.
+    if has_memory(model) and setup.config.split != "train":
+        nearest_N = nearest_kl(model, setup.corpus, result.indices, seed=setup.seed, **setup.how)
+        rate, rate_se = mean_and_error(nearest_N)
+        result.put(kl_nearest=rate, kl_nearest_se=rate_se, kl_nearest_naming=naming_cost(model))
+
+
+def _put_perplexities(result: Evaluation, setup: _Setup, bounds: Likelihood) -> None:
+    corpus, indices = setup.corpus, result.indices
+    found = perplexities(
+        bounds.iw_nll,
+        bounds.elbo_nll,
+        bounds.tokens,
+        splits_words=setup.tokenizer is not None and setup.tokenizer.splits_words,
+        words_N=np.asarray(corpus.word_counts)[indices],
+        characters_N=np.fromiter((len(corpus.text(int(i))) for i in indices), dtype=np.int64, count=len(indices)),
     )
-    if found is None:
-        return
-    chosen = _spread(result.indices, config.reconstruct_sentences)
-    for row in found.rows():
-        restored = reconstruct(
-            model,
-            corpus,
-            chosen,
-            decoding=config.reconstruct_decoding,
-            tokenizer=tokenizer,
-            codes_of=partial(lossy_codes, model, row["levels"]),
-            **where,
-        )
-        told = {name: value for name, value in restored.metrics.items() if name != "bleu_signature"}
-        result.rate_distortion.append({**row, **told})
+    result.put(**found)
+    result.put(sentences=len(indices), split=setup.config.split, params=setup.model.num_parameters)
+    # `<unk>` among the predicted tokens: a small vocabulary buys a low perplexity.
+    unknown = sum(int((corpus.ids(int(i)) == UNK_ID).sum()) for i in indices)
+    result.put(unk_share=unknown / int((np.asarray(corpus.lengths)[indices] - 1).sum()))
 
 
-def _put_annealed(
-    result: Evaluation,
-    model: TextModel,
-    corpus: TextCorpus,
-    config: EvaluateConfig,
-    ais: AISConfig,
-    bounds: Likelihood,
-    seed: int,
-    where: dict[str, Any],
-) -> None:
+def _put_annealed(result: Evaluation, setup: _Setup, ais: AISConfig, bounds: Likelihood) -> None:
     """What the importance-weighted bound leaves: annealing on some sentences, bounds from both sides on simulated ones.
 
     `ais_gain` is by how much annealing is below the importance-weighted bound on the very same sentences.
     """
-    rows = _spread(np.arange(len(result.indices)), ais.sentences)
-    found = annealed_likelihood(model, corpus, result.indices[rows], ais, seed=seed, **where)
+    model, seed, rows = setup.model, setup.seed, _spread(np.arange(len(result.indices)), ais.sentences)
+    found = annealed_likelihood(model, setup.corpus, result.indices[rows], ais, seed=seed, **setup.how)
     mean, error = mean_and_error(found.nll)
     result.put(ais_nll=mean, ais_nll_se=error, ais_acceptance=found.acceptance)
     result.put(ais_sentences=len(rows), ais_chains=ais.chains, ais_steps=ais.steps)
@@ -329,23 +200,73 @@ def _put_annealed(
         result.put(ais_gain=gain, ais_gain_se=gain_error)
     if ais.simulated:
         try:
-            result.put(**bidirectional(model, ais, iw_samples=config.iw_samples, seed=seed, **where).metrics())
-        except ModelError as error:
-            # A model that writes without end has all other numbers; they shall not be lost.
-            warnings.warn(f"No bounds from both sides: {error}", stacklevel=2)
+            both = bidirectional(model, ais, iw_samples=setup.config.iw_samples, seed=seed, **setup.how)
+            result.put(**both.metrics())
+        except ModelError as problem:
+            # The model writes sentences without end. All its other numbers are kept.
+            warnings.warn(f"No bounds from both sides: {problem}", stacklevel=3)
 
 
-def _put_reconstructions(
-    result: Evaluation,
-    model: TextModel,
-    corpus: TextCorpus,
-    config: EvaluateConfig,
-    tokenizer: Tokenizer | None,
-    where: dict[str, Any],
-) -> None:
+def _put_levels(result: Evaluation, setup: _Setup, bounds: Likelihood) -> None:
+    model, corpus, config = setup.model, setup.corpus, setup.config
+    for name, values_N in bounds.level_kl.items():
+        mean, error = mean_and_error(values_N)
+        result.put(**{name: mean, f"{name}_se": error})
+    if not config.rate_distortion_samples:
+        return
+    found = rate_distortion(
+        model, corpus, result.indices, num_samples=config.rate_distortion_samples, seed=setup.seed, **setup.how
+    )
+    if found is None:
+        return
+    chosen = _spread(result.indices, config.reconstruct_sentences)
+    for row in found.rows():
+        restored = reconstruct(
+            model,
+            corpus,
+            chosen,
+            decoding=config.reconstruct_decoding,
+            tokenizer=setup.tokenizer,
+            codes_of=partial(lossy_codes, model, row["levels"]),
+            **setup.how,
+        )
+        told = {name: value for name, value in restored.metrics.items() if name != "bleu_signature"}
+        result.rate_distortion.append({**row, **told})
+
+
+def _put_codes(result: Evaluation, setup: _Setup, shown: dict[int, np.ndarray]) -> float | None:
+    """What codes know of their sentences, in nats, in reconstructions and in labels.
+
+    Returns:
+        by how many nats the reconstruction NLL rises when codes change places; None for a single sentence.
+    """
+    model, corpus, config, indices = setup.model, setup.corpus, setup.config, result.indices
+    known = information(model, corpus, indices, mi_sentences=config.mi_sentences, seed=setup.seed, **setup.how)
+    if known.mi is not None:
+        result.put(mi=known.mi, mi_se=known.mi_se, mi_cap=known.mi_cap)
+        result.put(mi_sentences=min(config.mi_sentences, len(indices)))
+        result.put(marginal_kl=known.marginal_kl, marginal_kl_se=known.marginal_kl_se)
+    if known.means_ND is not None:
+        varying = active_units(known.means_ND, known.unit_variance)
+        result.put(active_units=varying, latent_dim=model.latent_dim)
+        result.latent_means = known.means_ND
+        result.labels = np.asarray(corpus.labels)[indices] if corpus.label_names else None
+        _put_reconstructions(result, setup)
+        _put_probes(result, setup, shown)
+    permuted = permuted_codes(model, corpus, indices, known.codes_ND, seed=setup.seed, **setup.how)
+    if permuted is None:
+        return None
+    result.put(permuted_rec_nll=permuted.nll, permuted_rise=permuted.rise, permuted_rise_se=permuted.rise_se)
+    return permuted.rise
+
+
+def _put_reconstructions(result: Evaluation, setup: _Setup) -> None:
+    config, tokenizer = setup.config, setup.tokenizer
     # Spread evenly over the corpus, whose order may mean something, and the same every time.
     chosen = _spread(result.indices, config.reconstruct_sentences)
-    found = reconstruct(model, corpus, chosen, decoding=config.reconstruct_decoding, tokenizer=tokenizer, **where)
+    found = reconstruct(
+        setup.model, setup.corpus, chosen, decoding=config.reconstruct_decoding, tokenizer=tokenizer, **setup.how
+    )
     result.put(**found.metrics, reconstructed=len(chosen))
     if tokenizer is not None:
         for row in _spread(np.arange(len(chosen)), config.samples):
@@ -369,78 +290,39 @@ def _probed_sentences(
     }
 
 
-def _put_probes(
-    result: Evaluation,
-    model: TextModel,
-    training_corpus: TextCorpus | None,
-    shown: dict[int, np.ndarray],
-    seed: int,
-    where: dict[str, Any],
-) -> None:
-    if not shown or training_corpus is None or result.labels is None or result.latent_means is None:
+def _put_probes(result: Evaluation, setup: _Setup, shown: dict[int, np.ndarray]) -> None:
+    training_corpus, labels_N, latent_ND = setup.training_corpus, result.labels, result.latent_means
+    if not shown or training_corpus is None or labels_N is None or latent_ND is None:
         return
-    measured = result.labels >= 0
+    measured = labels_N >= 0
     if not measured.any():
         return
     # Each sentence is encoded once, however many probes are shown it.
     union = np.unique(np.concatenate(list(shown.values())))
-    means_ND = posterior_means(model, training_corpus, union, **where)
-    if means_ND is None:
+    means_MD = posterior_means(setup.model, training_corpus, union, **setup.how)
+    if means_MD is None:
         return
-    labels_N = np.asarray(training_corpus.labels)[union]
+    labels_M = np.asarray(training_corpus.labels)[union]
     for count, chosen in shown.items():
         rows = np.searchsorted(union, chosen)
-        found = linear_probe(
-            means_ND[rows], labels_N[rows], result.latent_means[measured], result.labels[measured], seed=seed
-        )
+        found = linear_probe(means_MD[rows], labels_M[rows], latent_ND[measured], labels_N[measured], seed=setup.seed)
         result.put(**{f"probe_accuracy_{count}": found.accuracy, f"probe_accuracy_{count}_se": found.accuracy_se})
 
 
-def _spread(rows: np.ndarray, count: int | None) -> np.ndarray:
-    """At most `count` of the rows, evenly spread over them; all of them when None."""
-    if count is None or count >= len(rows):
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
-
-
-def _put_samples(
-    result: Evaluation,
-    model: TextModel,
-    corpus: TextCorpus,
-    config: EvaluateConfig,
-    tokenizer: Tokenizer | None,
-    training_corpus: TextCorpus | None,
-    seed: int,
-    device: torch.device,
-) -> None:
+def _put_samples(result: Evaluation, setup: _Setup) -> None:
+    config, seed = setup.config, setup.seed
     count = max(config.quality_samples, config.samples)
     if not count:
         return
-    made = prior_samples(model, count, config.decoding, seed=seed, device=device)
+    made = prior_samples(setup.model, count, config.decoding, seed=seed)
     if config.quality_samples:
         picked = np.random.default_rng([seed, 2]).permutation(result.indices)[: config.quality_samples]
-        originals = [corpus.ids(int(i)).tolist() for i in picked]
-        seen = None
-        if training_corpus is not None:
-            seen = {tuple(training_corpus.ids(i).tolist()) for i in range(len(training_corpus))}
-        result.put(
-            **text_quality(
-                made[: config.quality_samples],
-                originals,
-                allow_unk=config.decoding.allow_unk,
-                training=seen,
-            )
+        originals = [setup.corpus.ids(int(i)).tolist() for i in picked]
+        training = setup.training_corpus
+        seen = None if training is None else {tuple(training.ids(i).tolist()) for i in range(len(training))}
+        quality = text_quality(
+            made[: config.quality_samples], originals, allow_unk=config.decoding.allow_unk, training=seen
         )
-    if tokenizer is not None:
-        result.samples = tokenizer.decode_batch(made[: config.samples])
-
-
-def _text_sizes(corpus: TextCorpus, indices: np.ndarray) -> dict[str, np.ndarray]:
-    characters = np.fromiter((len(corpus.text(int(i))) for i in indices), dtype=np.int64, count=len(indices))
-    return {"words_N": np.asarray(corpus.word_counts)[indices], "characters_N": characters}
-
-
-def _unk_share(corpus: TextCorpus, indices: np.ndarray) -> float:
-    """`<unk>` among the predicted tokens: a small vocabulary buys a low perplexity."""
-    unknown = sum(int((corpus.ids(int(i)) == UNK_ID).sum()) for i in indices)
-    return unknown / int((np.asarray(corpus.lengths)[indices] - 1).sum())
+        result.put(**quality)
+    if setup.tokenizer is not None:
+        result.samples = setup.tokenizer.decode_batch(made[: config.samples])

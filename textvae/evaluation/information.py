@@ -1,22 +1,22 @@
-"""What z knows of its sentence: mutual information, active units, the rate of the aggregated posterior."""
+"""What z tells of its sentence: mutual information, active units, the KL of the aggregated posterior to the prior."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from textvae.arguments import checked_seed
+from textvae.distributions import LatentDistribution
 from textvae.distributions import unit_variance as unit_variance_of
 from textvae.evaluation.likelihood import mean_and_error
-from textvae.evaluation.noise import Stream, draw, draw_codes, own_randomness
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled
+from textvae.evaluation.noise import Stream, draw, draw_codes
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, terms_of_one
+from textvae.evaluation.sweep import BATCH_TOKENS, sweep
 from textvae.models import TextModel
-from textvae.text.batching import sequential_batches
 
 ACTIVE_VARIANCE = 0.01
 """A unit is active when the variance of its posterior mean over sentences exceeds this (Burda et al. 2016).
@@ -57,9 +57,8 @@ def information(
     indices: np.ndarray,
     *,
     mi_sentences: int = 10_000,
-    batch_tokens: int = 16384,
+    batch_tokens: int = BATCH_TOKENS,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> Information:
     """Encode sentences and measure their codes.
@@ -71,39 +70,32 @@ def information(
 
     A semi-supervised model is measured at the likeliest label of each sentence.
     """
-    seed = checked_seed(seed)
-    device = torch.device(device)
-    indices = np.asarray(indices)
-    lengths = np.asarray(corpus.lengths)[indices]
+    seed, indices, device = checked_seed(seed), np.asarray(indices), model.device
     used = min(mi_sentences, len(indices))
-    posteriors: list[Any] = []
+    posteriors: list[LatentDistribution] = []
     codes: list[Tensor] = []
     means: list[Tensor] | None = []
     log_q = np.zeros(len(indices))
     places: list[np.ndarray] = []
-    has_density, prior, done, unit_variance = True, None, 0, 1.0
-    with own_randomness(model, device):
-        for rows in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
-            batch = unlabelled(corpus, indices[rows], device)
+    has_density, prior, unit_variance = True, None, 1.0
+    with sweep(model, corpus, indices, "codes", batch_tokens=batch_tokens, progress=progress) as parts:
+        for part in parts:
             if not places:
-                group = probe(model, batch).latents[0]
+                group = terms_of_one(model, part.batch).latents[0]
                 has_density = group.log_q_SU is not None and not group.extended
                 prior, unit_variance = group.prior, unit_variance_of(group.posterior)
-            posterior = model.posterior_of(batch)
+            posterior = model.posterior_of(part.batch)
             if has_density:
-                z_SBD, log_q_SB = draw(posterior, indices[rows], seed, 1, stream=Stream.CODES, device=device)
-                log_q[rows] = cpu64(log_q_SB[0])
+                z_SBD, log_q_SB = draw(posterior, part.example_ids, seed, 1, stream=Stream.CODES, device=device)
+                log_q[part.rows] = cpu64(log_q_SB[0])
             else:
-                z_SBD = draw_codes(posterior, indices[rows], seed, 1, stream=Stream.CODES, device=device)
+                z_SBD = draw_codes(posterior, part.example_ids, seed, 1, stream=Stream.CODES, device=device)
             codes.append(z_SBD[0])
             means = _append_mean(means, posterior)
-            keep = np.flatnonzero(rows < used)
+            keep = np.flatnonzero(part.rows < used)
             if has_density and len(keep):
                 posteriors.append(posterior.rows(torch.as_tensor(keep, device=device)))
-            places.append(rows)
-            done += len(rows)
-            if progress is not None:
-                progress("codes", done, len(indices))
+            places.append(part.rows)
         order = torch.as_tensor(np.argsort(np.concatenate(places)), device=device)
         codes_ND = torch.cat(codes)[order]
         means_ND = None if means is None else torch.cat(means)[order].float().cpu().numpy()
@@ -117,36 +109,25 @@ def information(
     return Information(mi, mi_se, math.log(used), marginal_kl, marginal_kl_se, means_ND, codes_ND, unit_variance)
 
 
-def log_aggregated(posteriors: list[Any], z_MD: Tensor) -> np.ndarray:
+def log_aggregated(posteriors: list[LatentDistribution], z_MD: Tensor) -> np.ndarray:
     """log of (1/N) sum_j q(z|x_j), float64 [M], nats; N x M densities, a block at a time.
 
     Args:
         posteriors: distributions of batch shape [U], N rows in all.
         z_MD: codes.
     """
-    total = sum(len_of(posterior) for posterior in posteriors)
+    total = sum(int(posterior.batch_shape[0]) for posterior in posteriors)
     found = []
     for z_block in z_MD.split(_BLOCK):
         log_sum_M = torch.full((len(z_block),), -torch.inf, dtype=torch.float64, device=z_MD.device)
         for posterior in posteriors:
-            pairwise_MU = _pairwise(posterior, z_block).double()
+            pairwise_MU = posterior.pairwise_log_prob(z_block).double()
             log_sum_M = torch.logaddexp(log_sum_M, pairwise_MU.logsumexp(1))
         found.append(log_sum_M - math.log(total))
     return cpu64(torch.cat(found))
 
 
-def len_of(posterior: Any) -> int:
-    """Rows of a batch of distributions."""
-    return int(posterior.batch_shape[0])
-
-
-def _pairwise(posterior: Any, z_MD: Tensor) -> Tensor:
-    if hasattr(posterior, "pairwise_log_prob"):
-        return posterior.pairwise_log_prob(z_MD)
-    return posterior.log_prob(z_MD.unsqueeze(1))
-
-
-def _append_mean(means: list[Tensor] | None, posterior: Any) -> list[Tensor] | None:
+def _append_mean(means: list[Tensor] | None, posterior: LatentDistribution) -> list[Tensor] | None:
     if means is None:
         return None
     try:

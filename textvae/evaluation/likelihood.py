@@ -11,18 +11,18 @@ from torch import Tensor
 
 from textvae.arguments import checked_count, checked_seed
 from textvae.config import MAX_SAMPLES
-from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, draw_codes, own_randomness, sentence_seeds
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, prior_for, probe, unlabelled, vector_group
+from textvae.evaluation.noise import Stream, draw, draw_codes, sample_blocks, sentence_seeds
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, is_implicit, prior_for, terms_of_one, vector_group
 from textvae.evaluation.streaming import LogMeanExp, ladder
+from textvae.evaluation.sweep import BATCH_TOKENS, Part, places, sweep
 from textvae.models import TextModel
 from textvae.models.text_vae import closed_form_kl, levels_of
 from textvae.objectives import kl_by_level, log_importance_weights
-from textvae.text.batching import sequential_batches
 from textvae.types import Batch, LatentTerms
 
-_SAMPLES_BESIDE = 16
-"""Sentences are batched so that about this many samples of each share a decoder call: buckets of fewer sentences
-have less padding, and the rows of a call stay as many."""
+SAMPLES_AT_ONCE = 16
+"""About how many samples of a sentence share a decoder call. With fewer sentences beside them there is less padding,
+and a call has as many rows."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,8 @@ def likelihood(
     indices: np.ndarray | None = None,
     *,
     num_samples: int,
-    batch_tokens: int = 16384,
+    batch_tokens: int = BATCH_TOKENS,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> Likelihood:
     """Minus log p(x), bounded from above, for each sentence.
@@ -76,46 +75,47 @@ def likelihood(
     variables draw by batch; theirs changes within its standard error.
 
     Args:
-        model: anything with `terms`; of an ordinary VAE `posterior_of`, `prior()` and `decoder` are used.
+        model: any model.
         corpus: tokenized sentences.
         indices: which of them; all when None.
         num_samples: k.
         batch_tokens: rows times tokens of a decoder call, at most (more only where one sentence has more).
         seed: of the samples.
-        device: where the model is.
         progress: called after every batch.
     """
     seed = checked_seed(seed)
     num_samples = checked_count(num_samples, "num_samples", 1, MAX_SAMPLES)
-    device = torch.device(device)
-    indices = np.arange(len(corpus)) if indices is None else np.asarray(indices)
-    lengths = np.asarray(corpus.lengths)[indices]
-    budget = max(int(lengths.max(initial=1)), batch_tokens // min(num_samples, _SAMPLES_BESIDE))
+    indices = places(corpus, indices)
+    bound = _Bound(model, num_samples, batch_tokens, seed)
     columns: dict[str, np.ndarray] = {}
     curves: dict[int, np.ndarray] = {}
-    exact, done = False, 0
     kinds: LatentTerms | None = None
-    with own_randomness(model, device):
-        for rows in sequential_batches(lengths, budget):
-            batch = unlabelled(corpus, indices[rows], device)
+    swept = sweep(
+        model,
+        corpus,
+        indices,
+        "likelihood",
+        batch_tokens=batch_tokens,
+        copies=min(num_samples, SAMPLES_AT_ONCE),
+        progress=progress,
+    )
+    with swept as parts:
+        for part in parts:
             if kinds is None:
-                kinds = probe(model, batch)
-            measured = _measure(model, kinds, batch, indices[rows], num_samples, batch_tokens, seed)
-            exact = measured.exact
+                kinds = terms_of_one(model, part.batch)
+            measured = bound.measure(part, kinds)
             for name, values in measured.values.items():
-                columns.setdefault(name, np.zeros(len(indices)))[rows] = cpu64(values)
+                columns.setdefault(name, np.zeros(len(indices)))[part.rows] = cpu64(values)
             for k, values in measured.curve.items():
-                curves.setdefault(k, np.zeros(len(indices)))[rows] = cpu64(-values)
-            done += len(rows)
-            if progress is not None:
-                progress("likelihood", done, len(indices))
+                curves.setdefault(k, np.zeros(len(indices)))[part.rows] = cpu64(-values)
+    exact = kinds is not None and not kinds.latents
     used = 1 if exact else num_samples
     return Likelihood(
         elbo_nll=columns.get("elbo_nll"),
         iw_nll=curves.get(used),
         rec_nll=columns["rec_nll"],
         kl=columns.get("kl"),
-        tokens=lengths.astype(np.int64) - 1,
+        tokens=np.asarray(corpus.lengths)[indices].astype(np.int64) - 1,
         num_samples=used,
         exact=exact,
         curve=curves,
@@ -123,113 +123,118 @@ def likelihood(
     )
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Measured:
+    """Numbers of each sentence by their name, and the bound with k samples by k; float64 [B], nats."""
+
     values: dict[str, Tensor]
     curve: dict[int, Tensor]
-    exact: bool = False
 
 
-def _measure(
-    model: TextModel,
-    kinds: LatentTerms,
-    batch: Batch,
-    example_ids: np.ndarray,
-    num_samples: int,
-    batch_tokens: int,
-    seed: int,
-) -> _Measured:
-    if not kinds.latents:
-        log_px_B = model.terms(batch, 1).log_px_z_SB[0].double()
-        return _Measured(
-            {"elbo_nll": -log_px_B, "rec_nll": -log_px_B, "kl": torch.zeros_like(log_px_B)}, {1: log_px_B}, True
-        )
-    at_once = max(1, batch_tokens // batch.tokens_BT.numel())
-    if is_implicit(kinds):
-        return _implicit(model, batch, example_ids, num_samples, at_once, seed)
-    if vector_group(kinds) is not None:
-        return _plain(model, batch, example_ids, num_samples, at_once, seed)
-    return _general(model, kinds, batch, example_ids, num_samples, at_once, seed)
+@dataclass(frozen=True)
+class _Bound:
+    """What is measured of one batch, by the kind of latent variables a model has."""
 
+    model: TextModel
+    num_samples: int
+    batch_tokens: int
+    seed: int
 
-def _plain(
-    model: TextModel, batch: Batch, example_ids: np.ndarray, num_samples: int, at_once: int, seed: int
-) -> _Measured:
-    """One latent vector a sentence: encode once, then only the decoder runs."""
-    posterior, prior = model.posterior_of(batch), prior_for(model, batch)
-    streams = {k: LogMeanExp(k) for k in ladder(num_samples)}
-    kl_B, kl_BD = closed_form_kl(posterior, prior), None
-    log_px_B = log_ratio_B = torch.zeros(len(example_ids), dtype=torch.float64, device=batch.tokens_BT.device)
-    for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
-        count, device = min(SAMPLE_BLOCK, num_samples - start), batch.tokens_BT.device
-        z_SBD, log_q_SB = draw(posterior, example_ids, seed, count, stream=Stream.LIKELIHOOD + block, device=device)
-        log_ratio_SB = (prior.log_prob(z_SBD) - log_q_SB).double()
-        for first in range(0, len(z_SBD), at_once):
-            chunk = slice(first, first + at_once)
-            log_px_SB = model.decoder.log_prob(batch.tokens_BT, z_SBD[chunk]).double()
-            log_px_B = log_px_B + log_px_SB.sum(0)
-            for stream in streams.values():
-                stream.update(log_px_SB + log_ratio_SB[chunk])
-        log_ratio_B = log_ratio_B + log_ratio_SB.sum(0)
-        given_SBD = posterior.kl_per_dim_given(prior, z_SBD) if kl_B is None else None
-        if given_SBD is not None:
-            given_BD = given_SBD.double().sum(0) / num_samples
-            kl_BD = given_BD if kl_BD is None else kl_BD + given_BD
-    if kl_BD is not None:
-        kl_B = kl_BD.sum(-1)
-    kl_B = -log_ratio_B / num_samples if kl_B is None else kl_B.double()
-    rec_nll_B = -log_px_B / num_samples
-    values = {"elbo_nll": rec_nll_B + kl_B, "rec_nll": rec_nll_B}
-    if not posterior.extended:
-        values |= {"kl": kl_B, **kl_by_level("z", levels_of(posterior, prior), kl_BD)}
-    return _Measured(values, {k: stream.value() for k, stream in streams.items()})
+    def measure(self, part: Part, kinds: LatentTerms) -> _Measured:
+        """The numbers of each sentence.
 
+        Args:
+            part: the sentences.
+            kinds: terms of some sentence, which tell the latent variables there are.
+        """
+        if not kinds.latents:
+            return self._exact(part)
+        if is_implicit(kinds):
+            return self._implicit(part)
+        if vector_group(kinds) is not None:
+            return self._plain(part)
+        return self._general(part, labels=len(kinds.log_px_z_SB))
 
-def _implicit(
-    model: TextModel, batch: Batch, example_ids: np.ndarray, num_samples: int, at_once: int, seed: int
-) -> _Measured:
-    """One latent vector a sentence whose q has no density: no bound, only what the decoder says of its codes."""
-    posterior = model.posterior_of(batch)
-    log_px_B = torch.zeros(len(example_ids), dtype=torch.float64, device=batch.tokens_BT.device)
-    for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
-        count = min(SAMPLE_BLOCK, num_samples - start)
-        z_SBD = draw_codes(
-            posterior, example_ids, seed, count, stream=Stream.LIKELIHOOD + block, device=batch.tokens_BT.device
-        )
-        for chunk_SBD in z_SBD.split(at_once):
-            log_px_B = log_px_B + model.decoder.log_prob(batch.tokens_BT, chunk_SBD).double().sum(0)
-    return _Measured({"rec_nll": -log_px_B / num_samples}, {})
+    def _at_once(self, batch: Batch) -> int:
+        """Samples of each sentence that go through the decoder together."""
+        return max(1, self.batch_tokens // batch.tokens_BT.numel())
 
+    def _streams(self) -> dict[int, LogMeanExp]:
+        return {k: LogMeanExp(k) for k in ladder(self.num_samples)}
 
-def _general(
-    model: TextModel,
-    kinds: LatentTerms,
-    batch: Batch,
-    example_ids: np.ndarray,
-    num_samples: int,
-    at_once: int,
-    seed: int,
-) -> _Measured:
-    """Any latent variables a model's terms describe; each call draws a chunk of samples."""
-    streams = {k: LogMeanExp(k) for k in ladder(num_samples)}
-    sums: dict[str, Tensor] = {}
-    # Enumerated labels are samples too, so fewer of the others fit beside them.
-    at_once = max(1, at_once // len(kinds.log_px_z_SB))
-    for first in range(0, num_samples, at_once):
-        count = min(at_once, num_samples - first)
-        torch.manual_seed(int(sentence_seeds(seed, example_ids[:1], stream=Stream.LIKELIHOOD + first)[0]))
-        terms = model.terms(batch, count)
-        for name, value_B in _averages(terms).items():
-            sums[name] = sums.get(name, torch.zeros_like(value_B)) + count * value_B
-        log_w_SB = log_weights_by_sample(terms, count)
-        if log_w_SB is not None:
-            for stream in streams.values():
-                stream.update(log_w_SB)
-    values = {name: total / num_samples for name, total in sums.items()}
-    if "elbo" in values:
-        values["elbo_nll"] = -values.pop("elbo")
+    def _exact(self, part: Part) -> _Measured:
+        """No latent variable: log p(x) itself."""
+        log_px_B = self.model.terms(part.batch, 1).log_px_z_SB[0].double()
+        values = {"elbo_nll": -log_px_B, "rec_nll": -log_px_B, "kl": torch.zeros_like(log_px_B)}
+        return _Measured(values, {1: log_px_B})
+
+    def _plain(self, part: Part) -> _Measured:
+        """One latent vector a sentence: the encoder runs once, then only the decoder."""
+        batch, device, at_once = part.batch, self.model.device, self._at_once(part.batch)
+        posterior, prior = self.model.posterior_of(batch), prior_for(self.model, batch)
+        streams = self._streams()
+        kl_B, kl_BD = closed_form_kl(posterior, prior), None
+        log_px_B = log_ratio_B = torch.zeros(len(batch), dtype=torch.float64, device=device)
+        for block, count in sample_blocks(self.num_samples):
+            z_SBD, log_q_SB = draw(
+                posterior, part.example_ids, self.seed, count, stream=Stream.LIKELIHOOD + block, device=device
+            )
+            log_ratio_SB = (prior.log_prob(z_SBD) - log_q_SB).double()
+            for first in range(0, len(z_SBD), at_once):
+                chunk = slice(first, first + at_once)
+                log_px_SB = self.model.decoder.log_prob(batch.tokens_BT, z_SBD[chunk]).double()
+                log_px_B = log_px_B + log_px_SB.sum(0)
+                for stream in streams.values():
+                    stream.update(log_px_SB + log_ratio_SB[chunk])
+            log_ratio_B = log_ratio_B + log_ratio_SB.sum(0)
+            given_SBD = posterior.kl_per_dim_given(prior, z_SBD) if kl_B is None else None
+            if given_SBD is not None:
+                given_BD = given_SBD.double().sum(0) / self.num_samples
+                kl_BD = given_BD if kl_BD is None else kl_BD + given_BD
+        if kl_BD is not None:
+            kl_B = kl_BD.sum(-1)
+        kl_B = -log_ratio_B / self.num_samples if kl_B is None else kl_B.double()
+        rec_nll_B = -log_px_B / self.num_samples
+        values = {"elbo_nll": rec_nll_B + kl_B, "rec_nll": rec_nll_B}
+        if not posterior.extended:
+            values |= {"kl": kl_B, **kl_by_level("z", levels_of(posterior, prior), kl_BD)}
         return _Measured(values, {k: stream.value() for k, stream in streams.items()})
-    return _Measured(values, {})
+
+    def _implicit(self, part: Part) -> _Measured:
+        """One latent vector a sentence whose q has no density: no bound, only what the decoder says of its codes."""
+        batch, device = part.batch, self.model.device
+        posterior = self.model.posterior_of(batch)
+        log_px_B = torch.zeros(len(batch), dtype=torch.float64, device=device)
+        for block, count in sample_blocks(self.num_samples):
+            z_SBD = draw_codes(
+                posterior, part.example_ids, self.seed, count, stream=Stream.LIKELIHOOD + block, device=device
+            )
+            for chunk_SBD in z_SBD.split(self._at_once(batch)):
+                log_px_B = log_px_B + self.model.decoder.log_prob(batch.tokens_BT, chunk_SBD).double().sum(0)
+        return _Measured({"rec_nll": -log_px_B / self.num_samples}, {})
+
+    def _general(self, part: Part, labels: int) -> _Measured:
+        """Any latent variables a model's terms describe; each call draws a chunk of samples."""
+        streams = self._streams()
+        sums: dict[str, Tensor] = {}
+        # Enumerated labels are samples too, so fewer of the others fit beside them.
+        at_once = max(1, self._at_once(part.batch) // labels)
+        for first in range(0, self.num_samples, at_once):
+            count = min(at_once, self.num_samples - first)
+            seeds = sentence_seeds(self.seed, part.example_ids[:1], stream=Stream.LIKELIHOOD + first)
+            torch.manual_seed(int(seeds[0]))
+            terms = self.model.terms(part.batch, count)
+            for name, value_B in _averages(terms).items():
+                sums[name] = sums.get(name, torch.zeros_like(value_B)) + count * value_B
+            log_w_SB = log_weights_by_sample(terms, count)
+            if log_w_SB is not None:
+                for stream in streams.values():
+                    stream.update(log_w_SB)
+        values = {name: total / self.num_samples for name, total in sums.items()}
+        if "elbo" in values:
+            values["elbo_nll"] = -values.pop("elbo")
+            return _Measured(values, {k: stream.value() for k, stream in streams.items()})
+        return _Measured(values, {})
 
 
 def log_weights_by_sample(terms: LatentTerms, num_samples: int) -> Tensor | None:

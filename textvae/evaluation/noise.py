@@ -12,36 +12,47 @@ from enum import IntEnum, unique
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from textvae.distributions import LatentDistribution
+from textvae.models import TextModel
 
 SAMPLE_BLOCK = 128
 """Samples of a sentence drawn under one seed. A constant, so that no memory budget changes a sample."""
 
 BLOCKS = 2**32
-"""More blocks of samples than any sentence has: what a stream that is drawn in blocks has room for."""
+"""Room that a stream has for its blocks of samples: more than any sentence has."""
 
 
 @unique
 class Stream(IntEnum):
     """What a sentence's random numbers are for: draws of different streams are independent.
 
-    All of them are here, so that no two evaluations share their noise by accident. The likelihood's and the unsent
-    levels' are drawn in blocks of `SAMPLE_BLOCK`, block b under stream + b, for b below `BLOCKS`.
+    All of them are listed here, so that no two evaluations share their noise by accident. The likelihood's samples and
+    the unsent levels are drawn in blocks of `SAMPLE_BLOCK`: block b under stream + b, for b below `BLOCKS`.
     """
 
     LIKELIHOOD = 0
     CODES = BLOCKS
-    """One code of each sentence, of which the aggregated posterior is made."""
+    """One code of each sentence: a sample of the aggregated posterior."""
     ANNEALED = 2 * BLOCKS
     """Where the chains of annealed importance sampling begin, and how they move."""
     PILOT = 2 * BLOCKS + 1
-    """Chains that step sizes are found with."""
+    """Chains that step sizes are tuned with."""
     NEAREST = 3 * BLOCKS
-    """Samples of the rate to codes nearby."""
+    """Samples for the KL to stored codes nearby."""
     UNSENT_LEVELS = 4 * BLOCKS
-    """What fills in for levels of a code that were not sent."""
+    """Levels of a code that were not sent and are drawn from the prior instead."""
+
+
+def sample_blocks(num_samples: int) -> Iterator[tuple[int, int]]:
+    """The blocks in which a sentence's samples are drawn: the number of each, and its samples.
+
+    >>> list(sample_blocks(300))
+    [(0, 128), (1, 128), (2, 44)]
+    """
+    for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
+        yield block, min(SAMPLE_BLOCK, num_samples - start)
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -95,7 +106,7 @@ def draw(
     """
     rows = _seeded_rows(posterior.source, example_ids, seed, stream, device)
     drawn = [row.rsample_and_log_prob((num_samples,)) for row in rows]
-    # Moving what was drawn may take gradients of the decoder, which are had for all sentences at once.
+    # Moving what was drawn may take gradients of the decoder, which are taken for all sentences at once.
     return posterior.carried(torch.stack([x for x, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1))
 
 
@@ -133,13 +144,16 @@ def _default_generator(device: torch.device) -> torch.Generator:
 
 
 @contextmanager
-def own_randomness(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """No gradients, dropout off, and the global random state as it was afterwards: evaluating changes no training."""
-    was_training = module.training
-    module.eval()
-    devices = [device] if device.type == "cuda" else []
+def own_randomness(model: TextModel) -> Iterator[None]:
+    """No gradients and no dropout inside; afterwards the model's mode and the global random state are as before.
+
+    So an evaluation in the middle of a training changes nothing of it.
+    """
+    was_training = model.training
+    model.eval()
+    devices = [model.device] if model.device.type == "cuda" else []
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=devices):
             yield
     finally:
-        module.train(was_training)
+        model.train(was_training)

@@ -56,5 +56,5 @@ def has_spaces(words_N: np.ndarray, characters_N: np.ndarray | None) -> bool:
 
 
 def _exp(nats: float) -> float:
-    # A model that has learnt nothing on a long tail of impossible tokens must not end a run with an overflow.
+    # An NLL of more nats than a float can hold the exponential of must not end a run with an overflow.
     return math.exp(min(nats, 700.0))

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from textvae.errors import ConfigError
-from textvae.evaluation.noise import own_randomness
-from textvae.evaluation.protocol import Corpus, Progress, unlabelled
+from textvae.evaluation.protocol import Corpus, Progress
+from textvae.evaluation.sweep import BATCH_TOKENS, sweep
 from textvae.models import TextModel
-from textvae.text.batching import sequential_batches
 
 STRENGTHS = tuple(10.0**power for power in range(-4, 5))
 """Inverse strengths of the L2 penalty (scikit-learn's C) that compete."""
@@ -98,28 +96,21 @@ def posterior_means(
     corpus: Corpus,
     indices: np.ndarray,
     *,
-    batch_tokens: int = 16384,
-    device: torch.device | str = "cpu",
+    batch_tokens: int = BATCH_TOKENS,
     progress: Progress | None = None,
 ) -> np.ndarray | None:
     """E_q[z] of some sentences, float32 [N, D] in the order of the indices; None where q has no mean.
 
     Labels are hidden from the model; a semi-supervised one is asked at its likeliest label.
     """
-    device, indices = torch.device(device), np.asarray(indices)
-    lengths = np.asarray(corpus.lengths)[indices]
-    means_ND: np.ndarray | None = None
-    done = 0
-    with own_randomness(model, device):
-        for rows in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
+    indices, means_ND = np.asarray(indices), None
+    with sweep(model, corpus, indices, "probe", batch_tokens=batch_tokens, progress=progress) as parts:
+        for part in parts:
             try:
-                mean_BD = model.posterior_of(unlabelled(corpus, indices[rows], device)).mean
+                mean_BD = model.posterior_of(part.batch).mean
             except NotImplementedError:
                 return None
             if means_ND is None:
                 means_ND = np.zeros((len(indices), mean_BD.shape[-1]), dtype=np.float32)
-            means_ND[rows] = mean_BD.float().cpu().numpy()
-            done += len(rows)
-            if progress is not None:
-                progress("probe", done, len(indices))
+            means_ND[part.rows] = mean_BD.float().cpu().numpy()
     return means_ND

@@ -1,11 +1,11 @@
-"""What an evaluation asks of a model."""
+"""What an evaluation asks of a corpus and of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from textvae.distributions import LatentDistribution
@@ -21,11 +21,11 @@ class Corpus(Protocol):
     """The part of `textvae.text.tokenized.TokenizedCorpus` that bounds and codes need."""
 
     @property
-    def lengths(self) -> Any: ...
+    def lengths(self) -> np.ndarray: ...
 
     def __len__(self) -> int: ...
 
-    def batch(self, indices: Any) -> Batch: ...
+    def batch(self, indices: np.ndarray) -> Batch: ...
 
 
 @runtime_checkable
@@ -35,23 +35,18 @@ class TextCorpus(Corpus, Protocol):
     label_names: tuple[str, ...]
 
     @property
-    def labels(self) -> Any: ...
+    def labels(self) -> np.ndarray: ...
 
     @property
-    def word_counts(self) -> Any: ...
+    def word_counts(self) -> np.ndarray: ...
 
     def text(self, i: int) -> str: ...
 
-    def ids(self, i: int) -> Any: ...
+    def ids(self, i: int) -> np.ndarray: ...
 
 
-def unlabelled(corpus: Corpus, indices: Any, device: torch.device) -> Batch:
-    """Some sentences on a device, their labels hidden: every likelihood here is p(x), never p(x, y)."""
-    return corpus.batch(indices).unlabelled().to(device)
-
-
-def probe(model: TextModel, batch: Batch) -> LatentTerms:
-    """One sentence's terms, to see what latent variables a model has."""
+def terms_of_one(model: TextModel, batch: Batch) -> LatentTerms:
+    """The terms of the first sentence alone: they tell what latent variables the model has."""
     return model.terms(batch.unlabelled().rows(slice(1)), 1)
 
 
@@ -81,6 +76,6 @@ def likely_label(model: TextModel, batch: Batch) -> Context | None:
     return Context(label_B=model.label_log_prob(batch).argmax(-1))
 
 
-def cpu64(x: Tensor) -> Any:
+def cpu64(x: Tensor) -> np.ndarray:
     """A tensor as a numpy array of float64."""
     return x.detach().double().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Lossy codes: what the first levels of a hierarchical code cost, and what they tell."""
+"""Lossy codes: the rate of the first levels of a hierarchical code, and the distortion that they leave."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from torch import Tensor
 
 from textvae.arguments import checked_count, checked_seed
 from textvae.config import MAX_SAMPLES
-from textvae.distributions import DiagonalGaussian
-from textvae.evaluation.likelihood import mean_and_error
-from textvae.evaluation.noise import SAMPLE_BLOCK, Stream, draw, own_randomness
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, probe, unlabelled, vector_group
+from textvae.distributions import DiagonalGaussian, LatentDistribution
+from textvae.evaluation.likelihood import SAMPLES_AT_ONCE, mean_and_error
+from textvae.evaluation.noise import Stream, draw, sample_blocks
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, terms_of_one, vector_group
+from textvae.evaluation.sweep import BATCH_TOKENS, Part, places, sweep
 from textvae.models import TextModel
 from textvae.models.text_vae import levels_of
-from textvae.text.batching import sequential_batches
 from textvae.types import Batch
-
-_SAMPLES_BESIDE = 16
-"""As in the likelihood: how many samples of a sentence share a decoder call, about."""
 
 
 @dataclass(frozen=True)
@@ -54,26 +51,24 @@ def rate_distortion(
     indices: np.ndarray | None = None,
     *,
     num_samples: int,
-    batch_tokens: int = 16384,
+    batch_tokens: int = BATCH_TOKENS,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> RateDistortion | None:
     """The trade of a code sent level by level from the top (Gregor et al. 2016, arXiv 1604.08772, section 4).
 
     The rate of k levels is what a bits-back coder pays for them, and never falls with k; all L levels' rate and
     distortion sum to minus the ELBO, with the same codes as `likelihood` to the last digit. The distortion falls with
-    every level that tells something of the sentence beyond those above, given a decoder that listens. The prior's draws
-    are the same for every k.
+    every level that tells something of the sentence beyond those above, if the decoder uses it. The prior's draws are
+    the same for every k.
 
     Args:
-        model: with `posterior_of`, `prior()` and `decoder`.
+        model: with one latent vector a sentence.
         corpus: tokenized sentences.
         indices: which of them; all when None.
         num_samples: codes of a sentence; each is decoded L + 1 times.
         batch_tokens: rows times tokens of a decoder call, at most.
         seed: of the draws.
-        device: where the model is.
         progress: called after every batch.
 
     Returns:
@@ -82,48 +77,49 @@ def rate_distortion(
     """
     seed = checked_seed(seed)
     num_samples = checked_count(num_samples, "num_samples", 1, MAX_SAMPLES)
-    device = torch.device(device)
-    indices = np.arange(len(corpus)) if indices is None else np.asarray(indices)
-    lengths = np.asarray(corpus.lengths)[indices]
-    budget = max(int(lengths.max(initial=1)), batch_tokens // min(num_samples, _SAMPLES_BESIDE))
+    indices = places(corpus, indices)
     rate_NK: np.ndarray | None = None
     distortion_NK = np.zeros((0, 0))
-    done = 0
-    with own_randomness(model, device):
-        for rows in sequential_batches(lengths, budget):
-            batch = unlabelled(corpus, indices[rows], device)
+    swept = sweep(
+        model,
+        corpus,
+        indices,
+        "levels",
+        batch_tokens=batch_tokens,
+        copies=min(num_samples, SAMPLES_AT_ONCE),
+        progress=progress,
+    )
+    with swept as parts:
+        for part in parts:
             if rate_NK is None:
-                levels = _levels(model, batch)
+                levels = _levels(model, part.batch)
                 if levels == 1:
                     return None
                 rate_NK, distortion_NK = np.zeros((2, len(indices), levels + 1))
-            rate_BK, distortion_BK = _measure(model, batch, indices[rows], levels, num_samples, batch_tokens, seed)
-            rate_NK[rows], distortion_NK[rows] = cpu64(rate_BK), cpu64(distortion_BK)
-            done += len(rows)
-            if progress is not None:
-                progress("levels", done, len(indices))
+            rate_BK, distortion_BK = _measure(model, part, levels, num_samples, batch_tokens, seed)
+            rate_NK[part.rows], distortion_NK[part.rows] = cpu64(rate_BK), cpu64(distortion_BK)
     return None if rate_NK is None else RateDistortion(rate_NK, distortion_NK)
 
 
 def _levels(model: TextModel, batch: Batch) -> int:
     """Levels of the model's code; 1 where there is no telling what each costs."""
-    group = vector_group(probe(model, batch))
+    group = vector_group(terms_of_one(model, batch))
     return 1 if group is None or group.kl_per_dim_UD is None else group.levels
 
 
 def _measure(
-    model: TextModel, batch: Batch, example_ids: np.ndarray, levels: int, num_samples: int, batch_tokens: int, seed: int
+    model: TextModel, part: Part, levels: int, num_samples: int, batch_tokens: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Rate and distortion of each sentence, float64 [B, L + 1]."""
-    posterior, prior, device = model.posterior_of(batch), model.prior_given(), batch.tokens_BT.device
+    batch, ids, device = part.batch, part.example_ids, model.device
+    posterior, prior = model.posterior_of(batch), model.prior_given()
     at_once = max(1, batch_tokens // batch.tokens_BT.numel())
     zeros_BD = torch.zeros_like(posterior.center)
     noise_of = DiagonalGaussian(zeros_BD, torch.ones_like(zeros_BD), validate_args=False)
-    rate_BK, distortion_BK = torch.zeros(2, len(example_ids), levels + 1, dtype=torch.float64, device=device)
-    for block, start in enumerate(range(0, num_samples, SAMPLE_BLOCK)):
-        count = min(SAMPLE_BLOCK, num_samples - start)
-        z_SBD, _ = draw(posterior, example_ids, seed, count, stream=Stream.LIKELIHOOD + block, device=device)
-        noise_SBD, _ = draw(noise_of, example_ids, seed, count, stream=Stream.UNSENT_LEVELS + block, device=device)
+    rate_BK, distortion_BK = torch.zeros(2, len(ids), levels + 1, dtype=torch.float64, device=device)
+    for block, count in sample_blocks(num_samples):
+        z_SBD, _ = draw(posterior, ids, seed, count, stream=Stream.LIKELIHOOD + block, device=device)
+        noise_SBD, _ = draw(noise_of, ids, seed, count, stream=Stream.UNSENT_LEVELS + block, device=device)
         kl_SBD = posterior.kl_per_dim_given(prior, z_SBD)
         assert kl_SBD is not None  # codes in levels are Gaussians given the levels above
         kl_BL = kl_SBD.double().sum(0).unflatten(-1, (levels, -1)).sum(-1)
@@ -135,11 +131,11 @@ def _measure(
     return rate_BK / num_samples, distortion_BK / num_samples
 
 
-def completed(prior: Any, z: Tensor, sent: int, levels: int, noise: Tensor) -> Tensor:
+def completed(prior: LatentDistribution, z: Tensor, sent: int, levels: int, noise: Tensor) -> Tensor:
     """A code with its first levels kept and the others drawn from the prior, each given those above.
 
     Args:
-        prior: with `given`.
+        prior: whose coordinates are Gaussian given those before them (see `LatentDistribution.given`).
         z: codes, [..., D].
         sent: levels to keep.
         levels: L.
@@ -148,6 +144,7 @@ def completed(prior: Any, z: Tensor, sent: int, levels: int, noise: Tensor) -> T
     parts, noises = list(z.split(z.shape[-1] // levels, -1)), noise.split(z.shape[-1] // levels, -1)
     for level in range(sent, levels):
         given = prior.given(torch.cat(parts, -1))
+        assert isinstance(given, DiagonalGaussian)  # codes in levels are Gaussians given the levels above
         loc, scale = (x.unflatten(-1, (levels, -1))[..., level, :] for x in (given.loc, given.scale))
         parts[level] = loc + scale * noises[level]
     return torch.cat(parts, -1)
@@ -157,7 +154,7 @@ def lossy_codes(model: TextModel, sent: int, batch: Batch) -> Tensor:
     """The center of each sentence's posterior in the first levels, below them the prior's means given these, [B, D].
 
     Args:
-        model: with `posterior_of` and `prior()`.
+        model: whose codes come in levels.
         sent: levels to keep; all of them give the center.
         batch: sentences.
     """

@@ -11,11 +11,10 @@ import torch
 
 from textvae.arguments import checked_seed
 from textvae.evaluation.likelihood import mean_and_error
-from textvae.evaluation.noise import own_randomness
-from textvae.evaluation.protocol import Corpus, Progress, cpu64, likely_label, unlabelled
-from textvae.generation import Decoding, GreedyConfig, generate
+from textvae.evaluation.protocol import Corpus, Progress, cpu64, likely_label
+from textvae.evaluation.sweep import BATCH_TOKENS, sweep
+from textvae.generation import Decoding, GreedyConfig, SteppingDecoder, generate
 from textvae.models import TextModel
-from textvae.text.batching import sequential_batches
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import EOS_ID, PAD_ID, Batch, Context
 
@@ -44,8 +43,7 @@ def reconstruct(
     decoding: Decoding | None = None,
     tokenizer: Tokenizer | None = None,
     codes_of: Callable[[Batch], torch.Tensor] | None = None,
-    batch_tokens: int = 16384,
-    device: torch.device | str = "cpu",
+    batch_tokens: int = BATCH_TOKENS,
     progress: Progress | None = None,
 ) -> Reconstruction:
     """Decode each sentence from the mean of its posterior (or from what `codes_of` says), greedily by default, and
@@ -55,31 +53,27 @@ def reconstruct(
 
     `token_accuracy` is the share of a sentence's tokens (EOS counted) that the reconstruction, which never sees the
     sentence, has at the same place. `teacher_forced_accuracy` is the share that are the likeliest next token when the
-    true ones before them are given: a language model scores there too. `exact_match` is the share of sentences restored
-    to the last token. BLEU compares readable text, both sides put through the tokenizer's `decode`, so that what the
-    vocabulary loses is not held against z; its signature says how sacrebleu cut the words.
+    true ones before them are given; there a model that ignores z scores too. `exact_match` is the share of sentences
+    restored to the last token. BLEU compares readable text, both sides put through the tokenizer's `decode`, so that
+    what the vocabulary loses is not held against z; its signature says how sacrebleu cut the words.
     """
-    device, indices = torch.device(device), np.asarray(indices)
-    lengths = np.asarray(corpus.lengths)[indices]
+    indices = np.asarray(indices)
     found = Reconstruction(originals=[[] for _ in indices], reconstructions=[[] for _ in indices])
-    right = forced = total = done = 0
-    with own_randomness(model, device):
-        for rows in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
-            batch = unlabelled(corpus, indices[rows], device)
+    right = forced = total = 0
+    with sweep(model, corpus, indices, "reconstruction", batch_tokens=batch_tokens, progress=progress) as parts:
+        for part in parts:
+            batch = part.batch
             z_BD = model.posterior_of(batch).center if codes_of is None else codes_of(batch)
             context = likely_label(model, batch)
             made = generate(model.decoder, z_BD, decoding or GreedyConfig(), context=context).tokens
             forced += _teacher_forced_hits(model.decoder, batch, z_BD, context)
             tokens = batch.tokens_BT.tolist()
-            for row, length, written, ids in zip(rows, batch.lengths_B.tolist(), tokens, made, strict=True):
+            for row, length, written, ids in zip(part.rows, batch.lengths_B.tolist(), tokens, made, strict=True):
                 original = written[1 : length - 1]
                 found.originals[row], found.reconstructions[row] = original, ids
                 pairs = zip([*original, EOS_ID], [*ids, EOS_ID], strict=False)
                 right += sum(one == other for one, other in pairs)
                 total += length - 1
-            done += len(rows)
-            if progress is not None:
-                progress("reconstruction", done, len(indices))
     same = sum(a == b for a, b in zip(found.originals, found.reconstructions, strict=True))
     found.metrics = {
         "token_accuracy": right / total,
@@ -91,7 +85,7 @@ def reconstruct(
     return found
 
 
-def _teacher_forced_hits(decoder: Any, batch: Batch, z_BD: torch.Tensor, context: Context | None) -> int:
+def _teacher_forced_hits(decoder: SteppingDecoder, batch: Batch, z_BD: torch.Tensor, context: Context | None) -> int:
     """Tokens that are the likeliest after the true ones before them, stepping so that [B, T, V] is never held."""
     state, hits = decoder.init_state(z_BD, context), 0
     for position in range(batch.tokens_BT.shape[1] - 1):
@@ -136,32 +130,27 @@ def permuted_codes(
     indices: np.ndarray,
     codes_ND: torch.Tensor,
     *,
-    batch_tokens: int = 16384,
+    batch_tokens: int = BATCH_TOKENS,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> PermutedCodes | None:
-    """Give every sentence the code of another and see what it costs: the plainest sign that z is used.
+    """Give every sentence the code of another, and measure how its likelihood falls: the plainest sign that z is used.
 
     The permutation is one cycle over all sentences, so none keeps its own code. None for fewer than two sentences.
     """
-    seed = checked_seed(seed)
-    device, indices, done = torch.device(device), np.asarray(indices), 0
+    seed, indices = checked_seed(seed), np.asarray(indices)
     if len(indices) < 2:
         return None
-    lengths = np.asarray(corpus.lengths)[indices]
     other = np.empty(len(indices), dtype=np.int64)
     cycle = np.random.default_rng([seed, 0]).permutation(len(indices))
     other[cycle] = np.roll(cycle, 1)
     nll_2N = np.zeros((2, len(indices)))
-    with own_randomness(model, device):
-        for rows in sequential_batches(lengths, max(batch_tokens // 2, int(lengths.max()))):
-            batch = unlabelled(corpus, indices[rows], device)
-            pick = torch.as_tensor(np.stack([rows, other[rows]]), device=device)
-            log_px_2B = model.decoder.log_prob(batch.tokens_BT, codes_ND[pick], likely_label(model, batch))
-            nll_2N[:, rows] = -cpu64(log_px_2B)
-            done += len(rows)
-            if progress is not None:
-                progress("permuted codes", done, len(indices))
+    swept = sweep(model, corpus, indices, "permuted codes", batch_tokens=batch_tokens, copies=2, progress=progress)
+    with swept as parts:
+        for part in parts:
+            pick = torch.as_tensor(np.stack([part.rows, other[part.rows]]), device=model.device)
+            context = likely_label(model, part.batch)
+            log_px_2B = model.decoder.log_prob(part.batch.tokens_BT, codes_ND[pick], context)
+            nll_2N[:, part.rows] = -cpu64(log_px_2B)
     rise, rise_se = mean_and_error(nll_2N[1] - nll_2N[0])
     return PermutedCodes(mean_and_error(nll_2N[1])[0], rise, rise_se)

@@ -16,22 +16,19 @@ from textvae.types import UNK_ID, Context
 _ROWS = 256
 
 
-def prior_samples(
-    model: TextModel, count: int, decoding: Decoding, *, seed: int = 0, device: torch.device | str = "cpu"
-) -> list[list[int]]:
+def prior_samples(model: TextModel, count: int, decoding: Decoding, *, seed: int = 0) -> list[list[int]]:
     """Ids of sentences from codes drawn from the prior (and labels from theirs, where a model has them)."""
     seed = checked_seed(seed)
-    device = torch.device(device)
     made: list[list[int]] = []
-    with own_randomness(model, device):
+    with own_randomness(model):
         torch.manual_seed(seed)
-        generator = word_generator(seed, device)
+        generator = word_generator(seed, model.device)
         for start in range(0, count, _ROWS):
             rows = min(_ROWS, count - start)
-            if model.latent_dim:
+            if model.has_code:
                 z_ND, _ = model.prior_given().rsample_and_log_prob((rows,))
             else:
-                z_ND = torch.zeros(rows, 0, device=device)
+                z_ND = torch.zeros(rows, 0, device=model.device)
             context = None
             if model.decodes_labels:
                 context = Context(label_B=torch.multinomial(model.label_log_prior_C.exp(), rows, replacement=True))

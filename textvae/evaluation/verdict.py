@@ -1,4 +1,4 @@
-"""One sentence of plain judgement: is z used, and why is that said."""
+"""The verdict: whether z is used, in one sentence with the numbers it rests on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIN_RISE = 1.0
 
 
 class Verdict(NamedTuple):
-    """`collapsed` is None where there is nothing to collapse, or nothing that could tell."""
+    """`collapsed` is None for a model without z, and where nothing that could tell was measured."""
 
     collapsed: bool | None
     sentence: str

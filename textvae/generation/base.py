@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from textvae.config import MAX_TOKENS, Component
 from textvae.errors import ConfigError
-from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Context
+from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Context, DecoderState
 
 DEFAULT_MAX_TOKENS = 50
 """Longest sentence, in words or pieces without EOS, of a decoder that knows no limit of its own."""
@@ -30,11 +30,11 @@ class SteppingDecoder(Protocol):
     @property
     def max_tokens(self) -> int | None: ...
 
-    def init_state(self, z_ND: Tensor, context: Context | None = None) -> Any: ...
+    def init_state(self, z_ND: Tensor, context: Context | None = None) -> DecoderState: ...
 
-    def step(self, token_N: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+    def step(self, token_N: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]: ...
 
-    def select(self, state: Any, index_M: Tensor) -> Any: ...
+    def select(self, state: DecoderState, index_M: Tensor) -> DecoderState: ...
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,6 @@ def first_tokens(rows: int, device: torch.device) -> Tensor:
     return torch.full((rows,), BOS_ID, dtype=torch.int64, device=device)
 
 
-def context_rows(context: Context | None, index: Tensor | slice) -> Context | None:
-    """What some of the rows are conditioned on."""
-    if context is None:
-        return None
-    parts = (context.label_B, context.vector_BH, context.example_id_B)
-    return Context(*(None if part is None else part[index] for part in parts))
-
-
 def cut_at_end(tokens_NT: Tensor) -> list[list[int]]:
     """The ids of each row before its first EOS."""
     rows = tokens_NT.tolist()
@@ -120,14 +112,18 @@ def cut_at_end(tokens_NT: Tensor) -> list[list[int]]:
 
 
 @contextmanager
-def inference(module: Any) -> Iterator[None]:
-    """No gradients, and dropout off; the module's mode is restored afterwards."""
-    was_training = isinstance(module, nn.Module) and module.training
-    if was_training:
-        module.eval()
+def inference(module: object) -> Iterator[None]:
+    """No gradients, and dropout off; the module's mode is restored afterwards.
+
+    Args:
+        module: a model or a decoder. A decoder that is no module of torch has no mode to change.
+    """
+    trained = module if isinstance(module, nn.Module) and module.training else None
+    if trained is not None:
+        trained.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        if was_training:
-            module.train()
+        if trained is not None:
+            trained.train()

@@ -14,7 +14,6 @@ from textvae.generation.base import (
     Decoding,
     Generated,
     SteppingDecoder,
-    context_rows,
     first_tokens,
     forbidden_ids,
     word_limit,
@@ -76,7 +75,7 @@ class BeamConfig(Decoding):
                 z_ND[part],
                 width=self.width,
                 length_penalty=self.length_penalty,
-                context=context_rows(context, part),
+                context=None if context is None else context.rows(part),
                 max_tokens=self.max_tokens,
                 allow_unk=self.allow_unk,
             )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from textvae.errors import DataError
-from textvae.generation.base import SteppingDecoder, context_rows, first_tokens, forbidden_ids, inference, word_limit
+from textvae.generation.base import SteppingDecoder, first_tokens, forbidden_ids, inference, word_limit
 from textvae.types import EOS_ID, Context
 
 _ROWS_AT_ONCE = 4096
@@ -76,8 +76,8 @@ def constrained_beam(
 
     All sentences advance together, one token a step. The hypotheses of a sentence that stand at the same
     slot, with the same number of tokens in it, compete with each other only, so that long and short
-    fillings of a span both survive. At a blank the `width` best are extended to the `width * expand` best;
-    these are rolled through the fixed tokens to the right of the blank, whose probabilities thus vote,
+    fillings of a span both survive. At a blank the `width` best are extended to the `width * expand` best.
+    These also read the fixed tokens to the right of the blank, whose probabilities so enter their scores,
     before the next blank cuts them to `width` again. Nothing is cut after the last blank. With `width` and
     `expand` large enough the result is the exact argmax over all fillings.
 
@@ -124,7 +124,8 @@ def constrained_beam(
             search = _Search(
                 decoder, [templates[i] for i in chosen], z_ND.device, width=width, expand=expand, allow_unk=allow_unk
             )
-            for i, fillings in zip(chosen, search.run(z_ND[index], context_rows(context, index), limit), strict=True):
+            some = None if context is None else context.rows(index)
+            for i, fillings in zip(chosen, search.run(z_ND[index], some, limit), strict=True):
                 found[i] = fillings[:best]
             start = stop
     return found
@@ -209,7 +210,7 @@ class _Search:
             tokens=torch.zeros(sentences, 0, dtype=torch.int64, device=device),
             parent=zeros,
         )
-        # A sentence without words would be a template of nothing but EOS; that is fine as well.
+        # A template without slots is allowed: its sentence is EOS alone.
         state, last = self.decoder.init_state(z_ND, context), first_tokens(sentences, device)
         step = 0
         while len(rows.score) and (limit is None or step <= limit):

@@ -137,6 +137,11 @@ class TextModel(nn.Module):
         """p(y) from how often each label was seen in training; a model without labels has none to set."""
 
     def require_tokenizer(self) -> Tokenizer:
+        """The model's tokenizer.
+
+        Raises:
+            ModelError: it has none.
+        """
         if self.tokenizer is None:
             raise ModelError("this model has no tokenizer, so it can take no text; load it with from_pretrained.")
         return self.tokenizer
@@ -166,6 +171,18 @@ class TextModel(nn.Module):
         batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
         with inference(self):
             return self.posterior_of(batch.to(self.device)).center
+
+    def predict(self, texts: Iterable[str]) -> Float[Tensor, "B C"]:
+        """q(y|x) of each sentence: probabilities of the labels in the order of `label_names`.
+
+        Raises:
+            ModelError: the model has no classifier.
+            DataError: no sentences, something among them that is no string, an empty one, or one longer than the model
+                was trained for.
+        """
+        batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
+        with inference(self):
+            return self.label_log_prob(batch.to(self.device)).exp()
 
     def decode(
         self,
@@ -225,7 +242,7 @@ class TextModel(nn.Module):
         label_B = None if context is None else context.label_B
         if not labels:
             return context
-        if label_B is None or label_B.shape != (count,):
+        if context is None or label_B is None or label_B.shape != (count,):
             got = "none" if label_B is None else f"labels of shape {tuple(label_B.shape)}"
             raise DataError(
                 f"this model writes for a label, and {count} codes came with {got}; give context=Context(label_B=...) "
@@ -233,7 +250,7 @@ class TextModel(nn.Module):
             )
         if count and not 0 <= int(label_B.min()) <= int(label_B.max()) < labels:
             raise DataError(f"the labels of codes are places in label_names; expected 0 to {labels - 1}.")
-        return Context(label_B=label_B.to(self.device))
+        return context.to(self.device)
 
     def save_pretrained(self, folder: str | Path, card: dict[str, Any] | None = None) -> None:
         """Write the model as a folder: config.json, model.safetensors, tokenizer, README.md."""

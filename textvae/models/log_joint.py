@@ -1,10 +1,11 @@
-"""log p(x, z) and its gradient in z: the one function of all that climbs, samples or bounds by them."""
+"""log p(x, z) and its gradient in z: the one function that samplers, refinements and bounds share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -73,13 +74,7 @@ class LogJoint:
 
     def rows(self, index_N: Int[Tensor, " N"]) -> LogJoint:
         """The joint density of some of the sentences; one may be named several times."""
-        context = self.context
-        if context is not None:
-            context = Context(
-                label_B=None if context.label_B is None else context.label_B[..., index_N],
-                vector_BH=None if context.vector_BH is None else context.vector_BH[index_N],
-                example_id_B=None if context.example_id_B is None else context.example_id_B[index_N],
-            )
+        context = None if self.context is None else self.context.rows(index_N)
         prior = self.prior.rows(index_N) if self.prior.batch_shape else self.prior
         some = LogJoint(self.decoder, prior, self.tokens_BT[index_N], context)
         some.rows_at_once = self.rows_at_once
@@ -139,17 +134,15 @@ class LogJoint:
         return log_px_N[0] + own.log_prob(z_ND)
 
     def _context(self, rows: slice, index_N: Tensor, shape: torch.Size) -> Context | None:
-        given = self.context
-        if given is None:
+        """What some of the S * B rows are conditioned on; a label may differ by sample, nothing else does."""
+        if self.context is None:
             return None
-        return Context(
-            label_B=None if given.label_B is None else given.label_B.expand(shape).reshape(-1)[rows],
-            vector_BH=None if given.vector_BH is None else given.vector_BH[index_N],
-            example_id_B=None if given.example_id_B is None else given.example_id_B[index_N],
-        )
+        label_B = self.context.label_B
+        label_N = None if label_B is None else label_B.expand(shape).reshape(-1)[rows]
+        return replace(self.context.rows(index_N), label_B=label_N)
 
 
-# Loops that take gradients are nothing to translate, nor are hashes that count on integers to overflow.
+# torch.compile cannot translate loops that take gradients, nor hashes that count on integers to overflow.
 @torch.compiler.disable
 def seeing_target(
     posterior: nn.Module,
@@ -183,21 +176,21 @@ def _ordinary(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def differentiable(module: Any, frozen: bool, second_order: bool = False) -> Iterator[None]:
-    """Dropout off, and yet every gradient there; the module is left as it was found.
+def differentiable(module: object, frozen: bool, second_order: bool = False) -> Iterator[None]:
+    """Dropout is off inside, and every gradient can still be taken; afterwards the module is as it was.
 
     cuDNN differentiates a recurrent layer in training mode only, so such layers stay in it; with their own dropout at
     zero, which is what this package builds, that changes no value. Second derivatives exist neither in cuDNN's
     recurrent layers nor in the fused attention kernels; both have a plain form.
 
     Args:
-        module: whose modes change; anything that is no module is left alone.
+        module: whose modes change; a decoder that is no module of torch is left alone.
         frozen: whether its parameters take no part, which spares their gradients.
         second_order: whether gradients will be differentiated.
     """
     modules = list(module.modules()) if isinstance(module, nn.Module) else []
     modes = [part.training for part in modules]
-    parameters = list(module.parameters()) if frozen and modules else []
+    parameters = list(modules[0].parameters()) if frozen and modules else []
     trained = [parameter for parameter in parameters if parameter.requires_grad and parameter.is_leaf]
     with ExitStack() as stack:
         dropping = any(isinstance(part, nn.RNNBase) and part.dropout > 0 for part in modules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -15,7 +15,6 @@ from torch.distributions import Categorical
 
 from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError
-from textvae.generation import inference
 from textvae.layers import at_least_float32
 from textvae.models import loading
 from textvae.models.base import TextModel
@@ -24,7 +23,6 @@ from textvae.models.settings import CodeModelSettings
 from textvae.models.support import require_density, require_floor, require_same_support
 from textvae.models.text_vae import kl_at, levels_of
 from textvae.posteriors import Refined
-from textvae.text.batching import encode_texts
 from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
 
@@ -207,17 +205,6 @@ class SemiSupervisedTextVAE(TextModel):
             tokens_B=batch.lengths_B - 1,
             latents=(z_group, label_group),
         )
-
-    def predict(self, texts: Iterable[str]) -> Float[Tensor, "B C"]:
-        """q(y|x) of each sentence: probabilities of the labels in the order of `label_names`.
-
-        Raises:
-            DataError: no sentences, something among them that is no string, an empty one, or one longer than the model
-                was trained for.
-        """
-        batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
-        with inference(self):
-            return self.label_log_prob(batch.to(self.device)).exp()
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> SemiSupervisedTextVAE:

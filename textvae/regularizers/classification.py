@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import nll_loss
 
 from textvae.layers import drop_words
-from textvae.models import SemiSupervisedTextVAE, TextModel
+from textvae.models import TextModel
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.types import Batch, LatentTerms
 
@@ -40,7 +40,6 @@ class ClassificationLoss:
 
     def __call__(self, model: TextModel, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
         """The same penalty for every sentence of the batch, so that its mean is the mean over the labelled ones."""
-        assert isinstance(model, SemiSupervisedTextVAE)
         drawn = np.random.default_rng([self.seed, step]).choice(self.labelled, self.sentences, replace=False)
         labelled = self.corpus.batch(drawn).to(batch.tokens_BT.device)
         assert labelled.label_B is not None

@@ -1,4 +1,4 @@
-"""What users come for: plain functions over a model, used by stages, by the command line and in notebooks."""
+"""What a trained model is used for: plain functions over a model, for stages, the command line and notebooks."""
 
 from textvae.tasks.generate import NewSentence, generate_sentences
 from textvae.tasks.impute import Answer, HiddenWord, Imputation, ImputationAccuracy, impute, impute_accuracy

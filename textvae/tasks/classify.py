@@ -14,18 +14,12 @@ from pydantic import Field, ValidationError
 from textvae.arguments import checked_seed
 from textvae.config import MAX_BATCH_TOKENS, MAX_STEPS, Config, first_problem
 from textvae.errors import ConfigError, ModelError
-from textvae.generation import inference
-from textvae.models import (
-    LanguageModelConfig,
-    ModelConfig,
-    SemiSupervisedConfig,
-    SemiSupervisedTextVAE,
-    TextModel,
-)
+from textvae.evaluation.protocol import cpu64
+from textvae.evaluation.sweep import sweep
+from textvae.models import ModelSettings, SemiSupervisedConfig, TextModel
 from textvae.models.support import kl_has_dimensions
 from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig, RateFreeBitsConfig
 from textvae.regularizers import ClassificationLoss
-from textvae.text.batching import sequential_batches
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled
 from textvae.text.given import checked_texts
@@ -58,7 +52,7 @@ class ClassifyConfig(Config):
     clip_norm: float = Field(5.0, gt=0, allow_inf_nan=True, description="as in [train]")
 
 
-def check_classifier(config: ClassifyConfig, vae: ModelConfig) -> tuple[SemiSupervisedConfig, ObjectiveConfig]:
+def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSupervisedConfig, ObjectiveConfig]:
     """The model and the objective of a classifier, with what its settings leave open.
 
     Args:
@@ -75,7 +69,7 @@ def check_classifier(config: ClassifyConfig, vae: ModelConfig) -> tuple[SemiSupe
     """
     model = config.model
     if model is None:
-        parts = {} if isinstance(vae, LanguageModelConfig) else vae.model_dump(exclude={"kind"})
+        parts = vae.model_dump(exclude={"kind"}) if vae.has_code else {}
         try:
             model = SemiSupervisedConfig.model_validate(parts)
         except ValidationError as error:
@@ -116,7 +110,7 @@ def classify(model: TextModel, texts: Iterable[str]) -> list[Classification]:
         ModelError: the model has no classifier.
         DataError: an empty sentence, or one longer than the model was trained for.
     """
-    if not isinstance(model, SemiSupervisedTextVAE):
+    if not model.config.classifies:
         raise ModelError(
             f"a '{model.config.kind}' model cannot classify; use the run's classify/model, "
             "or add a [classify] table to the recipe of a corpus with labels."
@@ -144,7 +138,7 @@ def train_classifier(
 ) -> TrainResult:
     """Train a semi-supervised VAE from few labels; the best model is left in ``out/model``.
 
-    The labels that must not be seen are not hidden but absent: ``out/train.arrow`` holds the chosen sentences, most of
+    Labels that must not be seen are absent, not merely hidden: ``out/train.arrow`` holds the chosen sentences, most of
     them without a label. The epoch is chosen by the accuracy on a few validation labels, not on all there are.
 
     Raises:
@@ -174,7 +168,7 @@ def train_classifier(
         np.random.default_rng([seed, 3]).permutation(len(valid_corpus))[: config.valid_labels or config.labels]
     )
 
-    model_config, objective = check_classifier(config, vae.config)  # type: ignore[arg-type]
+    model_config, objective = check_classifier(config, vae.config)
     torch.manual_seed(seed)
     model = model_config.build(vocab_size=tokenizer.vocab_size, max_tokens=vae.max_tokens, label_names=names)
     if config.warm_start:
@@ -219,7 +213,7 @@ def _examples(corpus: TokenizedCorpus, shown: np.ndarray, hidden: np.ndarray) ->
 
 
 @torch.no_grad()
-def warm_start(model: SemiSupervisedTextVAE, vae: TextModel) -> list[str]:
+def warm_start(model: TextModel, vae: TextModel) -> list[str]:
     """Copy a trained VAE's weights into the semi-supervised model.
 
     Where the label widens a layer's input its columns come last, so the leading block is what the VAE has learned; the
@@ -242,26 +236,24 @@ def warm_start(model: SemiSupervisedTextVAE, vae: TextModel) -> list[str]:
 
 
 def _label_probabilities(
-    model: SemiSupervisedTextVAE, corpus: TokenizedCorpus, rows: np.ndarray, batch_tokens: int
+    model: TextModel, corpus: TokenizedCorpus, indices: np.ndarray, batch_tokens: int
 ) -> np.ndarray:
-    """q(y|x) of some sentences, [N, C], in the order of `rows`."""
-    lengths = np.asarray(corpus.lengths)[rows]
-    found = np.zeros((len(rows), len(model.label_names)))
-    with inference(model):
-        for batch in sequential_batches(lengths, max(batch_tokens, int(lengths.max()))):
-            scores = model.label_log_prob(corpus.batch(rows[batch]).to(model.device))
-            found[batch] = scores.exp().double().cpu().numpy()
+    """q(y|x) of some sentences, float64 [N, C], in the order of `indices`."""
+    found = np.zeros((len(indices), len(model.label_names)))
+    with sweep(model, corpus, indices, "classification", batch_tokens=batch_tokens) as parts:
+        for part in parts:
+            found[part.rows] = cpu64(model.label_log_prob(part.batch).exp())
     return found
 
 
-def accuracy_on(model: SemiSupervisedTextVAE, corpus: TokenizedCorpus, rows: np.ndarray, batch_tokens: int) -> float:
+def accuracy_on(model: TextModel, corpus: TokenizedCorpus, rows: np.ndarray, batch_tokens: int) -> float:
     """Share of some sentences whose likeliest label is theirs."""
     chosen = _label_probabilities(model, corpus, rows, batch_tokens).argmax(-1)
     return float((chosen == np.asarray(corpus.labels)[rows]).mean())
 
 
 def evaluate_classifier(
-    model: SemiSupervisedTextVAE,
+    model: TextModel,
     test_corpus: TokenizedCorpus,
     train_corpus: TokenizedCorpus,
     *,

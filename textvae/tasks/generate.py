@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +14,8 @@ from textvae.models import TextModel
 from textvae.tasks.sentences import (
     SENTENCES_AT_ONCE,
     Draws,
+    Vectors,
     label_index,
-    tokenizer_of,
     vectors_for,
 )
 from textvae.types import Context
@@ -34,8 +33,8 @@ class NewSentence:
         log_prob: log p(x|z) (of a language model log p(x), of a semi-supervised one log p(x|y, z)), nats, EOS included
             where finished.
         finished: False where the sentence was cut at the longest length.
-        label: the one it was drawn for: that which was asked for or, of a semi-supervised model, that which was drawn;
-            None where none had a part in it.
+        label: the one it was drawn for: the one asked for or, of a semi-supervised model, the one drawn; None where
+            no label was used.
     """
 
     text: str
@@ -49,7 +48,7 @@ def generate_sentences(
     count: int,
     *,
     label: str | None = None,
-    vectors: Any = None,
+    vectors: Vectors | None = None,
     decoding: Decoding | None = None,
     seed: int = 0,
 ) -> list[NewSentence]:
@@ -93,7 +92,7 @@ def stream_sentences(
     count: int,
     *,
     label: str | None = None,
-    vectors: Any = None,
+    vectors: Vectors | None = None,
     decoding: Decoding | None = None,
     seed: int = 0,
 ) -> Iterator[NewSentence]:
@@ -116,7 +115,7 @@ def stream_sentences(
         raise ConfigError(f"got {count} sentences to generate; give a number of at least 0.")
     wanted = None if label is None else label_index(model, label)
     vector_NH = vectors_for(model, vectors)
-    tokenizer, device = tokenizer_of(model), model.device
+    tokenizer, device = model.require_tokenizer(), model.device
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     total = count if vector_NH is None else count * len(vector_NH)
 
@@ -127,7 +126,7 @@ def stream_sentences(
                 given = None
                 if vector_NH is not None:
                     given = vector_NH[[min(row, total - 1) // count for row in range(begin, begin + size)]]
-                z_ND, label_N = _drawn(model, size, wanted, given, device)
+                z_ND, label_N = _drawn(model, size, wanted, given)
                 context = Context(label_B=label_N) if model.decodes_labels else None
                 found = generate(model.decoder, z_ND, decoding, context=context, generator=generator)
             texts = tokenizer.decode_batch(found.tokens[: total - begin])
@@ -155,12 +154,11 @@ def _whole_chunks(total: int) -> Iterator[tuple[int, int]]:
         size = min(begin, SENTENCES_AT_ONCE)
 
 
-def _drawn(
-    model: TextModel, size: int, wanted: int | None, vector_NH: Tensor | None, device: torch.device
-) -> tuple[Tensor, Tensor | None]:
+def _drawn(model: TextModel, size: int, wanted: int | None, vector_NH: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Codes from the prior, [N, D], and the labels they or their sentences are drawn for, [N], if any."""
+    device = model.device
     label_N = None if wanted is None else torch.tensor([wanted], device=device).expand(size)
-    if not model.latent_dim:
+    if not model.has_code:
         return torch.zeros(size, 0, device=device), None
     if vector_NH is not None or (label_N is not None and not model.decodes_labels):
         return model.prior_given(Context(label_B=label_N, vector_BH=vector_NH)).sample().to(device), label_N

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from textvae.generation import Slot
 from textvae.generation.template import BLANK, parse_template, word_blank
 from textvae.models import TextModel
 from textvae.tasks.iterated_modes import Completed, iterated_modes
-from textvae.tasks.sentences import require_free_prior, require_unlabeled, tokenizer_of
+from textvae.tasks.sentences import require_free_prior, require_unlabeled
 from textvae.text.given import checked_texts
+from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
 
 _COUNTED_SENTENCES = 50_000
@@ -50,7 +51,7 @@ class Imputation:
         answers: best first.
         bound: what `log_prob` is: "exact" (a language model) or "iw-K", the importance-weighted estimate with
             K samples.
-        trace: log p(x, z) after each round, nats; its maximum is what the rounds achieved.
+        trace: log p(x, z) after each round, nats; its maximum is the best that the rounds found.
     """
 
     text: str
@@ -106,7 +107,7 @@ def impute(
     )
     require_unlabeled(model, "impute")
     require_free_prior(model, "impute")
-    tokenizer, max_span = tokenizer_of(model), min(max_span, model.max_tokens)
+    tokenizer, max_span = model.require_tokenizer(), min(max_span, model.max_tokens)
     templates = []
     for number, text in enumerate(texts, start=1):
         which = f"Text {number}" if len(texts) > 1 else "The text"
@@ -129,7 +130,7 @@ def impute(
         samples=samples,
         seed=seed,
     )
-    bound = f"iw-{samples}" if model.latent_dim else "exact"
+    bound = f"iw-{samples}" if model.has_code else "exact"
     made = []
     for text, completed in zip(texts, found, strict=True):
         ranked = []
@@ -200,10 +201,32 @@ class ImputationAccuracy:
     examples: tuple[HiddenWord, ...]
 
 
+@runtime_checkable
+class Tokenized(Protocol):
+    """Sentences whose ids are known, such as a `TokenizedCorpus`."""
+
+    def __len__(self) -> int: ...
+
+    def ids(self, i: int) -> np.ndarray: ...
+
+
+class _Encoded:
+    """Texts as sentences whose ids are known: each is encoded when it is asked for."""
+
+    def __init__(self, texts: Sequence[str], tokenizer: Tokenizer) -> None:
+        self.texts, self.tokenizer = texts, tokenizer
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def ids(self, i: int) -> np.ndarray:
+        return np.array(self.tokenizer.encode(self.texts[i]), dtype=np.int64)
+
+
 def impute_accuracy(
     model: TextModel,
-    test: Any,
-    train: Any,
+    test: Tokenized | Iterable[str],
+    train: Tokenized | Iterable[str],
     *,
     sentences: int = 500,
     rounds: int = 3,
@@ -237,15 +260,19 @@ def impute_accuracy(
     seed = checked_seed(seed)
     sentences = checked_count(sentences, "sentences", 1, MAX_STEPS)
     _require_search(width=width, rounds=rounds, expand=expand, samples=samples)
-    tokenizer = tokenizer_of(model)
-    test, train = (corpus if hasattr(corpus, "ids") else checked_texts(corpus) for corpus in (test, train))
+    tokenizer = model.require_tokenizer()
+    measured, training = (
+        corpus if isinstance(corpus, Tokenized) else _Encoded(checked_texts(corpus), tokenizer)
+        for corpus in (test, train)
+    )
     rng = np.random.default_rng(seed)
     blank = word_blank(tokenizer)
     words_of = _WordFinder(tokenizer)
 
     templates: list[list[Slot]] = []
     hidden: list[tuple[int, ...]] = []
-    for row in _drawn(test, tokenizer, rng):
+    for number in rng.permutation(len(measured)).tolist():
+        row = measured.ids(number).tolist()
         if not 1 <= len(row) <= model.max_tokens:
             continue
         words = words_of(row)
@@ -264,7 +291,7 @@ def impute_accuracy(
     found = iterated_modes(
         model, templates, rounds=rounds, width=width, expand=expand, candidates=5, samples=samples, seed=seed
     )
-    common = _most_frequent_word(train, tokenizer, words_of)
+    common = _most_frequent_word(training, words_of)
     trials, correct, top5 = [], 0, 0
     for number, (template, word, completed) in enumerate(zip(templates, hidden, found, strict=True)):
         # An unknown word has no spelling that an answer could share.
@@ -288,7 +315,7 @@ def impute_accuracy(
 
 
 def _trial(
-    tokenizer: Any, template: Sequence[Slot], word: tuple[int, ...], completed: Completed, right: bool
+    tokenizer: Tokenizer, template: Sequence[Slot], word: tuple[int, ...], completed: Completed, right: bool
 ) -> HiddenWord:
     before = [slot for slot in template[: _gap(template)] if isinstance(slot, int)]
     after = [slot for slot in template[_gap(template) + 1 :] if isinstance(slot, int)]
@@ -314,7 +341,7 @@ class _WordFinder:
         tokenizer: a word is one of its tokens, or a piece that starts a word and those that follow.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self.starts_word, self.splits = tokenizer.starts_word, tokenizer.splits_words
         spelled = (tokenizer.token(token) for token in range(tokenizer.vocab_size))
         self.has_letters = np.array([any(letter.isalnum() for letter in token) for token in spelled])
@@ -325,24 +352,12 @@ class _WordFinder:
         return [(a, b) for a, b in spans if self.has_letters[list(row[a:b])].any()]
 
 
-def _drawn(corpus: Any, tokenizer: Any, rng: np.random.Generator) -> Iterator[list[int]]:
-    """Ids of the sentences in random order, read as they are needed."""
-    for i in rng.permutation(len(corpus)).tolist():
-        yield _ids(corpus, tokenizer, i)
-
-
-def _ids(corpus: Any, tokenizer: Any, i: int) -> list[int]:
-    if hasattr(corpus, "ids"):
-        return [int(token) for token in corpus.ids(i)]
-    return tokenizer.encode(corpus[i])
-
-
-def _most_frequent_word(corpus: Any, tokenizer: Any, words_of: _WordFinder) -> tuple[int, ...]:
+def _most_frequent_word(corpus: Tokenized, words_of: _WordFinder) -> tuple[int, ...]:
     """The commonest word the vocabulary has; of equally common ones the first in the vocabulary."""
     counts: Counter[tuple[int, ...]] = Counter()
     step = max(1, len(corpus) // _COUNTED_SENTENCES)
     for i in range(0, len(corpus), step):
-        row = _ids(corpus, tokenizer, i)
+        row = corpus.ids(i).tolist()
         counts.update(tuple(row[a:b]) for a, b in words_of(row))
     known = [word for word in counts if UNK_ID not in word]
     if not known:

@@ -15,7 +15,7 @@ from textvae.config import MAX_PATH
 from textvae.errors import ConfigError
 from textvae.generation import Decoding, generate, inference, word_generator
 from textvae.models import TextModel
-from textvae.tasks.sentences import chunks, require_latent, tell_of_fixed_mean, tokenizer_of
+from textvae.tasks.sentences import chunks, require_latent, tell_of_fixed_mean
 from textvae.text.given import checked_texts
 from textvae.types import SPHERE
 
@@ -87,7 +87,7 @@ def interpolate(
         raise ConfigError(
             "kind is 'linear', but the model's codes live on a sphere, which a line leaves; use 'spherical'."
         )
-    tokenizer, device = tokenizer_of(model), model.device
+    tokenizer, device = model.require_tokenizer(), model.device
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     with inference(model):
         a_D, b_D = model.encode([start, end])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from textvae.distributions import LatentDistribution
 from textvae.generation import Blank, Filling, Slot, constrained_beam, inference
 from textvae.models import TextModel
-from textvae.tasks.sentences import batch_of, chunks, mode_of, seeded
+from textvae.tasks.sentences import batch_of, chunks, seeded
 from textvae.types import UNK_ID
 
 _SCORED_AT_ONCE = 4096
@@ -90,13 +92,12 @@ def iterated_modes(
     current: list[Words] = [_with_unknowns(template) for template in templates]
     fillers: list[tuple[Words, ...]] = [() for _ in templates]
     active = list(range(len(templates)))
-    has_latent = model.latent_dim > 0
     with inference(model):
-        for number in range(rounds if has_latent else 1):
+        for number in range(rounds if model.has_code else 1):
             if not active:
                 break
-            if has_latent:
-                z_ND, log_prior_N = _modes(model, [current[i] for i in active], device)
+            if model.has_code:
+                z_ND, log_prior_N = _modes(model, [current[i] for i in active])
             else:
                 z_ND = torch.zeros(len(active), 0, device=device)
                 log_prior_N = torch.zeros(len(active), device=device)
@@ -134,7 +135,7 @@ def iterated_modes(
         kept = [
             [filling for _, filling in sorted(some.values(), key=lambda pair: -pair[0])[:candidates]] for some in pool
         ]
-        _rank(model, found, kept, samples, seed, device)
+        _rank(model, found, kept, samples, seed)
     return found
 
 
@@ -142,14 +143,23 @@ def _with_unknowns(template: Sequence[Slot]) -> Words:
     return tuple(UNK_ID if isinstance(slot, Blank) else slot for slot in template)
 
 
-def _modes(model: TextModel, sentences: Sequence[Words], device: torch.device) -> tuple[Tensor, Tensor]:
+def _modes(model: TextModel, sentences: Sequence[Words]) -> tuple[Tensor, Tensor]:
     """The mode of q(z|x) [N, D] and log p(z) there [N], nats."""
     z_parts, log_prior_parts = [], []
     for part in chunks(len(sentences)):
-        z_ND = mode_of(model.posterior_of(batch_of(sentences[part], device)))
+        z_ND = _mode_of(model.posterior_of(batch_of(sentences[part], model.device)))
         z_parts.append(z_ND)
         log_prior_parts.append(model.prior_given().log_prob(z_ND))
     return torch.cat(z_parts), torch.cat(log_prior_parts)
+
+
+def _mode_of(distribution: LatentDistribution) -> Tensor:
+    """The mode where it is known, else the mean, else what stands for it."""
+    with suppress(NotImplementedError):
+        return distribution.mode
+    with suppress(NotImplementedError):
+        return distribution.mean
+    return distribution.center
 
 
 def _log_px_z(model: TextModel, sentences: Sequence[Words], z_SND: Tensor) -> Tensor:
@@ -169,15 +179,14 @@ def _rank(
     kept: list[list[Filling]],
     samples: int,
     seed: int,
-    device: torch.device,
 ) -> None:
     """Give every sentence its completions, ranked by the probability of the whole sentence."""
     owner = [i for i, fillings in enumerate(kept) for _ in fillings]
     flat = [filling for fillings in kept for filling in fillings]
     if not flat:
         return
-    if model.latent_dim:
-        scores = _marginal(model, [f.tokens for f in flat], owner, found, samples, seed, device)
+    if model.has_code:
+        scores = _marginal(model, [f.tokens for f in flat], owner, found, samples, seed)
     else:
         scores = [filling.log_prob for filling in flat]
     totals: dict[int, float] = {}
@@ -196,7 +205,6 @@ def _marginal(
     found: Sequence[Completed],
     samples: int,
     seed: int,
-    device: torch.device,
 ) -> list[float]:
     """Importance-weighted log p(x), nats.
 
@@ -204,6 +212,7 @@ def _marginal(
     log p(x) is about log (1/K) sum_k p(x|z_k) p(z_k) / q(z_k), an unbiased estimate of p(x) for each of them, and
     the common noise cancels in comparisons.
     """
+    device = model.device
     index_of = {i: place for place, i in enumerate(dict.fromkeys(owner))}
     z_parts, weight_parts = [], []
     bests = [found[i].best for i in index_of]

@@ -1,19 +1,16 @@
-"""New sentences by walking from sentence to code and back, where codes of the prior are not to be trusted."""
+"""New sentences by a walk from sentence to code and back, for decoders that do not know the codes of the prior."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-
-import numpy as np
 
 from textvae.arguments import LARGEST, checked_count
 from textvae.config import MAX_SAMPLES
 from textvae.errors import ModelError
 from textvae.generation import Decoding, SamplingConfig, generate, inference, word_generator
 from textvae.models import TextModel
-from textvae.tasks.sentences import Draws, chunks, require_latent, tokenizer_of
-from textvae.text.batching import encode_texts, gather_batch
-from textvae.types import Batch
+from textvae.tasks.sentences import Draws, batch_of, chunks, require_latent
+from textvae.text.batching import encode_texts
 
 
 def markov_chain(
@@ -31,7 +28,7 @@ def markov_chain(
     1702.08658, section 4.2): the way to draw from a model trained by the unregularized criterion.
 
     With `neighbors` the walk goes by association: x -> c, the code of a training sentence near x -> z ~ p(z|c) ->
-    x ~ p(x|z) (Graves et al. 2018, arXiv 1804.02476). Nothing is promised of its law.
+    x ~ p(x|z) (Graves et al. 2018, arXiv 1804.02476). Its stationary law is not known.
 
     Args:
         model: a TextVAE with its tokenizer.
@@ -52,7 +49,7 @@ def markov_chain(
     """
     rows = _start(model, texts)
     chains = walk(model, rows, steps, neighbors=neighbors, decoding=decoding, seed=seed)
-    return [tokenizer_of(model).decode_batch(chain) for chain in chains]
+    return [model.require_tokenizer().decode_batch(chain) for chain in chains]
 
 
 def stream_chain(
@@ -71,7 +68,7 @@ def stream_chain(
     Raises:
         TextVAEError: see `markov_chain`; before the first step is taken.
     """
-    here, tokenizer = _start(model, [text]), tokenizer_of(model)
+    here, tokenizer = _start(model, [text]), model.require_tokenizer()
     step = _stepper(model, steps, neighbors, decoding, seed)
 
     def sentences() -> Iterator[str]:
@@ -86,7 +83,7 @@ def stream_chain(
 def _start(model: TextModel, texts: Iterable[str]) -> list[list[int]]:
     """Ids of sentences to begin from, without BOS and EOS."""
     require_latent(model, "walk between sentences and codes")
-    start = encode_texts(texts, tokenizer_of(model), model.max_tokens)
+    start = encode_texts(texts, model.require_tokenizer(), model.max_tokens)
     return [row[1 : length - 1] for row, length in zip(start.tokens_BT.tolist(), start.lengths_B.tolist(), strict=True)]
 
 
@@ -122,7 +119,7 @@ def walk(
 def _stepper(
     model: TextModel, steps: int, neighbors: bool, decoding: Decoding | None, seed: int
 ) -> Callable[[list[list[int]]], list[list[int]]]:
-    """The function that takes sentences one step further, each call with draws of its own."""
+    """The function that takes sentences one step further; each call draws anew."""
     checked_count(steps, "steps", 1, LARGEST)
     memory = model.memory if neighbors else None
     if neighbors and memory is None:
@@ -135,15 +132,9 @@ def _stepper(
     generator, draws = word_generator(seed, device), Draws(seed, device)
 
     def step(here: list[list[int]]) -> list[list[int]]:
-        batch = _batch(here).to(device)
+        batch = batch_of(here, device)
         with inference(model), draws.on():
             law = model.posterior_of(batch) if memory is None else memory.near(model.code_of(batch))
             return generate(model.decoder, law.rsample(), decoding, generator=generator).tokens
 
     return step
-
-
-def _batch(rows: Sequence[Sequence[int]]) -> Batch:
-    counts = np.array([len(row) for row in rows], dtype=np.int64)
-    flat = np.array([token for row in rows for token in row], dtype=np.int64)
-    return gather_batch(flat, np.cumsum(counts) - counts, counts, None, np.arange(len(rows)))

@@ -12,20 +12,19 @@ from textvae.tasks.sentences import (
     require_latent,
     seeded,
     tell_of_fixed_mean,
-    tokenizer_of,
 )
 from textvae.text.batching import encode_texts
 from textvae.text.given import checked_texts
-from textvae.types import EOS_ID, Batch
+from textvae.types import EOS_ID
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What became of a sentence.
+    """A sentence and what was decoded from its code.
 
     Attributes:
         text: the sentence given.
-        reconstruction: what z says it was.
+        reconstruction: what was decoded from its code.
         exact: whether all tokens are the same.
         log_prob: log p(reconstruction|z), nats.
     """
@@ -57,14 +56,14 @@ def reconstruct(
         tell_of_fixed_mean(
             model, "reconstruct", "draw codes instead (in Python, sample=True), or use generate and impute"
         )
-    tokenizer, device = tokenizer_of(model), model.device
+    tokenizer, device = model.require_tokenizer(), model.device
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     texts = checked_texts(texts)
     whole = encode_texts(texts, tokenizer, model.max_tokens)
     made: list[Reconstruction] = []
     with inference(model), seeded(seed, device):
         for part in chunks(len(texts)):
-            batch = Batch(whole.tokens_BT[part].to(device), whole.lengths_B[part].to(device))
+            batch = whole.rows(part).to(device)
             posterior = model.posterior_of(batch)
             z_BD = posterior.rsample() if sample else posterior.center
             found = generate(model.decoder, z_BD, decoding, generator=generator)

@@ -15,11 +15,13 @@ from textvae.arguments import checked_seed
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.models import TextModel
 from textvae.text.batching import gather_batch
-from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import Batch
 
 SENTENCES_AT_ONCE = 256
 """Sentences encoded or decoded together."""
+
+Vectors = Tensor | np.ndarray | Sequence[Any]
+"""N rows of H numbers, as callers give them; `vectors_for` checks that they are that."""
 
 
 def require_latent(model: TextModel, task: str) -> None:
@@ -29,7 +31,7 @@ def require_latent(model: TextModel, task: str) -> None:
         ModelError: a language model, or a model conditioned on a label.
     """
     require_unlabeled(model, task)
-    if model.latent_dim == 0:
+    if not model.has_code:
         raise ModelError(f"a language model has no latent vector, so it cannot {task}; train a text_vae instead.")
 
 
@@ -70,7 +72,7 @@ def require_free_prior(model: TextModel, task: str) -> None:
         )
 
 
-def vectors_for(model: TextModel, vectors: Any) -> Tensor | None:
+def vectors_for(model: TextModel, vectors: Vectors | None) -> Tensor | None:
     """The vectors to draw sentences for, [N, H] where the model lives; None for a model whose prior takes none.
 
     Args:
@@ -124,33 +126,11 @@ def label_index(model: TextModel, label: str) -> int:
     return names.index(label)
 
 
-def tokenizer_of(model: TextModel) -> Tokenizer:
-    """The model's tokenizer.
-
-    Raises:
-        ModelError: it has none.
-    """
-    if model.tokenizer is None:
-        raise ModelError("this model has no tokenizer, so it can take no text; load it with from_pretrained.")
-    return model.tokenizer
-
-
 def batch_of(rows: Sequence[Sequence[int]], device: torch.device) -> Batch:
     """A padded batch of ids without BOS and EOS."""
     counts = np.array([len(row) for row in rows], dtype=np.int64)
-    flat = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
-    batch = gather_batch(flat, np.cumsum(counts) - counts, counts, None, np.arange(len(rows)))
-    return Batch(batch.tokens_BT, batch.lengths_B).to(device)
-
-
-def mode_of(distribution: Any) -> Tensor:
-    """The mode of a latent distribution; its mean, or what stands for it, where it does not know its mode."""
-    for name in ("mode", "mean"):
-        try:
-            return getattr(distribution, name)
-        except NotImplementedError:
-            continue
-    return distribution.center
+    flat = np.array([token for row in rows for token in row], dtype=np.int64)
+    return gather_batch(flat, np.cumsum(counts) - counts, counts, None, np.arange(len(rows))).to(device)
 
 
 def chunks(count: int, size: int = SENTENCES_AT_ONCE) -> Iterator[slice]:

@@ -57,7 +57,7 @@ class CollapseGuard:
             guard_kl, guard_mi, its cap guard_mi_cap and guard_permuted_rise in nats, and guard_active_units; what a
             model cannot tell is absent.
         """
-        where: dict[str, Any] = {"batch_tokens": self.batch_tokens, "seed": _SAMPLE_SEED, "device": self.device}
+        where: dict[str, Any] = {"batch_tokens": self.batch_tokens, "seed": _SAMPLE_SEED}
         known = information(model, self.corpus, self.indices, **where)
         found: dict[str, float] = {}
         if known.mi is not None and known.marginal_kl is not None:

@@ -273,7 +273,7 @@ class EvaluateStage(Stage):
         return EvaluateConfig
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
-        from textvae.evaluation.evaluate import require_bound
+        from textvae.evaluation import require_bound
 
         require_bound(settings["train"].model, settings[self.name])
 
