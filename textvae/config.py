@@ -150,7 +150,7 @@ def _field_names(expected: Any) -> list[str]:
             for name, info in kind.model_fields.items():
                 names.add(name)
                 visit(info.annotation)
-        for inner in getattr(kind, "__args__", ()):
+        for inner in get_args(kind):
             visit(inner)
 
     visit(expected)

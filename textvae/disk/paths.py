@@ -37,7 +37,8 @@ def problem_of_file(path: Path) -> str | None:
     except (OSError, ValueError) as error:
         # Names too long, links in a circle; or a NUL character, which Python itself refuses.
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        return MISSING if missing else f"is no path ({getattr(error, 'strerror', None) or error})"
+        reason = error.strerror if isinstance(error, OSError) else None
+        return MISSING if missing else f"is no path ({reason or error})"
     if stat.S_ISREG(mode):
         return None
     return f"is {next((kind for is_kind, kind in _KINDS if is_kind(mode)), 'no regular file')}, not a file"

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from textvae.disk import machine_errors, problem_of_file
 from textvae.errors import ModelError
+from textvae.priors import Prior
 
 
 def write_weights(module: nn.Module, path: Path) -> None:
@@ -136,7 +137,9 @@ def _grows(module: nn.Module, name: str, value: Tensor) -> bool:
     """Whether a module takes a buffer of any length, such as a memory of as many codes as there were sentences."""
     owner, _, own = name.rpartition(".")
     part = module.get_submodule(owner)
-    return own in getattr(part, "memory_names", ()) and value.shape[1:] == getattr(part, own).shape[1:]
+    if not isinstance(part, Prior) or own not in part.memory_names:
+        return False
+    return value.shape[1:] == part.get_buffer(own).shape[1:]
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
