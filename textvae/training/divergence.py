@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -34,7 +32,9 @@ class DivergenceWatch:
         self.bad_steps = torch.zeros((), device=device)  # how many steps that is ago
         self.unchecked: list[tuple[int, np.ndarray]] = []
 
-    def before_update(self, optimizer: Any, *, step: int, indices: np.ndarray, loss: Tensor, grad_norm: Tensor) -> None:
+    def before_update(
+        self, optimizer: torch.optim.Optimizer, *, step: int, indices: np.ndarray, loss: Tensor, grad_norm: Tensor
+    ) -> None:
         """Look at a step between its backward pass and its update.
 
         Args:
@@ -57,7 +57,7 @@ class DivergenceWatch:
         self.bad_steps = self.bad_steps + self.bad
         self.unchecked.append((step, indices))
         # The contract between torch's GradScaler and its fused optimizers: a step with found_inf changes nothing.
-        optimizer.grad_scale, optimizer.found_inf = None, self.bad
+        optimizer.grad_scale, optimizer.found_inf = None, self.bad  # type: ignore[attr-defined]
 
     def check(self) -> None:
         """Read from the device whether a step since the last look was bad, where that was deferred.
