@@ -41,7 +41,7 @@ code is then, in the geometric mean, likelier under its own q than under all the
 
 
 class InnerLoop:
-    """When the encoder has caught up: the stopping rule of one inner loop.
+    """The stopping rule of one inner loop: the encoder is updated until its loss stops falling.
 
     >>> loop = InnerLoop(AggressiveConfig(max_updates=9, window=2))
     >>> [loop.done(loss, 1) for loss in (5.0, 5.0, 4.0, 4.0, 4.0, 4.5)]
@@ -73,10 +73,10 @@ class InnerLoop:
 
 
 class AggressiveRule:
-    """Whether training is still aggressive.
+    """Whether the next epoch is aggressive, judged by mutual information after each.
 
     Args:
-        config: the inner loop's; None for a training that never is.
+        config: of the inner loop; None for a training that is plain from the beginning.
 
     >>> rule = AggressiveRule(AggressiveConfig(max_epochs=9))
     >>> [rule.judge(mi) for mi in (0.5, 1.5, 1.4, 2.0)]
@@ -96,12 +96,15 @@ class AggressiveRule:
         self.epochs = self.encoder_updates = 0
 
     def judge(self, mutual_information: float, cap: float = math.inf, final: bool = True) -> bool:
-        """Tell an epoch's mutual information; the answer is whether the next epoch is aggressive.
+        """Judge an epoch.
 
         Args:
             mutual_information: nats.
             cap: which it cannot exceed, nats.
             final: whether the KL weight stays as it is from here on.
+
+        Returns:
+            whether the next epoch is aggressive.
         """
         self.epochs += 1
         longest = math.inf if self.config is None or self.config.max_epochs is None else self.config.max_epochs

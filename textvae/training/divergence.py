@@ -14,10 +14,10 @@ class DivergedError(TextVAEError):
 
 
 class DivergenceWatch:
-    """Lets no gradient that is not a number reach the weights.
+    """Keeps a gradient that is not a finite number from the weights.
 
-    On an accelerator reading the norm would make the host wait in every step. There it is deferred: the optimizer's own
-    kernel skips the update, and all later ones, and the next `check` tells.
+    On an accelerator the host would have to wait for the norm in every step. There the watch is deferred: the
+    optimizer's own kernel skips that update and all later ones, and the next `check` raises the error.
 
     Args:
         device: where the gradients are.

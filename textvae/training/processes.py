@@ -110,10 +110,11 @@ class Processes:
         return mean
 
     def wait(self) -> None:
+        """Wait until all processes are here."""
         self.accelerator.wait_for_everyone()
 
     def start_trackers(self, step: int) -> None:
-        """Open the trackers; what they hold beyond `step` is of a run that was cut off there."""
+        """Open the trackers. What they hold of later steps is dropped: it is of a sitting that was cut off."""
         if self.accelerator.log_with:
             self.accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": step + 1}})
 
@@ -123,6 +124,7 @@ class Processes:
             self.accelerator.log(dict(values), step=step)
 
     def finish_trackers(self) -> None:
+        """Close the trackers."""
         # Not accelerator.end_training(): that also ends the process group, which a later stage may need.
         if self.is_main:
             for tracker in self.accelerator.trackers:

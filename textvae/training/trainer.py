@@ -52,13 +52,13 @@ def train(
 
     Everything else in `out` is `metrics.jsonl`, ``result.json`` and, until training is over, ``checkpoints/``. Called
     again after a crash, a SIGKILL or Ctrl-C it goes on from the last checkpoint and, on a CPU, ends with the same
-    weights to the bit. Called again after it was over it only reads the result. Under `torchrun` or `accelerate launch`
-    every process calls it alike, and `out` must be a folder that all of them see.
+    weights to the bit. Called again after the training is over it only reads the result. Under `torchrun` or
+    `accelerate launch` every process calls it alike, and `out` must be a folder that all of them see.
 
     Args:
         config: the recipe's ``[train]`` table.
         train_corpus: what to train on.
-        valid_corpus: by whose weight-1 bound epochs compete, or by what the objective names in its place.
+        valid_corpus: epochs compete by its weight-1 bound, or by the number that the objective names in its place.
         out: the folder for results.
         seed: of the weights, the noise and the order of batches.
         tokenizer: goes into the model's folder.
@@ -68,9 +68,9 @@ def train(
         initial_model: train this one instead of building `config.model`.
         regularizer: further penalties, each [B] in nats per sentence, beside those of `config.regularizers`. The
             parameters of one that is a module are trained and kept in checkpoints too.
-        validation_metric: measured on the model after each epoch; the epoch where it is highest is kept, instead of
-            the one with the best bound (or what the objective names in its place).
-        find_source: see `textvae.training.initial.start_from`; called where there is no checkpoint to go on from.
+        validation_metric: measured on the model after each epoch. The epoch where it is highest is kept, instead of the
+            one that is best by `valid_corpus`.
+        find_source: see `textvae.training.initial.start_from`. It is called only without a checkpoint to go on from.
         progress: whether to draw a progress bar when standard error is a terminal.
 
     Raises:

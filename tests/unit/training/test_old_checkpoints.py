@@ -12,12 +12,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.unit.training.helpers import lines, without_times
+from tests.unit.training.helpers import LABELS, config, lines, without_times, write_corpora
 from textvae.pipeline.recipe import read_recipe
 from textvae.pipeline.runner import run_recipe
+from textvae.training import train
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "format_1"
 SETTINGS: dict[str, Any] = {
@@ -62,3 +64,28 @@ def test_a_training_cut_off_under_format_1_goes_on(tmp_path: Path) -> None:
     tolerance = {"rtol": 0.0, "atol": 0.0} if exact else {"rtol": 1e-3, "atol": 1e-3}
     torch.testing.assert_close(weights[0], weights[1], **tolerance)
     assert not exact or found == expected
+
+
+def test_what_a_checkpoint_holds_stays_as_it_was(tmp_path: Path) -> None:
+    """The names in it, and those in the state of each part, are those of the fixture."""
+
+    def cut_off_in_the_second_epoch(model: Any) -> float:
+        if (tmp_path / "out" / "checkpoints").exists():
+            raise RuntimeError("power cut")
+        return 0.0
+
+    train_corpus, valid_corpus, tokenizer = write_corpora(tmp_path)
+    settings = {name.removeprefix("train."): value for name, value in SETTINGS.items() if "regularizers" in name}
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(config(**settings), train_corpus, valid_corpus, tmp_path / "out", seed=0, tokenizer=tokenizer,
+              label_names=LABELS, validation_metric=cut_off_in_the_second_epoch)  # fmt: skip
+    old, new = (
+        torch.load(next(folder.glob("checkpoints/step-*")) / "state.pt", weights_only=True)
+        for folder in (FIXTURE / "interrupted" / "train.partial", tmp_path / "out")
+    )
+    assert list(old) == list(new)
+    for name in ("optimizer", "regularizers", "learning_rate", "selection", "guard", "aggressive"):
+        assert list(old[name]) == list(new[name]), name
+    (old_process,), (new_process,) = old["by_process"], new["by_process"]
+    assert list(old_process) == list(new_process)
+    assert list(old_process["window"]) == list(new_process["window"])
