@@ -28,7 +28,7 @@ from textvae.posteriors import PowerSphericalPosteriorConfig, VonMisesFisherPost
 from textvae.posteriors.spherical import concentration_of_rate
 from textvae.priors import HypersphericalUniformPriorConfig
 from textvae.training.guard import CollapseGuard
-from textvae.training.step import sums_of_means
+from textvae.training.loss import sums_of_means
 from textvae.types import Context
 
 KINDS = {"von_mises_fisher": VonMisesFisherPosteriorConfig, "power_spherical": PowerSphericalPosteriorConfig}

@@ -18,8 +18,9 @@ from textvae.models import TextVAE, load_model
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import CollapseWarning, TrainResult, train
-from textvae.training.aggressive import AggressiveConfig, AggressiveRule, InnerLoop
+from textvae.training.aggressive import AggressiveConfig, AggressiveRule, AggressiveUpdates, InnerLoop
 from textvae.training.checkpoint import has_checkpoints
+from textvae.training.fresh_decoder import FreshDecoder
 from textvae.training.guard import CollapseGuard, remedy
 
 Corpora = tuple[TokenizedCorpus, TokenizedCorpus, Tokenizer]
@@ -195,20 +196,18 @@ def test_aggressive_updates_move_the_encoder_alone(
     corpora: Corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three steps, each of four updates of encoder and posterior alone, then one of everything but them."""
-    from textvae.training import trainer
-
     seen: list[dict[str, torch.Tensor]] = []
-    catch_up = trainer._Training._encoder_catches_up
+    update_encoder = AggressiveUpdates.update_encoder
 
     def weights(self: Any) -> dict[str, torch.Tensor]:
-        return {name: value.detach().clone() for name, value in self.inner.named_parameters()}
+        return {name: value.detach().clone() for name, value in self.train_step.loss.named_parameters()}
 
     def watched(self: Any, batches: Any) -> None:
         seen.append(weights(self))
-        catch_up(self, batches)
+        update_encoder(self, batches)
         seen.append(weights(self))
 
-    monkeypatch.setattr(trainer._Training, "_encoder_catches_up", watched)
+    monkeypatch.setattr(AggressiveUpdates, "update_encoder", watched)
     settings = {"max_steps": 3, "epochs": 1, "regularizers": [{"kind": "bag_of_words"}]}
     fit(corpora, tmp_path, **settings, encoder_updates={"max_updates": 4, "window": 99})
     assert validation_lines(tmp_path)[-1]["encoder_updates"] == 12
@@ -222,17 +221,15 @@ def test_aggressive_updates_move_the_encoder_alone(
 
 
 def test_a_fresh_decoder_begins_anew(corpora: Corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from textvae.training import trainer
-
     seen: list[tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], int]] = []
-    begin = trainer._Training._begin_anew
+    reset = FreshDecoder.reset_decoder
 
     def watched(self: Any) -> None:
         before = {name: value.clone() for name, value in self.model.state_dict().items()}
-        begin(self)
+        reset(self)
         seen.append((before, {n: v.clone() for n, v in self.model.state_dict().items()}, len(self.optimizer.state)))
 
-    monkeypatch.setattr(trainer._Training, "_begin_anew", watched)
+    monkeypatch.setattr(FreshDecoder, "reset_decoder", watched)
     settings = {"epochs": 3, "fresh_decoder": 1, "warmup": 3, "decay": {"kind": "cosine"}}
     objective = {"kind": "elbo", "kl_weight": {"kind": "linear", "start": 1, "end": 2, "unit": "epochs"}}
     fit(corpora, tmp_path, **settings, objective=objective)

@@ -200,7 +200,7 @@ def train_classifier(
             word_dropout=config.label_word_dropout,
             seed=seed,
         ),
-        validation_metric=lambda trained: accuracy_on(trained, valid_corpus, judged, config.batch_tokens),
+        validation_metric=lambda _: accuracy_on(model, valid_corpus, judged, config.batch_tokens),
         progress=progress,
     )
 

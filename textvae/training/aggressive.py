@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
+from torch import nn
 
 from textvae.config import Component
+from textvae.training.callback import Callback
+from textvae.training.state import Progress
+from textvae.training.step import TrainStep
 
 
 class AggressiveConfig(Component):
@@ -18,9 +23,9 @@ class AggressiveConfig(Component):
     leaves the encoder as it is. When the mutual information of validation sentences and z falls from one epoch to the
     next, training is plain from then on.
 
-    The mutual information of N sentences is estimated up to log N, and codes that name every one of them are there:
-    what it does beyond, nobody sees, and what is seen is noise. Such an epoch is not compared with others while the KL
-    weight still rises; at the weight that stays it ends the phase, for z is in use and its fall could not be seen. More
+    The estimate of the mutual information of N sentences is at most log N, which it reaches when codes name every one
+    of them. Near this cap it rises and falls by chance. An epoch there is not compared with others while the KL weight
+    still rises; once that weight is final it ends the phase, for z is in use and a fall could not be seen. More
     `guard_sentences` raise the cap.
     """
 
@@ -31,12 +36,12 @@ class AggressiveConfig(Component):
 
 
 SATURATED = math.log(2.0)
-"""Nats below its cap from which mutual information tells no longer how much there is: a sentence's own code is then, in
-the geometric mean, likelier under its own q than under all the others together."""
+"""Nats below its cap from which an estimate of mutual information no longer tells how much there is. A sentence's own
+code is then, in the geometric mean, likelier under its own q than under all the others together."""
 
 
 class InnerLoop:
-    """When the encoder has caught up: the stopping rule of one inner loop.
+    """The stopping rule of one inner loop: the encoder is updated until its loss stops falling.
 
     >>> loop = InnerLoop(AggressiveConfig(max_updates=9, window=2))
     >>> [loop.done(loss, 1) for loss in (5.0, 5.0, 4.0, 4.0, 4.0, 4.5)]
@@ -68,16 +73,16 @@ class InnerLoop:
 
 
 class AggressiveRule:
-    """Whether training is still aggressive.
+    """Whether the next epoch is aggressive, judged by mutual information after each.
 
     Args:
-        config: the inner loop's; None for a training that never is.
+        config: of the inner loop; None for a training that is plain from the beginning.
 
     >>> rule = AggressiveRule(AggressiveConfig(max_epochs=9))
     >>> [rule.judge(mi) for mi in (0.5, 1.5, 1.4, 2.0)]
     [True, True, False, False]
 
-    At the cap the numbers fall and rise by chance; the first below it is the first to compare with.
+    At the cap the numbers fall and rise by chance. The first one below it is compared with none before it.
 
     >>> rule = AggressiveRule(AggressiveConfig())
     >>> [rule.judge(mi, cap=6.21, final=False) for mi in (6.20, 6.19, 5.0, 5.1, 4.9)]
@@ -91,19 +96,22 @@ class AggressiveRule:
         self.epochs = self.encoder_updates = 0
 
     def judge(self, mutual_information: float, cap: float = math.inf, final: bool = True) -> bool:
-        """Tell an epoch's mutual information; the answer is whether the next epoch is aggressive.
+        """Judge an epoch.
 
         Args:
             mutual_information: nats.
             cap: which it cannot exceed, nats.
             final: whether the KL weight stays as it is from here on.
+
+        Returns:
+            whether the next epoch is aggressive.
         """
         self.epochs += 1
         longest = math.inf if self.config is None or self.config.max_epochs is None else self.config.max_epochs
         if mutual_information > cap - SATURATED:
             goes_on = not final
         else:
-            # A fall from the cap is that of a code that named every sentence while its KL weighed little.
+            # An epoch at the cap is none to compare with: its code named every sentence while the KL weighed little.
             goes_on = mutual_information >= self.mutual_information
             self.mutual_information = mutual_information
         self.on = self.on and goes_on and self.epochs < longest
@@ -114,3 +122,69 @@ class AggressiveRule:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+
+
+class AggressiveUpdates(Callback):
+    """Before each update of the rest, updates of the encoder and the posterior alone, as long as the rule says so.
+
+    The update of the rest leaves encoder and posterior as they are. Regularizers belong to the rest.
+
+    Args:
+        rule: whether training is still aggressive; its state is saved.
+        train_step: makes the updates.
+        progress: tells the present step and counts the tokens seen.
+        first_final_step: the first step from which the KL weight never changes again.
+        seed: of which batches the encoder sees.
+    """
+
+    def __init__(
+        self,
+        rule: AggressiveRule,
+        train_step: TrainStep,
+        *,
+        progress: Progress,
+        first_final_step: int,
+        seed: int,
+    ) -> None:
+        self.rule, self.train_step, self.progress = rule, train_step, progress
+        self.first_final_step, self.seed = first_final_step, seed
+        encoder: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
+        for name, parameter in train_step.loss.named_parameters():
+            if parameter.requires_grad:
+                (encoder if name.startswith(("model.encoder.", "model.posterior.")) else rest).append(parameter)
+        self.encoder, self.rest = tuple(encoder), tuple(rest)
+
+    def before_step(self, batches: list[np.ndarray]) -> None:
+        if self.rule.on:
+            self.update_encoder(batches)
+            self.train_step.frozen = self.encoder
+
+    def update_encoder(self, batches: list[np.ndarray]) -> None:
+        """Update the encoder alone, on batches of this epoch drawn at random, until its loss stops falling."""
+        drawn = np.random.default_rng([self.seed, self.progress.step])
+        assert self.rule.config is not None
+        loop = InnerLoop(self.rule.config)
+        self.train_step.frozen = self.rest
+        done = False
+        while not done:
+            indices = batches[int(drawn.integers(len(batches)))]
+            result = self.train_step(indices, self.progress.step)
+            self.rule.encoder_updates += 1
+            self.progress.train_tokens += result.tokens
+            done = loop.done(self.train_step.mean_loss(result) * result.sentences, result.sentences)
+
+    def after_step(self, indices: np.ndarray) -> None:
+        self.train_step.frozen = ()
+
+    def after_epoch(self, numbers: dict[str, int | float]) -> None:
+        # The guard does not look at a single sentence, and then there is nothing to judge by.
+        if not self.rule.on or "guard_mi" not in numbers:
+            return
+        goes_on = self.rule.judge(
+            numbers["guard_mi"],
+            cap=numbers["guard_mi_cap"],
+            final=self.progress.step >= self.first_final_step,
+        )
+        numbers["aggressive"] = float(goes_on)
+        numbers["encoder_updates"] = self.rule.encoder_updates

@@ -227,7 +227,7 @@ class _Recording:
         self._stream = stream
         self.error: OSError | None = None
 
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes | bytearray | memoryview) -> int:
         try:
             return self._stream.write(data)
         except OSError as error:

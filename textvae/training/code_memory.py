@@ -1,4 +1,4 @@
-"""Keeping a prior's memory of training codes: one update a step, the same in all processes."""
+"""The codes that a prior remembers of training sentences: stored by step or by epoch, the same in all processes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import torch
 from textvae.models import TextModel
 from textvae.text.batching import sequential_batches
 from textvae.text.tokenized import TokenizedCorpus
+from textvae.training.callback import Callback
 from textvae.training.processes import Processes
 from textvae.training.validation import isolated_randomness
 
 
-class CodeMemory:
-    """The memory of a prior that sees codes; for every other prior, and without one, nothing happens.
+class CodeMemory(Callback):
+    """Keeps the memory of a prior that is conditioned on codes; for every other prior it does nothing.
 
-    Codes are in the model, as buffers, so that checkpoints and model folders hold them. Before the first step all
-    training sentences are encoded; then codes are stored after each step (of the decoder, where the encoder has
-    more of them), those of the whole global batch in every process, or at the end of each epoch all anew.
+    Before the first step all training sentences are encoded. Then codes are stored after each step, those of the whole
+    global batch in every process, or all anew after each epoch, as the prior's settings say. Updates of the encoder
+    alone store none. The codes are buffers of the model, so checkpoints and model folders hold them.
 
     Args:
         model: whose prior it is.
@@ -34,7 +35,7 @@ class CodeMemory:
         self.batch_tokens = max(batch_tokens, int(np.max(corpus.lengths)))
         self.prior = model.memory
         if self.prior is not None:
-            # It has its length before weights are loaded, and before wrappers look for the model's buffers.
+            # Now, since its length must be right before weights are loaded and before wrappers list the buffers.
             self.prior.begin(len(corpus), seed)
 
     def fill(self) -> None:
@@ -55,11 +56,7 @@ class CodeMemory:
         self.prior.store(torch.arange(len(codes_ND), device=processes.device), processes.sum(codes_ND))
 
     def after_step(self, indices: np.ndarray) -> None:
-        """Store the codes that passed in a step.
-
-        Args:
-            indices: the sentences of the global batch.
-        """
+        """Store the codes that passed in a step, where the memory is kept so."""
         if self.prior is None:
             return
         noticed = self.prior.take_noticed()
@@ -74,7 +71,7 @@ class CodeMemory:
             codes_ND[torch.as_tensor(mine, device=processes.device)] = code_BD.float()
         self.prior.store(torch.as_tensor(indices, device=processes.device), processes.sum(codes_ND))
 
-    def after_epoch(self) -> None:
-        """Store all codes anew, where that is how the memory is kept. Doing it twice changes nothing."""
+    def after_epoch(self, numbers: dict[str, int | float]) -> None:
+        """Store all codes anew, where the memory is kept so. Doing it twice changes nothing."""
         if self.prior is not None and self.prior.stores == "epoch":
             self.fill()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,10 +14,10 @@ class DivergedError(TextVAEError):
 
 
 class DivergenceWatch:
-    """Lets no gradient that is not a number reach the weights.
+    """Keeps a gradient that is not a finite number from the weights.
 
-    On an accelerator reading the norm would make the host wait in every step. There it is deferred: the optimizer's own
-    kernel skips the update, and all later ones, and the next `check` tells.
+    On an accelerator the host would have to wait for the norm in every step. There the watch is deferred: the
+    optimizer's own kernel skips that update and all later ones, and the next `check` raises the error.
 
     Args:
         device: where the gradients are.
@@ -34,7 +32,9 @@ class DivergenceWatch:
         self.bad_steps = torch.zeros((), device=device)  # how many steps that is ago
         self.unchecked: list[tuple[int, np.ndarray]] = []
 
-    def before_update(self, optimizer: Any, *, step: int, indices: np.ndarray, loss: Tensor, grad_norm: Tensor) -> None:
+    def before_update(
+        self, optimizer: torch.optim.Optimizer, *, step: int, indices: np.ndarray, loss: Tensor, grad_norm: Tensor
+    ) -> None:
         """Look at a step between its backward pass and its update.
 
         Args:
@@ -57,7 +57,7 @@ class DivergenceWatch:
         self.bad_steps = self.bad_steps + self.bad
         self.unchecked.append((step, indices))
         # The contract between torch's GradScaler and its fused optimizers: a step with found_inf changes nothing.
-        optimizer.grad_scale, optimizer.found_inf = None, self.bad
+        optimizer.grad_scale, optimizer.found_inf = None, self.bad  # type: ignore[attr-defined]
 
     def check(self) -> None:
         """Read from the device whether a step since the last look was bad, where that was deferred.

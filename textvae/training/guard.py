@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,9 @@ from textvae.evaluation.reconstruction import permuted_codes
 from textvae.evaluation.verdict import Verdict, judge
 from textvae.models import TextModel
 from textvae.models.support import kl_has_dimensions
+from textvae.training.callback import Callback
 from textvae.training.config import TrainConfig
+from textvae.training.state import Progress
 
 _SAMPLE_SEED = 20_190_106
 """Of the sentences drawn and of their noise: the same at every look, so that looks can be compared."""
@@ -111,6 +114,33 @@ class CollapseGuard:
 
     def load_state_dict(self, state: dict[str, bool]) -> None:
         self.used, self.warned = state["used"], state["warned"]
+
+
+class CollapseCheck(Callback):
+    """Lets the guard look at the model after each epoch, and warns of what it says.
+
+    Args:
+        guard: its state is saved. It does not look at a single sentence.
+        model: one without a code is not looked at.
+        config: of the training, for the remedy.
+        progress: tells the epoch.
+        warns: whether this process warns; all of them look.
+    """
+
+    def __init__(
+        self, guard: CollapseGuard, model: TextModel, config: TrainConfig, *, progress: Progress, warns: bool
+    ) -> None:
+        self.guard, self.model, self.config = guard, model, config
+        self.progress, self.warns = progress, warns
+
+    def after_epoch(self, numbers: dict[str, int | float]) -> None:
+        if not self.model.has_code or len(self.guard.indices) < 2:
+            return
+        measured = self.guard.measure(self.model)
+        numbers.update(measured)
+        message = self.guard.observe(self.config, self.model.latent_dim, measured, self.progress.epoch + 1)
+        if message is not None and self.warns:
+            warnings.warn(message, CollapseWarning, stacklevel=2)
 
 
 def remedy(config: TrainConfig, measured: dict[str, float]) -> str:

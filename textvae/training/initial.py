@@ -45,7 +45,7 @@ def start_from(
         model: takes the weights.
         config: where they are.
         tokenizer: of the corpus.
-        find_source: gives the model folder that `config.run` names, for a caller who knows where runs lie.
+        find_source: gives the model folder that `config.run` names; by default it is a path or a name on the hub.
 
     Raises:
         ModelError: there is no such model, or its parts are others.
@@ -60,12 +60,12 @@ def start_from(
     # A posterior that refines a Gaussian one holds it under a name of its own.
     given = {_plain(name): value for name, value in source.state_dict().items()}
     wanted = {_plain(name): value for name, value in model.state_dict().items()}
-    # A memory of codes is of the other run's corpus; the trainer makes this one's.
+    # A memory of codes holds those of the other run's corpus. The trainer fills this one.
     for name in () if model.memory is None else model.memory.memory_names:
         given.pop(f"prior.{name}", None)
         wanted.pop(f"prior.{name}", None)
     whole = config.parts == "all"
-    fresh = _of_refinement(model) - _of_refinement(source)
+    refining = _of_refinement(model) - _of_refinement(source)
     copied = set()
     for name, value in wanted.items():
         if not (whole or name.startswith("decoder.")):
@@ -74,7 +74,7 @@ def start_from(
             with torch.no_grad():
                 there.copy_(given[name])
             copied.add(name)
-        elif name in given or (whole and name not in fresh):
+        elif name in given or (whole and name not in refining):
             shape = list(given[name].shape) if name in given else "nothing"
             raise ModelError(
                 f"train.start_from: for '{name}' {config.run} has {shape}, and this model needs {list(value.shape)}; "

@@ -1,7 +1,7 @@
 """The learning rate by step: a warm-up, then one of the decays.
 
-Warm-up and cosine are pure functions of the step. The plateau is the one schedule that listens to the
-validation bound; what it remembers is three numbers, which go into the checkpoint.
+Warm-up and cosine are pure functions of the step. The plateau depends on the validation of each epoch as well: the
+three numbers that it keeps go into checkpoints.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from textvae.disk import no_number
 from textvae.evaluation.information import active_units_of_sums
+from textvae.training.step import StepResult
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -24,6 +26,10 @@ class Window:
     """
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew: nothing is summed yet."""
         self.totals_K: Tensor | None = None
         self.units_2D: Tensor | None = None
         self.grad_norm: Tensor | None = None
@@ -31,29 +37,26 @@ class Window:
         self.steps = self.sentences = self.tokens = 0
         self.seconds = 0.0
 
-    def add(
-        self,
-        names: tuple[str, ...],
-        totals_K: Tensor,
-        units_2D: Tensor,
-        grad_norm: Tensor,
-        sentences: int,
-        tokens: int,
-    ) -> None:
+    def add(self, step: StepResult) -> None:
         """Add one step: this process's sums, and the counts of the global batch."""
         if self.totals_K is None or self.units_2D is None or self.grad_norm is None:
-            self.names = names
-            self.totals_K, self.units_2D, self.grad_norm = totals_K.clone(), units_2D.clone(), grad_norm.clone()
+            self.names = step.names
+            self.totals_K, self.units_2D = step.totals_K.clone(), step.units_2D.clone()
+            self.grad_norm = step.grad_norm.clone()
         else:
-            self.totals_K += totals_K
-            self.units_2D += units_2D
-            self.grad_norm += grad_norm
+            self.totals_K += step.totals_K
+            self.units_2D += step.units_2D
+            self.grad_norm += step.grad_norm
         self.steps += 1
-        self.sentences += sentences
-        self.tokens += tokens
+        self.sentences += step.sentences
+        self.tokens += step.tokens
 
-    def means(self, sum_over_processes: Any) -> dict[str, float]:
-        """Means per sentence by name, `active_units` where there are latents, and the mean `grad_norm`."""
+    def means(self, sum_over_processes: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        """Means per sentence by name, `active_units` where there are latents, and the mean `grad_norm`.
+
+        Args:
+            sum_over_processes: the sum of a tensor over all processes; every one of them must ask.
+        """
         if self.totals_K is None or self.units_2D is None or self.grad_norm is None:
             return {}
         totals_K, units_2D = sum_over_processes(self.totals_K), sum_over_processes(self.units_2D)
@@ -92,8 +95,8 @@ class MetricsLog:
         if found > size:
             self._stream.truncate(size)
 
-    def write(self, values: dict[str, Any]) -> None:
-        """Write one line; numbers that are none (NaN, infinities) are left out, as JSON has none."""
+    def write(self, values: Mapping[str, int | float]) -> None:
+        """Write one line. NaN and infinities are left out: JSON has no word for them."""
         rounded = {
             name: float(f"{value:.8g}") if isinstance(value, float) else value
             for name, value in values.items()

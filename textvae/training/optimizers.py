@@ -30,7 +30,8 @@ class AdamConfig(Component):
 class AdamWConfig(Component):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101).
 
-    Matrices decay; vectors (biases, gains of a normalisation) do not: pulling a gain to zero is no prior anyone means.
+    Matrices decay. Vectors do not: they are biases and the gains of normalizations, and a gain of zero would switch its
+    unit off.
     """
 
     kind: Literal["adamw"] = "adamw"

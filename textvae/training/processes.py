@@ -7,9 +7,9 @@ slice of each global batch, and all sums are divided by the global count. Severa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from accelerate.utils import gather_object, is_tensorboard_available
 from torch import Tensor
 
 from textvae.errors import ConfigError
+from textvae.objectives.base import BatchMean
 
 T = TypeVar("T")
 
@@ -91,7 +92,7 @@ class Processes:
         """The values of all processes, in their order."""
         return [value] if self.count == 1 else gather_object([value])
 
-    def batch_mean(self, count: int, counts: bool) -> Callable[[Tensor], Tensor]:
+    def batch_mean(self, count: int, counts: bool) -> BatchMean:
         """The mean over the sentences of the global batch, for an objective.
 
         Args:
@@ -109,18 +110,21 @@ class Processes:
         return mean
 
     def wait(self) -> None:
+        """Wait until all processes are here."""
         self.accelerator.wait_for_everyone()
 
     def start_trackers(self, step: int) -> None:
-        """Open the trackers; what they hold beyond `step` is of a run that was cut off there."""
+        """Open the trackers. What they hold of later steps is dropped: it is of a sitting that was cut off."""
         if self.accelerator.log_with:
             self.accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": step + 1}})
 
-    def track(self, values: dict[str, Any], step: int) -> None:
+    def track(self, values: Mapping[str, int | float], step: int) -> None:
+        """Hand numbers to the trackers."""
         if self.accelerator.log_with:
-            self.accelerator.log(values, step=step)
+            self.accelerator.log(dict(values), step=step)
 
     def finish_trackers(self) -> None:
+        """Close the trackers."""
         # Not accelerator.end_training(): that also ends the process group, which a later stage may need.
         if self.is_main:
             for tracker in self.accelerator.trackers:

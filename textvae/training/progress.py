@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -43,7 +43,7 @@ class ProgressBar:
     def __init__(
         self, total_steps: int, done: int, epochs: int, *, enabled: bool = True, console: Console | None = None
     ) -> None:
-        self._numbers: dict[str, Any] = {}
+        self._numbers: dict[str, int | float] = {}
         self._epochs = epochs
         self._progress: Progress | None = None
         if enabled and (console is not None or sys.stderr.isatty()):
@@ -74,6 +74,6 @@ class ProgressBar:
             description = f"epoch {min(epoch + 1, self._epochs)}/{self._epochs}"
             self._progress.update(self._task, completed=step, description=description)
 
-    def show(self, numbers: dict[str, Any]) -> None:
+    def show(self, numbers: Mapping[str, int | float]) -> None:
         """Show new values of metrics, by their names in metrics.jsonl."""
         self._numbers.update(numbers)

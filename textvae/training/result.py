@@ -12,6 +12,7 @@ import torch
 
 from textvae.disk import no_number, read_json, write_json
 from textvae.errors import ModelError
+from textvae.objectives.base import BOUND, LOSS, PROXY_BOUND, RECONSTRUCTION
 
 RESULT_FILE = "result.json"
 
@@ -61,6 +62,12 @@ class TrainResult:
 
     def to_dict(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None and not no_number(value)}
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The validation numbers by which epochs competed, and the bound beside them; nats per sentence, by name."""
+        known = self.to_dict()
+        return {name: known[name] for name in (BOUND, PROXY_BOUND, RECONSTRUCTION, LOSS) if name in known}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainResult:

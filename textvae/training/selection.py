@@ -11,8 +11,8 @@ from typing import Any
 class Selection:
     """Model selection on one validation value an epoch, lower is better, and early stopping on the same value.
 
-    Before the KL weight is final the objective is not the bound that is compared, and an autoencoder would win or
-    lose for the wrong reason: those epochs do not compete and cost no patience.
+    Epochs before the KL weight is final do not compete and cost no patience: until then the objective is not the bound
+    that is compared.
 
     Attributes:
         patience: epochs without a better value after which training ends; None for never.
@@ -62,6 +62,7 @@ class Selection:
 
     @property
     def exhausted(self) -> bool:
+        """Whether patience is over."""
         return self.patience is not None and self.bad_epochs >= self.patience
 
     def state_dict(self) -> dict[str, Any]:

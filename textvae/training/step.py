@@ -1,131 +1,155 @@
-"""What happens to one batch: terms, objective, loss; and the sums from which metrics are made."""
+"""One update of the weights: forward, backward, clip, optimizer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from textvae.distributions import unit_variance
-from textvae.errors import ConfigError
-from textvae.models import TextModel
-from textvae.objectives import Objective
-from textvae.regularizers import RegularizerConfig
-from textvae.types import Batch, LatentTerms
-
-Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
-"""model, batch, terms, step -> penalties by name, each [B] in nats per sentence, added to the loss."""
+from textvae.objectives import local_mean
+from textvae.text.tokenized import TokenizedCorpus
+from textvae.training.divergence import DivergenceWatch
+from textvae.training.learning_rate import LearningRate
+from textvae.training.loss import TrainingLoss
+from textvae.training.optimizers import OptimizerConfig
+from textvae.training.processes import Processes
 
 
-class Regularizers(nn.Module):
-    """The penalties of the settings and one from the caller as a single regularizer.
+@dataclass(frozen=True)
+class StepResult:
+    """What is known of one update. Tensors stay on the device, so that the host need not wait for it.
 
-    Args:
-        configs: of those that are built here, with fresh parameters.
-        model: gives their sizes.
-        further: one that is there already.
-
-    Raises:
-        ConfigError: one that does not suit the model.
+    Attributes:
+        loss: this process's share of the mean over the global batch, times the number of processes; nats, a scalar.
+        names: of the numbers in `totals_K`.
+        totals_K: their sums over this process's sentences, [K].
+        units_2D: sums of the posterior means and of their squares, [2, D] (D = 0 without latents).
+        grad_norm: of all processes together, before clipping; a scalar.
+        kl_weight: of this step.
+        learning_rate: of this step.
+        sentences: of the global batch.
+        tokens: predicted tokens of the global batch (EOS counted; BOS and padding not).
     """
 
-    def __init__(
-        self, configs: Sequence[RegularizerConfig], model: TextModel, further: Regularizer | None = None
-    ) -> None:
-        super().__init__()
-        # A caller's own model need not have sizes; nobody asks for them where nothing is built.
-        self.built = nn.ModuleList(
-            config.build(vocab_size=model.vocab_size, latent_dim=model.latent_dim) for config in configs
-        )
-        self.further = further
-
-    def forward(self, model: TextModel, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
-        penalties: dict[str, Tensor] = {}
-        for part in (*self.built, *(() if self.further is None else (self.further,))):
-            for name, penalty_B in part(model, batch, terms, step).items():
-                if name in penalties:
-                    raise ConfigError(f"two regularizers are called '{name}'; remove or rename one of them.")
-                penalties[name] = penalty_B
-        return penalties
+    loss: Tensor
+    names: tuple[str, ...]
+    totals_K: Tensor
+    units_2D: Tensor
+    grad_norm: Tensor
+    kl_weight: float
+    learning_rate: float
+    sentences: int
+    tokens: int
 
 
-class TrainStep(nn.Module):
-    """Model and objective as one module, so that wrappers for precision and processes see a single forward.
+class TrainStep:
+    """Makes updates of all that is trained: the model's parameters, then the regularizers' own.
 
     Args:
-        model: anything with `terms(batch, num_samples)`.
-        objective: LatentTerms and a step to a loss.
-        regularizer: further penalties; the parameters of one that is a module are part of this one.
-        compiled: whether torch.compile translates the model.
-        sum_dtype: of the sums.
+        loss: of a batch; it is moved to this process's device.
+        corpus: the training sentences.
+        optimizer: its settings.
+        learning_rate: of every step.
+        clip_norm: largest norm of the gradient; None for no clipping.
+        processes: each takes a slice of every batch.
+
+    Attributes:
+        optimizer: makes the updates.
+        divergence: stops before an update that is not a number.
+        frozen: parameters that get no gradient in the updates to come.
     """
 
     def __init__(
         self,
-        model: TextModel,
-        objective: Objective,
-        regularizer: Regularizer | None = None,
-        compiled: bool = False,
-        sum_dtype: torch.dtype = torch.float64,
+        loss: TrainingLoss,
+        corpus: TokenizedCorpus,
+        optimizer: OptimizerConfig,
+        learning_rate: LearningRate,
+        *,
+        clip_norm: float | None,
+        processes: Processes,
     ) -> None:
-        super().__init__()
-        self.model, self.objective, self.regularizer, self.sum_dtype = model, objective, regularizer, sum_dtype
-        terms = model.terms
-        self._terms = torch.compile(terms, dynamic=True) if compiled else terms
-        self.num_samples = objective.num_samples
-        self.names: tuple[str, ...] = ()
+        self.corpus, self.lengths = corpus, np.asarray(corpus.lengths)
+        self.learning_rate, self.clip_norm, self.processes = learning_rate, clip_norm, processes
+        self.frozen: tuple[nn.Parameter, ...] = ()
+        self.loss = loss
+        # The wrapper for precision and processes, whose forward pass is that of the loss.
+        self.wrapped_loss = processes.accelerator.prepare_model(loss)
+        self.parameters = [parameter for parameter in loss.parameters() if parameter.requires_grad]
+        self.optimizer: torch.optim.Optimizer = optimizer.build(parameters=self.parameters)
+        self.divergence = DivergenceWatch(
+            processes.device,
+            deferred=processes.device.type == "cuda",
+            processes=processes.count,
+            lr=optimizer.lr,
+        )
 
-    def forward(
-        self, batch: Batch, step: int, scale: float, batch_mean: Callable[[Tensor], Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor, float]:
-        """
+    def __call__(self, indices: np.ndarray, step: int) -> StepResult:
+        """Make one update.
+
         Args:
-            batch: this process's slice.
-            step: of training, for the schedules.
-            scale: factor from the sum over these sentences to the loss; 0 for a slice that counts nothing.
-            batch_mean: the mean over the global batch.
+            indices: the sentences of the global batch.
+            step: its number, counted from 0.
 
-        Returns:
-            the loss, a scalar; the sums over sentences of the numbers called `names`, [K]; sums of the posterior
-            means and of their squares, [2, D] (D = 0 without latents); the KL weight.
+        Raises:
+            DivergedError: the loss or its gradient is not finite, and it is known already.
         """
-        terms = self._terms(batch, self.num_samples)
-        output = self.objective(terms, step, batch_mean)
-        loss_B, numbers = output.loss_B, dict(output.metrics_B)
-        if self.regularizer is not None:
-            for name, penalty_B in self.regularizer(self.model, batch, terms, step).items():
-                loss_B = loss_B + penalty_B
-                numbers[name] = penalty_B.detach()
-        numbers = {"loss": loss_B.detach(), **numbers}
-        self.names = tuple(numbers)
-        counts = float(scale != 0.0)
-        totals_K = torch.stack(list(numbers.values())).sum(-1, dtype=self.sum_dtype) * counts
-        units_2D = sums_of_means(terms, self.sum_dtype) * counts
-        return loss_B.sum() * scale, totals_K, units_2D, float(output.kl_weight)
+        processes = self.processes
+        rate = self.learning_rate(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        mine, counts = processes.share(indices)
+        batch = self.corpus.batch(mine).to(processes.device)
+
+        # The loss is the mean over the global batch. Wrappers average gradients over processes, hence the factor.
+        scale = processes.count / len(indices) if counts else 0.0
+        mean = local_mean if processes.count == 1 else processes.batch_mean(len(indices), counts)
+        with _without_gradient(self.frozen):
+            self.optimizer.zero_grad(set_to_none=True)
+            found = self.wrapped_loss(batch, step, scale, mean)
+            processes.accelerator.backward(found.loss)
+            grad_norm = self._clip()
+
+        loss = found.loss.detach()
+        self.divergence.before_update(self.optimizer, step=step, indices=indices, loss=loss, grad_norm=grad_norm)
+        self.optimizer.step()
+        return StepResult(
+            loss=loss,
+            names=found.names,
+            totals_K=found.totals_K,
+            units_2D=found.units_2D,
+            grad_norm=grad_norm,
+            kl_weight=found.kl_weight,
+            learning_rate=rate,
+            sentences=len(indices),
+            tokens=int((self.lengths[indices] - 1).sum()),
+        )
+
+    def mean_loss(self, result: StepResult) -> float:
+        """The mean loss over the global batch of a step, nats; all processes must ask."""
+        return float(self.processes.sum(result.loss)) / self.processes.count
+
+    def _clip(self) -> Tensor:
+        """Clip the gradient, which is averaged over processes by now; return its norm before that."""
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        grad_norm = torch.nn.utils.get_total_norm(gradients)
+        if self.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, self.clip_norm, grad_norm)
+        return grad_norm
 
 
-@torch.no_grad()
-def sums_of_means(terms: LatentTerms, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Sums over sentences of the posterior means and their squares, of all vector latents side by side, [2, D].
-
-    Where a posterior differs by an enumerated label, the mean over labels under q(y|x) is taken. Groups that share
-    a code between sentences are counted by unit as well. Means are in units of the distribution's own scale.
-    """
-    columns = []
-    for group in terms.latents:
-        if not group.z_SUD.is_floating_point() or group.extended:
-            continue
-        try:
-            mean = group.posterior.mean
-        except NotImplementedError:
-            continue
-        if mean.dim() == 3:
-            labels, units = mean.shape[:2]
-            weight = terms.log_weight_SB.exp().reshape(-1, labels, units).sum(0)
-            mean = (weight.unsqueeze(-1) * mean).sum(0)
-        mean = mean.to(dtype) / unit_variance(group.posterior) ** 0.5
-        columns.append(torch.stack([mean.sum(0), mean.square().sum(0)]))
-    if not columns:
-        return terms.log_px_z_SB.new_zeros((2, 0), dtype=dtype)
-    return torch.cat(columns, dim=1)
+@contextmanager
+def _without_gradient(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Inside, these parameters get no gradient."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+        parameter.grad = None
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)

@@ -100,7 +100,7 @@ def test_other_priors_have_no_memory(tmp_path: Path) -> None:
     memory = CodeMemory(model, corpus, batch_tokens=80, seed=0, processes=Processes())
     memory.fill()
     memory.after_step(np.arange(3))
-    memory.after_epoch()
+    memory.after_epoch({})
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 

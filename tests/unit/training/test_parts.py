@@ -23,6 +23,7 @@ from textvae.training.learning_rate import LearningRate
 from textvae.training.metrics import MetricsLog, Window
 from textvae.training.progress import ProgressBar
 from textvae.training.selection import Selection
+from textvae.training.step import StepResult
 
 # ------------------------------------------------------------------ learning rates
 
@@ -154,14 +155,18 @@ def test_a_bound_that_is_no_number_is_beaten_by_any_other() -> None:
 def test_window_means_are_total_over_count() -> None:
     window = Window()
     for total, sentences in ((10.0, 1), (2.0, 3)):
-        window.add(
-            ("nll",),
-            torch.tensor([total], dtype=torch.float64),
-            torch.zeros(2, 0, dtype=torch.float64),
-            torch.tensor(2.0),
-            sentences,
-            5,
+        step = StepResult(
+            loss=torch.tensor(total / sentences),
+            names=("nll",),
+            totals_K=torch.tensor([total], dtype=torch.float64),
+            units_2D=torch.zeros(2, 0, dtype=torch.float64),
+            grad_norm=torch.tensor(2.0),
+            kl_weight=1.0,
+            learning_rate=1e-3,
+            sentences=sentences,
+            tokens=5,
         )
+        window.add(step)
     assert window.means(lambda x: x) == {"nll": 3.0, "grad_norm": 2.0}, "not the mean of 10 and 2/3"
 
 

@@ -540,7 +540,7 @@ def test_other_runtime_errors_are_not_disguised(
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")  # noqa: PTH110
 def test_a_full_disk_is_a_machine_error(corpora: Corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "full.jsonl").symlink_to("/dev/full")
-    monkeypatch.setattr("textvae.training.trainer.METRICS_FILE", "full.jsonl")
+    monkeypatch.setattr("textvae.training.loop.METRICS_FILE", "full.jsonl")
     with pytest.raises(MachineError, match="no space left"):
         fit(corpora, tmp_path)
 

@@ -1,0 +1,143 @@
+"""The loss of one batch: terms, objective, regularizers; and the sums from which metrics are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from textvae.distributions import unit_variance
+from textvae.errors import ConfigError
+from textvae.models import TextModel
+from textvae.objectives import Objective
+from textvae.objectives.base import BatchMean
+from textvae.regularizers import RegularizerConfig
+from textvae.types import Batch, LatentTerms
+
+Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
+"""model, batch, terms, step -> penalties by name, each [B] in nats per sentence, added to the loss."""
+
+
+class Regularizers(nn.Module):
+    """The penalties of the settings and one from the caller as a single regularizer.
+
+    Args:
+        configs: of those that are built here, with fresh parameters.
+        model: gives their sizes.
+        further: one that is there already.
+
+    Raises:
+        ConfigError: one that does not suit the model.
+    """
+
+    def __init__(
+        self, configs: Sequence[RegularizerConfig], model: TextModel, further: Regularizer | None = None
+    ) -> None:
+        super().__init__()
+        self.built = nn.ModuleList(
+            config.build(vocab_size=model.vocab_size, latent_dim=model.latent_dim) for config in configs
+        )
+        self.further = further
+
+    def forward(self, model: TextModel, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
+        penalties: dict[str, Tensor] = {}
+        for part in (*self.built, *(() if self.further is None else (self.further,))):
+            for name, penalty_B in part(model, batch, terms, step).items():
+                if name in penalties:
+                    raise ConfigError(f"two regularizers are called '{name}'; remove or rename one of them.")
+                penalties[name] = penalty_B
+        return penalties
+
+
+class BatchLoss(NamedTuple):
+    """The loss of a process's slice of a batch. A tuple, since wrappers for precision and processes look into those.
+
+    Attributes:
+        loss: a scalar with gradient.
+        names: of the numbers measured.
+        totals_K: their sums over sentences, no gradient, [K].
+        units_2D: sums over sentences of the posterior means and of their squares, [2, D] (D = 0 without latents).
+        kl_weight: of this step.
+    """
+
+    loss: Tensor
+    names: tuple[str, ...]
+    totals_K: Tensor
+    units_2D: Tensor
+    kl_weight: float
+
+
+class TrainingLoss(nn.Module):
+    """Model, objective and regularizers as one module, so that wrappers see a single forward pass.
+
+    Args:
+        model: gives the terms.
+        objective: takes terms and a step to a loss.
+        regularizer: further penalties; the parameters of one that is a module are part of this module.
+        compiled: whether torch.compile translates the model.
+        sum_dtype: of the sums.
+    """
+
+    def __init__(
+        self,
+        model: TextModel,
+        objective: Objective,
+        regularizer: Regularizer | None = None,
+        compiled: bool = False,
+        sum_dtype: torch.dtype = torch.float64,
+    ) -> None:
+        super().__init__()
+        self.model, self.objective, self.regularizer, self.sum_dtype = model, objective, regularizer, sum_dtype
+        terms = model.terms
+        self._terms = torch.compile(terms, dynamic=True) if compiled else terms
+        self.num_samples = objective.num_samples
+
+    def forward(self, batch: Batch, step: int, scale: float, batch_mean: BatchMean) -> BatchLoss:
+        """The loss of this process's slice of a batch.
+
+        Args:
+            batch: this process's slice.
+            step: of training, for the schedules.
+            scale: factor from the sum over these sentences to the loss; 0 for a slice that counts nothing.
+            batch_mean: the mean over the global batch.
+        """
+        terms = self._terms(batch, self.num_samples)
+        output = self.objective(terms, step, batch_mean)
+        loss_B, numbers = output.loss_B, dict(output.metrics_B)
+        if self.regularizer is not None:
+            for name, penalty_B in self.regularizer(self.model, batch, terms, step).items():
+                loss_B = loss_B + penalty_B
+                numbers[name] = penalty_B.detach()
+        numbers = {"loss": loss_B.detach(), **numbers}
+        counts = float(scale != 0.0)
+        totals_K = torch.stack(list(numbers.values())).sum(-1, dtype=self.sum_dtype) * counts
+        units_2D = sums_of_means(terms, self.sum_dtype) * counts
+        return BatchLoss(loss_B.sum() * scale, tuple(numbers), totals_K, units_2D, float(output.kl_weight))
+
+
+@torch.no_grad()
+def sums_of_means(terms: LatentTerms, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Sums over sentences of the posterior means and their squares, of all vector latents side by side, [2, D].
+
+    Where a posterior differs by an enumerated label, the mean over labels under q(y|x) is taken. Groups that share
+    a code between sentences are counted by unit as well. Means are in units of the distribution's own scale.
+    """
+    columns = []
+    for group in terms.latents:
+        if not group.z_SUD.is_floating_point() or group.extended:
+            continue
+        try:
+            mean = group.posterior.mean
+        except NotImplementedError:
+            continue
+        if mean.dim() == 3:
+            labels, units = mean.shape[:2]
+            weight = terms.log_weight_SB.exp().reshape(-1, labels, units).sum(0)
+            mean = (weight.unsqueeze(-1) * mean).sum(0)
+        mean = mean.to(dtype) / unit_variance(group.posterior) ** 0.5
+        columns.append(torch.stack([mean.sum(0), mean.square().sum(0)]))
+    if not columns:
+        return terms.log_px_z_SB.new_zeros((2, 0), dtype=dtype)
+    return torch.cat(columns, dim=1)
