@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from torch import nn
-
 from textvae.decoders import DecoderSettings
 from textvae.distributions import LatentDistribution
 from textvae.models import ModelSettings, TextModel
@@ -23,7 +21,7 @@ class OracleSettings(ModelSettings):
     def decoder_settings(self) -> DecoderSettings:
         raise NotImplementedError
 
-    def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> nn.Module:
+    def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextModel:
         raise NotImplementedError
 
 

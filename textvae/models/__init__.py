@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from textvae.config import one_of
 from textvae.models import loading
-from textvae.models.base import TextModel
+from textvae.models.base import ModelSettings, TextModel
 from textvae.models.language_model import LanguageModel, LanguageModelConfig
 from textvae.models.log_joint import LogJoint
 from textvae.models.semi_supervised import SemiSupervisedConfig, SemiSupervisedTextVAE
-from textvae.models.settings import CodeModelSettings, ModelSettings
+from textvae.models.settings import CodeModelSettings
 from textvae.models.text_vae import TextVAE, TextVAEConfig
 
 if TYPE_CHECKING:

@@ -1,10 +1,11 @@
-"""What all models share: terms for objectives, texts in and out, a folder on disk."""
+"""The contract of a model: what its settings tell of it, terms for objectives, texts in and out, a folder on disk."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,16 +13,86 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from textvae.arguments import shown
-from textvae.decoders import Decoder
+from textvae.config import Component
+from textvae.decoders import Decoder, DecoderSettings
 from textvae.distributions import LatentDistribution
+from textvae.encoders import EncoderSettings
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.generation import Decoding, GreedyConfig, generate, inference
 from textvae.models import saving
-from textvae.models.settings import ModelSettings
-from textvae.priors import MemoryPrior
+from textvae.posteriors import PosteriorSettings
+from textvae.priors import MemoryPrior, PriorSettings
 from textvae.text.batching import encode_texts
 from textvae.text.tokenizers import Tokenizer
 from textvae.types import EUCLIDEAN, Batch, Context, LatentTerms, Support
+
+
+class ModelSettings(Component):
+    """The settings of a model, and what they tell of it.
+
+    Attributes:
+        has_code: whether a sentence has a code z.
+        single_code: whether that code, one vector a sentence, is all that its words are made from, without a label
+            beside it.
+        classifies: whether it tells the label of a sentence. It then needs a corpus with labels.
+        exact: whether log p(x) is known exactly, rather than bounded.
+    """
+
+    has_code: ClassVar[bool] = True
+    single_code: ClassVar[bool] = False
+    classifies: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
+
+    @property
+    def posterior_settings(self) -> PosteriorSettings | None:
+        """Those of q(z|x); None for a model without a code."""
+        return None
+
+    @property
+    def prior_settings(self) -> PriorSettings | None:
+        """Those of p(z); None for a model without a code."""
+        return None
+
+    @property
+    def encoder_settings(self) -> EncoderSettings | None:
+        """Those of the encoder; None for a model without one."""
+        return None
+
+    @property
+    @abstractmethod
+    def decoder_settings(self) -> DecoderSettings:
+        """Those of the decoder."""
+
+    @property
+    def vector_size(self) -> int:
+        """H, where the prior is conditioned on vectors of that size; else 0.
+
+        >>> from textvae.models import LanguageModelConfig, TextVAEConfig
+        >>> conditional = TextVAEConfig.model_validate({"prior": {"kind": "conditional", "vector_dim": 5}})
+        >>> [model.vector_size for model in (conditional, TextVAEConfig(), LanguageModelConfig())]
+        [5, 0, 0]
+        """
+        return 0 if self.prior_settings is None else self.prior_settings.vector_size
+
+    @property
+    def has_density(self) -> bool:
+        """Whether codes can be scored; a model without any has nothing to score."""
+        return self.posterior_settings is None or self.posterior_settings.has_density
+
+    @property
+    def fixed_mean(self) -> bool:
+        """Whether the posterior's mean is the same for every sentence, so that no unit is active however z is used."""
+        return self.posterior_settings is not None and self.posterior_settings.fixed_mean
+
+    @abstractmethod
+    def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextModel:
+        """The model, with fresh parameters.
+
+        Args:
+            vocab_size: V.
+            max_tokens: longest sentence, EOS not counted.
+            label_names: the classes of the corpus.
+        """
 
 
 class TextModel(nn.Module):

@@ -12,8 +12,7 @@ from pydantic import Field
 from textvae.decoders import DecoderConfig, LSTMDecoderConfig
 from textvae.decoders.base import DecoderSettings
 from textvae.models import loading
-from textvae.models.base import TextModel
-from textvae.models.settings import ModelSettings
+from textvae.models.base import ModelSettings, TextModel
 from textvae.types import Batch, LatentTerms
 
 

@@ -1,93 +1,15 @@
-"""What the settings of a model tell before it is built, and what all models with a code are composed of."""
+"""What all models with a code are composed of."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
-
 from pydantic import Field
 
-from textvae.config import MAX_WIDTH, Component
-from textvae.decoders import DecoderConfig, LSTMDecoderConfig
-from textvae.decoders.base import DecoderSettings
-from textvae.encoders import EncoderConfig, LSTMEncoderConfig
-from textvae.encoders.base import EncoderSettings
-from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig
-from textvae.posteriors.base import PosteriorSettings
-from textvae.priors import PriorConfig, StandardNormalPriorConfig
-from textvae.priors.base import PriorSettings
-
-if TYPE_CHECKING:
-    from torch import nn
-
-
-class ModelSettings(Component):
-    """The settings of a model, and what they tell of it.
-
-    Attributes:
-        has_code: whether a sentence has a code z.
-        single_code: whether that code, one vector a sentence, is all that its words are made from, without a label
-            beside it.
-        classifies: whether it tells the label of a sentence. It then needs a corpus with labels.
-        exact: whether log p(x) is known exactly, rather than bounded.
-    """
-
-    has_code: ClassVar[bool] = True
-    single_code: ClassVar[bool] = False
-    classifies: ClassVar[bool] = False
-    exact: ClassVar[bool] = False
-
-    @property
-    def posterior_settings(self) -> PosteriorSettings | None:
-        """Those of q(z|x); None for a model without a code."""
-        return None
-
-    @property
-    def prior_settings(self) -> PriorSettings | None:
-        """Those of p(z); None for a model without a code."""
-        return None
-
-    @property
-    def encoder_settings(self) -> EncoderSettings | None:
-        """Those of the encoder; None for a model without one."""
-        return None
-
-    @property
-    @abstractmethod
-    def decoder_settings(self) -> DecoderSettings:
-        """Those of the decoder."""
-
-    @property
-    def vector_size(self) -> int:
-        """H, where the prior is conditioned on vectors of that size; else 0.
-
-        >>> from textvae.models import LanguageModelConfig, TextVAEConfig
-        >>> conditional = TextVAEConfig.model_validate({"prior": {"kind": "conditional", "vector_dim": 5}})
-        >>> [model.vector_size for model in (conditional, TextVAEConfig(), LanguageModelConfig())]
-        [5, 0, 0]
-        """
-        return 0 if self.prior_settings is None else self.prior_settings.vector_size
-
-    @property
-    def has_density(self) -> bool:
-        """Whether codes can be scored; a model without any has nothing to score."""
-        return self.posterior_settings is None or self.posterior_settings.has_density
-
-    @property
-    def fixed_mean(self) -> bool:
-        """Whether the posterior's mean is the same for every sentence, so that no unit is active however z is used."""
-        return self.posterior_settings is not None and self.posterior_settings.fixed_mean
-
-    @abstractmethod
-    def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> nn.Module:
-        """The model, with fresh parameters.
-
-        Args:
-            vocab_size: V.
-            max_tokens: longest sentence, EOS not counted.
-            label_names: the classes of the corpus.
-        """
+from textvae.config import MAX_WIDTH
+from textvae.decoders import DecoderConfig, DecoderSettings, LSTMDecoderConfig
+from textvae.encoders import EncoderConfig, EncoderSettings, LSTMEncoderConfig
+from textvae.models.base import ModelSettings
+from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, PosteriorSettings
+from textvae.priors import PriorConfig, PriorSettings, StandardNormalPriorConfig
 
 
 class CodeModelSettings(ModelSettings):

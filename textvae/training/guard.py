@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 
 from textvae.evaluation.information import active_units, information
 from textvae.evaluation.protocol import Corpus
@@ -43,11 +42,10 @@ class CollapseGuard:
         corpus: the validation sentences.
         sentences: how many of them to look at.
         batch_tokens: budget of a batch.
-        device: where the model is.
     """
 
-    def __init__(self, corpus: Corpus, sentences: int, batch_tokens: int, device: torch.device | str = "cpu") -> None:
-        self.corpus, self.device = corpus, torch.device(device)
+    def __init__(self, corpus: Corpus, sentences: int, batch_tokens: int) -> None:
+        self.corpus = corpus
         everything = np.random.default_rng(_SAMPLE_SEED).permutation(len(corpus))
         self.indices = np.sort(everything[:sentences])
         self.batch_tokens = batch_tokens

@@ -113,9 +113,7 @@ class TrainingLoop:
 
         # -- What acts around a step and after an epoch, in this order: codes are stored before validation needs them,
         # and whether training stays aggressive is judged by what the guard has seen.
-        guard = CollapseGuard(
-            valid_corpus, min(config.guard_sentences, len(valid_corpus)), plan.valid_batch_tokens, processes.device
-        )
+        guard = CollapseGuard(valid_corpus, min(config.guard_sentences, len(valid_corpus)), plan.valid_batch_tokens)
         aggressive = AggressiveRule(config.encoder_updates)
         self.validation = Validation(
             valid_corpus,
