@@ -71,6 +71,34 @@ def objective_beside(posterior: str) -> ObjectiveSettings:
     return SteinConfig() if posterior in WITHOUT_DENSITY else ELBOConfig()
 
 
+def _traits(settings: PosteriorSettings | PriorSettings, family: type) -> tuple[object, ...]:
+    """What settings declare of themselves: all traits of their family's base, a number only by whether it is above its
+    default."""
+    values = [getattr(settings, name) for name, value in vars(family).items() if _is_trait(name, value)]
+    return tuple(bool(value) if isinstance(value, float) else value for value in values)
+
+
+def _is_trait(name: str, value: object) -> bool:
+    return not name.startswith(("_", "model_")) and name != "title" and isinstance(value, bool | str | property)
+
+
+def _crossed() -> list[tuple[str, str]]:
+    """Each posterior with its plain prior, each prior with its plain posterior, and of posteriors and priors that
+    declare the same one pair for all: what two parts do to each other shows in what they declare."""
+    found = [(q, prior_beside(q)) for q in POSTERIORS] + [(posterior_beside(p), p) for p in PRIORS]
+    met = {(_traits(POSTERIORS[q], PosteriorSettings), _traits(PRIORS[p], PriorSettings)) for q, p in found}
+    for q, p in PAIRS:
+        both = (_traits(POSTERIORS[q], PosteriorSettings), _traits(PRIORS[p], PriorSettings))
+        if both not in met:
+            met.add(both)
+            found.append((q, p))
+    return list(dict.fromkeys(found))
+
+
+CROSSED = _crossed()
+"""Pairs for what is built and run. Facts of settings alone are asked of all `PAIRS`, in one loop."""
+
+
 def composed_prior(
     config: PriorSettings, latent_dim: int, feature_dim: int = 6, dtype: torch.dtype = torch.float32
 ) -> Prior:

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.components import (
+    CROSSED,
     DECODERS,
     ENCODERS,
-    PAIRS,
     POSTERIORS,
     PRIORS,
     objective_beside,
@@ -30,7 +30,7 @@ LABELS = ("a", "b", "c")
 PLAIN = ("gaussian", "standard_normal")
 KINDS = {"lstm": "lstm-both-2-layers", "gru": "gru-both", "transformer": "transformer-cross"}
 CROSSINGS = [
-    *[(q, p, "lstm", "lstm-bidirectional-max") for q, p in PAIRS],
+    *[(q, p, "lstm", "lstm-bidirectional-max") for q, p in CROSSED],
     *[(*PLAIN, decoder, "gru") for decoder in KINDS],
     *[(*PLAIN, "lstm", encoder) for encoder in ENCODERS],
 ]

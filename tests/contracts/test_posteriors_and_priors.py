@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.components import (
+    CROSSED,
     EXTENDED,
     IMPLICIT,
     PAIRS,
@@ -17,9 +18,10 @@ from tests.components import (
     scramble,
 )
 from textvae.distributions import LatentDistribution
+from textvae.models.support import kl_has_dimensions
 from textvae.models.text_vae import closed_form_kl, scored_group
 from textvae.objectives import kl_by_sentence
-from textvae.types import LatentTerms
+from textvae.types import SPHERE, LatentTerms
 
 D, H, B = 4, 6, 3
 SCORED = [name for name in POSTERIORS if name not in WITHOUT_DENSITY]
@@ -136,7 +138,16 @@ def assert_same_overlap(q: LatentDistribution, p: LatentDistribution, samples: i
     assert ((one.mean(0) - other.mean(0)).abs() < 4 * error).all()
 
 
-@pytest.mark.parametrize(("posterior_name", "prior_name"), [pair for pair in PAIRS if pair[0] in SCORED])
+WITH_A_KL = [
+    (q, p)
+    for q, p in PAIRS
+    if q in SCORED
+    and ((q, p) in CROSSED or kl_has_dimensions(POSTERIORS[q], PRIORS[p]) or POSTERIORS[q].support == SPHERE)
+]
+"""Those whose KL has a closed form, all of them; of the others one pair for all that declare the same."""
+
+
+@pytest.mark.parametrize(("posterior_name", "prior_name"), WITH_A_KL)
 def test_kl_agrees_with_monte_carlo(posterior_name: str, prior_name: str) -> None:
     """Seed 0, within 4 standard errors, for each of three posteriors.
 

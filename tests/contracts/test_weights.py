@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file, save_model
 from torch import nn
 
-from tests.components import DECODERS, ENCODERS, PAIRS, POSTERIORS, PRIORS, remembering, scramble
+from tests.components import CROSSED, DECODERS, ENCODERS, POSTERIORS, PRIORS, remembering, scramble
 from tests.contracts.test_models import CONFIGS, built
 from tests.unit.training.helpers import LABELS, LANGUAGE_MODEL, MODEL, config, write_corpora
 from textvae.errors import ModelError
@@ -22,6 +22,7 @@ from textvae.explain import explain
 from textvae.generation import generate
 from textvae.models import LanguageModelConfig, TextModel, TextVAE, TextVAEConfig, load_model
 from textvae.models.weights import read_weights, write_weights
+from textvae.priors import MemoryPrior
 from textvae.text.tokenizers import WordConfig
 from textvae.training import train
 from textvae.training.checkpoint import Checkpoints
@@ -47,7 +48,7 @@ RECURRENT = {
     **{f"language model {name}": LanguageModelConfig(decoder=part) for name, part in DECODERS.items()},
     **{
         f"{q} {p}": TextVAEConfig(latent_dim=4, posterior=POSTERIORS[q], prior=PRIORS[p])
-        for q, p in PAIRS
+        for q, p in CROSSED
         if q in ("gaussian", "von_mises_fisher-learned") or p == "standard_normal"
     },
 }
@@ -57,7 +58,7 @@ def made(name: str) -> TextModel:
     if name in CONFIGS:
         return built(name)
     model = RECURRENT[name].build(vocab_size=11, max_tokens=8, label_names=("a", "b", "c"))
-    if isinstance(model, TextVAE) and hasattr(model.prior, "begin"):
+    if isinstance(model, TextVAE) and isinstance(model.prior, MemoryPrior):
         remembering(model.prior)
     return scramble(model, scale=0.1).eval()  # type: ignore[return-value]
 

@@ -229,7 +229,7 @@ def test_damaged_folders(tmp_path):
     with pytest.raises(ModelError, match="truncated"):
         load_tokenizer(tmp_path)
     (tmp_path / "tokenizer.json").write_text('{"kind": "words", "format_version": 1}')
-    with pytest.raises(ModelError, match="knows word, bpe"):
+    with pytest.raises(ModelError, match=r"knows .*word"):
         load_tokenizer(tmp_path)
 
 

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.unit.training.helpers import LABELS, config, lines, without_times, write_corpora
-from textvae.pipeline.recipe import read_recipe
+from textvae.pipeline.reading import read_recipe
 from textvae.pipeline.runner import run_recipe
 from textvae.training import train
 
