@@ -53,6 +53,12 @@ EXAMPLES = {
         "from textvae.text.corpora.tables",
         ("tests/unit/text", "-k", "paragraphs"),
     ),
+    "lengths": Example(
+        "A stage",
+        "textvae/pipeline/stages/__init__.py",
+        '    "interpolate",',
+        ("tests/contracts/test_stages.py",),
+    ),
     "length": Example(
         "A command",
         "textvae/commands/__init__.py",
