@@ -69,9 +69,9 @@ def faults_page(contents: dict[str, dict[str, Any]]) -> str:
     lines = ["# Faults on purpose", "", *source(content, "faults")]
     lines += [
         "This page counts what goes wrong when textvae is killed, interrupted, run on a full disk or given hostile",
-        "input. A trial is determined by its kind, its name and its seed (from 0 up to the number tried), and `python",
-        "-m benchmarks.faults --again KIND NAME SEED` repeats it; times of signals repeat only roughly. Cases that",
-        "found a fault were tried again at the commit that fixed it: each kind lists its commits.",
+        "input. A trial is determined by its kind, its name and its seed (from 0 up to the number tried), and",
+        "`python -m benchmarks.faults --again KIND NAME SEED` repeats it; times of signals repeat only roughly. Cases",
+        "that found a fault were tried again at the commit that fixed it: each kind lists its commits.",
         "",
         "**Wrong**: a traceback; an internal error of textvae; an exit code other than 0 for success, 2 for what the",
         "user can fix, 1 for lack of memory or disk, 130 for Ctrl-C; an end by a signal; more than 60 s; with",
