@@ -7,26 +7,26 @@ from typing import Any
 from benchmarks.markdown import active_units, collapsed, shown, source, table, with_error
 
 FAMILIES = {
-    "language_model": "the decoder without z: what every other row has to stand beside",
-    "gaussian": "the default; closed KL by dimension, every remedy against collapse works with it",
-    "zero_mean": "a diagnosis: can z be used through its variances alone? It has no active units by construction",
-    "von_mises_fisher": "codes on a sphere at a rate that is fixed by design; needs the prior `hyperspherical_uniform`",
-    "power_spherical": "as von Mises-Fisher, with a sampler that never rejects",
-    "inverse_autoregressive": "correlated posteriors; no closed KL, and its mutual information is slow to measure",
-    "mixture": "posteriors with several modes; its recipe decodes a code of every component in each step",
+    "language_model": "the same decoder without z: the baseline of all other rows",
+    "gaussian": "the default; a closed-form KL by dimension, and every remedy against collapse works with it",
+    "zero_mean": "a diagnosis: can z be used through its variances alone? No unit is active, by construction",
+    "von_mises_fisher": "codes on a sphere, with a KL fixed by design; needs the prior `hyperspherical_uniform`",
+    "power_spherical": "as von Mises-Fisher, with a sampler without rejection",
+    "inverse_autoregressive": "correlated posteriors; no closed-form KL, and mutual information is slow to measure",
+    "mixture": "posteriors with several modes; its recipe decodes a sample of every component in each step",
     "semi_amortized": "a smaller gap between bound and likelihood; starts from a trained run",
-    "hamiltonian": "posteriors moved by the model's own gradients: a bound, but no KL; starts from a trained run",
-    "stein": "particles without a density: no bound, a likelihood by annealing only; starts from a trained run",
-    "hierarchical": "several levels of codes, coarse to fine, with their own rates",
+    "hamiltonian": "samples moved by the model's gradients: a bound, but no KL; starts from a trained run",
+    "stein": "samples without a density: no bound, a likelihood by annealing only; starts from a trained run",
+    "hierarchical": "several levels of codes, coarse to fine, each with its own KL",
     "mixture_prior": "an aggregated posterior that no single Gaussian fits",
-    "vamp_prior": "the same, made of the posterior itself",
+    "vamp_prior": "the same, as a mixture of posteriors of learned inputs",
     "flow_prior": "the same, with the most flexible density",
-    "conditional_prior": "a corpus with labels: sentences drawn for a label",
-    "nearest_neighbors": "a rate given a similar sentence; draws by walking from sentence to sentence",
-    "iwae": "a tighter bound to train on; k decoder passes a step; starts from a trained run",
+    "conditional_prior": "a corpus with labels: sentences are drawn given a label",
+    "nearest_neighbors": "a KL given a similar sentence's code; new sentences by walking from sentence to sentence",
+    "iwae": "trains on a tighter bound; k decoder passes a step; starts from a trained run",
     "renyi": "between the ELBO and the importance-weighted bound; starts from a trained run",
-    "info_vae": "much information in z, and an aggregated posterior that is still the prior",
-    "unregularized": "reconstruction above all; sentences are drawn by its Markov chain (`textvae generate --start`)",
+    "info_vae": "much information in z, and an aggregated posterior close to the prior",
+    "unregularized": "an autoencoder, for reconstruction; new sentences by a Markov chain (`textvae generate --start`)",
 }
 """Family -> what it is for: the rows of the table, in its order."""
 
@@ -40,14 +40,16 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
         "",
         *source(content, "families"),
         "Every posterior, prior and objective under one budget: as many epochs as fit into about 15 minutes of a core",
-        "with the LSTM (30 at most; the costs below say what they took), fewer when validation stops improving before.",
-        "The first 20 000 sentences of `yelp_short`, sizes 128/128/16,",
-        "one seed, 500 test sentences. The recipe of a row is `pipelines/family_ROW.toml`; each changes one slot of",
-        "the row `gaussian`. Nats are per sentence. Annealing (AIS) is measured on 50 sentences; how far the",
-        "importance-weighted bound of the same 50 is above it stands beside. The sandwich is of 50 sentences that the",
-        "model wrote itself: the truth is between its two sides. What each family is for: [choosing.md](choosing.md).",
-        "Likelihoods differ between sentences far more than between families: the column beside them has the mean of",
-        "the difference by sentence from the row `gaussian`, whose standard error is the one that compares the two.",
+        "with the LSTM (at most 30; the cost tables have the actual times), or fewer if validation stops improving.",
+        "All are trained on the first 20 000 sentences of `yelp_short` with sizes 128/128/16 and one seed, and",
+        "measured on 500 test sentences, in nats per sentence. The recipe of a row is `pipelines/family_ROW.toml`,",
+        "which differs from the row `gaussian` in one part. What each family is for is in [choosing.md](choosing.md).",
+        "",
+        "The standard error of an NLL is large because sentences differ more than families do. Compare families by the",
+        "next column, the mean difference from the row `gaussian` over the same sentences, with its own standard",
+        "error. The annealed bound (AIS) is measured on 50 sentences; `IW minus AIS` is how far the",
+        "importance-weighted bound is above it on the same 50. The sandwich is a lower and an upper bound on 50",
+        "sentences that the model generated: the true NLL lies between them, in expectation.",
         "",
     ]
     for decoder in (UNIGRAM, *_DECODERS):
@@ -57,7 +59,7 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
         if decoder == UNIGRAM:
             (row,) = rows
             lines += [
-                f"The frequencies of words alone cost {row['iw_nll']:.2f} nats on these sentences "
+                f"A unigram model has an NLL of {row['iw_nll']:.2f} nats on these sentences "
                 f"(perplexity {row['ppl']:.1f} over {row['tokens']} tokens).",
                 "",
             ]
@@ -70,7 +72,7 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
             ],
             [_family_cells(row) for row in rows],
         )
-        lines += ["", "What they cost:", ""]
+        lines += ["", "Cost of training:", ""]
         lines += table(
             [
                 *("family", "starts from", "parameters", "a step, times that of `gaussian`"),
@@ -94,9 +96,9 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
         lines += [""]
     if steps:
         lines += [
-            "Steps were measured side by side on a quiet machine, median, least and most of a few rounds; seconds per",
-            "1000 sentences are those of the trainings, which ran beside others, and differ by half for the same",
-            "arithmetic.",
+            "The cost of a step was measured side by side on a quiet machine: the median of a few rounds, and the",
+            "least and the most in parentheses. Seconds per 1000 sentences are those of the training runs, which",
+            "shared the machine with other work: they differ by half for the same computation.",
             "",
             *source(contents["family_steps"], "family_steps"),
         ]

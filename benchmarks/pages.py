@@ -1,5 +1,6 @@
-"""The pages of `docs/` that are made from `benchmarks/results/`, or by the registry of stages; a test holds that they
-agree.
+"""Writes the pages of `docs/` that are made from `benchmarks/results/` or the registry of stages.
+
+A test checks that page and source agree.
 
 python -m benchmarks.pages
 """
@@ -20,20 +21,21 @@ from benchmarks.rows import probed_with
 from benchmarks.unit_pages import numbers_block
 
 BUDGETS = {
-    "converged": "a learning rate that falls over as many epochs as validation improves in",
+    "converged": "the learning rate falls over as many epochs as the validation bound improves in",
     "45min": "at most 45 minutes of a core for each training",
 }
-"""How a table's budgets are called on its page, best first."""
+"""What a table's budgets are called on its page, the best first."""
 
 PUBLISHED = {
     "ptb": (
-        "For orientation, published on this test set with the same vocabulary, words + EOS as tokens, by a bound of",
-        "one sample (ELBO) and with unpublished KL: VAE with an LSTM decoder 102.10, with a Transformer decoder",
-        "101.48 (read in the README of texar); 101.92 and 101.72 (read in pull request 133 of texar-pytorch). They",
-        "stand beside the column of the ELBO. Other published tables count other tokens, or name no bound.",
+        "For comparison, published values on this test set with the same vocabulary, words + EOS as tokens, and the",
+        "ELBO (one sample; the KL was not published): VAE with an LSTM decoder 102.10, with a Transformer decoder",
+        "101.48 (read in the README of texar); 101.92 and 101.72 (read in pull request 133 of texar-pytorch). Compare",
+        "them with the column of the ELBO. Other published tables count other tokens, or do not say which bound they",
+        "report.",
     )
 }
-"""Beside which published figures a table stands, and where they were read."""
+"""Published values that a table can be compared with, and where they were read."""
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -43,9 +45,10 @@ def results_page(contents: dict[str, dict[str, Any]]) -> str:
     lines = [
         "# Results",
         "",
-        "Likelihoods are of the test split, in nats per sentence; `IW-k` is the importance-weighted bound with k",
-        "samples, and the perplexity is made from it, over words + EOS. A language model needs no bound. Units are in",
-        "[units.md](units.md). What the numbers mean is in [reading_the_results.md](reading_the_results.md).",
+        "Likelihoods are those of the test split, in nats per sentence. `IW-k` is the importance-weighted bound with k",
+        "samples; the perplexity is computed from it, over words + EOS. The likelihood of a language model is exact.",
+        "Units are in [units.md](units.md). What the numbers mean is in",
+        "[reading_the_results.md](reading_the_results.md).",
         "",
     ]
     titles = {"ptb": "The Penn Treebank", "yelp_short": "Short sentences of Yelp reviews"}
@@ -79,13 +82,13 @@ def _remedies(content: dict[str, Any], name: str, title: str) -> list[str]:
         curves = [row for row in rows if any(_is_curve(key) for key in row)]
         if curves:
             counts = sorted({int(key.split("_")[2]) for row in curves for key in row if _is_curve(key)})
-            lines += ["", "The bound by its number of samples:", ""]
+            lines += ["", "The importance-weighted bound by the number of samples:", ""]
             lines += table(
                 ["row", *(f"IW-{count}" for count in counts)],
                 [[_named(row), *(shown(row, f"iw_nll_{count}") for count in counts)] for row in curves],
             )
         lines += _probes(rows)
-        lines += ["", "What the rows cost:", ""]
+        lines += ["", "Cost of training:", ""]
         lines += table(
             [
                 *(
@@ -119,18 +122,19 @@ def _probes(rows: list[dict[str, Any]]) -> list[str]:
     floor = ["TF-IDF 1-2 grams", *(shown(probed[0], f"tfidf_svm_accuracy_{labels}", "{:.3f}") for labels in counts)]
     return [
         "",
-        "Accuracy of a logistic regression on the posterior means, by the number of labels it learned from, and of a",
-        "linear SVM on TF-IDF shown the same labels:",
+        "Accuracy of a logistic regression on the posterior means, by the number of labels it was trained on, and of a",
+        "linear SVM on TF-IDF trained on the same labels:",
         "",
         *table(["row", *(f"{labels} labels" for labels in counts)], [*cells, floor]),
     ]
 
 
 def _paired(content: dict[str, Any]) -> list[str]:
-    lines = ["## Differences by sentence", "", *source(content, "paired")]
+    lines = ["## Paired differences", "", *source(content, "paired")]
     lines += [
-        "Nats by which the first run is above the second on the same test sentences: below 0 it is likelier. The",
-        "error is that of the mean difference; how much sentences differ by themselves does not enter it.",
+        "The NLL of the first run minus that of the second, in nats, on the same test sentences: below 0, the first",
+        "run is better. The standard error is that of the mean difference, so the variance between sentences is not in",
+        "it.",
         "",
     ]
     rows = [
@@ -275,9 +279,10 @@ def speed_page(contents: dict[str, dict[str, Any]]) -> str:
     content = contents["speed"]
     lines = ["# Speed", "", *source(content, "speed")]
     lines += [
-        "The floor of a row is the arithmetic of the model's weight matrices divided into the speed of a matrix",
-        "product measured in the same process; the last column but one is the share of it that was reached. `iw` is",
-        "the whole estimator of the evaluation, with 100 samples of each sentence of a few batches.",
+        "`of the floor` compares a row with the hardware: it is the share of the speed that the model would have if",
+        "its matrix products were all its work, and ran as fast as the fastest matrix product measured in the same",
+        "process. `iw` is the whole importance-weighted estimator of the evaluation, with 100 samples of each sentence",
+        "of a few batches.",
         "",
     ]
     lines += table(
@@ -304,7 +309,7 @@ PAGES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], st
     "families.md": (("families", "family_steps"), families_page),
     "faults.md": (("faults",), faults_page),
 }
-"""Page -> the results files it is made from, and what makes it."""
+"""Page -> the results files it is made from, and the function that makes it."""
 
 BLOCKS: dict[str, dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], str]]]] = {
     "choosing.md": {
@@ -313,14 +318,14 @@ BLOCKS: dict[str, dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str,
     },
     "units.md": {"numbers": ((), numbers_block)},
 }
-"""Page that is written by hand but for some tables -> each table's name, its results files and what makes it.
+"""Page that is written by hand except for some tables -> each table's name, its results files and its function.
 
-A table stands between two lines `<!-- made by benchmarks.pages: NAME -->`.
+A table is between two lines `<!-- made by benchmarks.pages: NAME -->`.
 """
 
 
 def rendered(page: str) -> str:
-    """A page as its files want it; files that are not there yet are left out."""
+    """The text of a page, made from its files; files that do not exist yet are left out."""
     if page in PAGES:
         names, make = PAGES[page]
         return make(_contents(names))

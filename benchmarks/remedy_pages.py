@@ -8,7 +8,7 @@ from benchmarks.markdown import active_units, shown, table
 
 
 class Remedy(NamedTuple):
-    """A line of the table; `row` is its row of `ptb.json`, empty where the table has none."""
+    """A line of the table; `row` is its row of `ptb.json`, empty where that file has none."""
 
     row: str
     name: str
@@ -18,12 +18,12 @@ class Remedy(NamedTuple):
 
 REMEDIES = (
     Remedy("vae", "none", "", "the full KL from the first step on, the encoder's last state"),
-    Remedy("vae_max_pool", "pooled states", '`train.model.encoder.pooling = "max"`', "costs nothing"),
+    Remedy("vae_max_pool", "pooled states", '`train.model.encoder.pooling = "max"`', "no loss of likelihood"),
     Remedy(
         "vae_linear",
         "linear annealing",
         '`kl_weight = { kind = "linear", end = 0.35 }`',
-        "the KL is charged little by little (Bowman et al. 2016)",
+        "the KL weight rises slowly from zero (Bowman et al. 2016)",
     ),
     Remedy(
         "vae_cyclical",
@@ -41,7 +41,7 @@ REMEDIES = (
         "vae_inputless",
         "inputless decoder",
         "`train.model.decoder.word_dropout = 1.0`",
-        "here with linear annealing: z is all it sees",
+        "here with linear annealing: z is the decoder's only input",
     ),
     Remedy(
         "vae_free_bits",
@@ -53,44 +53,44 @@ REMEDIES = (
         "vae_pretrain_free_bits",
         "autoencoder, then a fresh decoder and free bits",
         '`train.fresh_decoder = 4` with `kl_weight = { kind = "linear", start = 4, end = 7, unit = "epochs" }`',
-        "the encoder keeps what it learned, the decoder starts anew (Li et al. 2019)",
+        "the encoder keeps its weights, the decoder is re-initialized (Li et al. 2019)",
     ),
     Remedy(
         "vae_aggressive",
         "aggressive encoder updates",
         '`train.encoder_updates = { kind = "aggressive" }`',
-        "several updates of the encoder for each of the decoder: such a step costs as many times more (He et al. 2019)",
+        "several updates of the encoder for each of the decoder, and a step costs as many times more (He et al. 2019)",
     ),
     Remedy(
         "vae_batch_norm",
         "batch-normalized mean",
         '`posterior = { kind = "gaussian", batch_norm = { scale = 0.6 } }`',
-        "a floor under the KL, D * scale^2 / 2 nats, by arithmetic (Zhu et al. 2020)",
+        "the KL is at least D * scale^2 / 2 nats by construction (Zhu et al. 2020)",
     ),
     Remedy(
         "vae_semi_amortized",
         "refined posteriors",
         '`posterior = { kind = "semi_amortized" }`',
-        "here begun with the row of free bits: gradient steps for every sentence, each a decoder pass forward and back "
-        "(Kim et al. 2018)",
+        "here started from the row of free bits: gradient steps for every sentence, each a forward and a backward pass "
+        "of the decoder (Kim et al. 2018)",
     ),
     Remedy(
         "",
         "committed rate",
         '`posterior = { kind = "gaussian", committed_rate = 3.0 }`',
-        "a KL that cannot fall; a KL is not yet information, so read `mi` (Razavi et al. 2019)",
+        "the KL has a floor; a KL need not be information, so look at `mi` (Razavi et al. 2019)",
     ),
     Remedy(
         "",
         "fixed rate",
         '`posterior = { kind = "von_mises_fisher" }`, `prior = { kind = "hyperspherical_uniform" }`',
-        "the concentration, and so the KL, is a constant; only the direction is learned (families below)",
+        "the concentration, and with it the KL, is constant; only the direction is learned (see the families below)",
     ),
     Remedy(
         "",
         "bag of words",
         '`train.regularizers = [{ kind = "bag_of_words", weight = 1.0 }]`',
-        "z alone must predict which words occur (Zhao et al. 2017)",
+        "a second loss: z alone predicts which words occur (Zhao et al. 2017)",
     ),
 )
 

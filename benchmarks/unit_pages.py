@@ -20,7 +20,7 @@ def numbers_block(contents: dict[str, dict[str, Any]]) -> str:
 
 
 def _cells(metric: Metric) -> list[str]:
-    # A title that goes on from the row above it says nothing by itself.
+    # A title that begins with dots continues the title of the row above it.
     plain = metric.meaning if metric.title.startswith("...") else f"{metric.title}: {metric.meaning}"
     cells = [f"`{metric.name}`", metric.definition or plain, metric.unit]
     return [cell.replace("#", "N").replace("|", "\\|") for cell in cells]

@@ -40,22 +40,22 @@ METRICS = (
            "distributions (Neal 2001; Wu et al. 2017), on `ais_sentences` of the sentences only"),
     Metric("ais_gain", "... below the importance-weighted one", "nats per sentence",
            "on the same sentences: how much the importance-weighted bound leaves at least",
-           definition="`iw_nll` minus `ais_nll` on those very sentences: what the importance-weighted bound leaves, at "
-           "least"),
+           definition="`iw_nll` minus `ais_nll` on the same sentences: the importance-weighted bound is above the true "
+           "NLL by at least this much"),
     Metric("simulated_nll_upper", "NLL of the model's own sentences, at most", "nats per sentence",
            "by annealing forward, as on real sentences; in expectation not below the truth",
-           definition="an upper bound, in expectation, on `simulated_sentences` that the model wrote itself "
+           definition="an upper bound, in expectation, on `simulated_sentences` that the model generated "
            "(bidirectional Monte Carlo, Grosse et al. 2015)"),
     Metric("simulated_nll_lower", "... and at least", "nats per sentence",
            "by annealing backward from the code each was written from; in expectation not above the truth",
-           definition="a lower bound, in expectation, on the same sentences, from the code each was written from"),
+           definition="a lower bound, in expectation, on the same sentences, from the code each was generated from"),
     Metric("simulated_gap", "Gap of annealed bounds", "nats per sentence",
            "between these bounds from both sides: the truth is within it",
            definition="`simulated_nll_upper` minus `simulated_nll_lower`"),
     Metric("simulated_iw_distance", "Importance-weighted bound from the truth", "nats per sentence",
            "at most, on sentences the model wrote itself",
-           definition="`simulated_iw_nll` minus `simulated_nll_lower`: how far the importance-weighted bound is from "
-           "the truth, at most"),
+           definition="`simulated_iw_nll` minus `simulated_nll_lower`: the importance-weighted bound is above the true "
+           "NLL by at most this much"),
     Metric("simulated_iw_nll", "... importance-weighted", "nats per sentence",
            "the importance-weighted bound on sentences the model wrote itself", shown=False),
     Metric("ais_ppl", "Perplexity, annealed", "per token",
@@ -65,8 +65,8 @@ METRICS = (
            "neither `iw_nll` nor `ppl`"),
     Metric("ais_acceptance", "Acceptance of annealing", "share", "of the moves of annealing that are accepted",
            shown=False,
-           definition="of the moves of annealing, the mean probability of being accepted; steps are adapted towards "
-           "0.8, and where it is far below, the bounds are looser than they could be"),
+           definition="mean acceptance probability of the annealing moves; step sizes are adapted towards 0.8, and if "
+           "it is far below, the bounds are looser than they could be"),
     Metric("ppl", "Perplexity", "per token",
            "exp(total NLL / total tokens), from that same bound; end of sentence counts as a token; "
            "compare only between models with the same tokens", note="over {tokens:,} tokens",
@@ -86,8 +86,8 @@ METRICS = (
            "how much the code of a sentence differs from the prior: what the model pays to use z",
            definition="KL(q(z|x) || p(z)), raw: never clamped, never weighted"),
     Metric("kl_z_#", "KL of level #", "nats per sentence", "given the levels above", shown=False,
-           definition="of a code in levels, the KL of each level given the levels above, the top first; they sum to "
-           "`kl`"),
+           definition="for a hierarchical code, the KL of each level given the levels above, the top first; they "
+           "sum to `kl`"),
     Metric("kl_nearest", "... to the nearest training codes", "nats per sentence",
            "given which training sentences are near: no part of a bound, as that choice is not paid for",
            definition="KL(q(z|x) || p(z|c)), the mean over the K training codes c nearest to the sentence's own (prior "
@@ -95,7 +95,7 @@ METRICS = (
            "`--file` either: each would be nearest to its own code)"),
     Metric("kl_nearest_naming", "Cost of naming the nearest", "nats", "of saying which training code is meant",
            shown=False,
-           definition="log(N / K): what it costs to say which of N stored codes is meant, when any of K will do"),
+           definition="log(N / K): the nats needed to name one of K acceptable codes among N stored ones"),
     Metric("mi", "Mutual information of x and z", "nats",
            "how much of a sentence its code tells; 0 in a collapsed model, and at most the log of the sentences used",
            definition="mutual information of x and z under q, with the aggregated posterior over the whole evaluation "
@@ -105,24 +105,24 @@ METRICS = (
     Metric("marginal_kl", "KL(q(z) || p(z))", "nats per sentence",
            "the part of the KL that is no information: all that a better prior could save",
            definition="KL(q(z) || p(z)) of the aggregated posterior, on the sentences of `mi`: the part of the KL that "
-           "is no information (`kl` = `mi` + `marginal_kl` there), and all that a better prior can save; an upper "
-           "bound, and far too high where `mi` is at its cap"),
+           "is not information (`kl` = `mi` + `marginal_kl` there), and the most that a better prior can save; an "
+           "upper bound, and far too high where `mi` is at its cap"),
     Metric("permuted_rise", "Cost of another sentence's z", "nats per sentence",
            "by how much reconstruction is worse from the code of another sentence", shown=False,
-           definition="by how much `rec_nll` rises, to `permuted_rec_nll`, when each sentence is given another one's "
-           "z: what the report calls the cost of another sentence's z"),
+           definition="by how much `rec_nll` rises, to `permuted_rec_nll`, when each sentence is decoded from the z of "
+           "another one; the report calls it the cost of another sentence's z"),
     Metric("permuted_rec_nll", "NLL given another sentence's z", "nats per sentence",
            "reconstruction from the code of another sentence", shown=False),
     Metric("active_units", "Active units", "dimensions",
            "dimensions of z whose mean varies between sentences, variance above 0.01 (0.01 / D on a sphere)", 0,
            definition="latent dimensions whose posterior mean has a variance above 0.01 over sentences (0.01 / D for "
            "codes on the unit sphere, whose D variances sum to at most 1); the mean of an `inverse_autoregressive` or "
-           "`hierarchical` posterior is that of 32 draws by noise that all sentences share, of a `hamiltonian` one it "
-           "is where the mean of its start is moved to"),
+           "`hierarchical` posterior is estimated from 32 draws with noise that all sentences share, and for a "
+           "`hamiltonian` posterior it is the point to which the mean of its initial distribution is moved"),
     Metric("collapsed", "Collapsed", "yes or no", "whether z is not used; the verdict says why", shown=False,
            definition="`mi` below 1 nat, or fewer than 2 active units, or permuting z between sentences raises "
-           "`rec_nll` by less than 1 nat; of a posterior whose mean is the same for every sentence (`zero_mean`) "
-           "without the active units"),
+           "`rec_nll` by less than 1 nat; active units do not count for a posterior whose mean is the same for every "
+           "sentence (`zero_mean`)"),
     Metric("token_accuracy", "Tokens reconstructed", "share",
            "at the same place, from the code of a sentence alone", 3,
            definition="share of a sentence's tokens (EOS counted) that its reconstruction has at the same place; it is "
@@ -130,16 +130,15 @@ METRICS = (
     Metric("teacher_forced_accuracy", "... given the true tokens before them", "share",
            "likeliest next token, from the code and the sentence so far: a language model scores there too", 3,
            definition="share of tokens (EOS counted) that the decoder finds likeliest, given the true tokens before "
-           "them and the posterior mean: a language model scores there too, so that it says little of z"),
+           "them and the posterior mean; a language model reaches some of it without z, so it says little about z"),
     Metric("exact_match", "Sentences reconstructed", "share", "exactly, to the last token", 3,
-           definition="of reconstructions from the posterior mean, greedy by default: those that are the sentence "
-           "itself, to the last token"),
+           definition="share of reconstructions from the posterior mean, greedy by default, that equal the sentence to "
+           "the last token"),
     Metric("bleu", "BLEU of reconstructions", "0 to 100", "overlap of words and phrases, by sacrebleu", 1,
            definition="of the same reconstructions, by sacrebleu on detokenized text"),
     Metric("probe_accuracy_#", "Labels read off codes", "share, from # labels",
            "of test sentences whose label a linear classifier tells from the posterior's mean alone", 3,
-           definition="share of test sentences whose label a linear classifier, shown # labels, tells from the "
-           "posterior's mean alone"),
+           definition="accuracy on test sentences of a linear classifier of posterior means, trained on # labels"),
     Metric("unk_share", "Unknown words", "share", "of predicted tokens that are unknown words", shown=False,
            definition="predicted tokens that are unknown words, which cost little to predict"),
     Metric("sample_unk_share", "... of samples", "share", "of the tokens of samples", shown=False,
@@ -151,7 +150,7 @@ METRICS = (
     Metric("sample_mean_length", "Length of samples", "tokens", "mean over sentences drawn from the prior",
            shown=False, definition="mean length of sentences drawn from the prior"),
     Metric("sample_memorized", "Samples that are training sentences", "share", "word by word", shown=False,
-           definition="of sentences drawn from the prior, how many are training sentences word by word"),
+           definition="of sentences drawn from the prior: share that are training sentences word by word"),
     Metric("corpus_distinct_#", "Different n-grams of the corpus", "share", "of as many sentences as samples",
            shown=False, definition="as `sample_distinct_...`, of as many sentences of the corpus"),
     Metric("corpus_mean_length", "Length of the corpus' sentences", "tokens", "of as many sentences as samples",

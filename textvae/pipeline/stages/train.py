@@ -45,14 +45,14 @@ METRICS = (
            "though not q's"),
     Metric("valid_nll", "Validation NLL given z", "nats per sentence",
            "reconstruction of the validation sentences", shown=False,
-           definition="-E_q log p(x|z) on the validation sentences; what epochs of the objective `unregularized` "
-           "compete by, and only then a result of training"),
+           definition="-E_q log p(x|z) on the validation sentences; the best epoch is chosen by it with the objective "
+           "`unregularized`, and only then it is a result of training"),
     Metric("valid_loss", "Validation loss", "nats per sentence", "the objective on the validation sentences",
            shown=False,
            definition="the objective `info_vae` on the validation sentences, at the weight of that step: NLL given z, "
-           "its share of the KL, and its discrepancy of each batch; what its epochs compete by. Not a bound"),
+           "its share of the KL, and the discrepancy of each batch; the best epoch is chosen by it. Not a bound"),
     Metric("valid_metric", "Validation metric", "as the metric's", "by which the epoch kept was chosen", shown=False,
-           definition="of the epoch kept, where epochs competed by a metric of their own"),
+           definition="of the epoch kept, where the best epoch was chosen by a metric that the caller gave"),
 )  # fmt: skip
 
 CURVES = """
