@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Annotated, Literal, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,9 @@ class Schedule(Protocol):
 
 class ScheduleSettings(Component):
     """The settings of a schedule, and what they tell before it is known how long training takes."""
+
+    varies: ClassVar[bool] = True
+    """Whether it may have different weights at different steps."""
 
     @property
     def counts_steps(self) -> bool:
@@ -59,6 +62,7 @@ class ConstantScheduleConfig(ScheduleSettings):
     """
 
     kind: Literal["constant"] = "constant"
+    varies: ClassVar[bool] = False
     weight: float = Field(1.0, ge=0)
 
     def is_always(self, weight: float) -> bool:

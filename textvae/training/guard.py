@@ -176,7 +176,7 @@ def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple
     yield encoder is not None and encoder.reads_last_state, 'train.model.encoder.pooling = "max"'
     weight = objective.weights.get("kl_weight")
     yield (
-        weight is not None and weight.kind == "constant",
+        weight is not None and not weight.varies,
         'train.objective.kl_weight = { kind = "linear", start = 0.1, end = 0.4 }',
     )
     yield not model.decoder_settings.hides_words, "train.model.decoder.word_dropout = 0.3"
