@@ -94,7 +94,7 @@ def save(model: Contents, folder: Path) -> None:
     Raises:
         ModelError: a file that is not ours is in the way, or the weights are no numbers.
         ConfigError: another process saves there and does not come to an end.
-        MachineError: the disk refuses.
+        MachineError: the disk is full or broken.
     """
     in_the_way = obstacle(folder, (*PARTS, f"{NEXT}/**"), ("model",), legacy=is_model)
     if in_the_way is None and os.path.lexists(folder / NEXT) and what_is(folder / NEXT) != "model":

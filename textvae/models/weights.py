@@ -25,7 +25,7 @@ def write_weights(module: nn.Module, path: Path) -> None:
     """Write all parameters and persistent buffers of a module.
 
     Raises:
-        MachineError: the disk refuses.
+        MachineError: the disk is full or broken.
         ModelError: a weight is not a finite number, so that nobody could use the file.
     """
     names = module.state_dict()

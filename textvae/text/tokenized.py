@@ -143,7 +143,7 @@ def write_tokenized(
     Raises:
         DataError: an unknown label, a text too long under ``error``, nothing to write, or a file that is not ours in
             the way.
-        MachineError: the disk refuses.
+        MachineError: the disk is full or broken.
     """
     path = Path(path)
     label_ids = None if label_names is None else {name: i for i, name in enumerate(label_names)}

@@ -136,7 +136,7 @@ class Tokenizer(ABC):
 
         Raises:
             ModelError: a file that is not ours is in the way.
-            MachineError: the disk refuses.
+            MachineError: the disk is full or broken.
         """
         folder = Path(folder)
         claim(folder, "tokenizer", (HEADER, *self.own_files), legacy=_is_tokenizer, error=ModelError)
