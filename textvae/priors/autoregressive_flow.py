@@ -37,7 +37,7 @@ class AutoregressiveFlowPrior(Prior):
     that it is an inverse autoregressive posterior with a deeper decoder. It starts near N(0, I).
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D.
 
     >>> import torch

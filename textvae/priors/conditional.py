@@ -67,7 +67,7 @@ class ConditionalPrior(Prior):
     Python, by a loop over batches, and refused by recipes.
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D.
 
     >>> prior = ConditionalPriorConfig(num_labels=3).build(latent_dim=2)

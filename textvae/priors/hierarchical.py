@@ -43,7 +43,7 @@ class HierarchicalPrior(Prior):
     too. What a level says that the levels above have said already costs nothing once this prior predicts it.
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D, divisible by `config.levels` (models refuse others when their config is read).
 
     >>> import torch

@@ -34,7 +34,7 @@ class MixturePrior(Prior):
     (arXiv 1705.07120). Its KL has no closed form.
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D.
 
     >>> MixturePriorConfig(components=3).build(latent_dim=2)().sample((5,)).shape

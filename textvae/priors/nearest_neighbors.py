@@ -79,7 +79,7 @@ class NearestNeighborsPrior(MemoryPrior):
     each training sentence, from which the decoder may be able to write it: share it as you would share the corpus.
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D.
 
     >>> prior = NearestNeighborsPriorConfig(neighbors=1).build(latent_dim=2)

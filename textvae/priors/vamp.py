@@ -38,7 +38,7 @@ class VampPrior(Prior):
     k mod C.
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D.
 
     >>> from textvae.distributions import DiagonalGaussian
