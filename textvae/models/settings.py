@@ -1,4 +1,4 @@
-"""What the settings of a model tell before it is built, and what all models with a code are composed of."""
+"""The base classes of the settings of models, and of models with a code z."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class ModelSettings(Component):
-    """The settings of a model, and what they tell of it.
+    """The settings of a model, with the traits that other parts read before it is built.
 
     Attributes:
         has_code: whether a sentence has a code z.
-        single_code: whether that code, one vector a sentence, is all that its words are made from, without a label
-            beside it.
-        classifies: whether it tells the label of a sentence. It then needs a corpus with labels.
-        exact: whether log p(x) is known exactly, rather than bounded.
+        single_code: whether the decoder is conditioned on one vector z for each sentence and nothing else, such as a
+            label.
+        classifies: whether it predicts the label of a sentence. It then needs a corpus with labels.
+        exact: whether log p(x) is computed exactly; otherwise only bounds are known.
     """
 
     has_code: ClassVar[bool] = True
@@ -40,27 +40,27 @@ class ModelSettings(Component):
 
     @property
     def posterior_settings(self) -> PosteriorSettings | None:
-        """Those of q(z|x); None for a model without a code."""
+        """The settings of q(z|x); None for a model without a code."""
         return None
 
     @property
     def prior_settings(self) -> PriorSettings | None:
-        """Those of p(z); None for a model without a code."""
+        """The settings of p(z); None for a model without a code."""
         return None
 
     @property
     def encoder_settings(self) -> EncoderSettings | None:
-        """Those of the encoder; None for a model without one."""
+        """The settings of the encoder; None for a model without one."""
         return None
 
     @property
     @abstractmethod
     def decoder_settings(self) -> DecoderSettings:
-        """Those of the decoder."""
+        """The settings of the decoder."""
 
     @property
     def vector_size(self) -> int:
-        """H, where the prior is conditioned on vectors of that size; else 0.
+        """H if the prior is conditioned on vectors of that size; else 0.
 
         >>> from textvae.models import LanguageModelConfig, TextVAEConfig
         >>> conditional = TextVAEConfig.model_validate({"prior": {"kind": "conditional", "vector_dim": 5}})
@@ -71,27 +71,27 @@ class ModelSettings(Component):
 
     @property
     def has_density(self) -> bool:
-        """Whether codes can be scored; a model without any has nothing to score."""
+        """Whether log q(z|x) can be computed; true for a model without a code, which does not need it."""
         return self.posterior_settings is None or self.posterior_settings.has_density
 
     @property
     def fixed_mean(self) -> bool:
-        """Whether the posterior's mean is the same for every sentence, so that no unit is active however z is used."""
+        """Whether the posterior's mean is the same for every sentence, so that active units are 0 even if z is used."""
         return self.posterior_settings is not None and self.posterior_settings.fixed_mean
 
     @abstractmethod
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> nn.Module:
-        """The model, with fresh parameters.
+        """Build the model with new parameters.
 
         Args:
             vocab_size: V.
-            max_tokens: longest sentence, EOS not counted.
+            max_tokens: the longest sentence in tokens, EOS not counted.
             label_names: the classes of the corpus.
         """
 
 
 class CodeModelSettings(ModelSettings):
-    """The settings of a model with a code: its parts."""
+    """The settings of a model with a code: its latent dimension and its parts."""
 
     latent_dim: int = Field(32, gt=0, le=MAX_WIDTH)
     encoder: EncoderConfig = Field(default_factory=LSTMEncoderConfig)
