@@ -57,7 +57,7 @@ def json_text(value: object, encoding: str | None = None) -> str:
         where = next(_not_finite(value), "a number")
         raise ModelError(
             f"{where} is not finite, and JSON holds finite numbers only; leave out --json to see it, or train the "
-            "model anew with a lower train.optimizer.lr."
+            "model again with a lower train.optimizer.lr."
         ) from None
     if encoding is not None:
         try:

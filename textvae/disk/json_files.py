@@ -32,7 +32,7 @@ def read_json(path: Path) -> Any:
     except RecursionError:
         value = None
     if value is None or is_deep(value):
-        raise ValueError(f"{path} is nested too deeply, or holds nothing")
+        raise ValueError(f"{path} is nested too deeply, or is null")
     return value
 
 

@@ -156,7 +156,7 @@ class MaskedAutoregressive(nn.Module):
         last = self.layers[-1]
         assert isinstance(last, nn.Linear)
         with torch.no_grad():
-            # Small output weights: with zero biases a flow then starts near the identity.
+            # Small output weights, so that a flow starts close to the simple map that its output biases alone give.
             last.weight.mul_(0.1)
             last.bias.copy_(torch.tensor(list(output_bias or [0.0] * outputs)).repeat(dims))
             if context_dim:

@@ -102,7 +102,7 @@ class TextModel(nn.Module):
 
     def proxy_terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
         """The terms with q(z|x) replaced by a Gaussian near it, for a model whose posterior has no density."""
-        raise self._unable("has no density beside its posterior")
+        raise self._unable("has no proxy terms, which are for posteriors without a density")
 
     def posterior_of(self, batch: Batch) -> LatentDistribution:
         """q(z|x), batch shape [B]."""
@@ -127,7 +127,7 @@ class TextModel(nn.Module):
     @property
     def label_log_prior_C(self) -> Tensor:
         """log p(y), nats, [C], for a model whose decoder is conditioned on a label."""
-        raise self._unable("makes no words from a label")
+        raise self._unable("has no decoder that is conditioned on a label")
 
     def _unable(self, why: str) -> ModelError:
         return ModelError(f"a '{self.config.kind}' model {why}; use another kind of model.")

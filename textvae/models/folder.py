@@ -54,7 +54,7 @@ def _parsed_header(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError):
         known = False
     if not known:
-        raise ModelError(f"{path} is truncated or not a textvae model's; train the model again or fetch it anew.")
+        raise ModelError(f"{path} is truncated or not a textvae model's; train the model again or download it again.")
     if version != FORMAT_VERSION:
         raise ModelError(
             f"{path} has format_version {version}, this textvae reads {FORMAT_VERSION}; install a newer textvae."

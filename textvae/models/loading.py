@@ -75,12 +75,12 @@ def _loaded(config_type: Any, folder: Path, header: dict[str, Any], expected: st
         model = config.build(**sizes)
         read_weights(model, weights)
     except ModelError as error:
-        raise ModelError(f"{error}; train the model again or fetch it anew.") from None
+        raise ModelError(f"{error}; train the model again or download it again.") from None
     model.tokenizer = _tokenizer(folder, header["files"])
     if model.tokenizer is not None and model.tokenizer.vocab_size != model.vocab_size:
         raise ModelError(
             f"{folder / TOKENIZER_FOLDER} has {model.tokenizer.vocab_size} tokens, and the model was trained with "
-            f"{model.vocab_size}: they do not belong together; fetch the model again."
+            f"{model.vocab_size}: they do not belong together; download the model again."
         )
     return model.eval()
 
@@ -122,7 +122,7 @@ def _tokenizer(folder: Path, files: dict[str, Any]) -> Tokenizer | None:
         try:
             _require_listed(path, files[name])
         except ModelError as error:
-            raise ModelError(f"{error}; fetch the model anew.") from None
+            raise ModelError(f"{error}; download the model again.") from None
     homes = {path.parent for path in parts.values()}
     if len(homes) > 1:
         # A save is moving the files, or crashed while doing so: some are in `.textvae.next`, some in their places.

@@ -21,8 +21,8 @@ Gradient = Literal["plain", "sticking_the_landing", "doubly_reparameterized"]
 `IWAE`."""
 
 BOUND, PROXY_BOUND = "valid_elbo_nll", "valid_proxy_elbo_nll"
-"""Numbers by which epochs compete: minus the ELBO (KL weight 1) of the validation sentences, under q(z|x), or under the
-Gaussians with its moments if it has no density."""
+"""Metrics that choose the best epoch: minus the ELBO (KL weight 1) of the validation sentences, under q(z|x), or under
+the Gaussians with its moments if it has no density."""
 
 RECONSTRUCTION, LOSS = "valid_nll", "valid_loss"
 """The same for objectives that are no bound: -E_q log p(x|z) of the validation sentences, or the whole loss at the

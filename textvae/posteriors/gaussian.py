@@ -90,7 +90,7 @@ class GaussianPosterior(Posterior):
     variance gamma^2 (`scale`) around a trained shift. The mean KL is then at least sum_d (gamma^2 + shift_d^2) / 2 (to
     be exact, gamma^2 v_d / (v_d + 1e-5) in place of gamma^2, for a variance v_d before normalization). Means then
     differ between sentences, but the decoder may still ignore them. Evaluation normalizes by running statistics, so
-    that there the bound holds only as far as these agree with the statistics of the evaluated sentences. They are also
+    the bound holds there only as far as these agree with the statistics of the evaluated sentences. They are also
     used for a training batch of one sentence. With several processes each normalizes by its own slice of the batch.
     Training batches mix all lengths, because the statistics over sentences of one length would differ from those over
     the corpus. A label's embedding is added after the normalization, as a shift for each class.

@@ -26,7 +26,7 @@ from textvae.text.normalize import normalize
 DEFAULT_KIND = "lines"
 """The kind of corpus for a file that no other kind recognizes."""
 
-_PROBE = 1000  # first rows, by which the columns are recognized
+_FIRST_ROWS = 1000  # the number of rows by which the columns are recognized
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
 _COVERAGES = (0.9, 0.95, 0.98, 0.99)
 _TEXT_NAMES = ("text", "sentence", "review", "content", "body", "comment", "message", "document", "question", "title")
@@ -114,17 +114,17 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
     if rows is None:
         pairs: Iterator[tuple[str, str | None]] = corpus.read_file(path)
     else:
-        probe = list(islice(rows, _PROBE))
+        first_rows = list(islice(rows, _FIRST_ROWS))
         if corpus.may_have_header:
-            header = _has_header(probe)
-            names = [str(cell) for cell in probe[0].values()] if header else []
+            header = _has_header(first_rows)
+            names = [str(cell) for cell in first_rows[0].values()] if header else []
             if header:
-                probe = [_renamed(row, names) for row in probe[1:]]
+                first_rows = [_renamed(row, names) for row in first_rows[1:]]
                 rows = (_renamed(row, names) for row in rows)
-        columns = tuple(dict.fromkeys(chain.from_iterable(probe)))
-        text_column = text_at = _text_column(path, probe, columns)
-        label_column = label_at = _label_column(probe, columns, text_column)
-        pairs = ((_cell(row, text_at), _label(row, label_at)) for row in chain(probe, rows))
+        columns = tuple(dict.fromkeys(chain.from_iterable(first_rows)))
+        text_column = text_at = _text_column(path, first_rows, columns)
+        label_column = label_at = _label_column(first_rows, columns, text_column)
+        pairs = ((_cell(row, text_at), _label(row, label_at)) for row in chain(first_rows, rows))
     return _measure(path, kind, header, columns, text_column, label_column, pairs, max_examples)
 
 
@@ -224,11 +224,11 @@ def _renamed(row: Row, names: list[str]) -> Row:
     return {names[place]: cell for place, cell in row.items() if isinstance(place, int) and place < len(names)}
 
 
-def _has_header(probe: list[Row]) -> bool:
+def _has_header(first_rows: list[Row]) -> bool:
     """Whether the first row is a header: short, distinct cells that are known names or do not recur in their column."""
-    if len(probe) < 2:
+    if len(first_rows) < 2:
         return False
-    first, rest = probe[0], probe[1:]
+    first, rest = first_rows[0], first_rows[1:]
     cells = [str(cell).strip() for cell in first.values()]
     if len(set(cells)) < len(cells) or not all(cells) or any(len(cell.split()) > 3 for cell in cells):
         return False
@@ -250,9 +250,9 @@ def _label(row: Row, column: str | int | None) -> str | None:
     return None if column is None else label_text(row.get(column))
 
 
-def _text_column(path: Path, probe: list[Row], columns: tuple[str | int, ...]) -> str | int:
+def _text_column(path: Path, first_rows: list[Row], columns: tuple[str | int, ...]) -> str | int:
     """The column of the longest texts, or one with a typical name if its texts are at least a quarter as long."""
-    mean = {column: float(np.mean([len(_cell(row, column)) for row in probe])) for column in columns}
+    mean = {column: float(np.mean([len(_cell(row, column)) for row in first_rows])) for column in columns}
     if not mean or max(mean.values()) == 0:
         raise DataError(f"{path} has no column with text; its columns are {', '.join(map(repr, columns)) or 'none'}.")
     longest = max(mean.values())
@@ -263,11 +263,11 @@ def _text_column(path: Path, probe: list[Row], columns: tuple[str | int, ...]) -
     return max(mean, key=mean.__getitem__)
 
 
-def _label_column(probe: list[Row], columns: tuple[str | int, ...], text: str | int) -> str | int | None:
+def _label_column(first_rows: list[Row], columns: tuple[str | int, ...], text: str | int) -> str | int | None:
     """A column of few, short, repeated values: one with a typical name, else the one with the fewest values."""
     candidates = []
     for column in columns:
-        values = [value for row in probe if (value := label_text(row.get(column))) is not None]
+        values = [value for row in first_rows if (value := label_text(row.get(column))) is not None]
         distinct = set(values)
         named = str(column).lower() in _LABEL_NAMES
         # Many published files are sorted by label, so the first rows of a label column may all have the same one.

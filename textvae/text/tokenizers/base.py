@@ -159,7 +159,7 @@ class Tokenizer(ABC):
         for name in cls.own_files:
             problem = problem_of_file(folder / name)
             if problem is not None:
-                raise ModelError(f"{folder / name} {problem}; copy the model folder anew.")
+                raise ModelError(f"{folder / name} {problem}; copy the model folder again.")
         try:
             if not all(isinstance(token, str) for token in header.get("tokens") or ()):
                 raise ValueError("a token is no text")
@@ -167,11 +167,11 @@ class Tokenizer(ABC):
         except Exception as error:
             # On damaged files the tokenizer libraries raise errors of many types.
             raise ModelError(
-                f"The tokenizer in {folder} is damaged ({type(error).__name__}); tokenize again, or copy it anew."
+                f"The tokenizer in {folder} is damaged ({type(error).__name__}); tokenize again, or copy it again."
             ) from error
         if tokenizer.vocab_size != header.get("vocab_size"):
             got, expected = tokenizer.vocab_size, header.get("vocab_size")
-            raise ModelError(f"The tokenizer in {folder} has {got} tokens, its header says {expected}; copy it anew.")
+            raise ModelError(f"The tokenizer in {folder} has {got} tokens, its header says {expected}; copy it again.")
         return tokenizer
 
 
@@ -246,7 +246,7 @@ def read_header(folder: Path) -> dict[str, Any]:
             f"{folder} holds no tokenizer ({HEADER} is missing); give a folder that textvae wrote."
         ) from None
     except ValueError:
-        raise ModelError(f"{path} is truncated or not JSON; copy the model folder anew.") from None
+        raise ModelError(f"{path} is truncated or not JSON; copy the model folder again.") from None
     if not isinstance(header, dict) or not isinstance(header.get("kind"), str) or "format_version" not in header:
         raise ModelError(f"{path} was not written by textvae; give a folder that textvae wrote.")
     if header["format_version"] != FORMAT_VERSION:
