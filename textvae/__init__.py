@@ -1,6 +1,6 @@
-"""textvae: sequence VAEs for text, done right.
+"""textvae: training, evaluating and using sequence VAEs for text.
 
-The public names load lazily, so that `import textvae` costs no import of torch.
+Public names are imported lazily, so that `import textvae` does not import torch.
 
 >>> import textvae
 >>> textvae.__version__

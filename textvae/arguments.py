@@ -1,4 +1,4 @@
-"""Numbers that callers give: seeds, counts and times. One check of each, for the command, recipes and Python alike."""
+"""Checks of numbers that callers pass: seeds, counts and times. The command, recipes and Python share them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import SupportsIndex
 from textvae.errors import ConfigError
 
 LARGEST = 2**63 - 1
-"""Of any whole number: with more, neither TOML nor torch nor numpy counts."""
+"""The largest whole number accepted anywhere: TOML, torch and numpy use signed 64-bit integers."""
 MAX_SEED = LARGEST
 SEED_EXPECTED = "expected a whole number from 0 to 2**63 - 1"
 MAX_MINUTES = 525_600.0
-"""A year."""
+"""One year."""
 
 
 def whole_number(value: object) -> int | None:
-    """A whole number as Python's int; None for anything else, True and False among them.
+    """Convert any integer type to Python's int; return None for everything else, including True and False.
 
     >>> import numpy as np
     >>> whole_number(3), whole_number(np.int64(3)), whole_number(3.0), whole_number(True)
@@ -32,24 +32,28 @@ def whole_number(value: object) -> int | None:
 
 
 def shown(value: object, most: int = 60) -> str:
-    """A value as an error shows it, however long it is.
+    """The `repr` of a value on one line, cut to `most` characters, for an error message.
 
     >>> shown("8"), shown("a" * 100, most=10)
     ("'8'", "'aaaaaa...")
     """
     try:
         text = repr(value[: most + 1] if isinstance(value, str | bytes) else value)
-    except Exception:  # what cannot be shown is still to be named
+    except Exception:  # a `repr` of foreign code may raise anything; the message still needs some text
         text = f"a {type(value).__name__}"
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def checked_seed(seed: object, name: str = "seed") -> int:
-    """A seed, as every function that draws takes it.
+    """The seed as an int.
+
+    Args:
+        seed: the value the caller passed.
+        name: the argument's name in the error message.
 
     Raises:
-        ConfigError: it is no whole number from 0 to 2**63 - 1.
+        ConfigError: the seed is not a whole number from 0 to 2**63 - 1.
 
     >>> checked_seed(7)
     7
@@ -64,10 +68,16 @@ def checked_seed(seed: object, name: str = "seed") -> int:
 
 
 def checked_count(value: object, name: str, least: int, most: int) -> int:
-    """A number of things that are made, kept or drawn.
+    """A count (of steps, samples, sentences) as an int.
+
+    Args:
+        value: the value the caller passed.
+        name: the argument's name in the error message.
+        least: the smallest count allowed.
+        most: the largest count allowed.
 
     Raises:
-        ConfigError: it is no whole number from `least` to `most`.
+        ConfigError: the value is not a whole number from `least` to `most`.
 
     >>> checked_count(10**9, "steps", 2, 10_000)
     Traceback (most recent call last):
@@ -80,10 +90,10 @@ def checked_count(value: object, name: str, least: int, most: int) -> int:
 
 
 def checked_minutes(value: object, name: str = "minutes") -> float:
-    """How long training may take.
+    """A limit of the training time, in minutes, as a float.
 
     Raises:
-        ConfigError: it is no number above 0 and of at most a year.
+        ConfigError: the value is not a number above 0 and at most `MAX_MINUTES`.
 
     >>> checked_minutes(float("inf"))
     Traceback (most recent call last):

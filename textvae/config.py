@@ -1,4 +1,4 @@
-"""The base of every configuration: frozen, strict, told apart by `kind`; and how large a setting may be."""
+"""The base of every configuration (frozen, strict, identified by `kind`), and the upper limits of settings."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from textvae.errors import ConfigError
 T = TypeVar("T")
 
 MAX_WIDTH, MAX_LAYERS, MAX_PARTS = 65_536, 100, 10_000
-"""Numbers in a layer, layers, components: memory is taken for them before a step is trained."""
+"""Units of a layer, number of layers, number of components. Their memory is allocated before the first training step,
+so that a typing error would exhaust it."""
 MAX_VOCABULARY, MAX_TOKENS = 10_000_000, 100_000
-"""Words of a tokenizer, and tokens of a sentence."""
+"""Entries of a tokenizer's vocabulary, and tokens of a sentence."""
 MAX_STEPS, MAX_BATCH_TOKENS = 10**12, 10**9
-"""Steps, epochs and what else only counts; tokens held at once."""
+"""Steps, epochs and other counts that take no memory; tokens of one batch."""
 MAX_BEAM, MAX_PATH, MAX_SAMPLES = 1000, 10_000, 1_000_000
-"""Hypotheses kept or given; sentences on a path; samples of a bound."""
+"""Beam width and number of hypotheses returned; sentences on an interpolation path; latent samples of a bound."""
 
 
 def _strict_numbers(schema: Any) -> Any:
-    """A pydantic schema, changed in place, that makes no number or boolean of something else, and knows a largest."""
+    """Change a pydantic schema in place: numbers and booleans become strict, whole numbers are at most `LARGEST`."""
     left = [schema]
     while left:
         node = left.pop()
@@ -42,17 +43,17 @@ def _strict_numbers(schema: Any) -> Any:
 class Config(BaseModel):
     """A frozen table of settings; an unknown field is an error.
 
-    Numbers and booleans are taken as they are written, at every depth: ``"8"``, ``8.0`` and ``true`` are no 8. Lists
-    may stand for tuples, and strings for paths.
+    Numbers and booleans are not converted, at any depth: where 8 is expected, ``"8"``, ``8.0`` and ``true`` are
+    errors. A list is accepted for a tuple, and a string for a path.
 
     Attributes:
-        watched_only: fields that change how something is watched and not what comes out: no fingerprint has them, and
-            they may differ where an interrupted work is gone on with.
+        watched_only: fields that change how a run is logged or saved and not its result, such as `trackers`. They are
+            left out of fingerprints, and may differ when an interrupted run is resumed.
     """
 
     watched_only: ClassVar[frozenset[str]] = frozenset()
 
-    # TOML has inf and nan. A setting for which they mean something allows them itself.
+    # TOML can express inf and nan. A field for which they are meaningful allows them explicitly.
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
     @classmethod
@@ -61,47 +62,50 @@ class Config(BaseModel):
 
 
 class Component(Config):
-    """Settings of one interchangeable part.
+    """Settings of one interchangeable part, such as a posterior or a decoder.
 
-    A subclass lives beside the class it builds, holds only the fields that class accepts, and adds
-    `kind: Literal["name"] = "name"`, under which it is chosen and serialised. It has a `build(...)`
-    method whose keyword arguments are the sizes only the composition knows.
+    A subclass lives in the same file as the class it builds and has only the fields that this class accepts. It
+    declares `kind: Literal["name"] = "name"`, the name by which recipes choose it and under which it is saved. Its
+    `build(...)` method takes as keyword arguments the sizes that only the whole model knows, such as `vocab_size`.
     """
 
     kind: str
 
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {}}
-    """By a name, settings with which the part is small, and which between them use all of it: the tests of its family
-    run over them. The plain one has no name."""
+    """Settings for the tests of the part's family, by name: each variant makes a small part, and together they use
+    every feature of it. The variant with the default settings has the empty name."""
 
 
 C = TypeVar("C", bound=Component)
 
 
 def one_of(family: type[Component], names: Mapping[str, object]) -> Any:
-    """The settings of any kind of a family, told apart by `kind`: the type of a field, for pydantic.
+    """The union of the settings of all kinds of a family, discriminated by `kind`: a type for pydantic fields.
 
-    A module that imports the settings of every kind is thereby the family's registry.
+    A module that imports the settings of every kind and calls this is the family's registry.
 
     Args:
-        family: the base of the settings.
-        names: of the module (`globals()`); what else is in it does not matter.
+        family: the base class of the settings.
+        names: the module's names (`globals()`); those that are not settings of the family are ignored.
+
+    Raises:
+        TypeError: two settings have the same kind.
     """
     found: dict[str, type[Component]] = {}
     for settings in names.values():
         if not (isinstance(settings, type) and issubclass(settings, family)):
             continue
         kind = settings.model_fields["kind"].default
-        # A base that several kinds share has no kind of its own.
+        # An abstract base that several kinds share has no default for `kind`.
         if isinstance(kind, str) and found.setdefault(kind, settings) is not settings:
             raise TypeError(f"{settings.__name__} and {found[kind].__name__} have the same kind {kind!r}")
-    # A union of one needs no discriminator; pydantic asks for two members to have one.
+    # pydantic refuses a discriminator on a union of one member.
     discriminator = Field(discriminator="kind") if len(found) > 1 else Field()
     return Annotated[Union[tuple(found.values())], discriminator]  # noqa: UP007 (made of a tuple)
 
 
 def kinds_of(registered: Any, family: type[C]) -> dict[str, type[C]]:
-    """The settings of every kind of a family, by kind, of what `one_of` gave.
+    """The settings classes of a family by their kind, taken from the union that `one_of` returned.
 
     >>> from textvae.objectives import ObjectiveConfig, ObjectiveSettings
     >>> list(kinds_of(ObjectiveConfig, ObjectiveSettings))[:3]
@@ -112,7 +116,7 @@ def kinds_of(registered: Any, family: type[C]) -> dict[str, type[C]]:
 
 
 def variants_of(registered: Any, family: type[C]) -> dict[str, C]:
-    """All variants of all kinds of what `one_of` gave, by ``kind`` or ``kind-variant``."""
+    """All `variants` of all kinds in the union that `one_of` returned, named ``kind`` or ``kind-variant``."""
     return {
         f"{kind}-{name}" if name else kind: settings.model_validate(dict(values))
         for kind, settings in kinds_of(registered, family).items()
@@ -125,8 +129,8 @@ def parse(expected: type[T] | Any, data: Any, where: str) -> T:
 
     Args:
         expected: the type to build.
-        data: what a TOML or JSON reader returned.
-        where: how to name the source in an error, such as ``recipe demo.toml``.
+        data: the value that a TOML or JSON reader returned.
+        where: the name of the source in an error message, such as ``recipe demo.toml``.
 
     Raises:
         ConfigError: one sentence naming the field, what was got and what is allowed.
@@ -158,7 +162,7 @@ def _field_names(expected: Any) -> list[str]:
 
 
 def _written_path(location: tuple[int | str, ...], data: Any) -> str:
-    """Where an error is, in the names the user wrote: pydantic's location also holds the kinds it went through.
+    """The path of a faulty setting as the user wrote it; pydantic's location also contains the kinds of the unions.
 
     >>> _written_path(("model", "text_vae", "latent"), {"model": {"kind": "text_vae", "latent": 3}})
     'model.latent'
@@ -179,7 +183,7 @@ def _written_path(location: tuple[int | str, ...], data: Any) -> str:
 
 
 def first_problem(error: ValidationError) -> str:
-    """What the first of the problems is, without where."""
+    """The message of the first problem, without its location."""
     return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
@@ -206,7 +210,7 @@ def _explain(error: ValidationError, where: str, expected: Any, data: Any) -> st
     message = message[0].lower() + message[1:]
     more = f" ({error.error_count() - 1} more problems follow.)" if error.error_count() > 1 else ""
     if first["type"] == "value_error" and isinstance(got, Mapping):
-        # Settings that are right one by one and do not go together: the sentence names them.
+        # A model validator found valid settings that contradict one another; its message names them.
         inside = f"in '{path}', " if first["loc"] else ""
         return f"{where}: {inside}{message}.{more}"
     return f"{where}: setting '{path}' is {told}; {message}.{more}"

@@ -1,13 +1,13 @@
 """Errors a user can act on. Every message says what was got, what was expected and what to do.
 
-The command line prints the message alone, without a traceback, and leaves with `exit_code`.
+The command line prints only the message, without a traceback, and exits with `exit_code`.
 """
 
 from __future__ import annotations
 
 
 class TextVAEError(Exception):
-    """Base of all errors that are the user's to mend."""
+    """Base of all errors that the user can correct."""
 
     exit_code = 2
 
@@ -21,10 +21,10 @@ class DataError(TextVAEError):
 
 
 class ModelError(TextVAEError):
-    """A model folder or a checkpoint is missing, truncated, foreign or of another kind."""
+    """A model folder or a checkpoint is missing, damaged, not written by textvae, or of another kind."""
 
 
 class MachineError(TextVAEError):
-    """The machine, not the user, is in the way: disk, memory."""
+    """The machine failed, not the input: a full or broken disk, too little memory."""
 
     exit_code = 1

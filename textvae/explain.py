@@ -17,7 +17,7 @@ _USERS = {
     errno.EEXIST: "is there already, and is no folder; choose another by --out.",
     errno.EINVAL: "is no name that this file system takes; choose another.",
 }
-"""What is wrong with a path, where the user chose it."""
+"""By error number, what is wrong with a path that the user chose."""
 
 _MACHINES = {
     errno.ENOSPC: "no space left on the disk{where}; free some and run the same command again.",
@@ -35,11 +35,11 @@ _WORDS = {
     "File too large": errno.EFBIG,
     "Input/output error": errno.EIO,
 }
-"""What the system says of them, for libraries that keep only that."""
+"""The system's text of these errors, for libraries that pass on the text without the number."""
 
 
 def explain(error: BaseException) -> tuple[int, str]:
-    """The exit code of the command and its sentence for an error: 2 where it is the user's, 1 where the machine's."""
+    """The exit code and the message of the command for an error: code 2 for the user's errors, 1 for the machine's."""
     if isinstance(error, TextVAEError):
         return error.exit_code, str(error)
     if isinstance(error, MemoryError) or _out_of_device_memory(error):
@@ -68,11 +68,11 @@ def explain(error: BaseException) -> tuple[int, str]:
 
 
 def machine_problem(error: BaseException, where: str = "") -> str | None:
-    """The sentence for an error of the machine's: its disk, or how many files may be open; None for any other.
+    """The message for an error of the machine (its disk, its limit of open files); None for any other error.
 
     Args:
-        error: of Python, or of a library that has the system's number or words in its text alone.
-        where: it happened, with a space before it.
+        error: a Python error, or one of a library that has the system's error number or text only in its message.
+        where: the place of the error, with a space before it, such as ``" while writing model.safetensors"``.
     """
     sentence = _MACHINES.get(_error_number(error) or 0)
     if sentence is None and not isinstance(error, OSError):
@@ -82,7 +82,7 @@ def machine_problem(error: BaseException, where: str = "") -> str | None:
 
 
 def _error_number(error: BaseException) -> int | None:
-    """The system's number of an error; libraries that are not written in Python put it into their text alone."""
+    """The system's number of an error; libraries in compiled languages give it only in the text of the error."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
     told = re.search(r"(?:\[errno |Os \{ code: |os error )(\d+)", str(error))
@@ -97,5 +97,5 @@ def _out_of_device_memory(error: BaseException) -> bool:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
-    # On a CPU torch says so by a RuntimeError of its allocator.
+    # torch's CPU allocator raises a plain RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

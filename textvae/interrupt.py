@@ -1,10 +1,10 @@
-"""Ctrl-C: the first one ends the command soon, the second at once, and nothing that is finished is lost.
+"""Ctrl-C: the first ends the command within seconds, the second at once, and no finished work is lost.
 
-A KeyboardInterrupt alone does not do that. Python raises it only when the main thread is back from compiled code, and
-libraries lose it: one that rises inside an import, a destructor or a callback of theirs is often caught there, and the
-work goes on. So a command is guarded by a thread too, which the system wakes at the same moment; whatever the main
-thread does with its KeyboardInterrupt, the thread ends the process when its patience is over. All files are written
-whole or not at all, so that nothing has to be tidied up.
+A KeyboardInterrupt alone cannot promise that. Python raises it only after the main thread has returned from compiled
+code, and a library may swallow it: raised inside an import, a destructor or a library's callback, it is often caught
+there, and the work continues. A second thread therefore watches for the signal. It ends the process `PATIENCE` seconds
+after Ctrl-C, whatever became of the KeyboardInterrupt in the main thread. Ending at any moment is safe, because files
+are written whole or not at all.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from types import FrameType
 from typing import Any, NoReturn
 
 CODE = 130
-"""What a command that was interrupted exits with, as shells count it: 128 and the signal's number."""
+"""The exit code of an interrupted command, by the convention of shells: 128 plus the number of SIGINT."""
 SENTENCE = "interrupted; what was finished is kept, and the same command goes on from there."
 PATIENCE = 1.5
-"""Seconds that the main thread has to end by itself."""
+"""Seconds that the main thread has to end on the KeyboardInterrupt before the watching thread ends the process."""
 
 
 class _Guard:
-    """The guard of a process that is a command: the handler of SIGINT, and the thread beside it.
+    """The SIGINT handler of a command's process and the thread that watches beside it.
 
-    Handler and thread both count, since each may miss what the other sees: signals that come together reach Python's
-    handler as one, and a library may take the wake-up descriptor for itself.
+    Both count signals, since either may miss some: signals in quick succession reach Python's handler as one, and a
+    library may replace the wake-up descriptor that the thread reads.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,8 @@ class _Guard:
         self._handled += 1
         self._rise()
         self._wake()
-        # Inside of an import a library's compiled code may meet the error, and abort; nothing is to be tidied up there.
+        # During an import, a KeyboardInterrupt may reach a library's compiled code, which then aborts the process with
+        # a crash message. An import leaves nothing to clean up, so exit here.
         if self._handled > 1 or self.ending or (not self._deferrals and _importing(frame)):
             self.leave()
         if not self._deferrals:
@@ -71,13 +72,13 @@ class _Guard:
             waiting = self.raised and not self._deferrals
             self._receiver.settimeout(max(0.01, self._due - time.monotonic()) if waiting else None)
             try:
-                # One byte for each signal, its number; 0 is said by `_wake`.
+                # Python writes one byte for each signal, its number; `_wake` writes 0.
                 byte = self._receiver.recv(1)
                 self._seen += byte == bytes([signal.SIGINT])
                 if not byte:
                     return
             except TimeoutError:
-                # A deferral may have begun, or ended, in the meantime.
+                # A deferral may have begun or ended during the wait.
                 if not self._deferrals and time.monotonic() >= self._due:
                     self.leave()
             if self._seen:
@@ -86,16 +87,16 @@ class _Guard:
                 self.leave()
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # it is full: then the thread is awake
+        with contextlib.suppress(OSError):  # a full socket means that the thread is awake already
             self._sender.send(b"\0")
 
     def _unraisable(self, what: Any) -> None:
-        # A KeyboardInterrupt that a destructor lost is no news for the user.
+        # A KeyboardInterrupt swallowed by a destructor would only print a confusing traceback.
         if not issubclass(what.exc_type, KeyboardInterrupt):
             self._report_unraisable(what)
 
     def _leave_to_parent(self) -> None:
-        """In a forked child: what it is sent is no business of its parent's guard."""
+        """Restore Python's own handling of SIGINT in a forked child; the guard belongs to the parent."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -111,17 +112,20 @@ class _Guard:
         self._wake()
 
     def tell(self) -> None:
-        """Say the sentence, once, and without waiting for a reader or for a lock that a blocked thread may hold."""
+        """Print `SENTENCE` to standard error once.
+
+        It never blocks: `print` could wait for a reader of a full pipe, or for a lock that a blocked thread holds.
+        """
         with self._telling:
             if self._told:
                 return
-            # A progress bar hides the cursor, and stands where the sentence goes.
+            # A progress bar hides the cursor and occupies the current line: show the cursor, clear the line.
             drawn = os.isatty(2) and "rich.live" in sys.modules and os.environ.get("TERM", "dumb") != "dumb"
             said = ("\x1b[?25h\r\x1b[K" if drawn else "") + f"textvae: {SENTENCE}\n"
             with contextlib.suppress(OSError, ValueError):
                 if os.name == "nt" or select.select([], [2], [], 0)[1]:
                     os.write(2, said.encode())
-            # Not before: a second Ctrl-C may come to this thread here, and ends the process.
+            # Set only after writing: a second Ctrl-C that arrives earlier must still print the sentence.
             self._told = True
 
     def leave(self) -> NoReturn:
@@ -130,7 +134,7 @@ class _Guard:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether the main thread is inside of an import."""
+    """Whether the main thread is executing an import."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -142,29 +146,29 @@ _guard: _Guard | None = None
 
 
 def install() -> None:
-    """Guard this process, which is a command; called in its main thread before anything slow is imported."""
+    """Guard this process. A command calls it in its main thread before it imports anything slow."""
     global _guard
     if _guard is None:
         _guard = _Guard()
 
 
 def raised() -> bool:
-    """Whether Ctrl-C came, in a guarded process."""
+    """Whether Ctrl-C was pressed; always False in a process that is not guarded."""
     return _guard is not None and _guard.raised
 
 
 def check() -> None:
-    """Between two pieces of work: do not begin the next one if a KeyboardInterrupt got lost in the last.
+    """Raise a KeyboardInterrupt that a library swallowed; called between two pieces of work.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C came.
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
     if raised():
         raise KeyboardInterrupt
 
 
 def tell() -> None:
-    """Say that the command was interrupted, to standard error; once in a guarded process."""
+    """Print to standard error that the command was interrupted; in a guarded process only once."""
     if _guard is not None:
         _guard.tell()
     elif sys.stderr is not None:
@@ -172,11 +176,12 @@ def tell() -> None:
 
 
 def exit_with(code: int) -> NoReturn:
-    """End the command; from here on Ctrl-C only changes its code, as nothing is left that could catch it."""
+    """Exit with a code. From here on Ctrl-C only changes the code: nothing is left to catch a KeyboardInterrupt."""
     if _guard is not None:
         _guard.ending = True
         if code == CODE or _guard.raised:
-            # Not by way of Python's own end: where a KeyboardInterrupt passed an exec, it sends itself a SIGINT there.
+            # Not by `sys.exit`: after a KeyboardInterrupt has passed through `exec`, Python's shutdown sends the
+            # process another SIGINT.
             with contextlib.suppress(OSError, ValueError):
                 if sys.stdout is not None:
                     sys.stdout.flush()
@@ -185,13 +190,15 @@ def exit_with(code: int) -> NoReturn:
 
 
 class Interrupt:
-    """While entered, the first Ctrl-C only raises a flag, for work that must come to a good end; a second one ends it.
+    """A context in which the first Ctrl-C only sets a flag, so that the work can stop at a safe point; the second ends
+    the process.
 
-    In a process that is not guarded (a notebook, the Python interface) the second one is a KeyboardInterrupt, and
-    there signals can be handled in the main thread only; elsewhere the flag never rises and Ctrl-C is as it was.
+    In a process that is not guarded (a notebook, the Python interface) the second Ctrl-C raises a KeyboardInterrupt.
+    There, signals can be handled in the main thread only: in any other thread the flag is never set and Ctrl-C keeps
+    its usual effect.
 
     Raises:
-        KeyboardInterrupt: on entering, where Ctrl-C came before; on leaving without an error, where the flag is up.
+        KeyboardInterrupt: on entering, if Ctrl-C was pressed before; on leaving without an error, if the flag is set.
     """
 
     def __init__(self) -> None:
@@ -201,7 +208,7 @@ class Interrupt:
 
     @property
     def raised(self) -> bool:
-        """Whether Ctrl-C came."""
+        """Whether Ctrl-C was pressed."""
         return self._raised or raised()
 
     def __enter__(self) -> Interrupt:

@@ -1,4 +1,4 @@
-"""JSON and TOML as others wrote them: one reader of each, whose every refusal is one sentence."""
+"""Readers of JSON and TOML from untrusted sources; every refusal is one sentence."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from typing import Any, NoReturn
 from textvae.errors import ConfigError, TextVAEError
 
 MAX_DEPTH = 64
-"""Tables within tables that are read; what has more is no settings and no data, and would exhaust the stack."""
+"""Levels of nested tables and lists that are read. No settings and no data need more, and Python's readers are
+recursive: deep nesting would exhaust the stack."""
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-# A key of very many parts takes the TOML reader time by their square.
+# tomllib takes quadratic time in the number of parts of a dotted key.
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+)""" + f"{{{MAX_DEPTH}}}")
 
 
 def parse_json(text: str | bytes, where: str, error_class: type[TextVAEError]) -> Any:
-    """The value that JSON text says.
+    """Parse JSON.
 
     Args:
-        text: of a file or a line.
-        where: how to name it in an error, such as ``reviews.jsonl, line 3``.
-        error_class: what to raise.
+        text: the content of a file or of one line.
+        where: the name of the source in an error message, such as ``reviews.jsonl, line 3``.
+        error_class: the error to raise.
 
     Raises:
-        TextVAEError: of that class: no JSON, nested too deeply, NaN or an infinity (which JSON has not), a number of
-            more than 4300 digits, or half of a surrogate pair, which is no character.
+        TextVAEError: an `error_class`. The text is not JSON, is nested too deeply, has NaN or an infinity (which JSON
+            does not allow), a number of more than 4300 digits, or half of a surrogate pair, which is no character.
 
     >>> parse_json('{"a": [1, 2.5]}', "here", ConfigError)
     {'a': [1, 2.5]}
@@ -58,14 +59,15 @@ def parse_json(text: str | bytes, where: str, error_class: type[TextVAEError]) -
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
-    """The tables that TOML text says.
+    """Parse TOML.
 
     Args:
-        text: of a file.
-        where: how to name it in an error, such as ``recipe demo.toml``.
+        text: the content of a file.
+        where: the name of the source in an error message, such as ``recipe demo.toml``.
 
     Raises:
-        ConfigError: no TOML, nested too deeply, or a number of more than 4300 digits.
+        ConfigError: the text is not TOML, is nested too deeply, or has a number of more than 4300 digits or an
+            impossible date.
 
     >>> parse_toml("a.b = [1]", "here")
     {'a': {'b': [1]}}
@@ -79,17 +81,22 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError(_too_deep(where)) from None
     except ValueError:
-        raise ConfigError(f"{where} holds a number or a date that cannot be; correct it.") from None
+        raise ConfigError(f"{where} holds a number that is too long, or an impossible date; correct it.") from None
     if is_deep(tables):
         raise ConfigError(_too_deep(where))
     return tables
 
 
 def check_tables(tables: Mapping[Any, Any], where: str) -> None:
-    """Refuse nested tables that no file could have held: too deep, or with what is no text or no name.
+    """Refuse tables, passed from Python, that no TOML file could have contained.
+
+    Args:
+        tables: nested tables of settings.
+        where: their name in an error message.
 
     Raises:
-        ConfigError: and says what.
+        ConfigError: the tables are nested too deeply, have a key that is not a string, or a string that cannot be
+            written as UTF-8.
     """
     if is_deep(tables):
         raise ConfigError(_too_deep(where))
@@ -98,7 +105,7 @@ def check_tables(tables: Mapping[Any, Any], where: str) -> None:
 
 
 def is_deep(value: object) -> bool:
-    """Whether tables and lists are nested more than `MAX_DEPTH` times (or hold themselves).
+    """Whether tables and lists are nested more than `MAX_DEPTH` times, or contain themselves.
 
     >>> is_deep({"a": [1]}), is_deep(json.loads("[" * 70 + "]" * 70))
     (False, True)
@@ -112,7 +119,7 @@ def is_deep(value: object) -> bool:
 
 
 def bad_character(text: str) -> str | None:
-    """What a text holds that cannot be written as UTF-8 or be read again, in words; None for a text like any other.
+    """Describe a character of the text that cannot be stored (a NUL, half of a surrogate pair); None without one.
 
     >>> bad_character("Zoë"), bad_character("a\\0b"), bad_character("\\udcff")
     (None, 'a NUL character', "half of a surrogate pair ('\\\\udcff'), which is no character")
@@ -121,7 +128,7 @@ def bad_character(text: str) -> str | None:
 
 
 def lone_surrogate(text: str) -> str | None:
-    """Half of a surrogate pair in a text, in words; None where there is none."""
+    """Describe half of a surrogate pair in the text; None without one."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -136,7 +143,7 @@ def _inside(value: Any) -> list[Any]:
 
 
 def _bad_text(value: Any, problem: Callable[[str], str | None]) -> str | None:
-    """What is wrong with the first text, name included, that has a problem; values are known to be shallow."""
+    """The problem of the first string (or key) that has one; the recursion is safe as `is_deep` was checked before."""
     if isinstance(value, str):
         return problem(value)
     if isinstance(value, Mapping):
@@ -156,7 +163,7 @@ def _too_deep(where: str) -> str:
 
 
 class _NoNumber(ValueError):
-    """NaN, Infinity or -Infinity, which Python's reader would let pass."""
+    """The text has NaN, Infinity or -Infinity, which Python's JSON reader would accept."""
 
 
 def _no_number(name: str) -> NoReturn:

@@ -1,7 +1,7 @@
-r"""Text as it may be shown: what would steer a terminal, or turn the reading order of a page, becomes visible.
+r"""Text made safe to display: control characters and changes of the reading direction become visible escapes.
 
-Texts, labels, settings and names of files come from anywhere; an escape sequence in one of them could clear the
-screen, or make a line read as another one.
+Texts, labels, settings and file names are untrusted. An escape sequence in one of them could clear the terminal, and a
+bidirectional override could make a line appear to say something else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 from textvae.errors import ModelError
 
-# DEL and C1, lone surrogates, line and paragraph separators, embeddings, overrides and isolates of direction.
+# DEL and C1 controls, lone surrogates, line and paragraph separators, and the bidirectional embeddings, overrides and
+# isolates of Unicode.
 _OTHERS = "\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069"
 _UNPRINTABLE = re.compile(f"[\x00-\x08\x0a-\x1f{_OTHERS}]")
 _UNPRINTABLE_IN_LINES = re.compile(f"[\x00-\x08\x0b-\x1f{_OTHERS}]")
@@ -21,7 +22,7 @@ _UNPRINTABLE_IN_JSON = re.compile(f"[{_OTHERS}]")
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    r"""The text with control characters as visible escapes; tabs stay, and newlines where `lines` says so.
+    r"""Replace control characters by visible escapes. Tabs are kept, and newlines too if `lines` is true.
 
     >>> print(printable("red \x1b[31m\u202e\ncafé"))
     red \x1b[31m\u202e\ncafé
@@ -31,19 +32,19 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same, with lines that were joined on purpose put one behind the other."""
+    """`printable` text on a single line: newlines become spaces."""
     return printable(" ".join(line.strip() for line in text.split("\n")).strip())
 
 
 def json_text(value: object, encoding: str | None = None) -> str:
-    r"""JSON, indented by two, which reads back as the same value; control characters in it are escapes.
+    r"""Write a value as JSON, indented by two spaces, with control characters as escapes.
 
     Args:
-        value: what is made of plain JSON values.
-        encoding: what the text must be written in; characters that it does not have become escapes.
+        value: nested dicts and lists of strings, numbers, booleans and None.
+        encoding: the encoding of the output; characters that it cannot express become escapes. None for any character.
 
     Raises:
-        ModelError: a number is not finite, which JSON has no word for.
+        ModelError: a number is not finite, which JSON cannot express.
 
     >>> print(json_text({"text": "café \x9b \u202e"}))
     {
@@ -56,7 +57,7 @@ def json_text(value: object, encoding: str | None = None) -> str:
         where = next(_not_finite(value), "a number")
         raise ModelError(
             f"{where} is not finite, and JSON holds finite numbers only; leave out --json to see it, or train the "
-            "model anew with a lower train.optimizer.lr."
+            "model again with a lower train.optimizer.lr."
         ) from None
     if encoding is not None:
         try:
@@ -67,7 +68,7 @@ def json_text(value: object, encoding: str | None = None) -> str:
 
 
 def _not_finite(value: Any, where: str = "") -> Iterator[str]:
-    """Where in a value numbers are that JSON cannot hold, with what they are."""
+    """The numbers in a value that are not finite, each as ``path = number``."""
     if isinstance(value, float) and not abs(value) < float("inf"):
         yield f"{where or 'the result'} = {value}"
     elif isinstance(value, dict):

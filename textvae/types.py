@@ -1,4 +1,4 @@
-"""The few data types every part of textvae speaks: they know how to move, choose and repeat their rows, and no more.
+"""The data types that all parts of textvae exchange. They can move, select and repeat their rows, and nothing else.
 
 Shape letters, used as suffixes of tensor names throughout the package:
 
@@ -37,10 +37,10 @@ NO_LABEL = -1
 Support = Literal["euclidean", "sphere"]
 EUCLIDEAN: Support = "euclidean"
 SPHERE: Support = "sphere"
-"""Where codes live: in all of R^D, or on the unit sphere in it."""
+"""The support of a distribution of codes: all of R^D, or the unit sphere in it."""
 
 RowIndex = Tensor | np.ndarray | slice
-"""What chooses rows: their numbers, one truth value for each, or a slice."""
+"""An index of rows: their numbers, a boolean mask, or a slice."""
 
 DecoderState = Any
 """What a decoder has read of its sentences so far. Each decoder has a type of its own for it, and no other part of the
@@ -50,7 +50,7 @@ Rows = TypeVar("Rows", "Batch", "Context")
 
 
 def _each(rows: Rows, change: Callable[[Tensor], Tensor]) -> Rows:
-    """The same data type with a change made to each tensor it has."""
+    """A copy with `change` applied to every tensor that is not None."""
     found = {item.name: getattr(rows, item.name) for item in fields(rows)}
     changed: dict[str, Any] = {name: change(value) for name, value in found.items() if value is not None}
     return replace(rows, **changed)
@@ -62,12 +62,12 @@ class Batch:
 
     Attributes:
         tokens_BT: ids, int64; each row is BOS, the words, EOS, padding.
-        lengths_B: valid entries of each row, BOS and EOS included, int64. A sentence has
-            `lengths - 1` predicted tokens: EOS counts, BOS does not.
-        label_B: class of each sentence, int64, -1 where there is none; None for a corpus without labels.
+        lengths_B: valid tokens of each row, BOS and EOS included, int64. A sentence has `lengths - 1` predicted tokens:
+            EOS is predicted, BOS is not.
+        label_B: class of each sentence, int64, -1 for a sentence without a label; None for a corpus without labels.
         example_id_B: position of each sentence in its corpus split, int64.
-        unit_B: which document, author or dialogue a sentence belongs to; None for plain corpora.
-        vector_BH: what a prior of vectors is conditioned on, for every sentence; None for corpora, which hold none.
+        unit_B: the document, author or dialogue to which each sentence belongs; None for plain corpora.
+        vector_BH: a vector for each sentence, for a prior that is conditioned on vectors. Corpora have none.
     """
 
     tokens_BT: Tensor
@@ -85,7 +85,7 @@ class Batch:
         return _each(self, lambda x: x.to(device, non_blocking=True))
 
     def rows(self, index: RowIndex) -> Batch:
-        """Some of the sentences, in the order of `index`; one may be named several times. Padding stays as wide.
+        """The sentences at `index`, in its order; an index may occur several times. The width T stays the same.
 
         >>> batch = Batch(torch.tensor([[1, 5, 2], [1, 6, 2]]), torch.tensor([3, 3]), label_B=torch.tensor([0, 1]))
         >>> batch.rows(torch.tensor([1])).label_B.tolist()
@@ -94,7 +94,7 @@ class Batch:
         return _each(self, lambda x: x[index])
 
     def repeat(self, times: int) -> Batch:
-        """All sentences, and all of them again, so many times.
+        """The whole batch `times` times, one copy after another.
 
         >>> batch = Batch(torch.tensor([[1, 5, 2], [1, 6, 2]]), torch.tensor([3, 3]))
         >>> batch.repeat(2).tokens_BT[:, 1].tolist()
@@ -103,7 +103,7 @@ class Batch:
         return _each(self, lambda x: x.repeat(times, *[1] * (x.dim() - 1)))
 
     def unlabelled(self) -> Batch:
-        """The same sentences with their labels hidden."""
+        """The same sentences without their labels."""
         return replace(self, label_B=None)
 
 
@@ -112,9 +112,9 @@ class Context:
     """What a posterior, a prior or a decoder is conditioned on besides its main input.
 
     Attributes:
-        label_B: class of each row, int64; [S, B] where it differs by sample.
-        vector_BH: any other condition.
-        example_id_B: which training example a row is (memories need it).
+        label_B: class of each row, int64, [B]; [S, B] if it differs between samples.
+        vector_BH: a vector for each row, for a prior that is conditioned on vectors or on codes.
+        example_id_B: position of each row in the training split, for a prior with a memory (`MemoryPrior`).
     """
 
     label_B: Tensor | None = None
@@ -126,7 +126,7 @@ class Context:
         return _each(self, lambda x: x.to(device, non_blocking=True))
 
     def rows(self, index: RowIndex) -> Context:
-        """The conditions of some of the rows, in the order of `index`; one may be named several times.
+        """The conditions of the rows at `index`, in its order; an index may occur several times.
 
         >>> Context(label_B=torch.tensor([[0, 1, 2], [2, 1, 0]])).rows(torch.tensor([2, 0])).label_B.tolist()
         [[2, 0], [0, 2]]
@@ -136,7 +136,7 @@ class Context:
         return replace(by_row, vector_BH=vector_BH)
 
     def repeat(self, times: int) -> Context:
-        """The conditions of all rows, and of all of them again, so many times; labels by row only."""
+        """The conditions of all rows `times` times, one copy after another. Labels must be [B], not [S, B]."""
         return _each(self, lambda x: x.repeat(times, *[1] * (x.dim() - 1)))
 
 
@@ -145,19 +145,20 @@ class LatentGroup:
     """One latent variable of a model: its distributions, its samples and their densities.
 
     Attributes:
-        name: what it is called in logs.
-        posterior: q, batch shape [U] (or [S, U] where it differs by sample).
+        name: its name in logs.
+        posterior: q, batch shape [U], or [S, U] if it differs between samples.
         prior: p, batch shape [] or [U].
         z_SUD: samples of q.
         log_q_SU: log q(z), nats; None for an implicit posterior.
         log_p_SU: log p(z), nats.
-        kl_U: KL(q || p) in closed form, nats per unit; None where only Monte Carlo can tell. Of levels, that of each
-            level given the samples of those above, in closed form, averaged over samples: without bias.
-        kl_per_dim_UD: the same by dimension, where both distributions factorise (given the levels above).
-        levels: equal parts of z, each conditioned on those before it; the KL of each is a sum in kl_per_dim_UD.
-        unit_B: which unit each sentence belongs to; None means unit b is sentence b.
-        extended: True where the densities carry auxiliary variables, so that their difference is not a KL but lies, on
-            average, above it: it is called `extended_rate`.
+        kl_U: KL(q || p), nats per unit; None where it has to be estimated by Monte Carlo. In closed form for one
+            level. For several levels, the closed-form KL of each level given the sampled levels above it, summed over
+            levels and averaged over samples: an unbiased estimate.
+        kl_per_dim_UD: the same KL by dimension; None unless both distributions factorise (given the levels above).
+        unit_B: the unit to which each sentence belongs; None if unit b is sentence b.
+        extended: whether the densities include auxiliary variables. Then E_q[log q - log p] is an upper bound on the
+            KL, not the KL, and is reported as `extended_rate`.
+        levels: the number of equal parts of z, each conditioned on those before it (see `kl_by_level`).
     """
 
     name: str
@@ -175,13 +176,14 @@ class LatentGroup:
 
 @dataclass(frozen=True)
 class LatentTerms:
-    """All an objective or a bound may know of a model and a batch.
+    """All that an objective or a bound gets to see of a model and a batch.
 
     Attributes:
         log_px_z_SB: log p(x|z) summed over tokens, nats per sentence.
-        log_weight_SB: log of each sample's weight in an average over S; -log S unless labels are enumerated.
-        tokens_B: predicted tokens per sentence (EOS counted, BOS not).
-        latents: one group for each latent variable.
+        log_weight_SB: log of each sample's weight in the average over S; -log S, except where labels are enumerated or
+            the samples are stratified.
+        tokens_B: predicted tokens per sentence (EOS included, BOS not).
+        latents: one group for each latent variable; empty for a language model.
     """
 
     log_px_z_SB: Tensor
@@ -195,12 +197,12 @@ class ObjectiveOutput:
     """What an objective returns.
 
     Attributes:
-        loss_B: the loss of each sentence, nats. The trainer divides its sum by the sentences of the
-            global batch, so that several processes equal one.
-        metrics_B: named numbers per sentence, detached; always `nll` (minus log p(x|z)), and the raw `kl` and the
-            `kl_penalty` actually trained on, under these two names, unless a posterior has no density. Where a latent
-            variable is extended there is an `extended_rate` in place of `kl`.
-        kl_weight: the schedule's value at this step.
+        loss_B: the loss of each sentence, nats. The trainer divides its sum by the number of sentences in the global
+            batch, so that training with several processes equals training with one.
+        metrics_B: named values per sentence, detached. `nll` (minus log p(x|z)) is always there. So are `kl`, the
+            unweighted KL, and `kl_penalty`, what the loss charges in its place, unless the posterior has no density.
+            With an extended latent variable `extended_rate` replaces `kl`.
+        kl_weight: the weight of the schedule at this step.
     """
 
     loss_B: Tensor

@@ -185,7 +185,7 @@ def test_batches_without_their_vectors_are_refused() -> None:
     for vector_BH, said in wrong:
         with pytest.raises(DataError, match=said):
             model.terms(replace(random_batch(), vector_BH=vector_BH))
-    with pytest.raises(ConfigError, match="the context holds none"):
+    with pytest.raises(ConfigError, match="the context has none"):
         model.prior()
 
 

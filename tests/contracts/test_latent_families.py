@@ -316,7 +316,7 @@ class TestConditional:
         labels = TextVAEConfig(prior=ConditionalPriorConfig(num_labels=3))
         with pytest.raises(ConfigError, match="3 labels, and the corpus has 0"):
             labels.build(vocab_size=11, max_tokens=9)
-        with pytest.raises(ValidationError, match="tries every label itself"):
+        with pytest.raises(ValidationError, match="the same for all labels and sentences"):
             SemiSupervisedConfig(prior=ConditionalPriorConfig(num_labels=3))
 
 

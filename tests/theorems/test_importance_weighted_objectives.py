@@ -264,7 +264,7 @@ def test_objectives_that_cannot_be_are_refused() -> None:
     with pytest.raises(ConfigError, match="share"):
         RenyiConfig(samples=2).build(**BUILD)(shared, 0)
     label = replace(terms, latents=(replace(terms.latents[0], z_SUD=torch.zeros(2, 1, dtype=torch.int64)),))
-    with pytest.raises(ConfigError, match="compares vectors"):
+    with pytest.raises(ConfigError, match="compares the code vectors"):
         InfoVAEConfig().build(**BUILD)(label, 0)
     with pytest.raises(ConfigError, match="would scale"):
         parse(TrainConfig, {"objective": {"kind": "iwae"}, "regularizers": [{"kind": "bag_of_words"}]}, "test")

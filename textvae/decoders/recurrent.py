@@ -75,19 +75,20 @@ class GRUDecoderConfig(_RecurrentDecoderConfig):
 
 
 RecurrentState = tuple[list[tuple[Tensor, ...]], Tensor]
-"""The states of the layers, and the constant part of the inputs [N, D + label_dim]."""
+"""The states of the layers, and the part of the inputs that is the same at every step, [N, D + label_dim]."""
 
 
 class RecurrentDecoder(Decoder):
     """An autoregressive LSTM or GRU over words.
 
-    z enters as the initial state (c = W z + b, h = tanh(c); He et al. 2019, arXiv 1901.05534), beside every
-    input word, or both. A label enters beside every input word (CLSTM-I of Xu et al. 2017, arXiv 1603.02514).
+    z enters as the initial state (c = W z + b, h = tanh(c); He et al. 2019, arXiv 1901.05534), concatenated to every
+    input word, or both. A label's embedding is concatenated to every input word (CLSTM-I of Xu et al. 2017, arXiv
+    1603.02514).
 
     Args:
-        config: its settings.
+        config: the settings.
         vocab_size: V.
-        latent_dim: D; 0 makes it a language model.
+        latent_dim: D; 0 for a language model.
         num_labels: C; 0 without labels.
 
     >>> import torch
@@ -103,7 +104,7 @@ class RecurrentDecoder(Decoder):
         self.layers, self.hidden_dim, self.word_dropout = config.layers, config.hidden_dim, config.word_dropout
         self.z_at_every_step = latent_dim > 0 and config.z_to in ("every_step", "both")
         if self.inputless:
-            # Nothing of the words is read; one learned vector stands for them all.
+            # One learned vector is the input in place of every word.
             self.start = nn.Parameter(torch.empty(config.embedding_dim).uniform_(-0.1, 0.1))
         else:
             self.embedding = nn.Embedding(vocab_size, config.embedding_dim, padding_idx=PAD_ID)
@@ -123,7 +124,7 @@ class RecurrentDecoder(Decoder):
             self.initial = Linear(latent_dim, config.layers * config.hidden_dim)
         self.dropout = LockedDropout(config.dropout)
         tied = self.embedding.weight if config.tie_embeddings else None
-        # A tied projection reads states of the embedding's size; where the cell's are larger, a linear map is between.
+        # A tied projection needs states of the embedding's size; if the cell's have another, a linear map is inserted.
         between = config.tie_embeddings and config.embedding_dim != config.hidden_dim
         self.to_embedding = Linear(config.hidden_dim, config.embedding_dim) if between else nn.Identity()
         output_dim = config.embedding_dim if config.tie_embeddings else config.hidden_dim

@@ -61,7 +61,14 @@ class TransformerDecoderConfig(DecoderSettings):
 
 @dataclass(frozen=True)
 class TransformerState:
-    """Caches of the layers, what z adds, and how many tokens were read."""
+    """The state of stepwise decoding.
+
+    Attributes:
+        caches: keys and values of the positions read so far, for each layer.
+        memory: keys and values of z for each layer, with cross-attention; else None.
+        added_NH: what is added to every embedding of a row.
+        position: the number of tokens read.
+    """
 
     caches: list[Cache | None]
     memory: list[Cache | None]
@@ -72,16 +79,16 @@ class TransformerState:
 class TransformerDecoder(Decoder):
     """An autoregressive pre-norm transformer over words.
 
-    z enters as `z_tokens` vectors before the sentence (prefix), as a vector added to every embedding
-    (embedding), or as a memory of `z_tokens` vectors that every block attends to (cross_attention). A label
-    is added to every embedding.
+    z enters as `z_tokens` vectors before the sentence (``prefix``), as a vector added to every embedding
+    (``embedding``), or as a memory of `z_tokens` vectors that every block attends to (``cross_attention``). A label's
+    embedding is added to every word embedding.
 
     Args:
-        config: its settings.
+        config: the settings.
         vocab_size: V.
-        latent_dim: D; 0 makes it a language model.
+        latent_dim: D; 0 for a language model.
         num_labels: C; 0 without labels.
-        max_tokens: longest sentence, EOS not counted.
+        max_tokens: the longest sentence in tokens, EOS not counted.
 
     >>> import torch
     >>> config = TransformerDecoderConfig(model_dim=8, layers=1, heads=2)
@@ -99,7 +106,7 @@ class TransformerDecoder(Decoder):
         self.z_to = config.z_to if latent_dim > 0 else None
         self.z_tokens, self.word_dropout = config.z_tokens, config.word_dropout
         if self.inputless:
-            # Nothing of the words is read; positions alone tell one step from the next.
+            # One learned vector is the input in place of every word; steps differ only by their position embedding.
             self.start = nn.Parameter(torch.randn(dim) * 0.02)
         else:
             self.embedding = nn.Embedding(vocab_size, dim, padding_idx=PAD_ID)
@@ -126,7 +133,7 @@ class TransformerDecoder(Decoder):
         return words + self.position(place)
 
     def _added(self, z_ND: Tensor, label_N: Tensor | None) -> Tensor:
-        """What is added to every embedding of a row, [N, H] (or [N, 1] zeros when there is nothing)."""
+        """What is added to every embedding of a row, [N, H]; zeros [N, 1] if nothing is."""
         added = z_ND.new_zeros(z_ND.shape[0], 1)
         if self.z_to == "embedding":
             added = added + self.z_projection(z_ND)

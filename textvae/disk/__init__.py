@@ -1,9 +1,13 @@
-"""Files and folders on disk: written whole or not at all, and never somebody else's.
+"""Files and folders on disk: written atomically, and without ever touching a file that textvae did not write.
 
-`writing` has atomic files and what a full disk says, `json_files` those in JSON, `checksums` what tells damage, `paths`
-what others named, `named_files` recipes and cards by their names. `markers` tells our folders, `contents` which files
-in them are ours; `claims` takes a folder for files of ours, `fresh` makes one that appears whole, by one rename, and
-`locks` lets one process at a time into it.
+Files: `writing` (atomic writes, errors of the disk), `json_files`, `checksums`, `paths` (checks of paths that users
+gave), `named_files` (recipes and corpus cards by name).
+
+Folders: `markers` (the marker file by which textvae recognizes its folders), `contents` (which files in such a folder
+are ours), `claims` (preparing an existing folder for our files), `fresh` (new folders that appear by one rename),
+`locks` (one process at a time in a folder).
+
+"Ours" means "written by textvae" throughout this package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Size and checksum of a file, by which damage is noticed."""
+"""Size and checksum of a file, to detect damage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def size_and_crc(path: Path) -> dict[str, int]:
-    """`bytes` and `crc32` of a file, read in pieces."""
+    """The size of a file (`bytes`) and its CRC-32 (`crc32`); the file is read in pieces of 4 MiB."""
     checksum = 0
     with path.open("rb") as stream:
         while piece := stream.read(2**22):

@@ -1,4 +1,4 @@
-"""Taking a folder for files of ours, which may hold files of others beside them."""
+"""Preparing a folder for our files; it may also contain files that are not ours."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def claim(
     legacy: Callable[[Path], bool] = lambda folder: False,
     error: type[TextVAEError] = ConfigError,
 ) -> None:
-    """Make sure that a folder can hold files of ours: made, or marked, or ours already.
+    """Make sure that our files can be written into a folder: create the folder, or put our marker into it.
 
     Args:
-        folder: which; it may hold other files beside those.
-        what: it is, for a new marker.
-        names: of our files in it, as `matches` takes them.
-        also: what else a folder may be, by its marker, whose files of these names are the same (patterns).
-        legacy: tells a folder of ours from before there were markers.
-        error: to raise.
+        folder: the folder; other files in it are left alone.
+        what: the kind of folder, written into a new marker.
+        names: patterns of the files that will be written, as `matches` takes them.
+        also: patterns of further kinds of folder in which files of these names are ours and may be replaced.
+        legacy: recognizes a folder of ours that was written before there were markers.
+        error: the error to raise.
 
     Raises:
-        TextVAEError: it is no folder, or files that are not ours have these names.
+        TextVAEError: an `error`. The path is not a folder, or files that are not ours have these names.
     """
     if not os.path.lexists(folder):
         new_folder(folder, what)
@@ -48,13 +48,15 @@ def claim(
 def obstacle(
     folder: Path, names: Sequence[str], whats: Sequence[str], *, legacy: Callable[[Path], bool] = lambda folder: False
 ) -> Path | None:
-    """What keeps us from writing files of these names into a folder; None when nothing does. Nothing is written.
+    """The first path that keeps us from writing files of these names into a folder; None if there is none.
+
+    Nothing is written.
 
     Args:
-        folder: which; it need not be there.
-        names: of our files in it, as `matches` takes them.
-        whats: what the folder must be, by its marker, for the files of these names to be ours (patterns).
-        legacy: tells a folder whose files they are from what it holds.
+        folder: the folder, which may not exist yet.
+        names: patterns of the files that would be written, as `matches` takes them.
+        whats: patterns of the kinds of folder, as the marker names them, in which files of these names are ours.
+        legacy: recognizes a folder of ours that was written before there were markers.
     """
     if not os.path.lexists(folder):
         return None
@@ -68,7 +70,7 @@ def obstacle(
 
 
 def _first_obstacle(folder: Path, here: Path, names: Sequence[str], ours: bool) -> Path | None:
-    """The first obstacle below `here`; folders in which we write nothing are not looked into."""
+    """The first obstacle below `here`; folders that no pattern leads into are not searched."""
     for path in sorted(here.iterdir()):
         if TEMPORARY.fullmatch(path.name):
             continue

@@ -1,6 +1,6 @@
-"""Which files in a folder are ours: in a marked folder, those with the names that we give, damaged or not.
+"""Which files in a folder are ours: in a marked folder, those with names that we use, whatever they contain.
 
-Everything else there is somebody's, links among it: we make none.
+Every other file there belongs to somebody else. So does every link, because textvae makes none.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from textvae.disk.markers import MARKER
 from textvae.disk.writing import TEMPORARY
 
 EVERYTHING = ("**",)
-"""The names of the files in a folder where all are ours."""
+"""The pattern for a folder in which every file is ours."""
 
 
 def matches(name: str, names: Sequence[str]) -> bool:
-    """Whether a path is one of those named.
+    """Whether a path matches one of the patterns. Names of unfinished files (`TEMPORARY`) always match.
 
     Args:
-        name: relative, with slashes.
-        names: patterns part by part, as `fnmatch` has them; a last part `**` stands for everything below.
+        name: a relative path, with slashes.
+        names: patterns whose parts are matched one by one with `fnmatch`; a last part `**` matches everything below.
 
     >>> matches("model/config.json", ["model/*.json"]), matches("a/b/c", ["a/**"]), matches("a/b/c", ["a/*"])
     (True, True, False)
@@ -43,11 +43,11 @@ def matches(name: str, names: Sequence[str]) -> bool:
 
 
 def foreign_entry(folder: Path, names: Sequence[str]) -> Path | None:
-    """The first file, link or empty folder below a folder that is not ours; None when all are.
+    """The first file, link or empty folder below a folder that is not ours; None if all of them are ours.
 
     Args:
-        folder: that bears our marker.
-        names: of our files in it, as `matches` takes them; markers and locks are ours everywhere.
+        folder: a folder with our marker.
+        names: patterns of our files in it, as `matches` takes them; markers and locks are always ours.
     """
     for path in _below(folder):
         if not _ours(path, folder, names):
@@ -56,9 +56,16 @@ def foreign_entry(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def remove_folder(folder: Path, names: Sequence[str]) -> bool:
-    """Remove our files below a folder, and the folders that are empty then; whether nothing is left.
+    """Remove our files below a folder, then the folders that have become empty.
 
-    The marker goes last, so that what a crash leaves of it is still known for ours.
+    The marker is removed last, so that the rest is still recognized as ours after a crash.
+
+    Args:
+        folder: a folder with our marker.
+        names: patterns of our files in it, as `matches` takes them.
+
+    Returns:
+        whether the folder itself is gone.
     """
     markers = []
     for path in _below(folder):
@@ -89,7 +96,7 @@ def _ours(path: Path, folder: Path, names: Sequence[str]) -> bool:
 
 
 def is_parent_of_ours(name: str, names: Sequence[str]) -> bool:
-    """Whether files of ours may lie below a path.
+    """Whether some pattern could match a path below this one.
 
     >>> is_parent_of_ours("model", ["model/tokenizer/*"]), is_parent_of_ours("notes", ["model/tokenizer/*"])
     (True, False)
@@ -107,12 +114,12 @@ def is_parent_of_ours(name: str, names: Sequence[str]) -> bool:
 
 
 def is_plain_file(path: Path) -> bool:
-    """Whether it is a file and no link to one."""
+    """Whether the path is a regular file, not a link to one."""
     return not path.is_symlink() and path.is_file()
 
 
 def _below(folder: Path, folders: bool = False) -> list[Path]:
-    """Files, links and empty folders below a folder, no link followed; with `folders`, the other folders as well."""
+    """Files, links and empty folders below a folder, without following links; `folders` adds the other folders."""
     found = []
     for where, inner, files in os.walk(folder, followlinks=False):
         here = Path(where)

@@ -1,4 +1,5 @@
-"""Folders that are made under a temporary name and appear whole, by one rename; and what a crash leaves of them."""
+"""New folders: filled under a temporary name, then renamed, so that they appear complete; and cleaning up after a
+crash."""
 
 from __future__ import annotations
 
@@ -16,17 +17,19 @@ from textvae.errors import ConfigError
 
 
 class FreshFolder:
-    """A temporary folder, marked and locked by its writer, that `put` renames to its place; else it is removed.
+    """A context with a temporary folder, marked and locked, that `put` renames to its final path.
+
+    Without a call of `put` the folder is removed on leaving the context.
 
     Args:
-        parent: the folder that it is made in.
-        what: it is, for its marker.
+        parent: the folder in which the temporary folder is made.
+        what: the kind of folder, written into its marker.
 
     Raises:
-        MachineError: the disk refuses.
+        MachineError: the disk is full or broken.
 
     Attributes:
-        path: where to write.
+        path: the temporary folder, to write into.
     """
 
     def __init__(self, parent: Path, what: str) -> None:
@@ -40,7 +43,7 @@ class FreshFolder:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.mkdir()
             try:
-                # The lock comes first: what is marked and not locked has lost its writer.
+                # Lock before marking: `sweep` removes a marked folder without a lock, taking its writer for dead.
                 self._lock = take(self.path)
                 (self.path / MARKER).write_text(marker_text(self._what), encoding="utf-8")
             except BaseException:
@@ -49,11 +52,11 @@ class FreshFolder:
         return self
 
     def put(self, place: Path) -> None:
-        """Force everything to the disk, and rename the folder to its place, where nothing may be.
+        """Sync the folder to the disk and rename it to `place`.
 
         Raises:
-            ConfigError: there is something.
-            MachineError: the disk refuses.
+            ConfigError: something is already at `place`.
+            MachineError: the disk is full or broken.
         """
         with machine_errors(place):
             flush_folder(self.path)
@@ -74,21 +77,21 @@ class FreshFolder:
 
 
 def new_folder(folder: Path, what: str) -> None:
-    """Make a folder that appears with its marker in it. An empty folder that is there is taken.
+    """Make a folder that has its marker from the moment it appears. An empty folder at the path is replaced.
 
     Raises:
-        ConfigError: there is something already.
-        MachineError: the disk refuses.
+        ConfigError: something else is already at the path.
+        MachineError: the disk is full or broken.
     """
     with FreshFolder(folder.parent, what) as fresh:
         fresh.put(folder)
 
 
 def rename_folder(source: Path, target: Path) -> None:
-    """Rename a folder to a place where there is nothing, or an empty folder.
+    """Rename a folder to a path at which there is nothing, or an empty folder.
 
     Raises:
-        ConfigError: there is something.
+        ConfigError: something else is at the target.
     """
     try:
         source.rename(target)
@@ -101,11 +104,11 @@ def rename_folder(source: Path, target: Path) -> None:
 
 
 def sweep(parent: Path) -> None:
-    """Remove temporary folders of ours whose writer is gone."""
+    """Remove our temporary folders in `parent` whose writing process has ended."""
     with contextlib.suppress(OSError):
         for path in parent.iterdir():
             if TEMPORARY.fullmatch(path.name) and not path.is_symlink() and path.is_dir() and is_marked(path):
-                # What is odd about one of them keeps nobody from his work.
+                # Cleaning up is optional: a folder that cannot be removed must not stop the caller.
                 with contextlib.suppress(OSError, ConfigError):
                     _remove_unheld(path)
 
@@ -120,17 +123,17 @@ def _remove_unheld(folder: Path) -> None:
 
 
 def _remove_unmarked(folder: Path) -> None:
-    """Remove a temporary folder whose maker died before its marker was written whole."""
+    """Remove a temporary folder whose writer died before it had written a complete marker."""
     if {path.name for path in folder.iterdir()} <= {MARKER, LOCK}:
         _remove_unheld(folder)
 
 
 def remove_unfinished(folder: Path, *, below: bool) -> None:
-    """Remove everything unfinished in a folder of ours, to which nobody else writes now.
+    """Remove all temporary files and folders in a folder of ours to which no other process writes.
 
     Args:
-        folder: that the caller holds.
-        below: also in the folders below it, all of which are ours.
+        folder: a folder whose lock the caller holds.
+        below: whether to clean the folders below it too; all of them must be ours.
     """
     for where, inner, files in os.walk(folder, followlinks=False):
         here = Path(where)

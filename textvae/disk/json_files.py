@@ -1,4 +1,4 @@
-"""JSON files of ours."""
+"""Reading and writing our own JSON files."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from textvae.parsing import is_deep
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file whole or not at all; numbers that are none (NaN, infinities) are refused as a ValueError."""
+    """Write a JSON file atomically; raises a ValueError for NaN and infinities, which JSON does not have."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file of ours holds; files from before may hold NaN, which is read as it stands.
+    """The value in a JSON file of ours. NaN, which older versions wrote, is accepted.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no regular file, no JSON, or nested too deeply to be ours.
+        OSError: the file cannot be read.
+        ValueError: it is not a regular file, not JSON, or nested too deeply to be ours.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError(f"{path} {problem_of_file(path)}")
@@ -32,12 +32,12 @@ def read_json(path: Path) -> Any:
     except RecursionError:
         value = None
     if value is None or is_deep(value):
-        raise ValueError(f"{path} is nested too deeply, or holds nothing")
+        raise ValueError(f"{path} is nested too deeply, or is null")
     return value
 
 
 def finite(value: Any) -> Any:
-    """Plain JSON values without what is no number: absent from tables, None in lists.
+    """The value without NaN and infinities: dropped from dicts, replaced by None in lists.
 
     >>> finite({"a": float("nan"), "b": [1.0, float("inf")]})
     {'b': [1.0, None]}
@@ -50,5 +50,5 @@ def finite(value: Any) -> Any:
 
 
 def no_number(value: object) -> bool:
-    """Whether it is NaN or an infinity, which JSON does not have."""
+    """Whether a value is NaN or an infinity, which JSON does not have."""
     return isinstance(value, float) and not math.isfinite(value)

@@ -1,4 +1,4 @@
-"""One process at a time in a folder; the system lets go of it when the process ends, however it ends."""
+"""Locks that admit one process at a time to a folder. The system releases them when the process ends or crashes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LOCK = ".textvae.lock"
 
 @contextmanager
 def held(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Hold a folder of ours.
+    """A context in which this process holds the lock of a folder of ours.
 
     Args:
-        folder: which.
-        patience: seconds to wait for a process that holds it.
+        folder: the folder.
+        patience: seconds to wait for a process that holds the lock.
 
     Raises:
-        ConfigError: another process holds it, or the lock's name is taken by a file that is not ours.
+        ConfigError: another process holds the lock, or the lock's name is taken by a file that is not ours.
     """
     lock = take(folder, patience)
     if lock is None:
@@ -37,7 +37,14 @@ def held(folder: Path, patience: float = 0.0) -> Iterator[None]:
 
 
 def take(folder: Path, patience: float = 0.0) -> Any | None:
-    """The lock of a folder, which has a `release()`; None where another process holds it.
+    """Acquire the lock of a folder.
+
+    Args:
+        folder: the folder.
+        patience: seconds to wait for a process that holds the lock.
+
+    Returns:
+        the lock, to be freed by its `release()`; None if another process holds it.
 
     Raises:
         ConfigError: the lock's name is taken by a file that is not ours.
@@ -56,7 +63,7 @@ def take(folder: Path, patience: float = 0.0) -> Any | None:
 
 
 def is_lock(path: Path) -> bool:
-    """Whether a lock may be put there: nothing, or an empty file. What has content is somebody's."""
+    """Whether the path is free for a lock: it does not exist, or is an empty file. Our locks have no content."""
     if not os.path.lexists(path):
         return True
     status = path.lstat()

@@ -1,4 +1,4 @@
-"""The marker of our folders: `.textvae`, a line of JSON with its format, a random id and what the folder is."""
+"""The marker of our folders: the file `.textvae`, one line of JSON with a format, a random id and the folder's kind."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from textvae.errors import ConfigError, TextVAEError
 MARKER = ".textvae"
 FORMAT, FORMAT_VERSION = "textvae-folder", 1
 _LONGEST = 1000
-"""Bytes of a marker; a longer file is none."""
+"""Bytes of a marker at most; a longer file is not one."""
 
 
 def what_is(folder: Path) -> str | None:
-    """What our marker says that a folder is; None where it bears none."""
+    """The kind of folder that our marker names, such as ``model``; None without a marker."""
     path = folder / MARKER
     try:
         status = path.lstat()
@@ -32,21 +32,21 @@ def what_is(folder: Path) -> str | None:
 
 
 def is_marked(folder: Path) -> bool:
-    """Whether a folder bears our marker."""
+    """Whether a folder has our marker."""
     return what_is(folder) is not None
 
 
 def marker_text(what: str) -> str:
-    """A new marker, with an id of its own."""
+    """The content of a new marker, with a new random id."""
     content = {"format": FORMAT, "format_version": FORMAT_VERSION, "id": secrets.token_hex(16), "what": what}
     return json.dumps(content) + "\n"
 
 
 def mark(folder: Path, what: str) -> None:
-    """Put our marker into a folder that is there.
+    """Put our marker into an existing folder, unless it has one.
 
     Raises:
-        ConfigError: something else has the marker's name.
+        ConfigError: a file that is not a marker of ours has the marker's name.
     """
     if os.path.lexists(folder / MARKER):
         if is_marked(folder):
@@ -56,7 +56,7 @@ def mark(folder: Path, what: str) -> None:
 
 
 def not_ours(path: Path, error: type[TextVAEError] = ConfigError) -> TextVAEError:
-    """The error for a file or folder of somebody else where ours should go."""
+    """The error for a file or folder that is not ours, at a path where we would write."""
     kind = "a link" if path.is_symlink() else "a folder" if path.is_dir() else "a file"
     return error(
         f"{path} is {kind} that textvae did not write, and it is where textvae writes; move it elsewhere, or choose "

@@ -1,4 +1,4 @@
-"""Recipes and corpus cards by path or by name, and the folders of those that came with the package."""
+"""Finding recipes and corpus cards by path or by name, and the folders of those that come with the package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def installed(kind: Literal["recipes", "cards"]) -> Path:
-    """The folder of the recipes or the cards that came with the package: of the wheel, or of the checkout."""
+    """The folder of the recipes or the cards that come with the package, in a wheel or in a checkout."""
     in_wheel = PACKAGE / f"_{kind}"
     return in_wheel if in_wheel.is_dir() else PACKAGE.parent / {"recipes": "pipelines", "cards": "data"}[kind]
 
@@ -24,18 +24,18 @@ def names_in(folder: Path) -> list[str]:
 
 
 def first_file(name: Path, folders: Iterable[Path], what: str) -> Path | None:
-    """The first file of that name, with or without ``.toml``, in folders that are asked one after another.
+    """The first file of a name, with or without ``.toml``, in some folders.
 
     Args:
-        name: a path below the folders, or an absolute one.
-        folders: in the order they are asked.
-        what: what the file is, for the error.
+        name: a path relative to the folders, or an absolute one.
+        folders: the folders to search, in this order.
+        what: what the file is, for the error message, such as ``corpus card``.
 
     Returns:
-        its path, links not followed; None where there is none.
+        the file's path, without following links; None if there is no such file.
 
     Raises:
-        ConfigError: there is none, but something else of exactly that name: a folder, a pipe, a device.
+        ConfigError: there is no such file, but something else of exactly this name: a folder, a pipe, a device.
     """
     candidates = [folder / file for folder in folders for file in (name, f"{name}.toml")]
     problems = [problem_of_file(candidate) for candidate in candidates]

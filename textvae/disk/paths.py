@@ -1,6 +1,7 @@
-"""Paths that somebody gave: what is there, and how an error names them.
+"""Checks of paths that users gave, and how error messages name them.
 
-Only a regular file, or a link to one, is ever opened: anything else could be waited for, or read, for ever.
+Only regular files, and links to them, are ever opened. Opening a pipe could wait for ever, and reading a device could
+never end.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from textvae.printable import printable
 
 MISSING = "does not exist"
-"""The problem of a path where there is nothing."""
+"""What `problem_of_file` returns for a path at which there is nothing."""
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -23,9 +24,7 @@ _KINDS = (
 
 
 def problem_of_file(path: Path) -> str | None:
-    """What keeps a path from being read as a file, in words; None for a regular file, or a link to one.
-
-    Nothing is opened: to open a pipe would wait for a writer.
+    """Say why a path cannot be read as a file; None for a regular file or a link to one. Nothing is opened.
 
     >>> problem_of_file(Path("/nowhere/at/all")), problem_of_file(Path("/"))
     ('does not exist', 'is a folder, not a file')
@@ -35,7 +34,7 @@ def problem_of_file(path: Path) -> str | None:
     except PermissionError:
         return "lies in a folder that may not be read"
     except (OSError, ValueError) as error:
-        # Names too long, links in a circle; or a NUL character, which Python itself refuses.
+        # OSError: names that are too long, circular links. ValueError: a NUL character.
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
         reason = error.strerror if isinstance(error, OSError) else None
         return MISSING if missing else f"is no path ({reason or error})"
@@ -45,7 +44,7 @@ def problem_of_file(path: Path) -> str | None:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a path is a folder, whatever is wrong with it as a path."""
+    """Whether a path is a folder; False, not an error, for a path that is not valid."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -53,7 +52,7 @@ def is_folder(path: Path) -> bool:
 
 
 def at_home(path: str | Path) -> Path:
-    """A path with ``~`` in place of the home folder made whole; as it is where there is no such home.
+    """Expand ``~`` and ``~user`` to the home folder; the path is unchanged if there is no such user.
 
     >>> at_home("a/b").as_posix(), at_home("~nobody-of-this-name/b").as_posix()
     ('a/b', '~nobody-of-this-name/b')
@@ -65,7 +64,7 @@ def at_home(path: str | Path) -> Path:
 
 
 def shown_path(path: Path | str) -> str:
-    """A path as an error names it: cut where it is very long, and without characters that cannot be printed.
+    """A path for an error message: shortened to about 160 characters, with unprintable characters as escapes.
 
     >>> shown_path("a/b.txt"), shown_path("a\\udcffb")
     ('a/b.txt', 'a\\\\udcffb')

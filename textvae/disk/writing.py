@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and what a disk that refuses them says."""
+"""Atomic writes of files, and errors of the disk as one sentence."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from textvae.errors import MachineError, TextVAEError
 from textvae.explain import machine_problem
 
 TEMPORARY = re.compile(r"\.textvae-[0-9a-f]{16}")
-"""The names of what is being written. Each is drawn at random, so that no two processes meet in one."""
+"""Names of unfinished files and folders. They are random, so that two processes never use the same one."""
 
 
 @contextmanager
 def machine_errors(where: Path) -> Iterator[None]:
-    """Turn a full disk, a file size limit and a broken disk into a `MachineError` of one sentence; other errors pass.
+    """Turn errors of a full or broken disk, or of a file size limit, into a `MachineError`; other errors pass through.
 
     >>> with machine_errors(Path("data/train.arrow")):
     ...     raise OSError(28, "No space left on device")
@@ -40,7 +40,7 @@ command again.
 
 
 def temporary_name() -> str:
-    """A name for something unfinished.
+    """A new random name for an unfinished file or folder.
 
     >>> bool(TEMPORARY.fullmatch(temporary_name()))
     True
@@ -50,13 +50,13 @@ def temporary_name() -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success, sync it to the disk and rename it to `path`.
+    """A context with a temporary path beside `path`; on success it is synced to the disk and renamed to `path`.
 
-    A crash, an error or Ctrl-C leaves either the old file or none, never half a file. Whether the file that is there
-    may be replaced is for the caller to know.
+    A crash, an error or Ctrl-C leaves the old file as it was, never half a new one. An existing file is replaced
+    without a check: the caller must know that it is ours.
 
     Raises:
-        MachineError: the disk refuses.
+        MachineError: the disk is full or broken.
     """
     with machine_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,13 +73,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file so that a reader, or a crash, sees the old one or the new one and no half."""
+    """Write a UTF-8 file atomically: a reader sees the old content or the new one, also after a crash."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def flush(path: Path) -> None:
-    """Force a file or a folder to the disk."""
+    """Sync a file or a folder to the disk (`fsync`)."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except (PermissionError, IsADirectoryError):
@@ -87,7 +87,7 @@ def flush(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some file systems cannot flush folders; nothing can be done about it there.
+        # Some file systems cannot sync folders; the rename is then as durable as they make it.
         if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EBADF)):
             raise
     finally:
@@ -95,7 +95,7 @@ def flush(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Force everything below a folder, and the folder, to the disk."""
+    """Sync a folder and everything below it to the disk."""
     for path in [*folder.rglob("*"), folder]:
         if not path.is_symlink():
             flush(path)

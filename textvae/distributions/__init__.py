@@ -1,4 +1,4 @@
-"""Probability only: distributions over latent vectors. Imports torch and nothing of ours."""
+"""Probability only: distributions over latent vectors. Imports torch and no other package of textvae."""
 
 from textvae.distributions.autoregressive_network import AutoregressiveNetwork
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian

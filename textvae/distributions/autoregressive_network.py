@@ -1,4 +1,4 @@
-"""What a flow asks of its networks; they are handed to it, for this package imports nothing of ours."""
+"""The interface of a flow's networks. Flows get them as arguments, as this package imports no other of textvae."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor
 
 @runtime_checkable
 class AutoregressiveNetwork(Protocol):
-    """Two numbers for each coordinate, made from the coordinates before it (`layers.AutoregressiveMap`)."""
+    """Two numbers for each coordinate, computed from the coordinates before it (`layers.AutoregressiveMap`)."""
 
     def __call__(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """[..., D] -> [..., D, 2]."""
         ...
 
     def solve(self, choose: Callable[[int, Tensor], Tensor], context: Tensor | None = None) -> Tensor:
-        """Coordinates one after the other: `choose(d, [..., 2]) -> [...]`; returns [..., D]."""
+        """The coordinates one after another, [..., D]; `choose` maps d and the outputs [..., 2] at d to z_d, [...]."""
         ...
 
     def detached(self) -> AutoregressiveNetwork:
-        """The same with its weights cut from the graph."""
+        """The same network with detached weights."""
         ...

@@ -77,8 +77,8 @@ class DiagonalGaussian(LatentDistribution):
         return DiagonalGaussian(self.loc[index], self.scale[index], validate_args=False)
 
     def pairwise_log_prob(self, z_MD: Tensor) -> Tensor:
-        # The square is expanded so that one matrix product does the work of M * U * D subtractions, and nothing else
-        # passes over M * U numbers; double precision makes up for the cancellation this brings.
+        # (z - loc)^2 is expanded, so that one matrix product replaces M * U * D subtractions. Double precision makes up
+        # for the cancellation that the expansion brings.
         precision_UD = self.scale.double().square().reciprocal()
         loc_UD, z = self.loc.double(), z_MD.double()
         constant_U = (loc_UD.square() * precision_UD + _LOG_2PI).sum(-1) + 2.0 * self.scale.double().log().sum(-1)
@@ -90,7 +90,7 @@ class DiagonalGaussian(LatentDistribution):
         return self
 
     def kl_per_dim(self, prior: Distribution) -> Tensor | None:
-        """Closed form (Kingma & Welling 2014, appendix B, for any diagonal Gaussian prior)."""
+        """In closed form for a diagonal Gaussian prior (Kingma & Welling 2014, appendix B), [*batch, D]; else None."""
         if not isinstance(prior, DiagonalGaussian):
             return None
         ratio = (self.scale / prior.scale).square()

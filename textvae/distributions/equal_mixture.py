@@ -1,4 +1,4 @@
-"""The mixture, in equal parts, of a batch of distributions: an aggregated posterior."""
+"""The equally weighted mixture of a batch of distributions, such as an aggregated posterior."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from torch.utils.checkpoint import checkpoint
 from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 _PAIRS = 2**22
-"""Densities of a value under a component that are held at once: memory, never a result."""
+"""The largest number of (value, component) densities held at once. It limits memory and does not change results."""
 
 
 class EqualMixture(LatentDistribution):
-    """p(z) = (1 / K) sum_k p_k(z), the p_k being any distributions with densities.
+    """p(z) = (1 / K) sum_k p_k(z), for any distributions p_k with densities.
 
-    The weights are fixed, so drawing a component and reparameterising within it is unbiased for every parameter.
-    Many values under many components are scored a block of values at a time; where there is a gradient each block is
-    computed again for it, so that memory stays that of one block.
+    The weights are constant, so drawing a component and reparameterising its sample gives unbiased gradients. Densities
+    are computed for a block of values at a time, and recomputed in the backward pass, so that memory is that of one
+    block.
 
     Args:
-        components: batch shape [K].
+        components: the p_k, batch shape [K].
+        batch_shape: the batch shape of the mixture, for several references to the same one.
 
     >>> from textvae.distributions.diagonal_gaussian import DiagonalGaussian
     >>> p = EqualMixture(DiagonalGaussian(torch.randn(4, 2), torch.ones(4, 2)))

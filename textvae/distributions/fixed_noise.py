@@ -1,4 +1,4 @@
-"""Noise that is always the same, to integrate over where there is no closed form."""
+"""Fixed noise, for estimating expectations that have no closed form."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ _PAIRS = 16
 
 
 def opposite_pairs(like: Tensor) -> Tensor:
-    """16 draws of N(0, I) and their opposites, [32, D], for an average that stands for an expectation.
+    """16 fixed draws of N(0, I) and their negatives, [32, D] (antithetic samples), to estimate expectations.
 
-    Whatever is odd in the noise has no error. The rest has the same noise for every sentence, and where sentences do
-    not differ neither do their averages: fresh noise would differ, and pass for active units.
+    Averages of odd functions of the noise are exactly zero. All sentences use the same noise, so that sentences with
+    the same distribution get the same estimate. With fresh noise the estimates would vary, and the variance between
+    sentences would count as active units.
 
     Args:
-        like: a tensor whose last axis is D, with the type and the device that are wanted.
+        like: a tensor with the dtype and device of the result, whose last axis is D.
 
     >>> noise = opposite_pairs(torch.zeros(5, 3))
     >>> noise.shape, torch.equal(noise[:16], -noise[16:]), torch.equal(noise, opposite_pairs(torch.ones(3)))

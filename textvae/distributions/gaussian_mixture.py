@@ -1,4 +1,4 @@
-"""A mixture of diagonal Gaussians, with three ways to send a gradient to its weights."""
+"""A mixture of diagonal Gaussians, with three gradient estimators for its weights."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _LOG_2PI = math.log(2.0 * math.pi)
 class GaussianMixture(LatentDistribution):
     """p(z) = sum_k pi_k N(z; loc_k, diag(scale_k^2)).
 
-    `rsample` draws a component and then z; the gradient of z with respect to all parameters, logits included, is that
+    `rsample` draws a component and then z. The gradient of z with respect to all parameters, logits included, is that
     of the recursive inverse distribution function (Graves 2016, arXiv 1607.05690): with u_d = F(z_d | z_<d) held
-    fixed, dz = -(dF/dz)^-1 dF/dtheta, where dF/dz is triangular with the conditional densities on its diagonal.
-    Unbiased for E f(z), to first order only: a second derivative through z is not that of the mixture.
+    fixed, dz = -(dF/dz)^-1 dF/dtheta, where dF/dz is triangular with the conditional densities on its diagonal. It
+    gives unbiased first derivatives of E f(z). Second derivatives through z are not those of the mixture.
 
-    `weighted_samples` gives objectives what the estimator says:
+    The estimator decides what `weighted_samples` gives to objectives:
 
-    - ``pathwise``: S samples of equal weight, gradients as above. One decoder call for each sample.
-    - ``stratified``: S samples of every component, weighted by pi_k / S: exact in the weights at the cost of K times
-      as many decoder calls.
-    - ``score``: S samples without a gradient of their own, whose weights 1 / S carry the score of q instead
-      (Williams 1992): unbiased for expectations that are linear in the weights, such as the ELBO, and noisy.
+    - ``pathwise``: S samples of equal weight, with the gradient above. One decoder call for each sample.
+    - ``stratified``: S samples of every component, weighted by pi_k / S. The sum over components is exact, at the cost
+      of K times as many decoder calls.
+    - ``score``: S samples without a pathwise gradient, whose weights 1 / S carry the score of q instead (REINFORCE;
+      Williams 1992). Unbiased for losses that are linear in the weights, such as the ELBO, and noisy.
 
     Args:
         logits: log pi up to a constant, [..., K].
         loc: means, [..., K, D].
         scale: standard deviations, [..., K, D].
-        estimator: see above.
+        estimator: ``pathwise``, ``stratified`` or ``score``.
 
     >>> import torch
     >>> q = GaussianMixture(torch.zeros(3, 4), torch.randn(3, 4, 2), torch.ones(3, 4, 2))
@@ -77,7 +77,7 @@ class GaussianMixture(LatentDistribution):
 
     @property
     def variance(self) -> Tensor:
-        # About the mean: a difference of second moments would lose scales that are small beside the means.
+        # Centred on the mean: E[z^2] - E[z]^2 would lose scales that are small compared to the means.
         apart = (self.loc - self.mean.unsqueeze(-2)).square()
         return (self.log_weight.exp().unsqueeze(-1) * (apart + self.scale.square())).sum(-2)
 
@@ -106,17 +106,17 @@ class GaussianMixture(LatentDistribution):
         return self._with_path(z) if needed and torch.is_grad_enabled() else z
 
     def _with_path(self, z: Tensor) -> Tensor:
-        """z with the gradient of the recursive inverse distribution function."""
+        """z, with the gradient of the recursive inverse distribution function attached."""
         with torch.autocast(z.device.type, enabled=False):
             slope_KD = -(z.unsqueeze(-2) - self.loc) / self.scale.square()
             log_density_KD = self._log_prob_per_dim(z)
-            # log of a component's posterior given the coordinates before d, [..., K, D]. The sum never has d in it:
-            # taken off again, the density of a narrow component far away would leave its rounding behind.
+            # log p(component | z_<d), [..., K, D]. The cumulative sum excludes d from the start: subtracting the term
+            # of d afterwards would leave the rounding error of very negative log-densities.
             before_KD = pad(log_density_KD[..., :-1], (1, 0)).cumsum(-1)
             log_posterior_KD = (self.log_weight.unsqueeze(-1) + before_KD).log_softmax(-2)
             posterior_KD = log_posterior_KD.exp()
             standardized_KD = (z.unsqueeze(-2) - self.loc) / self.scale
-            # The smaller tail of each coordinate: its digits survive where those of 1 minus it would not.
+            # Use the smaller tail of each coordinate, lower or upper, which float32 represents more precisely.
             with torch.no_grad():
                 below_D = (posterior_KD * _normal_cdf(standardized_KD)).sum(-2, keepdim=True)
                 side_D = torch.where(below_D > 0.5, -1.0, 1.0).to(z.dtype)
@@ -147,5 +147,5 @@ class GaussianMixture(LatentDistribution):
 
 
 def _normal_cdf(x: Tensor) -> Tensor:
-    """By erfc, whose small values have all their digits; `torch.special.ndtr` in float32 is 0 from -5.5 downwards."""
+    """By erfc, which is precise for very negative x; `torch.special.ndtr` in float32 is 0 from -5.5 downwards."""
     return 0.5 * torch.erfc(-x / math.sqrt(2.0))

@@ -1,4 +1,4 @@
-"""A chain of diagonal Gaussians: each level of a code given the levels above it."""
+"""A chain of diagonal Gaussians: each level of a code is conditioned on the levels above it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 
 class LevelNetwork(NamedTuple):
-    """What a level adds to its own parameters given the levels above, A of their coordinates.
+    """The weights by which the A coordinates of the levels above act on the mean and log-scale of a level of size d.
 
     Attributes:
-        inward: [H, A], codes to hidden units.
-        outward: [2 d, H], hidden units to mean and log-scale.
-        skip: [d, A], codes to mean.
+        inward: [H, A], from codes to hidden units.
+        outward: [2 d, H], from hidden units to mean and log-scale.
+        skip: [d, A], from codes to the mean.
     """
 
     inward: Tensor
@@ -31,25 +31,24 @@ class LevelNetwork(NamedTuple):
 class HierarchicalGaussian(LatentDistribution):
     """p(z) = prod_l N(z_l | m_l(z_<l), diag(s_l(z_<l)^2)), the D coordinates of z in L levels of d = D / L, in order.
 
-    With loc_l, log_scale_l and hidden_l parameters of the level that depend on no z, and tanh units that keep scales
-    within bounds wherever z goes:
+    loc_l, log_scale_l and hidden_l are parameters of level l that do not depend on z, and
 
         (a, b) = outward_l tanh(hidden_l + inward_l z_<l),  m_l = loc_l + skip_l z_<l + a,  log s_l = log_scale_l + b.
 
-    The first level has neither network nor hidden units. A chain of linear Gaussians is the case outward = 0. Drawing
-    takes a step for each level, and so does the density; both are exact. Given a code, every coordinate is a Gaussian
-    of its own (`given`), so that KLs are known in closed form given the levels above.
+    The tanh keeps b, and so the scales, bounded for every z. The first level has neither network nor hidden units.
+    With outward = 0 it is a chain of linear Gaussians. Sampling and the density are exact and take one step for each
+    level. Given the levels above, every coordinate is an independent Gaussian (`given`), so that the KL of each level
+    has a closed form.
 
-    `mean` has no closed form below the first level: there it is the average of m_l over 16 opposite pairs of draws of
-    the levels above, by noise that is always the same. `center` is the chain of means, m_l at the m of the levels
-    above.
+    `mean` has no closed form after the first level: there it is the average of m_l over 16 antithetic pairs of draws of
+    the levels above, with fixed noise. `center` is the chain of means: m_l given that all levels above are at theirs.
 
     Args:
         loc: [..., D].
         log_scale: [..., D], logarithms of standard deviations.
-        hidden: [..., L - 1, H], of the levels after the first.
-        networks: of the levels after the first.
-        min_log_scale: log-scales are held above it.
+        hidden: [..., L - 1, H], for the levels after the first.
+        networks: one for each level after the first.
+        min_log_scale: the lower bound of log-scales.
 
     >>> network = LevelNetwork(torch.randn(5, 2), torch.randn(4, 5), torch.randn(2, 2))
     >>> q = HierarchicalGaussian(torch.zeros(3, 4), torch.zeros(3, 4), torch.zeros(3, 1, 5), [network])
@@ -87,7 +86,7 @@ class HierarchicalGaussian(LatentDistribution):
         loc, log_scale = self.loc[..., own], self.log_scale[..., own]
         if number:
             network = self.networks[number - 1]
-            # Half precision would make what is drawn and what is scored two distributions.
+            # In half precision, sampling and scoring would use different rounding, and so different distributions.
             with torch.autocast(above.device.type, enabled=False):
                 units = torch.tanh(self.hidden[..., number - 1, :] + above @ network.inward.T)
                 by_mean, by_log_scale = (units @ network.outward.T).chunk(2, -1)
@@ -96,7 +95,7 @@ class HierarchicalGaussian(LatentDistribution):
         return DiagonalGaussian(loc, log_scale.clamp_min(self.min_log_scale).exp(), validate_args=False)
 
     def _descend(self, noise: Tensor) -> tuple[Tensor, DiagonalGaussian]:
-        """The code of standard normal noise, [..., D], and each coordinate's Gaussian given those above."""
+        """The code made from standard normal noise, [..., D], and the Gaussian of each coordinate given those above."""
         z, found = noise[..., :0], []
         for number, part in enumerate(noise.split(self.width, -1)):
             found.append(self.level(number, z))
@@ -154,7 +153,7 @@ class HierarchicalGaussian(LatentDistribution):
 
 
 def _side_by_side(levels: list[DiagonalGaussian]) -> DiagonalGaussian:
-    # The first level does not depend on z, so it may lack axes that the others have.
+    # The first level does not depend on z, so it may lack the sample axes of the others.
     shape = torch.broadcast_shapes(*(level.loc.shape for level in levels))
     loc, scale = ([getattr(level, name).expand(shape) for level in levels] for name in ("loc", "scale"))
     return DiagonalGaussian(torch.cat(loc, -1), torch.cat(scale, -1), validate_args=False)

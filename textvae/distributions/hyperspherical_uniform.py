@@ -14,9 +14,9 @@ class HypersphericalUniform(LatentDistribution):
 
     Args:
         dim: D, at least 2.
-        batch_shape: of equal, independent copies.
-        dtype: of samples and densities; torch's default when None.
-        device: of both.
+        batch_shape: the shape of a batch of independent copies.
+        dtype: dtype of samples and densities; torch's default if None.
+        device: device of samples and densities.
 
     >>> p = HypersphericalUniform(3)
     >>> p.event_shape, round(p.sample().norm().item(), 5), round(p.entropy().exp().item() / torch.pi, 5)
@@ -62,7 +62,7 @@ class HypersphericalUniform(LatentDistribution):
 
     @property
     def variance(self) -> Tensor:
-        """1 / D of each coordinate, for their squares sum to 1."""
+        """1 / D for each coordinate, because their squares sum to 1."""
         return torch.full_like(self.mean, self.unit_variance)
 
     @property

@@ -1,4 +1,4 @@
-"""A diagonal Gaussian sent through inverse autoregressive flow steps."""
+"""A diagonal Gaussian transformed by inverse autoregressive flow steps."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ from textvae.distributions.fixed_noise import opposite_pairs
 from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 _GATE_CENTER, _GATE_REACH = 1.0, 3.0
-"""A gate lets between sigmoid(-2) = 12 % and sigmoid(4) = 98 % of a coordinate through."""
+"""Gates are bounded to [sigmoid(-2), sigmoid(4)] = [12 %, 98 %]."""
 
 _FAR = 1e6
-"""Inverses are held within this, so that a density far from all samples is tiny and not NaN."""
+"""Inverses are clamped to this magnitude, so that the density far from all samples is tiny and not NaN."""
 
 
 class InverseAutoregressive(LatentDistribution):
     """Kingma et al. 2016 (arXiv 1606.04934), in the gated form of its eqs. 13 and 14.
 
     z_0 ~ base; (m_t, a_t) = network_t(z_{t-1}, context); g_t = sigmoid(a_t);
-    z_t = g_t z_{t-1} + (1 - g_t) m_t, the coordinates in reverse order from step to step. The Jacobian of a step is
-    triangular with g_t on its diagonal, so log q(z_T) = log base(z_0) - sum_t sum_i log g_{t,i}: drawing and scoring
-    together take one pass for each step.
+    z_t = g_t z_{t-1} + (1 - g_t) m_t, with the order of the coordinates reversed between steps. The Jacobian of a step
+    is triangular with g_t on its diagonal, so log q(z_T) = log base(z_0) - sum_t sum_i log g_{t,i}. Sampling, with the
+    density of the sample, takes one pass for each step.
 
-    The density of any other point needs z_0 first, coordinate by coordinate, and the error in one coordinate grows in
-    the next by up to (1 - g) / g times the slope of m. Gates are therefore kept from shutting (a is bent by a tanh to
-    lie between -2 and 4, which the paper does not do); what is left of that growth costs `log_prob` digits in float32,
-    and `rsample_and_log_prob` none.
+    The density of any other point needs z_0, found coordinate by coordinate. A numerical error in one coordinate is
+    multiplied in the next by up to (1 - g) / g times the slope of m. To limit that, a tanh bounds a to [-2, 4], which
+    the paper does not do. Some loss of precision remains in `log_prob` in float32, and none in `rsample_and_log_prob`.
 
-    `mean` has no closed form: it is the average over where 16 opposite pairs of draws of the base go, by noise that is
-    always the same. `center` is where the base's mean goes.
+    `mean` has no closed form: it is estimated by transforming 16 antithetic pairs of draws of the base, with fixed
+    noise. `center` is the transformed mean of the base.
 
     Args:
-        base: batch shape [...], event shape [D].
+        base: q(z_0), batch shape [...], event shape [D].
         networks: one for each step.
-        context: what the networks are conditioned on, [..., C]; None for nothing.
+        context: the features that the networks are conditioned on, [..., C]; None for none.
 
     >>> from textvae.layers import MaskedAutoregressive
     >>> network = MaskedAutoregressive(2, 2, hidden_dim=4).masked()
@@ -66,13 +65,13 @@ class InverseAutoregressive(LatentDistribution):
         for number, network in enumerate(self.networks):
             z = z.flip(-1) if number else z
             shift, gate = _gated(network(z, self.context))
-            # sigmoid(-a) for 1 - sigmoid(a): no cancellation where the gate is nearly open.
+            # sigmoid(-a) is 1 - sigmoid(a) without cancellation.
             z = torch.sigmoid(gate) * z + torch.sigmoid(-gate) * shift
             log_det = log_det + logsigmoid(gate).sum(-1)
         return z, log_det
 
     def _inverse(self, z_T: Tensor) -> tuple[Tensor, Tensor]:
-        """z_0 and sum_t sum_i log g_{t,i} of z_T, one coordinate after the other."""
+        """z_0 and sum_t sum_i log g_{t,i} of z_T, coordinate by coordinate."""
         z, log_det = z_T, torch.zeros_like(z_T[..., 0])
         for number, network in reversed(list(enumerate(self.networks))):
             gates: list[Tensor] = []
@@ -80,8 +79,8 @@ class InverseAutoregressive(LatentDistribution):
             def undo(d: int, outputs: Tensor, after: Tensor = z, gates: list[Tensor] = gates) -> Tensor:
                 shift, gate = _gated(outputs)
                 gates.append(gate)
-                # (y - sigmoid(-a) m) / sigmoid(a), with 1 / sigmoid(a) = 1 + exp(-a). A point that no base sample
-                # goes to may run away; where it is held, its density is zero to rounding all the same.
+                # (y - sigmoid(-a) m) / sigmoid(a), with 1 / sigmoid(a) = 1 + exp(-a). The inverse of a point far from
+                # all samples may diverge; clamped, its density still rounds to zero.
                 before = after[..., d] + torch.exp(-gate) * (after[..., d] - shift)
                 return before.clamp(-_FAR, _FAR)
 

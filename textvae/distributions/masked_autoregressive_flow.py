@@ -1,4 +1,4 @@
-"""A standard normal seen through masked autoregressive flow steps: scored in one pass, drawn in D."""
+"""A masked autoregressive flow over a standard normal: densities take one pass, samples take D steps."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 _LOG_2PI = math.log(2.0 * math.pi)
 _LARGEST = 3.0
-"""No step scales a coordinate by more than exp of this, or by less than exp of minus this."""
+"""The bound of the log-scale of a flow step, in both directions."""
 
 
 class MaskedAutoregressiveFlow(LatentDistribution):
     """Papamakarios et al. 2017 (arXiv 1705.07057), section 3.
 
-    (m_t, a_t) = network_t(z_{t-1}); z_t = (z_{t-1} - m_t) exp(-s_t), s_t = 3 tanh(a_t / 3), the coordinates in reverse
-    order from step to step; z_T ~ N(0, I). log p(z_0) = log N(z_T; 0, I) - sum_t sum_i s_{t,i} takes one pass for
-    each step; to draw, every step is undone coordinate by coordinate.
+    (m_t, a_t) = network_t(z_{t-1}); z_t = (z_{t-1} - m_t) exp(-s_t), s_t = 3 tanh(a_t / 3), with the order of the
+    coordinates reversed between steps; z_T ~ N(0, I). log p(z_0) = log N(z_T; 0, I) - sum_t sum_i s_{t,i} takes one
+    pass for each step. Sampling inverts every step coordinate by coordinate.
 
     Args:
         networks: one for each step, z -> [..., D, 2].
         dims: D.
-        like: a tensor of the dtype and device that samples shall have.
+        like: a tensor with the dtype and device of samples.
+        batch_shape: the batch shape, for several references to the same distribution.
 
     >>> from textvae.layers import MaskedAutoregressive
     >>> network = MaskedAutoregressive(2, 2, hidden_dim=4).masked()

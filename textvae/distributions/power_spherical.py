@@ -1,4 +1,4 @@
-"""The power spherical distribution: nearly a von Mises-Fisher, all of it in closed form."""
+"""The power spherical distribution: similar to the von Mises-Fisher distribution, with everything in closed form."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from textvae.distributions.rotationally_symmetric import RotationallySymmetric
 class PowerSpherical(RotationallySymmetric):
     """q(z) proportional to (1 + loc . z)^k on the unit sphere of R^D (De Cao & Aziz 2020, arXiv 2006.04437).
 
-    (1 + loc . z) / 2 is Beta((D-1)/2 + k, (D-1)/2), so nothing is rejected and normalizer and entropy are closed
-    forms (their section 3). Samples are drawn from that Beta and differentiated as `RotationallySymmetric` says,
-    for torch's own derivative of a Beta sample is an approximation, off by up to 3e-3.
+    (1 + loc . z) / 2 is Beta((D-1)/2 + k, (D-1)/2), so sampling needs no rejection, and normalizer and entropy have
+    closed forms (section 3 of the paper). Samples are differentiated as `RotationallySymmetric` describes, because
+    torch's derivative of a Beta sample is an approximation with errors up to 3e-3.
 
     Args:
         loc: unit vectors, shape [..., D], D at least 2.
@@ -28,7 +28,7 @@ class PowerSpherical(RotationallySymmetric):
     """
 
     def _statistic(self, versine: Tensor) -> Tensor:
-        # log((1 + cos a) / 2). Rounding can put a versine above 2, where there is no density at all.
+        # log((1 + cos a) / 2). A versine is at most 2, which rounding may exceed.
         return torch.log1p(-0.5 * versine.clamp_max(2.0 - torch.finfo(versine.dtype).eps))
 
     def _statistic_at(self, angle: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class PowerSpherical(RotationallySymmetric):
     def _log_normalizer(self) -> Tensor:
         """(a + b - k) log 2 + b log pi + log Gamma(a) - log Gamma(a + b), with a and b of the Beta.
 
-        The paper's is k log 2 more: there the density is that of (1 + loc . z)^k, here of its half.
+        It is the normalizer of ((1 + loc . z) / 2)^k; the paper's, of (1 + loc . z)^k, is larger by k log 2.
         """
         a, b = self._beta()
         return b * math.log(4.0 * math.pi) + torch.lgamma(a) - torch.lgamma(a + b)
@@ -67,4 +67,4 @@ class PowerSpherical(RotationallySymmetric):
         half = 0.5 * (self.event_shape[0] - 1)
         share = Beta(concentration + half, torch.full_like(concentration, half), validate_args=False).sample()
         angle = 2.0 * torch.atan2((1.0 - share).sqrt(), share.sqrt())
-        return angle.where(concentration.isfinite(), torch.nan)  # torch's Beta makes numbers of NaN
+        return angle.where(concentration.isfinite(), torch.nan)  # torch's Beta returns numbers for a NaN parameter

@@ -1,4 +1,4 @@
-"""The law of a function of normal noise: easy to draw from, and without a density that anyone knows."""
+"""The distribution of a function of normal noise: it can be sampled, but its density is not known."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from textvae.distributions.diagonal_gaussian import DiagonalGaussian
 from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
 
 _PROPOSAL_FLOOR = 0.02
-"""Least standard deviation of a proposal: a chain that begins in a point has nowhere to go."""
+"""The smallest standard deviation of a proposal, so that chains which start from it start at different points."""
 
 
 class Pushforward(LatentDistribution):
-    """z = f(xi; what f knows of each row), xi ~ N(0, I): an implicit distribution.
+    """z = f(xi; conditions of the row), xi ~ N(0, I): an implicit distribution.
 
-    There are samples and, by fixed draws, moments, so that the mean of a row is a number and not an estimate that
-    differs from call to call. There is no density: whoever needs one asks for its `proposal`, a Gaussian, and says so.
+    It has samples, and moments estimated from fixed draws, so that the mean of a row is the same in every call. It has
+    no density. Where one is needed, its `proposal` is used, a Gaussian, and the results are named accordingly.
 
     Args:
-        transport: f: noise [..., *batch, X], or with ones in place of the batch, and the conditions to z
-            [..., *batch, D].
-        conditions: what f knows of each row, each [*batch, its own last axis].
-        noise_MX: the draws by which moments are told.
+        transport: f, from noise [..., *batch, X] (batch axes may be 1) and the conditions to z [..., *batch, D].
+        conditions: tensors that f gets besides the noise, each [*batch, any size].
+        noise_MX: the fixed draws from which moments are estimated.
         dim: D.
+        stopped: whether samples are detached; see `detached`.
 
     >>> noise = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
     >>> q = Pushforward(lambda noise, loc: loc + noise, (torch.zeros(3, 2),), noise, 2)
@@ -54,31 +54,31 @@ class Pushforward(LatentDistribution):
         return self._moved(torch.randn(shape, dtype=self.noise_MX.dtype, device=self.noise_MX.device))
 
     def _moved(self, noise: Tensor) -> Tensor:
-        # The parameters of f are reached through it alone: noise needs no gradient.
+        # Detaching z also stops the gradient of f's own parameters.
         z = self.transport(noise, *self.conditions)
         return z.detach() if self.stopped else z
 
     def log_prob(self, value: Tensor) -> Tensor:
         raise NotImplementedError(
             "an implicit distribution has samples and no density; use its proposal, a Gaussian with its moments, and "
-            "call what comes of it by that name."
+            "name the results after the proposal."
         )
 
     def weighted_samples(self, num_samples: int) -> tuple[Tensor, None, Tensor]:
-        """As in `LatentDistribution`, with None where the log-density would be."""
+        """As in `LatentDistribution`, with None in place of log q(z)."""
         z = self.rsample((num_samples,))
         even = torch.full(z.shape[:-1], 1.0 / num_samples, dtype=z.dtype, device=z.device)
         return z, None, even.log()
 
     @property
     def proposal(self) -> DiagonalGaussian:
-        """The diagonal Gaussian with the same means and variances, but no scale below 0.02."""
+        """The diagonal Gaussian with the same means and variances, its scales at least 0.02."""
         mean, variance = self._moments()
         return DiagonalGaussian(mean, variance.sqrt().clamp_min(_PROPOSAL_FLOOR), validate_args=False)
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         lead = (len(self.noise_MX), *(1 for _ in self.batch_shape), -1)
-        # All rows share these draws, so that f need not repeat what depends on noise alone.
+        # All rows share these draws, so that f computes what depends on the noise only once.
         z = self._moved(self.noise_MX.view(lead))
         return z.mean(0), z.var(0, correction=0)
 

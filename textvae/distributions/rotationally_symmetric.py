@@ -1,4 +1,4 @@
-"""Distributions on the sphere around one direction: what all of them share."""
+"""The base class of distributions on the sphere that are symmetric around one direction."""
 
 from __future__ import annotations
 
@@ -15,30 +15,29 @@ from textvae.distributions.sphere import from_pole, log_area, uniform_directions
 
 _NODES = 96
 _WIDTHS = 14.0
-"""The angle's density is integrated over so many widths of its peak to both sides; e^-45 of it is beyond."""
+"""Quadrature covers so many widths of the angle's peak on both sides; a share of e^-45 of the density is outside."""
 
 
 class RotationallySymmetric(LatentDistribution):
-    """q(z) = exp(k T(loc . z)) / normalizer on the unit sphere, for a statistic T that the subclass gives.
+    """q(z) = exp(k T(loc . z)) / normalizer on the unit sphere, for a statistic T that the subclass defines.
 
-    T is 0 at loc and negative elsewhere. k T and the normalizer's logarithm are then about as large as log q itself,
-    where exp(k loc . z) and its normalizer would each be about exp(k), and float32 would lose in their difference what
-    k is times its rounding: half a nat at k = 1e6. For the same reason T is a function of the angle's versine
-    1 - loc . z = |z - loc|^2 / 2 and not of its cosine.
+    Precision: T is 0 at loc and negative elsewhere, so that k T and the log-normalizer are about as large as log q
+    itself. With T = loc . z both would be about k, and their difference would lose about half a nat in float32 at
+    k = 1e6. For the same reason T is computed from the versine 1 - loc . z = |z - loc|^2 / 2, not from the cosine.
 
-    In polar coordinates around loc, z is an angle a, of density proportional to sin(a)^{D-2} exp(k T(cos a)), and an
-    independent direction uniform on S^{D-2} (the tangent-normal decomposition: Mardia & Jupp 2000, section 9.1.2).
-    Everything that depends on k is therefore an integral over one bounded variable, and Gauss-Legendre quadrature in
-    the angle does it in any dimension, without Bessel functions.
+    Quadrature: in polar coordinates around loc, z is an angle a with density proportional to sin(a)^{D-2} exp(k T(cos
+    a)), and an independent direction, uniform on S^{D-2} (the tangent-normal decomposition: Mardia & Jupp 2000, section
+    9.1.2). Everything that depends on k is therefore an integral over the angle, which Gauss-Legendre quadrature
+    computes in any dimension, without Bessel functions.
 
-    Samples differentiate by implicit reparameterization (Figurnov et al. 2018, arXiv 1805.08498, eq. 5): with F the
+    Gradients of samples are by implicit reparameterization (Figurnov et al. 2018, arXiv 1805.08498, eq. 5): with F the
     distribution function of the angle and p its density,
 
-        da/dk = -(dF/dk) / p(a) = -integral from a to pi of (E[T] - T(t)) p(t) / p(a) dt,
+        da/dk = -(dF/dk) / p(a) = -integral from a to pi of (E[T] - T(t)) p(t) / p(a) dt.
 
-    which is unbiased however the angle was drawn. Differentiating an accepted proposal is not: the probability of
-    acceptance depends on k too. It is a gradient to first order and in reverse mode: a second derivative in k through a
-    sample is not that of the expectation, nor is one in forward mode.
+    This is unbiased however the angle was drawn. (Differentiating through the accepted proposal of a rejection sampler
+    is biased, because the acceptance probability depends on k too.) It holds for first derivatives in reverse mode:
+    second derivatives in k through a sample, and forward mode, do not give those of the expectation.
 
     Args:
         loc: unit vectors, shape [..., D], D at least 2.
@@ -57,14 +56,14 @@ class RotationallySymmetric(LatentDistribution):
         self.concentration = concentration.expand(batch)
         super().__init__(batch, self.loc.shape[-1:], validate_args=validate_args)
 
-    # What a subclass gives.
+    # What a subclass defines.
 
     def _statistic(self, versine: Tensor) -> Tensor:
-        """T of 1 - loc . z; 0 at 0."""
+        """T as a function of the versine 1 - loc . z; T = 0 at 0."""
         raise NotImplementedError
 
     def _statistic_at(self, angle: Tensor) -> Tensor:
-        """T of 1 - cos angle, exact near both ends of the angle."""
+        """T as a function of the angle, precise near 0 and pi."""
         raise NotImplementedError
 
     def _peak(self, concentration: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,7 +82,7 @@ class RotationallySymmetric(LatentDistribution):
         """E[T], the derivative of `_log_normalizer`; differentiable itself."""
         raise NotImplementedError
 
-    # torch's contract, and the package's.
+    # The methods of torch's `Distribution` and of `LatentDistribution`.
 
     def expand(self, batch_shape: Shape, _instance: None = None) -> RotationallySymmetric:
         loc = self.loc.expand(*batch_shape, *self.event_shape)
@@ -106,7 +105,7 @@ class RotationallySymmetric(LatentDistribution):
 
     @property
     def center(self) -> Tensor:
-        """The mean direction, which unlike the mean lies on the sphere."""
+        """The mean direction loc, which lies on the sphere, unlike the mean."""
         return self.loc
 
     @property
@@ -115,13 +114,13 @@ class RotationallySymmetric(LatentDistribution):
 
     @property
     def mean_cosine(self) -> Tensor:
-        """E[loc . z], shape [...]: 0 for the uniform distribution, 1 for a point."""
+        """E[loc . z], shape [...]: 0 for the uniform distribution, 1 for a point mass at loc."""
         angle, probability = self._quadrature()
         return (probability * torch.cos(angle)).sum(-1).to(self.loc.dtype)
 
     @property
     def variance(self) -> Tensor:
-        """Of each coordinate of z, [..., D]."""
+        """The variance of each coordinate of z, [..., D]."""
         angle, probability = self._quadrature()
         mean = (probability * torch.cos(angle)).sum(-1, keepdim=True)
         along = (probability * (torch.cos(angle) - mean).square()).sum(-1, keepdim=True)
@@ -135,7 +134,7 @@ class RotationallySymmetric(LatentDistribution):
             angle = self._draw_angle(concentration)
             equator = uniform_directions((*shape[:-1], shape[-1] - 1), self.loc)
         if concentration.requires_grad and torch.is_grad_enabled():
-            # Worth nothing, and worth its slope in the backward pass.
+            # Adds zero to the value, and the gradient da/dk in the backward pass.
             angle = angle + self._angle_slope(angle) * (concentration - concentration.detach())
         return from_pole(angle.to(self.loc.dtype), equator, self.loc)
 
@@ -146,7 +145,7 @@ class RotationallySymmetric(LatentDistribution):
 
     def pairwise_log_prob(self, z_MD: Tensor) -> Tensor:
         z_MD, loc_UD = self._precise(z_MD), self._precise(self.loc)
-        # Norms are 1 up to float32 rounding only, which k would enlarge.
+        # Use the norms instead of 1, from which they differ by rounding that k would amplify.
         squares_MU = z_MD.square().sum(-1, keepdim=True) + loc_UD.square().sum(-1)
         return self._log_density((0.5 * squares_MU - z_MD @ loc_UD.T).clamp_min(0.0))
 
@@ -160,14 +159,14 @@ class RotationallySymmetric(LatentDistribution):
         )
 
     def kl_to_uniform(self) -> Tensor:
-        """KL(self || uniform on the sphere), nats, shape [...]; the same for every loc."""
+        """KL(self || uniform on the sphere), nats, shape [...]. It does not depend on loc."""
         gained = self._precise(self.concentration) * self._expected_statistic() - self._log_normalizer()
         return (gained + log_area(self.event_shape[0])).to(self.loc.dtype)
 
     # The integrals over the angle.
 
     def _precise(self, x: Tensor) -> Tensor:
-        """In double precision, where the device has it: densities of many dimensions are differences of large logs."""
+        """x in double precision if the device has it: densities in many dimensions are differences of large logs."""
         return x if x.device.type == "mps" else x.double()
 
     def _log_angle_density(self, angle: Tensor, concentration: Tensor) -> Tensor:
@@ -176,13 +175,13 @@ class RotationallySymmetric(LatentDistribution):
         return powers + concentration * self._statistic_at(angle)
 
     def _range(self, concentration: Tensor) -> tuple[Tensor, Tensor]:
-        """The angles between which all but a share below rounding lies."""
+        """The interval of angles outside of which the density is negligible."""
         mode, curvature = self._peak(concentration)
         reach = _WIDTHS * curvature.clamp_min(1e-3).rsqrt()
         return (mode - reach).clamp_min(0.0), (mode + reach).clamp_max(torch.pi)
 
     def _log_quadrature(self) -> tuple[Tensor, Tensor]:
-        """Angles and the logs of their shares of the integral over the angle, both [..., N]; differentiable in k."""
+        """The N angles of the quadrature and the logs of their terms of the integral, [..., N]; differentiable in k."""
         concentration = self._precise(self.concentration)
         nodes_N, weights_N = _gauss_legendre(concentration)
         with torch.no_grad():
@@ -197,11 +196,10 @@ class RotationallySymmetric(LatentDistribution):
 
     @torch.no_grad()
     def _angle_slope(self, angle: Tensor) -> Tensor:
-        """da/dk at drawn angles, the same shape.
+        """da/dk at sampled angles, in their shape.
 
-        The integrand of the distribution function's derivative integrates to 0 over the whole range, so the integral
-        may run to either end: it runs to the end on the angle's own side of E[T], where the integrand keeps its sign
-        and nothing cancels.
+        The integrand of dF/dk integrates to 0 over the whole range, so the integral from the angle may run to either
+        end. It runs to the end at which the integrand does not change its sign, so that nothing cancels.
         """
         concentration, expected = self._precise(self.concentration), self._expected_statistic()
         nodes_N, weights_N = _gauss_legendre(concentration)
@@ -223,7 +221,7 @@ def _rule() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _gauss_legendre(like: Tensor) -> tuple[Tensor, Tensor]:
-    """Nodes and weights on [-1, 1]. Tensors are made anew: one made in inference mode could not be trained with."""
+    """Nodes and weights on [-1, 1], as new tensors: one cached in inference mode could not be used in training."""
     nodes, weights = _rule()
     return torch.from_numpy(nodes).to(like), torch.from_numpy(weights).to(like)
 

@@ -1,4 +1,4 @@
-"""The unit sphere S^{D-1} of R^D: its area, the constraint to lie on it, and turning its pole anywhere."""
+"""The unit sphere S^{D-1} of R^D: its area, the constraint, uniform samples and polar coordinates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 _TOLERANCE = 1e-3
-"""How far from 1 a norm may be: far above float32 rounding, far below any vector that was never normalized."""
+"""How much a norm may differ from 1. It is far above float32 rounding; vectors that were not normalized differ more."""
 
 
 class _UnitSphere(constraints.Constraint):
@@ -29,7 +29,7 @@ def log_area(dim: int) -> float:
     """log of the surface of S^{dim-1}: 2 pi^{dim/2} / Gamma(dim/2).
 
     Args:
-        dim: D, of the space around the sphere.
+        dim: D, the dimension of the surrounding space.
 
     >>> round(math.exp(log_area(3)) / math.pi, 12)
     4.0
@@ -38,13 +38,14 @@ def log_area(dim: int) -> float:
 
 
 def uniform_directions(shape: Sequence[int], like: Tensor) -> Tensor:
-    """Unit vectors drawn uniformly from the sphere, [*shape]: normals divided by their norm.
+    """Unit vectors drawn uniformly from the sphere, [*shape]: normal vectors divided by their norm.
 
-    Normals that are all exactly 0, as one of a float32 is about once in 1e7 draws, point nowhere and are drawn again.
+    A normal vector that is exactly 0 has no direction and is drawn again. In float32 a single normal number is 0 about
+    once in 1e7 draws, so this matters in one dimension.
 
     Args:
-        shape: of what is drawn; its last number is that of coordinates.
-        like: for the dtype and the device.
+        shape: the shape of the result; its last entry is the number of coordinates.
+        like: a tensor with the dtype and device of the result.
 
     >>> uniform_directions((2, 1), torch.zeros(())).abs().tolist()
     [[1.0], [1.0]]
@@ -56,16 +57,15 @@ def uniform_directions(shape: Sequence[int], like: Tensor) -> Tensor:
 
 
 def from_pole(angle: Tensor, equator: Tensor, loc: Tensor) -> Tensor:
-    """The point at `angle` from `loc`, in the direction that `equator` names on the sphere around it.
+    """The point at `angle` from `loc`, in the tangential direction `equator`.
 
-    The pole (+-1, 0, ..., 0) is carried to `loc` by a Householder reflection. Of the two poles the farther one is
-    taken: the mirror's normal is their difference, which then never vanishes, so that the map and its gradient are
-    smooth at every `loc`, the poles included.
+    A Householder reflection maps the pole (+-1, 0, ..., 0) to `loc`. Its normal is loc minus the pole. Of the two poles
+    the farther one is used, so that the normal never vanishes, and the map and its gradient are smooth at every `loc`.
 
     Args:
         angle: radians in [0, pi], [...].
-        equator: unit vectors, [..., D - 1].
-        loc: unit vectors, [..., D], of a shape that broadcasts with the others.
+        equator: unit vectors, [..., D - 1], the direction in polar coordinates around the pole.
+        loc: unit vectors, [..., D], broadcast with the others.
 
     Returns:
         unit vectors, [..., D], with cos(angle) = loc . z.

@@ -1,4 +1,4 @@
-"""The von Mises-Fisher distribution: the Gaussian of the sphere."""
+"""The von Mises-Fisher distribution, the analogue of a Gaussian on the sphere."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _ROUNDS = 64
 class VonMisesFisher(RotationallySymmetric):
     """q(z) = C_D(k) exp(k loc . z) on the unit sphere of R^D.
 
-    C_D(k) = k^{D/2-1} / ((2 pi)^{D/2} I_{D/2-1}(k)) (Davidson et al. 2018, arXiv 1804.00891, eq. 1-2), found by
-    quadrature. Samples have unbiased gradients in both arguments: see `RotationallySymmetric`.
+    C_D(k) = k^{D/2-1} / ((2 pi)^{D/2} I_{D/2-1}(k)) (Davidson et al. 2018, arXiv 1804.00891, eq. 1-2), computed by
+    quadrature. Samples have unbiased gradients with respect to both arguments: see `RotationallySymmetric`.
 
     Args:
         loc: unit vectors, shape [..., D], D at least 2.
@@ -54,13 +54,12 @@ class VonMisesFisher(RotationallySymmetric):
     def _draw_angle(self, concentration: Tensor) -> Tensor:
         """Rejection from a Beta envelope (Ulrich 1984; Wood 1994, "Simulation of the von Mises Fisher distribution").
 
-        Its acceptance is at least 0.65 for every D and k (the least is at D = 2 and large k), so that one angle
-        in 1e29 is still without an accepted proposal after 64 rounds; it keeps its last proposal. A NaN
-        concentration gives NaN.
+        The acceptance probability is at least 0.65 for every D and k (the minimum is at D = 2 and large k). After 64
+        rounds one angle in 1e29 has had no accepted proposal, and keeps its last one. A NaN concentration gives NaN.
         """
         m = self.event_shape[0] - 1
         k = concentration.reshape(-1)
-        # The textbook's b = (sqrt(4 k^2 + m^2) - 2 k) / m without its cancellation.
+        # Equal to the textbook's b = (sqrt(4 k^2 + m^2) - 2 k) / m, without cancellation.
         b = m / (2.0 * k + (4.0 * k.square() + m**2).sqrt())
         x0 = (1.0 - b) / (1.0 + b)
         angle, pending = torch.empty_like(k), torch.arange(len(k), device=k.device)
@@ -84,7 +83,7 @@ class VonMisesFisher(RotationallySymmetric):
 def _kl_von_mises_fisher_von_mises_fisher(q: VonMisesFisher, p: VonMisesFisher) -> Tensor:
     """log C(k_q) - log C(k_p) + A(k_q) (k_q - k_p loc_q . loc_p), as E_q[z] = A(k_q) loc_q.
 
-    In terms of E_q[T] = A - 1 and of v = 1 - loc_q . loc_p, in which nothing of the size of k cancels.
+    It is computed from E_q[T] = A - 1 and v = 1 - loc_q . loc_p, so that no terms of the size of k cancel.
     """
     k_q, k_p = q._precise(q.concentration), q._precise(p.concentration)
     v = 0.5 * (q._precise(q.loc) - q._precise(p.loc)).square().sum(-1)

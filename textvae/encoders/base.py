@@ -1,4 +1,4 @@
-"""The contract of an encoder: tokens in, one feature vector for each sentence out."""
+"""The base classes of encoders, which turn tokens into one feature vector for each sentence, and of their settings."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ from textvae.config import Component
 
 
 class EncoderSettings(Component):
-    """The settings of an encoder, and what they tell of it before it is built."""
+    """The settings of an encoder, with the traits that other parts read before it is built."""
 
     @property
     def reads_last_state(self) -> bool:
-        """Whether its features are the state at the last word alone, in which early words are forgotten."""
+        """Whether the features are only the state at the last word, which tends to forget the first words."""
         return False
 
     @abstractmethod
     def build(self, *, vocab_size: int, max_tokens: int | None = None) -> Encoder:
-        """The encoder, with fresh parameters.
+        """Build the encoder with new parameters.
 
         Args:
             vocab_size: V.
-            max_tokens: longest sentence, EOS not counted.
+            max_tokens: the longest sentence in tokens, EOS not counted; None for a default.
         """
 
 
 class Encoder(nn.Module):
     """tokens -> features.
 
-    An encoder reads the words and EOS, not BOS, and its features may depend neither on padding nor on
-    the other sentences of the batch.
+    An encoder reads the words and EOS, not BOS. Its features must not depend on padding or on the other sentences of
+    the batch.
+
+    Attributes:
+        feature_dim: H.
     """
 
     feature_dim: int

@@ -56,10 +56,10 @@ class GRUEncoderConfig(_RecurrentEncoderConfig):
 
 
 class RecurrentEncoder(Encoder):
-    """Embeds the words, runs a recurrent stack over them and pools its states.
+    """Word embeddings, LSTM or GRU layers, and pooling of the states.
 
     Args:
-        config: its settings.
+        config: the settings.
         vocab_size: V.
 
     >>> import torch

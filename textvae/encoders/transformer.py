@@ -45,12 +45,12 @@ class TransformerEncoderConfig(EncoderSettings):
 
 
 class TransformerEncoder(Encoder):
-    """Word and position embeddings, blocks that see the whole sentence, a final norm, pooling.
+    """Word and position embeddings, transformer blocks with bidirectional attention, a final norm, and pooling.
 
     Args:
-        config: its settings.
+        config: the settings.
         vocab_size: V.
-        max_tokens: longest sentence, EOS not counted.
+        max_tokens: the longest sentence in tokens, EOS not counted.
 
     >>> import torch
     >>> encoder = TransformerEncoderConfig(model_dim=8, layers=1, heads=2).build(vocab_size=10, max_tokens=5)

@@ -1,4 +1,4 @@
-"""Small neural parts that several families share."""
+"""Small neural network layers that several families share."""
 
 from textvae.layers.batch_norm import FixedScaleBatchNorm
 from textvae.layers.keyed_noise import derived_keys, keyed_normal, keyed_uniform, sentence_keys

@@ -1,4 +1,4 @@
-"""Batch normalization that leaves a fixed spread behind."""
+"""Batch normalization with a fixed output scale."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ _EPS = 1e-5
 class FixedScaleBatchNorm(nn.Module):
     """scale * (x - mean of the batch) / (standard deviation of the batch) + shift, where the scale is not trained.
 
-    Ioffe & Szegedy 2015 (arXiv 1502.03167), algorithm 1, with gamma held at a number as in Zhu et al. 2020
-    (arXiv 2004.12585): over a training batch each feature has mean `shift` and variance scale^2 * v / (v + 1e-5),
-    v being its variance before: the spread shrinks where v comes near to 1e-5, and not before.
+    Ioffe & Szegedy 2015 (arXiv 1502.03167), algorithm 1, with gamma fixed as in Zhu et al. 2020 (arXiv 2004.12585).
+    Over a training batch each feature has mean `shift` and variance scale^2 * v / (v + 1e-5), where v is its variance
+    before normalization. The output variance is thus scale^2 unless v is nearly as small as 1e-5.
 
-    Evaluation uses running statistics, and a sentence's features then depend on that sentence alone. So does a
-    training batch of a single sentence, which has no variance: it is normalized by the running statistics and adds
-    nothing to them.
+    Evaluation uses running statistics, so that the features of a sentence depend on that sentence only. A training
+    batch of a single sentence has no variance; it is normalized by the running statistics and does not update them.
 
-    Of several processes each takes the statistics of its own slice of a batch, not of the whole batch, so that here
-    several do not equal one; the running statistics that are kept are those of the main process's slices.
+    With several processes, each normalizes by the statistics of its own slice of the batch, so that the result differs
+    from that of a single process. The running statistics that are saved are those of the main process.
 
     Args:
         features: D.
-        scale: the standard deviation that is left, positive.
-        momentum: share of a batch in the running statistics.
-        rows_of_a_sentence: how often a sentence may occur in one batch (a model that tries every label repeats it):
-            a batch of no more rows counts as a single sentence.
+        scale: the standard deviation of the outputs, positive.
+        momentum: weight of a batch in the running statistics.
+        rows_of_a_sentence: how often one sentence may occur in a batch (a model that enumerates labels repeats it). A
+            batch with at most so many rows counts as a single sentence.
 
     >>> normalize = FixedScaleBatchNorm(2, scale=0.6)
     >>> y = normalize(torch.tensor([[1.0, 10.0], [3.0, 50.0]]))

@@ -1,4 +1,4 @@
-"""Normal noise that is a function of a sentence: no generator, no state, the same in every batch and on any device."""
+"""Pseudo-random noise computed from a sentence by hashing, so that it depends on neither the batch nor the device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textvae.types import PAD_ID
 
 
 def _signed(x: int) -> int:
-    """The same 64 bits as int64 has them."""
+    """A 64-bit constant as the int64 with the same bits."""
     return x - 2**64 if x >= 2**63 else x
 
 
@@ -21,12 +21,12 @@ _FACTORS = (_signed(0xBF58476D1CE4E5B9), _signed(0x94D049BB133111EB))
 
 
 def _shifted(x: Tensor, bits: int) -> Tensor:
-    """x >> bits of an unsigned number; torch's own shift repeats the sign."""
+    """x >> bits without sign extension, which torch's shift of an int64 has."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def _mix(x: Tensor) -> Tensor:
-    """splitmix64 (Steele et al. 2014): one bit of the input changes half of the output's."""
+    """The hash splitmix64 (Steele et al. 2014): flipping one input bit flips each output bit with probability 1/2."""
     x = x + _GOLDEN
     x = (x ^ _shifted(x, 30)) * _FACTORS[0]
     x = (x ^ _shifted(x, 27)) * _FACTORS[1]
@@ -34,7 +34,7 @@ def _mix(x: Tensor) -> Tensor:
 
 
 def sentence_keys(tokens_BT: Int[Tensor, "B T"]) -> Int[Tensor, " B"]:
-    """A number for each sentence that depends on its words and their order, and not on its padding.
+    """A hash of each sentence, which depends on its words and their order and not on its padding.
 
     >>> a, b = sentence_keys(torch.tensor([[1, 7, 5, 2, 0], [1, 5, 7, 2, 0]])).tolist()
     >>> a == sentence_keys(torch.tensor([[1, 7, 5, 2]])).item(), a == b
@@ -45,7 +45,11 @@ def sentence_keys(tokens_BT: Int[Tensor, "B T"]) -> Int[Tensor, " B"]:
 
 
 def derived_keys(key_B: Int[Tensor, " B"], number: int) -> Int[Tensor, " B"]:
-    """Other keys of the same sentences, for another draw.
+    """Different keys for the same sentences, for a further draw.
+
+    Args:
+        key_B: the keys of `sentence_keys`.
+        number: which further draw; every number gives other keys.
 
     >>> bool((derived_keys(torch.arange(9), 1) == derived_keys(torch.arange(9), 2)).any())
     False
@@ -54,7 +58,7 @@ def derived_keys(key_B: Int[Tensor, " B"], number: int) -> Int[Tensor, " B"]:
 
 
 def keyed_uniform(key_B: Int[Tensor, " B"], samples: int) -> Float[Tensor, "S B"]:
-    """Numbers in (0, 1) that belong to each key, float32 with 24 random bits."""
+    """Uniform numbers in (0, 1) as a function of each key, float32 with 24 random bits."""
     place_S1 = torch.arange(samples, device=key_B.device).unsqueeze(1)
     return _uniform(_mix(key_B) + _mix(place_S1))
 
@@ -62,13 +66,13 @@ def keyed_uniform(key_B: Int[Tensor, " B"], samples: int) -> Float[Tensor, "S B"
 def keyed_normal(
     key_B: Int[Tensor, " B"], samples: int, dim: int, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "S B D"]:
-    """Standard normal numbers that belong to each key (Box & Muller 1958, over hashed counters).
+    """Standard normal numbers as a function of each key (Box & Muller 1958, from hashed counters).
 
     Args:
-        key_B: of each row.
+        key_B: the key of each row.
         samples: S.
         dim: D.
-        dtype: of the result; its numbers have 24 random bits.
+        dtype: the dtype of the result; the numbers have 24 random bits whatever it is.
     """
     place_SD = torch.arange(samples * dim, device=key_B.device).view(samples, 1, dim)
     radius, angle = (_uniform(_mix(key_B.view(1, -1, 1)) + _mix(2 * place_SD + part)) for part in (0, 1))
@@ -76,5 +80,5 @@ def keyed_normal(
 
 
 def _uniform(x: Tensor) -> Tensor:
-    """The upper 24 bits, the most that float32 holds, as a number in (0, 1)."""
+    """The upper 24 bits of a hash, the precision of float32, as a number in (0, 1)."""
     return (_shifted(_mix(x), 40).float() + 0.5) * 2.0**-24

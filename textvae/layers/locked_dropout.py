@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 
 class LockedDropout(nn.Module):
-    """Variational dropout (Gal & Ghahramani 2016, arXiv 1512.05287): a feature dropped from a
-    sentence stays dropped at every position of it.
+    """Variational dropout (Gal & Ghahramani 2016, arXiv 1512.05287): a feature that is dropped at one position of a
+    sentence is dropped at all of them.
 
     Args:
         rate: share of features dropped in training, in [0, 1).

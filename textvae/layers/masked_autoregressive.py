@@ -1,4 +1,4 @@
-"""A masked network whose d-th output sees only the inputs before the d-th (MADE)."""
+"""A masked network whose d-th output depends only on the inputs before the d-th (MADE)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch.nn.functional import elu
 
 @dataclass(frozen=True)
 class AutoregressiveMap:
-    """The function a `MaskedAutoregressive` computes, as plain tensors: what a distribution may hold and detach.
+    """The function that a `MaskedAutoregressive` computes, as plain tensors, which a distribution can hold and detach.
 
     Attributes:
         weights: masked matrices of the hidden layers and of the output layer, [out, in] each.
-        biases: one vector for each.
-        context_weights: one matrix [out, C] for each, empty without a context.
+        biases: one vector for each layer.
+        context_weights: one matrix [out, C] for each layer; empty without a context.
         direct: masked matrix from the inputs to the outputs, [D * O, D].
-        slices: for each hidden layer, the place of the units that see exactly d inputs, d = 0 .. D - 1.
+        slices: for each hidden layer, the positions of the units that depend on exactly d inputs, d = 0 .. D - 1.
     """
 
     weights: tuple[Tensor, ...]
@@ -47,14 +47,14 @@ class AutoregressiveMap:
         return out.unflatten(-1, (z.shape[-1], -1))
 
     def solve(self, choose: Callable[[int, Tensor], Tensor], context: Tensor | None = None) -> Tensor:
-        """The inputs, one after the other, each made from the outputs that the ones before it give.
+        """Determine the inputs one after another, each from the outputs at its position.
 
-        A hidden unit is computed once, when its last input is known, so that D steps together cost
-        about as many products as one pass, not as D passes.
+        This inverts an autoregressive flow. A hidden unit is computed once, as soon as its last input is known, so that
+        all D steps together cost about as much as one pass.
 
         Args:
-            choose: d and the outputs [..., O] at d -> input d, [...].
-            context: [..., C].
+            choose: a function of d and the outputs [..., O] at position d that returns input d, [...].
+            context: [..., C], or None.
 
         Returns:
             the inputs, [..., D].
@@ -62,7 +62,7 @@ class AutoregressiveMap:
         dims = self.direct.shape[1]
         outputs = self.direct.shape[0] // dims
         with torch.autocast(self.direct.device.type, enabled=False):
-            # What is left to compute of each layer, its first unit's place, and the inputs so far.
+            # left: sums of the units of each layer that are not finished. first: the position of the first of them.
             left, first, chosen = self._added(context), [0] * len(self.weights), []
             for d in range(dims):
                 for layer, slices in enumerate(self.slices):
@@ -83,13 +83,13 @@ class AutoregressiveMap:
         return torch.stack(torch.broadcast_tensors(*chosen), -1)
 
     def _added(self, context: Tensor | None) -> list[Tensor]:
-        """What every layer gets beside the layer before it: bias and context."""
+        """What is added to the inputs of every layer: its bias and the contribution of the context."""
         if context is None or not self.context_weights:
             return list(self.biases)
         return [bias + context @ weight.T for bias, weight in zip(self.biases, self.context_weights, strict=True)]
 
     def detached(self) -> AutoregressiveMap:
-        """The same function with its weights cut from the graph."""
+        """The same function with detached weights."""
         return AutoregressiveMap(
             tuple(weight.detach() for weight in self.weights),
             tuple(bias.detach() for bias in self.biases),
@@ -100,19 +100,19 @@ class AutoregressiveMap:
 
 
 class MaskedAutoregressive(nn.Module):
-    """MADE: a network with all conditionals of an ordered vector in one pass.
+    """MADE: a network that computes the parameters of all conditionals of an ordered vector in one pass.
 
     Germain et al. 2015 (arXiv 1502.03509), section 4, with the direct connections of section 4.2 and with ELU. A hidden
-    unit sees the first m inputs, m spread evenly over 0 .. D - 1 and rising with the unit, so that the units that
-    become known with an input lie side by side; those with m = 0 see the context only.
+    unit depends on the first m inputs. m is spread evenly over 0 .. D - 1 and increases with the unit's index, so that
+    the units with the same m are adjacent. Units with m = 0 depend on the context only.
 
     Args:
         dims: D.
-        outputs: O, numbers for each input.
+        outputs: O, the number of outputs for each input.
         hidden_dim: units of a hidden layer.
-        hidden_layers: at least one.
+        hidden_layers: number of hidden layers, at least one.
         context_dim: C; 0 for none.
-        output_bias: where the biases of the O outputs start; 0 when None.
+        output_bias: initial biases of the O outputs; zeros if None.
 
     >>> made = MaskedAutoregressive(3, 2, hidden_dim=8)
     >>> made(torch.zeros(5, 3)).shape
@@ -138,7 +138,7 @@ class MaskedAutoregressive(nn.Module):
         self.dims = dims
         seen_H = torch.arange(hidden_dim) * dims // hidden_dim
         seen_O = torch.arange(dims).repeat_interleave(outputs)
-        seen_D = torch.arange(dims) + 1  # a unit that sees m inputs may read input j (from 0) where j + 1 <= m
+        seen_D = torch.arange(dims) + 1  # a unit that depends on m inputs may read input j (from 0) if j + 1 <= m
         sees = [seen_D, *[seen_H] * hidden_layers, seen_O]
         sizes = [len(seen) for seen in sees]
         pairs = list(pairwise(sizes))
@@ -149,21 +149,21 @@ class MaskedAutoregressive(nn.Module):
             mask = (above.unsqueeze(1) >= below).float()
             self.register_buffer(f"mask_{number}", mask, persistent=False)
         self.register_buffer("mask_direct", (seen_O.unsqueeze(1) >= seen_D).float(), persistent=False)
-        # Hidden units that see fewer than d inputs, counted without looking into a tensor.
+        # bounds[d] is the number of hidden units that depend on fewer than d inputs; plain integers, no device sync.
         bounds = [-(-d * hidden_dim // dims) for d in range(dims + 1)]
         places = tuple(slice(start, stop) for start, stop in pairwise(bounds))
         self._slices = (places,) * hidden_layers
         last = self.layers[-1]
         assert isinstance(last, nn.Linear)
         with torch.no_grad():
-            # Small, so that a flow starts as little more than its biases: near the identity.
+            # Small output weights, so that a flow starts close to the simple map that its output biases alone give.
             last.weight.mul_(0.1)
             last.bias.copy_(torch.tensor(list(output_bias or [0.0] * outputs)).repeat(dims))
             if context_dim:
                 self.context[-1].weight.mul_(0.1)  # type: ignore[operator]
 
     def masked(self) -> AutoregressiveMap:
-        """The function with its masks applied, once for many calls."""
+        """The function with the masks applied to the weights, once for many calls."""
         layers = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
         contexts = [layer for layer in self.context if isinstance(layer, nn.Linear)]
         weights = [layer.weight * getattr(self, f"mask_{number}") for number, layer in enumerate(layers)]

@@ -1,4 +1,4 @@
-"""The fast product of a matrix with a transposed one, and the linear layer made of it."""
+"""A faster matrix product on CPUs (by oneDNN), and a linear layer that uses it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 ROW_MULTIPLE = 64
-"""Rows are filled up to a multiple of this: oneDNN keeps a prepared product, of megabytes, for every number of rows it
-meets, and batches of sentences have as many numbers of words as there are batches."""
+"""The number of rows is padded to a multiple of this. oneDNN caches a prepared kernel, of megabytes, for every number
+of rows, and nearly every batch of sentences has another number of tokens."""
 
 
 def matrix_product(a_NK: Tensor, b_MK: Tensor, bias_M: Tensor | None = None) -> Tensor:
-    """a b^T + bias, [N, M], differentiable as often as asked.
+    """a b^T + bias, [N, M], differentiable any number of times.
 
-    torch multiplies float32 matrices on a CPU by MKL, which leaves the wide registers of processors that are not
-    Intel's unused; oneDNN, which torch ships too, uses them: twice the speed on such a machine, in the same
-    precision. Everything that is not float32 on a CPU, or is being compiled, goes where torch sends it.
+    On a CPU torch multiplies float32 matrices by MKL, which does not use the wide registers of other processors than
+    Intel's. oneDNN, which comes with torch too, uses them and is twice as fast there, in the same precision. Other
+    dtypes, other devices and compiled code use torch's own product.
 
     Args:
-        a_NK: rows; any strides.
-        b_MK: columns of the product, as rows; any strides.
-        bias_M: added to every row.
+        a_NK: the left matrix, any strides.
+        b_MK: the right matrix, transposed, any strides.
+        bias_M: a vector added to every row, or None.
 
     >>> matrix_product(torch.ones(2, 3), torch.ones(4, 3)).tolist()[0]
     [3.0, 3.0, 3.0, 3.0]
@@ -39,7 +39,7 @@ def matrix_product(a_NK: Tensor, b_MK: Tensor, bias_M: Tensor | None = None) -> 
 
 
 def missing_rows(rows: int) -> int:
-    """How many rows fill a product up to a multiple of `ROW_MULTIPLE`; none below it.
+    """The number of rows to add for a multiple of `ROW_MULTIPLE`; 0 for fewer rows than that.
 
     >>> [missing_rows(rows) for rows in (3, 64, 65)]
     [0, 0, 63]
@@ -48,7 +48,7 @@ def missing_rows(rows: int) -> int:
 
 
 class Linear(nn.Linear):
-    """`torch.nn.Linear` by `matrix_product`: the same parameters, the same result to rounding.
+    """`torch.nn.Linear` computed by `matrix_product`: the same parameters, the same result up to rounding.
 
     >>> layer = Linear(3, 2)
     >>> x = torch.ones(4, 5, 3)
@@ -64,7 +64,7 @@ class Linear(nn.Linear):
 
 
 class _Product(torch.autograd.Function):
-    """Derivatives are products too, and theirs again."""
+    """oneDNN's product with a gradient. The backward pass calls `_multiplied`, so that it is differentiable too."""
 
     @staticmethod
     def forward(ctx: Any, a_NK: Tensor, b_MK: Tensor, bias_M: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""From the states of a sentence to one vector, blind to padding."""
+"""Pooling the states of a sentence into one vector, without its padding."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def valid_positions(lengths_B: Int[Tensor, " B"], width: int) -> Bool[Tensor, "B
 
 
 def pool(states_BTH: Float[Tensor, "B T H"], lengths_B: Int[Tensor, " B"], pooling: Pooling) -> Float[Tensor, "B H"]:
-    """Last valid state, mean over valid states, or maximum over valid states of each feature.
+    """The last valid state, or the mean or maximum of each feature over the valid states.
 
-    The maximum spreads the features of different sentences apart and so fights posterior collapse
-    by itself (Long et al. 2019, arXiv 1911.03976).
+    The maximum spreads the features of different sentences apart, which counteracts posterior collapse (Long et al.
+    2019, arXiv 1911.03976).
 
     >>> import torch
     >>> states = torch.tensor([[[1.0], [5.0], [9.0]]])

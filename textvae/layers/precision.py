@@ -1,4 +1,4 @@
-"""Where half precision must end."""
+"""Conversion out of half precision."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from torch import Tensor
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Probabilities are never formed in half precision; float32 and float64 stay what they are."""
+    """Convert half precision to float32, before probabilities are computed; other dtypes are unchanged."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -1,4 +1,4 @@
-"""Stacked LSTM or GRU layers that do not care how far a sentence is padded."""
+"""Stacked LSTM or GRU layers whose states at valid positions do not depend on padding."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ Cell = Literal["lstm", "gru"]
 
 
 class RecurrentStack(nn.Module):
-    """Layers of one cell over padded batches, forward or in both directions.
+    """LSTM or GRU layers over padded batches, forward or in both directions.
 
-    Padding is never packed away: buckets of equal length leave little of it, and the unpacked kernels are
-    the fast ones. The backward direction instead reads each sentence reversed within its own length, so
-    that padding cannot reach a valid state.
+    Sequences are not packed: batches of similar lengths have little padding, and the kernels for unpacked sequences are
+    faster. Instead, the backward direction reads each sentence reversed within its own length, so that padding cannot
+    influence a valid state.
 
     Args:
         cell: "lstm" or "gru".
         input_dim: features of the inputs.
         hidden_dim: features of the state of each direction.
-        layers: how many.
+        layers: number of layers.
         bidirectional: also read backwards; the outputs then have 2 * hidden_dim features.
-        dropout: locked dropout between layers.
-        state_dropout: share of the hidden-to-hidden weights dropped for a whole batch of sentences in training
-            (DropConnect; Merity et al. 2018, arXiv 1708.02182): dropout on the states that the fast kernels allow.
+        dropout: rate of the locked dropout between layers.
+        state_dropout: share of the hidden-to-hidden weights dropped in training, the same ones for the whole batch
+            (DropConnect; Merity et al. 2018, arXiv 1708.02182). The fast kernels do not allow dropout on the states
+            themselves.
     """
 
     def __init__(
@@ -64,15 +65,17 @@ class RecurrentStack(nn.Module):
         lengths_B: Int[Tensor, " B"] | None = None,
         state: list[tuple[Tensor, ...]] | None = None,
     ) -> tuple[Float[Tensor, "B T H"], list[tuple[Tensor, ...]]]:
-        """Run over whole sentences, or one step of them.
+        """Run over whole sentences, or over a single step.
 
         Args:
             inputs_BTH: inputs.
-            lengths_B: valid inputs; needed only to read backwards.
-            state: for each layer (h,) or (h, c), each [B, hidden_dim]; zeros when None. Forward direction only.
+            lengths_B: number of valid inputs of each row; needed only to read backwards.
+            state: initial states of the forward direction: for each layer (h,) or (h, c), each [B, hidden_dim]; zeros
+                if None.
 
         Returns:
-            The outputs of the top layer (at padding: anything), and the new states of the forward direction.
+            the outputs of the top layer, undefined at padding, and the final states of the forward direction. They are
+            those of the last position, so they are meaningful only without padding.
         """
         reverse_BT = None
         if self.bidirectional:
@@ -110,7 +113,7 @@ class RecurrentStack(nn.Module):
         return torch.gru(x, state[0], weights, True, 1, 0.0, True, False, True)
 
     def last_state(self, outputs_BTH: Float[Tensor, "B T H"], lengths_B: Int[Tensor, " B"]) -> Float[Tensor, "B H"]:
-        """The state after the whole sentence was read: the last one forward, the first one backward."""
+        """The state after reading the whole sentence: forward at the last position, backward at the first, [B, H]."""
         rows = torch.arange(len(lengths_B), device=lengths_B.device)
         last = outputs_BTH[rows, lengths_B - 1]
         if not self.bidirectional:
@@ -119,7 +122,7 @@ class RecurrentStack(nn.Module):
 
 
 def _reversal(lengths_B: Tensor, width: int) -> Tensor:
-    """For each position the one to read when a sentence is read backwards; padding stays in place."""
+    """The indices that reverse each sentence within its own length; padding stays in place."""
     position_T = torch.arange(width, device=lengths_B.device)
     mirrored_BT = lengths_B.unsqueeze(1) - 1 - position_T
     return torch.where(valid_positions(lengths_B, width), mirrored_BT, position_T)
@@ -130,7 +133,7 @@ def _take(x_BTH: Tensor, index_BT: Tensor) -> Tensor:
 
 
 def _initialize(layer: nn.LSTM | nn.GRU) -> None:
-    """Orthogonal recurrent weights, Glorot input weights, and an LSTM's forget gates open."""
+    """Orthogonal recurrent weights, Glorot input weights, zero biases but 1 for an LSTM's forget gates."""
     for name, parameter in layer.named_parameters():
         if name.startswith("weight_hh"):
             for gate in parameter.data.split(layer.hidden_size):

@@ -1,4 +1,4 @@
-"""What each level of a hierarchy adds given the levels above it."""
+"""The networks by which each level of a hierarchical code depends on the levels above it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from textvae.errors import ConfigError
 
 
 class TopDown(nn.Module):
-    """The weights of one network for each level after the first, one tanh layer and a linear skip.
+    """The weights of a network for each level after the first: one tanh layer and a linear skip connection.
 
-    Everything that leads to the outputs starts at zero: levels are then independent, no sample of one is noise in
-    another, and the first gradient reaches the outward and skip weights.
+    The output and skip weights start at zero. The levels are then independent, so that samples of one level add no
+    noise to another. The output and skip weights get a gradient from the first step on.
 
     Args:
-        latent_dim: D, divisible by the levels.
+        latent_dim: D, divisible by `levels`.
         levels: L.
-        hidden_dim: H, tanh units of a level.
+        hidden_dim: H, tanh units for each level.
 
     Raises:
         ConfigError: the levels do not divide D.
@@ -40,5 +40,5 @@ class TopDown(nn.Module):
         self.skip = nn.ParameterList(torch.zeros(width, size) for size in above)
 
     def networks(self) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Inward [H, A], outward [2 d, H] and skip [d, A] of each level after the first, A = d (level - 1)."""
+        """Inward [H, A], outward [2 d, H] and skip [d, A] weights of levels l = 2 .. L, d = D / L, A = d (l - 1)."""
         return list(zip(self.inward, self.outward, self.skip, strict=True))

@@ -14,7 +14,7 @@ Cache = tuple[Tensor, Tensor]
 
 
 class Attention(nn.Module):
-    """Multi-head attention of queries over a memory (or over themselves)."""
+    """Multi-head attention over a memory, or over the queries themselves (self-attention)."""
 
     def __init__(self, model_dim: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Attention(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def keys_values(self, memory_NTH: Tensor) -> Cache:
-        """Keys and values of a memory, to be attended to now or later."""
+        """Keys and values of a memory, for `forward`."""
         key, value = self.key_value(memory_NTH).chunk(2, -1)
         return self._split(key), self._split(value)
 
@@ -44,13 +44,13 @@ class Attention(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention, optionally attention to a memory, and a feed-forward network, each behind a norm.
+    """Self-attention, optionally cross-attention to a memory, and a feed-forward network, each after a layer norm.
 
     Args:
         model_dim: features.
         heads: attention heads; must divide `model_dim`.
-        feed_forward_dim: features of the hidden layer.
-        dropout: on attention weights and on what each sub-layer adds.
+        feed_forward_dim: units of the hidden layer of the feed-forward network.
+        dropout: rate of the dropout on attention weights and on the output of each sub-layer.
         cross_attention: whether the block attends to a memory too.
     """
 
@@ -82,14 +82,14 @@ class TransformerBlock(nn.Module):
         memory: Cache | None = None,
     ) -> tuple[Float[Tensor, "N T H"], Cache]:
         """Args:
-            x_NTH: inputs; with a cache, those of the new positions only.
-            causal: whether a position may see only itself and earlier ones.
-            mask: True at positions that may be seen.
-            cache: keys and values of earlier positions; then x must be a single position.
+            x_NTH: inputs; with a cache, that of the new position only (T = 1).
+            causal: whether a position attends only to itself and earlier ones.
+            mask: True at positions that may be attended to.
+            cache: keys and values of the earlier positions.
             memory: keys and values of the memory (`memory_cache`).
 
         Returns:
-            The outputs, and the cache with the new positions appended.
+            the outputs, and the cache with the new positions appended.
         """
         normed = self.self_norm(x_NTH)
         new = self.self_attention.keys_values(normed)

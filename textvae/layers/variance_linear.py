@@ -1,4 +1,4 @@
-"""A linear layer whose weights are noise of learned size: all it can say, it says by a variance."""
+"""A linear layer whose weights are zero-mean noise of learned variance."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 _TINY = 1e-16
-"""Added to the variance, whose square root has no slope at zero."""
+"""Added to the variance, since the gradient of the square root is infinite at zero."""
 
 
 class VarianceLinear(nn.Module):
     """out = b + sum_i W_i x_i with W_ij ~ N(0, s_ij^2): Neklyudov et al. 2019 (arXiv 1803.03764), section 3.
 
-    Weights are not drawn but their sums are, anew for each row and output (local reparameterisation): out_j is normal
-    with mean b_j and variance sum_i x_i^2 s_ij^2. The mean says nothing of x, so a single pass at mean weights is
-    constant; predictions are averages over passes.
+    The outputs are sampled, not the weights (local reparameterisation): out_j is normal with mean b_j and variance
+    sum_i x_i^2 s_ij^2, drawn independently for each row and output. The mean does not depend on x, so x acts through
+    the variance only, and predictions have to be averaged over several draws.
 
     Args:
         inputs: H.
         outputs: D.
-        bias: whether there is b.
+        bias: whether there is a bias b.
 
     >>> layer = VarianceLinear(3, 2)
     >>> layer(torch.ones(4, 3)).shape, layer.scale(torch.ones(4, 3)).shape
@@ -30,7 +30,7 @@ class VarianceLinear(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
-        # softplus of this is 1 / sqrt(inputs): features of size one give outputs of variance one.
+        # softplus(raw) is 1 / sqrt(inputs), so that features of magnitude one give outputs of variance one.
         start = torch.tensor(inputs**-0.5, dtype=torch.float64)
         raw = torch.log(torch.expm1(start)).float()
         self.raw_scale = nn.Parameter(raw + 0.1 * torch.randn(outputs, inputs))
@@ -46,7 +46,7 @@ class VarianceLinear(nn.Module):
         return (x.square() @ self.weight_scale.square().T + _TINY).sqrt()
 
     def mean(self, x: Float[Tensor, "... H"]) -> Float[Tensor, "... D"]:
-        """The mean of each output: the bias, whatever x is."""
+        """The mean of each output, which is the bias for every x."""
         shape = (*x.shape[:-1], len(self.raw_scale))
         return x.new_zeros(shape) if self.bias is None else self.bias.expand(shape)
 

@@ -1,4 +1,4 @@
-"""From hidden states to word probabilities: most of the work at the sizes of text VAEs."""
+"""From hidden states to word probabilities, which is most of the computation of a text VAE."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from textvae.layers.precision import at_least_float32
 from textvae.types import BOS_ID, EOS_ID, PAD_ID
 
 _CHUNK_ELEMENTS = 2**22
-"""Logits computed at a time: 16 MB in float32, about what a processor's last cache holds."""
+"""Logits computed at a time: 16 MB in float32, about the size of a processor's last-level cache."""
 
 _KEEP_ELEMENTS = 2**27
-"""Probabilities kept for the backward pass, 512 MB in float32; beyond, they are computed again."""
+"""The largest number of probabilities kept for the backward pass, 512 MB in float32. Above it they are recomputed."""
 
 
 _SAFE_LOGIT = 75.0
-"""Exponentials of logits within this, a million of them, add up without overflow or underflow in float32."""
+"""The sum of a million exponentials of logits in [-75, 75] neither overflows nor underflows in float32."""
 
 
 class VocabularyProjection(nn.Module):
-    """Linear map to the vocabulary and its log-softmax, never on padding, never all at once.
+    """Linear map to the vocabulary and log-softmax, computed in chunks so that memory stays small.
 
-    PAD and BOS are no words a decoder may say: their probability is exactly zero, so that the
-    probabilities of all sentences sum to one.
+    PAD and BOS are never predicted: their probability is exactly zero, so that the probabilities of all sentences sum
+    to one.
 
     Args:
         hidden_dim: features of the states.
         vocab_size: V.
-        tied_weight: an embedding's weight [V, hidden_dim] to share (Press & Wolf 2017, arXiv 1608.05859).
+        tied_weight: an embedding's weight [V, hidden_dim] to share (Press & Wolf 2017, arXiv 1608.05859); None for a
+            weight of its own.
     """
 
     weight: Tensor
@@ -55,20 +56,20 @@ class VocabularyProjection(nn.Module):
         return at_least_float32(logits_NV).log_softmax(-1)
 
     def target_log_prob(self, hidden_NH: Float[Tensor, "N H"], target_N: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
-        """log p of one word for each state, nats, without ever holding all logits of a large batch."""
+        """log p of one target word for each state, nats, without storing all logits of a large batch."""
         weight_VH, bias_V = self.weight, self.bias + self.forbidden_V
         if torch.is_autocast_enabled(hidden_NH.device.type):
             dtype = torch.get_autocast_dtype(hidden_NH.device.type)
             hidden_NH, weight_VH = hidden_NH.to(dtype), weight_VH.to(dtype)
         rows, missing = len(target_N), 0
         if hidden_NH.device.type == "cpu" and not torch.compiler.is_compiling():
-            # Here and not only in each product: rows are what the gradient of the weights sums over.
+            # Pad here and not only in each product: the weight gradient is a product that sums over the rows.
             missing = missing_rows(rows)
         if missing:
             hidden_NH = nn.functional.pad(hidden_NH, (0, 0, 0, missing))
             target_N = nn.functional.pad(target_N, (0, missing), value=EOS_ID)
         if not torch.is_grad_enabled():
-            # Else the function sees parameters that want gradients, and keeps what only those would need.
+            # Otherwise the function would see parameters that require gradients, and keep probabilities for them.
             hidden_NH, weight_VH, bias_V = hidden_NH.detach(), weight_VH.detach(), bias_V.detach()
         log_prob_N = _TargetLogProb.apply(hidden_NH, weight_VH, bias_V, target_N)
         return log_prob_N[:rows]
@@ -86,9 +87,9 @@ def _logits(hidden_NH: Tensor, weight_VH: Tensor, bias_V: Tensor) -> Tensor:
 
 
 def _within_reach(hidden_NH: Tensor, weight_VH: Tensor, bias_V: Tensor) -> bool:
-    """Whether no logit can be so large, by Cauchy and Schwarz, that its exponential needs a shift.
+    """Whether all logits are below `_SAFE_LOGIT` by the Cauchy-Schwarz inequality, so that logsumexp needs no shift.
 
-    On a GPU the answer would have to be waited for, and the shift is cheap there.
+    False on a GPU, where this check would need a synchronization and the shift is cheap.
     """
     if hidden_NH.device.type != "cpu" or hidden_NH.dtype != bias_V.dtype or torch.compiler.is_compiling():
         return False
@@ -100,9 +101,9 @@ def _within_reach(hidden_NH: Tensor, weight_VH: Tensor, bias_V: Tensor) -> bool:
 class _TargetLogProb(torch.autograd.Function):
     """log softmax(h W^T + b)[target] with a backward pass that reads the probabilities once.
 
-    With upstream gradient g and probabilities P, the gradient of row n in the logits is
-    g_n (onehot(target_n) - P_n). Instead of writing that matrix, rows are scaled after the product:
-    dh = g (W[target] - P W) and dW = -P^T (g h), plus g h added to the rows of the targets.
+    With upstream gradient g and probabilities P, the gradient with respect to the logits of row n is
+    g_n (onehot(target_n) - P_n). That matrix is never formed; rows are scaled after the products instead:
+    dh = g (W[target] - P W), and dW = -P^T (g h) with g h added to the rows of the targets.
     """
 
     @staticmethod
@@ -116,7 +117,7 @@ class _TargetLogProb(torch.autograd.Function):
             logits = _logits(hidden_NH[chunk], weight_VH, bias_V)
             target_logit = logits.gather(1, target_N[chunk].unsqueeze(1)).squeeze(1)
             if probs_NV is None:
-                # Two passes over the logits instead of the five of a shifted sum.
+                # Without a shift, the sum takes two passes over the logits instead of five.
                 normalizer = logits.exp_().sum(-1).log() if unshifted else logits.logsumexp(-1)
                 log_prob_N[chunk] = target_logit - normalizer
                 continue
@@ -126,7 +127,7 @@ class _TargetLogProb(torch.autograd.Function):
                 torch.softmax(logits, -1, out=probs)
             else:
                 probs.copy_(torch.softmax(logits, -1))
-            # The normaliser from the largest entry, whose probability is at least 1 / V: no underflow.
+            # The normaliser, from the largest logit, whose probability is at least 1 / V and cannot underflow.
             shift = best - probs.gather(1, where).to(best.dtype).log()
             log_prob_N[chunk] = target_logit - shift.squeeze(1)
         ctx.save_for_backward(hidden_NH, weight_VH, bias_V, target_N)
@@ -138,7 +139,7 @@ class _TargetLogProb(torch.autograd.Function):
         (grad_N,) = grad_outputs
         hidden_NH, weight_VH, bias_V, target_N = ctx.saved_tensors
         if torch.is_grad_enabled():
-            # create_graph=True: second derivatives were asked for, so build them from plain operations.
+            # With create_graph=True the gradient must be differentiable, so compute it by plain operations.
             log_prob_NV = _logits(hidden_NH, weight_VH, bias_V).log_softmax(-1)
             log_prob_N = log_prob_NV.gather(1, target_N.unsqueeze(1)).squeeze(1)
             inputs = [

@@ -12,8 +12,8 @@ from textvae.types import BOS_ID, PAD_ID, UNK_ID
 def drop_words(tokens_BT: Int[Tensor, "B T"], rate: float) -> Int[Tensor, "B T"]:
     """Replace each input token by `<unk>` with probability `rate` (Bowman et al. 2016, section 3.2).
 
-    BOS is never dropped: without it a decoder would not know where a sentence begins. This must act on
-    inputs only, never on targets, and in training only: the caller sees to both.
+    BOS is never dropped, as it marks the beginning of the sentence. The caller applies this to the decoder's inputs
+    only, never to targets, and only in training.
 
     >>> import torch
     >>> drop_words(torch.tensor([[1, 9, 8, 2, 0]]), 1.0).tolist()

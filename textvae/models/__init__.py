@@ -1,4 +1,4 @@
-"""Composition only: parts of the families above, made into models that can be saved and loaded."""
+"""Models: composed of an encoder, a posterior, a prior and a decoder; can be saved and loaded."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,10 +19,10 @@ else:
 
 
 def load_model(folder_or_name: str | Path) -> TextModel:
-    """A trained model of any kind, from a folder or from the Hugging Face hub.
+    """Load a trained model of any kind from a folder or from the Hugging Face hub.
 
     Raises:
-        ModelError: when there is none, or it is truncated or foreign.
+        ModelError: there is no model, or it is damaged or not written by textvae.
     """
     return loading.load(ModelConfig, folder_or_name)
 

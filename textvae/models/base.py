@@ -1,4 +1,4 @@
-"""The contract of a model: what its settings tell of it, terms for objectives, texts in and out, a folder on disk."""
+"""The contract of a model: its settings, terms for objectives, encoding and decoding of texts, saving to a folder."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from textvae.types import EUCLIDEAN, Batch, Context, LatentTerms, Support
 
 
 class ModelSettings(Component):
-    """The settings of a model, and what they tell of it.
+    """The settings of a model, with the traits that other parts read before it is built.
 
     Attributes:
         has_code: whether a sentence has a code z.
-        single_code: whether that code, one vector a sentence, is all that its words are made from, without a label
-            beside it.
-        classifies: whether it tells the label of a sentence. It then needs a corpus with labels.
-        exact: whether log p(x) is known exactly, rather than bounded.
+        single_code: whether the decoder is conditioned on one vector z for each sentence and nothing else, such as a
+            label.
+        classifies: whether it predicts the label of a sentence. It then needs a corpus with labels.
+        exact: whether log p(x) is computed exactly; otherwise only bounds are known.
     """
 
     has_code: ClassVar[bool] = True
@@ -45,27 +45,27 @@ class ModelSettings(Component):
 
     @property
     def posterior_settings(self) -> PosteriorSettings | None:
-        """Those of q(z|x); None for a model without a code."""
+        """The settings of q(z|x); None for a model without a code."""
         return None
 
     @property
     def prior_settings(self) -> PriorSettings | None:
-        """Those of p(z); None for a model without a code."""
+        """The settings of p(z); None for a model without a code."""
         return None
 
     @property
     def encoder_settings(self) -> EncoderSettings | None:
-        """Those of the encoder; None for a model without one."""
+        """The settings of the encoder; None for a model without one."""
         return None
 
     @property
     @abstractmethod
     def decoder_settings(self) -> DecoderSettings:
-        """Those of the decoder."""
+        """The settings of the decoder."""
 
     @property
     def vector_size(self) -> int:
-        """H, where the prior is conditioned on vectors of that size; else 0.
+        """H if the prior is conditioned on vectors of that size; else 0.
 
         >>> from textvae.models import LanguageModelConfig, TextVAEConfig
         >>> conditional = TextVAEConfig.model_validate({"prior": {"kind": "conditional", "vector_dim": 5}})
@@ -76,35 +76,38 @@ class ModelSettings(Component):
 
     @property
     def has_density(self) -> bool:
-        """Whether codes can be scored; a model without any has nothing to score."""
+        """Whether log q(z|x) can be computed; true for a model without a code, which does not need it."""
         return self.posterior_settings is None or self.posterior_settings.has_density
 
     @property
     def fixed_mean(self) -> bool:
-        """Whether the posterior's mean is the same for every sentence, so that no unit is active however z is used."""
+        """Whether the posterior's mean is the same for every sentence, so that active units are 0 even if z is used."""
         return self.posterior_settings is not None and self.posterior_settings.fixed_mean
 
     @abstractmethod
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextModel:
-        """The model, with fresh parameters.
+        """Build the model with new parameters.
 
         Args:
             vocab_size: V.
-            max_tokens: longest sentence, EOS not counted.
+            max_tokens: the longest sentence in tokens, EOS not counted.
             label_names: the classes of the corpus.
         """
 
 
 class TextModel(nn.Module):
-    """A probability model of sentences: what bounds, tasks and training may ask of any model.
+    """A probability model of sentences: the interface that evaluation, tasks and training use for all models.
 
-    A model that cannot do what a method asks says so (`ModelError`); what it can do is told beforehand by its
-    properties and by its settings (`ModelSettings`).
+    A method that a model does not support raises a `ModelError`. Its properties and settings (`ModelSettings`) tell
+    beforehand what it supports.
 
     Attributes:
-        config: what it was built from.
-        sizes: the numbers that came from the corpus: vocab_size, max_tokens, label_names.
-        tokenizer: set on models that came from disk or from training; needed for texts, not for tensors.
+        config: the settings from which it was built.
+        decoder: log p(x|z); for a language model, z has no dimensions.
+        tokenizer: set on models that were trained or loaded from disk; needed for texts, not for tensors.
+        vocab_size: V.
+        max_tokens: the longest sentence in tokens, EOS not counted.
+        label_names: the classes of the corpus, if the model uses them.
     """
 
     config: ModelSettings
@@ -133,59 +136,59 @@ class TextModel(nn.Module):
 
     @property
     def support(self) -> Support:
-        """Where codes live."""
+        """The space of codes."""
         posterior = self.config.posterior_settings
         return EUCLIDEAN if posterior is None else posterior.support
 
     @property
     def decodes_labels(self) -> bool:
-        """Whether words are made from a label beside z, which has to be given or drawn."""
+        """Whether the decoder is conditioned on a label besides z, which has to be given or sampled."""
         return self.decoder.num_labels > 0
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that sentences can be written for: those of which the prior or the decoder knows."""
+        """The labels for which sentences can be generated: those on which the prior or the decoder is conditioned."""
         prior = self.config.prior_settings
         knows = self.decodes_labels or (prior is not None and prior.label_count > 0)
         return self.label_names if knows else ()
 
     @property
     def vector_size(self) -> int:
-        """H, where the prior is conditioned on a vector of that size for each sentence; else 0."""
+        """H if the prior is conditioned on a vector of that size for each sentence; else 0."""
         return self.config.vector_size
 
     @property
     def memory(self) -> MemoryPrior | None:
-        """The prior, where it keeps a memory of the training sentences' codes."""
+        """The prior, if it is one with a memory of the training sentences' codes; else None."""
         return None
 
     @property
     def num_parameters(self) -> int:
-        """Trainable numbers, tied ones counted once."""
+        """Number of trainable parameters, tied ones counted once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        """All that objectives and bounds need of a batch."""
+        """All that objectives and bounds need about a batch, with `num_samples` samples of z for each sentence."""
         raise NotImplementedError
 
     def proxy_terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        """The terms of a density near q(z|x), for a model whose posterior has none."""
-        raise self._unable("has no density beside its posterior")
+        """The terms with q(z|x) replaced by a Gaussian near it, for a model whose posterior has no density."""
+        raise self._unable("has no proxy terms, which are for posteriors without a density")
 
     def posterior_of(self, batch: Batch) -> LatentDistribution:
         """q(z|x), batch shape [B]."""
         raise self._unable("has no code")
 
     def prior_of(self, batch: Batch) -> LatentDistribution:
-        """p(z) of sentences, batch shape [], or [B] where the prior is conditioned on something of the sentence."""
+        """p(z) of these sentences, batch shape [], or [B] if the prior is conditioned on something of each sentence."""
         raise self._unable("has no code")
 
     def prior_given(self, context: Context | None = None) -> LatentDistribution:
-        """p(z) where this much is known of a sentence, and no more: nothing, its label, or its vector."""
+        """p(z) given a label, given a vector, or (without a context) given nothing."""
         raise self._unable("has no code")
 
     def code_of(self, batch: Batch) -> Tensor:
-        """By what a prior's memory knows a sentence, [B, D], no gradient."""
+        """The code of each sentence that a prior's memory stores, [B, D], detached."""
         raise self._unable("keeps no memory of codes")
 
     def label_log_prob(self, batch: Batch) -> Tensor:
@@ -194,34 +197,34 @@ class TextModel(nn.Module):
 
     @property
     def label_log_prior_C(self) -> Tensor:
-        """log p(y), nats, where words are made from a label."""
-        raise self._unable("makes no words from a label")
+        """log p(y), nats, [C], for a model whose decoder is conditioned on a label."""
+        raise self._unable("has no decoder that is conditioned on a label")
 
     def _unable(self, why: str) -> ModelError:
         return ModelError(f"a '{self.config.kind}' model {why}; use another kind of model.")
 
     def forward(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        """The same as `terms`: what wrappers for several processes call."""
+        """The same as `terms`; wrappers for distributed training call `forward`."""
         return self.terms(batch, num_samples)
 
     def set_label_prior(self, counts_C: Tensor) -> None:
-        """p(y) from how often each label was seen in training; a model without labels has none to set."""
+        """Set p(y) from the number of training sentences of each label, [C]; does nothing in a model without p(y)."""
 
     def require_tokenizer(self) -> Tokenizer:
-        """The model's tokenizer.
+        """The tokenizer.
 
         Raises:
-            ModelError: it has none.
+            ModelError: the model has none, because it was built from its settings only.
         """
         if self.tokenizer is None:
             raise ModelError("this model has no tokenizer, so it can take no text; load it with from_pretrained.")
         return self.tokenizer
 
     def limited(self, decoding: Decoding | None) -> Decoding:
-        """Greedy by default, and no longer than the sentences the model was trained on.
+        """The decoding settings with defaults filled in: greedy, and at most as long as the training sentences.
 
         Raises:
-            ConfigError: `decoding` is no settings of one.
+            ConfigError: `decoding` is not a decoding's settings.
         """
         decoding = GreedyConfig() if decoding is None else decoding
         if not isinstance(decoding, Decoding):
@@ -231,13 +234,14 @@ class TextModel(nn.Module):
         return decoding if decoding.max_tokens else decoding.model_copy(update={"max_tokens": self.max_tokens})
 
     def encode(self, texts: Iterable[str]) -> Float[Tensor, "B D"]:
-        """Text to latent: the posterior mean of each sentence, or what stands for it (`LatentDistribution.center`).
+        """Encode texts: the center of each sentence's posterior, [B, D] (`LatentDistribution.center`).
 
-        On a sphere that is the mean direction, of a flow, or of a code that was moved, the image of its base's mean.
+        It is the posterior mean; on a sphere the mean direction; for a flow or a Hamiltonian posterior the image of
+        the mean of the initial Gaussian.
 
         Raises:
-            DataError: no sentences, something among them that is no string, an empty one, or one longer than the model
-                was trained for.
+            DataError: there is no sentence, or one of them is empty, not a string, or longer than the model was trained
+                for.
         """
         batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
         with inference(self):
@@ -262,17 +266,18 @@ class TextModel(nn.Module):
         context: Context | None = None,
         generator: torch.Generator | None = None,
     ) -> list[str]:
-        """Latent to text: one sentence for each code, the likeliest by default.
+        """Decode codes: one sentence for each, by greedy decoding as a default.
 
         Args:
             z_ND: codes, [N, D]: a tensor on any device, an array, or lists of numbers.
-            decoding: greedy when None.
-            context: labels, for a model conditioned on them.
-            generator: for decodings that draw.
+            decoding: the decoding's settings; greedy if None.
+            context: a label for each code, for a decoder conditioned on labels.
+            generator: the random generator of decodings that sample.
 
         Raises:
-            DataError: the codes are not N rows of D finite numbers, or have not a label each where they need one.
-            ConfigError: `decoding` is no settings of one, or asks for longer sentences than the model can say.
+            DataError: the codes are not N rows of D finite numbers, or the decoder needs labels and does not get one
+                for each code.
+            ConfigError: `decoding` is not a decoding's settings, or allows longer sentences than the decoder supports.
         """
         tokenizer = self.require_tokenizer()
         decoding, codes_ND = self.limited(decoding), self._codes(z_ND)
@@ -281,7 +286,7 @@ class TextModel(nn.Module):
         return tokenizer.decode_batch(made.tokens)
 
     def _codes(self, codes: Any) -> Tensor:
-        """Codes that someone gave, [N, D], in the model's own numbers where the model lives."""
+        """Check codes that a user passed and convert them, [N, D], to the model's dtype and device."""
         expected = f"expected N rows of {self.latent_dim} finite numbers"
         try:
             if isinstance(codes, list | tuple) and codes and all(isinstance(row, Tensor) for row in codes):
@@ -308,7 +313,7 @@ class TextModel(nn.Module):
         return found
 
     def _labels(self, context: Context | None, count: int) -> Context | None:
-        """What codes are conditioned on, where the model lives; a label of the model's for each, where it has any."""
+        """Check the context of `count` codes and move it to the model's device."""
         labels = self.decoder.num_labels
         label_B = None if context is None else context.label_B
         if not labels:
@@ -316,15 +321,25 @@ class TextModel(nn.Module):
         if context is None or label_B is None or label_B.shape != (count,):
             got = "none" if label_B is None else f"labels of shape {tuple(label_B.shape)}"
             raise DataError(
-                f"this model writes for a label, and {count} codes came with {got}; give context=Context(label_B=...) "
-                "with a label for each."
+                f"this model's decoder needs a label for each code, and {count} codes came with {got}; give "
+                "context=Context(label_B=...) with a label for each."
             )
         if count and not 0 <= int(label_B.min()) <= int(label_B.max()) < labels:
-            raise DataError(f"the labels of codes are places in label_names; expected 0 to {labels - 1}.")
+            raise DataError(f"the labels of codes are positions in label_names; expected 0 to {labels - 1}.")
         return context.to(self.device)
 
     def save_pretrained(self, folder: str | Path, card: dict[str, Any] | None = None) -> None:
-        """Write the model as a folder: config.json, model.safetensors, tokenizer, README.md."""
+        """Save the model as a folder: config.json, model.safetensors, the tokenizer and README.md.
+
+        Args:
+            folder: the folder, new or with an older model; other files in it are left alone.
+            card: facts for the model card README.md, such as corpus and licence: JSON values by name.
+
+        Raises:
+            ModelError: a file that textvae did not write has one of these names, or a weight is not finite.
+            ConfigError: another process is saving there and does not finish.
+            MachineError: the disk is full or broken.
+        """
         saving.save(
             saving.Contents(
                 module=self,

@@ -1,7 +1,7 @@
-"""What a model folder holds: the names of its files, where each is at this moment, and its header.
+"""The files of a model folder: their names, where to read each of them, and the header.
 
-Over a model that is there, a newer one lies whole in `.textvae.next` until its files have taken their places: a reader
-takes each file from there first.
+While a model is being replaced, the complete new model is in the subfolder `.textvae.next` until its files have been
+moved to their places one by one. Readers therefore look for each file there first.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from textvae.text.tokenizers import FILES as TOKENIZER_FILES
 FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FOLDER, CARD_FILE = "config.json", "model.safetensors", "tokenizer", "README.md"
 NEXT = ".textvae.next"
-"""In a model folder: a newer model, whole, whose files have not all taken their places yet."""
+"""The subfolder with a complete newer model, whose files have not all been moved to their places yet."""
 
 PARTS = (CONFIG_FILE, WEIGHTS_FILE, *(f"{TOKENIZER_FOLDER}/{name}" for name in TOKENIZER_FILES))
 FILES = (*PARTS, CARD_FILE, MARKER, LOCK, f"{NEXT}/**")
-"""The files of a model folder, as `textvae.disk.matches` takes them."""
+"""Patterns of all files of a model folder, as `textvae.disk.matches` takes them."""
 
 
 def read_header(folder: Path) -> dict[str, Any]:
-    """The config.json of a model folder, checked for being one of ours.
+    """The content of a model folder's config.json, checked.
 
     Raises:
-        ModelError: when it is missing, truncated, foreign or written by a newer version.
+        ModelError: the file is missing, damaged, not written by textvae, or written by a newer version.
     """
     path = part_of(folder, CONFIG_FILE)
     if not path.exists():
@@ -54,7 +54,7 @@ def _parsed_header(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError):
         known = False
     if not known:
-        raise ModelError(f"{path} is truncated or not a textvae model's; train the model again or fetch it anew.")
+        raise ModelError(f"{path} is truncated or not a textvae model's; train the model again or download it again.")
     if version != FORMAT_VERSION:
         raise ModelError(
             f"{path} has format_version {version}, this textvae reads {FORMAT_VERSION}; install a newer textvae."
@@ -63,13 +63,13 @@ def _parsed_header(path: Path) -> dict[str, Any]:
 
 
 def part_of(folder: Path, name: str) -> Path:
-    """Where a file of a model is at this moment."""
+    """The path from which to read a file of a model now: in `.textvae.next` if it is there, else in the folder."""
     newer = folder / NEXT / name
     return newer if is_marked(folder / NEXT) and newer.exists() else folder / name
 
 
 def is_model(folder: Path) -> bool:
-    """Whether a folder without a marker is a model folder of ours, from before there were markers."""
+    """Whether a folder is a model that a version without markers wrote."""
     try:
         _parsed_header(folder / CONFIG_FILE)
     except (TextVAEError, OSError):
@@ -78,6 +78,6 @@ def is_model(folder: Path) -> bool:
 
 
 def settled(folder: Path) -> Path:
-    """A model folder, or the old one beside it that a crash of an earlier version left under another name."""
+    """The folder; or FOLDER.old if only that exists: an earlier version left it after a crash while saving."""
     older = folder.with_name(folder.name + ".old") if folder.name else folder
     return older if not folder.exists() and (older / CONFIG_FILE).exists() else folder

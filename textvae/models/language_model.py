@@ -17,7 +17,7 @@ from textvae.types import Batch, LatentTerms
 
 
 class LanguageModelConfig(ModelSettings):
-    """Settings of a language model: a decoder's, and nothing else."""
+    """Settings of a language model: those of its decoder."""
 
     kind: Literal["language_model"] = "language_model"
     has_code: ClassVar[bool] = False
@@ -36,9 +36,9 @@ class LanguageModel(TextModel):
     """p(x) by a decoder whose z has no dimensions; its likelihood is exact.
 
     Args:
-        config: its decoder.
+        config: the settings.
         vocab_size: V.
-        max_tokens: longest sentence, EOS not counted.
+        max_tokens: the longest sentence in tokens, EOS not counted.
     """
 
     def __init__(self, config: LanguageModelConfig, vocab_size: int, max_tokens: int) -> None:
@@ -46,7 +46,7 @@ class LanguageModel(TextModel):
         self.decoder = config.decoder.build(vocab_size=vocab_size, latent_dim=0, max_tokens=max_tokens)
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        """One sample is as good as many: `num_samples` is there for the contract and changes nothing."""
+        """log p(x), as terms with one sample and no latent variable; `num_samples` has no effect."""
         sentences = batch.tokens_BT.shape[0]
         z_SBD = next(self.parameters()).new_zeros(1, sentences, 0)
         log_px_SB = self.decoder.log_prob(batch.tokens_BT, z_SBD)
@@ -54,5 +54,9 @@ class LanguageModel(TextModel):
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> LanguageModel:
-        """A trained language model from a folder or from the Hugging Face hub."""
+        """Load a trained language model from a folder or from the Hugging Face hub.
+
+        Raises:
+            ModelError: there is no model, or it is damaged, not written by textvae, or of another kind.
+        """
         return loading.load_as(cls, LanguageModelConfig, folder_or_name)

@@ -1,4 +1,6 @@
-"""Loading a model from its folder, or from the Hugging Face hub: no pickle, no code, and no memory taken on trust."""
+"""Loading a model from a folder or from the Hugging Face hub, safely: without pickle, without executing code from it,
+and without allocating memory for sizes that its weights do not have.
+"""
 
 from __future__ import annotations
 
@@ -26,20 +28,20 @@ from textvae.models.weights import read_weights, require_regular_file, shapes_in
 from textvae.text.tokenizers import Tokenizer, load_tokenizer
 
 _TRIES = 5
-"""How often a model is read that is being written over."""
+"""How often reading is repeated if the model is replaced meanwhile."""
 
 
 def load(config_type: Any, folder_or_name: str | Path, expected: str | None = None) -> TextModel:
     """Build the model of a folder and read its weights.
 
     Args:
-        config_type: the config, or union of configs, that is acceptable.
+        config_type: the settings class that is accepted, or a union of them.
         folder_or_name: a folder, or a name on the Hugging Face hub (`owner/model`).
-        expected: the only kind that will do, for the error message.
+        expected: the only kind of model that is accepted; None for any kind.
 
     Raises:
-        ModelError: there is none, or it is truncated, foreign, or of another kind.
-        PermissionError: it may not be read.
+        ModelError: there is no model, or it is damaged, not written by textvae, or of another kind.
+        PermissionError: a file may not be read.
     """
     folder = settled(_local_folder(folder_or_name))
     for _ in range(_TRIES):
@@ -47,14 +49,14 @@ def load(config_type: Any, folder_or_name: str | Path, expected: str | None = No
         try:
             return _loaded(config_type, folder, header, expected)
         except (ModelError, FileNotFoundError):
-            # Another model may have taken its place while this one was read.
+            # The model may have been replaced while it was read: try again if its header has changed.
             if read_header(folder) == header:
                 raise
-    raise ModelError(f"{folder} is written over again and again; try when that has come to an end.")
+    raise ModelError(f"{folder} was replaced {_TRIES} times while it was read; try again when nothing writes to it.")
 
 
 def _loaded(config_type: Any, folder: Path, header: dict[str, Any], expected: str | None) -> TextModel:
-    """The model of a folder whose header was read."""
+    """The model of a folder with this header."""
     kind = header["model"]["kind"]
     if expected is not None and kind != expected:
         raise ModelError(
@@ -73,18 +75,18 @@ def _loaded(config_type: Any, folder: Path, header: dict[str, Any], expected: st
         model = config.build(**sizes)
         read_weights(model, weights)
     except ModelError as error:
-        raise ModelError(f"{error}; train the model again or fetch it anew.") from None
+        raise ModelError(f"{error}; train the model again or download it again.") from None
     model.tokenizer = _tokenizer(folder, header["files"])
     if model.tokenizer is not None and model.tokenizer.vocab_size != model.vocab_size:
         raise ModelError(
             f"{folder / TOKENIZER_FOLDER} has {model.tokenizer.vocab_size} tokens, and the model was trained with "
-            f"{model.vocab_size}: they do not belong together; fetch the model anew."
+            f"{model.vocab_size}: they do not belong together; download the model again."
         )
     return model.eval()
 
 
 def load_as(cls: type, config_type: type[Component], folder_or_name: str | Path) -> Any:
-    """`load`, for one class of model only."""
+    """`load` for a single class of model."""
     model = load(config_type, folder_or_name, expected=config_type.model_fields["kind"].default)
     assert isinstance(model, cls)
     return model
@@ -108,11 +110,11 @@ def _local_folder(folder_or_name: str | Path) -> Path:
 
 
 def _tokenizer(folder: Path, files: dict[str, Any]) -> Tokenizer | None:
-    """A model's tokenizer; None where it has none.
+    """The tokenizer of a model; None if it has none.
 
     Args:
-        folder: of the model.
-        files: that config.json lists; a model from before it did has none.
+        folder: the model folder.
+        files: the files that config.json lists; empty for a model of an early version, which did not list them.
     """
     names = [name for name in files if name.startswith(f"{TOKENIZER_FOLDER}/")]
     parts = {name: part_of(folder, name) for name in names}
@@ -120,11 +122,11 @@ def _tokenizer(folder: Path, files: dict[str, Any]) -> Tokenizer | None:
         try:
             _require_listed(path, files[name])
         except ModelError as error:
-            raise ModelError(f"{error}; fetch the model anew.") from None
+            raise ModelError(f"{error}; download the model again.") from None
     homes = {path.parent for path in parts.values()}
     if len(homes) > 1:
-        # A save is in the middle of its renames, or died there; together they are one tokenizer, and readers write
-        # nothing there.
+        # A save is moving the files, or crashed while doing so: some are in `.textvae.next`, some in their places.
+        # Readers write nothing into the folder, so collect the files in a temporary one.
         with tempfile.TemporaryDirectory() as copy:
             for name, path in parts.items():
                 shutil.copyfile(path, Path(copy) / Path(name).name)
@@ -134,7 +136,7 @@ def _tokenizer(folder: Path, files: dict[str, Any]) -> Tokenizer | None:
 
 
 def _require_listed(path: Path, expected: dict[str, Any] | None) -> None:
-    """Refuse a file that is not the one that config.json was written with."""
+    """Refuse a file whose size or checksum differs from that in config.json."""
     require_regular_file(path)
     if expected is None:
         return
@@ -148,12 +150,12 @@ def _require_listed(path: Path, expected: dict[str, Any] | None) -> None:
 
 
 def _require_sizes(config: Any, sizes: dict[str, Any], weights: Path) -> None:
-    """Refuse a config whose model has other sizes than the weights, before memory is taken for it."""
+    """Refuse a config whose sizes do not fit the weights, before memory is allocated for the model."""
     shapes = shapes_in(weights)
     largest = max((max(shape, default=1) for shape in shapes.values()), default=1)
     claimed = {"vocab_size": sizes["vocab_size"], **_dimensions(config)}
     for name, size in claimed.items():
-        if size > largest * 16:  # some widths are shared out over parts, none of them to so many
+        if size > largest * 16:  # some sizes are divided among parts, but never by more than 16
             raise ModelError(f"{CONFIG_FILE} says {name} = {size}, and no tensor of {weights} is that large")
     with torch.device("meta"):
         wanted = {name: tuple(value.shape) for name, value in config.build(**sizes).state_dict().items()}
@@ -165,7 +167,7 @@ def _require_sizes(config: Any, sizes: dict[str, Any], weights: Path) -> None:
 
 
 def _dimensions(config: Any, prefix: str = "") -> dict[str, int]:
-    """Every setting of a config, and of those below it, that is a number of dimensions."""
+    """Every setting of a config, also of nested ones, that is a number of dimensions (`..._dim`)."""
     found: dict[str, int] = {}
     for name, value in config:
         if isinstance(value, Component):

@@ -1,4 +1,4 @@
-"""log p(x, z) and its gradient in z: the one function that samplers, refinements and bounds share."""
+"""log p(x, z) and its gradient with respect to z, for all algorithms that optimize, sample or bound by them."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from textvae.posteriors import NeedsJoint, Refined
 from textvae.types import Context
 
 ROW_TOKENS = 16_384
-"""Rows times tokens of a decoder call: the memory of one gradient, never a result."""
+"""Rows times tokens of one decoder call. It limits memory and does not change results."""
 
 
 @runtime_checkable
 class ScoringDecoder(Protocol):
-    """The part of a decoder's contract that a joint density needs."""
+    """The part of a decoder's interface that `LogJoint` uses."""
 
     def log_prob(self, tokens_BT: Tensor, z_SBD: Tensor, context: Context | None = None) -> Tensor: ...
 
 
 class LogJoint:
-    """z -> log p(x, z) = log p(z) + log p(x|z) for the sentences of a batch, and its gradient in z.
+    """z -> log p(x, z) = log p(z) + log p(x|z) for the sentences of a batch, and its gradient with respect to z.
 
-    Dropout and word dropout are off whatever the decoder's mode, so it is a function of z and of nothing else; the
-    mode is left as it was. It may be called where gradients are off (`torch.no_grad`, `torch.inference_mode`). Rows
-    (sentences times samples) go through the decoder a chunk at a time.
+    Dropout and word dropout are off, whatever the mode of the decoder, which is left unchanged; the value is a
+    deterministic function of z. It may also be called where gradients are disabled (`torch.no_grad`,
+    `torch.inference_mode`). Rows (sentences times samples) are decoded in chunks.
 
     Args:
-        decoder: log p(x|z), with a row for each sample and sentence.
+        decoder: log p(x|z).
         prior: p(z), batch shape [] or [B].
         tokens_BT: BOS, words, EOS, padding.
-        context: what the decoder is conditioned on besides; labels may be [B] or [S, B].
-        row_tokens: rows times tokens of a decoder call, at most (more only where one row has more).
+        context: what else the decoder is conditioned on; labels may be [B] or [S, B].
+        row_tokens: the largest number of rows times tokens in one decoder call (but at least one row).
 
     >>> import torch
     >>> from textvae.decoders import LSTMDecoderConfig
@@ -73,25 +73,25 @@ class LogJoint:
         return torch.cat(found).view(z_SBD.shape[:2])
 
     def rows(self, index_N: Int[Tensor, " N"]) -> LogJoint:
-        """The joint density of some of the sentences; one may be named several times."""
+        """The joint density of the sentences at `index_N`; an index may occur several times."""
         context = None if self.context is None else self.context.rows(index_N)
         prior = self.prior.rows(index_N) if self.prior.batch_shape else self.prior
         some = LogJoint(self.decoder, prior, self.tokens_BT[index_N], context)
         some.rows_at_once = self.rows_at_once
         return some
 
-    # A gradient inside of what torch.compile translates would have to be traced through.
+    # Not compiled: torch.compile would have to trace through the call of autograd.
     @torch.compiler.disable
     def value_and_grad(
         self, z_SBD: Float[Tensor, "S B D"], create_graph: bool = False
     ) -> tuple[Float[Tensor, "S B"], Float[Tensor, "S B D"]]:
-        """log p(x, z) and its gradient in z.
+        """log p(x, z) and its gradient with respect to z.
 
         Args:
             z_SBD: codes.
-            create_graph: False: both results are plain numbers, parameters take no part, and memory is that of one
-                chunk. True: both are differentiable, in z where it requires a gradient, in the decoder's parameters
-                and in the prior's; the graph of all chunks is kept. No parameter's `.grad` is touched either way.
+            create_graph: if false, both results are detached, and memory is that of one chunk. If true, both are
+                differentiable with respect to z (if it requires a gradient) and to the parameters of decoder and
+                prior, and the graph of all chunks is kept. No parameter's `.grad` changes in either case.
 
         Returns:
             log p(x, z) in nats, and d log p(x, z) / dz.
@@ -115,7 +115,7 @@ class LogJoint:
         return torch.cat(values).view(z_SBD.shape[:2]), torch.cat(grads).view(z_SBD.shape)
 
     def _chunks(self, z_SBD: Tensor) -> Iterator[tuple[Tensor, slice]]:
-        """Codes of some of the rows, sample by sample, and which rows they are."""
+        """Chunks of the codes, flattened sample by sample, each with the range of its rows."""
         flat_ND = z_SBD.flatten(0, 1)
         for start in range(0, len(flat_ND), self.rows_at_once):
             rows = slice(start, min(start + self.rows_at_once, len(flat_ND)))
@@ -142,7 +142,7 @@ class LogJoint:
         return replace(self.context.rows(index_N), label_B=label_N)
 
 
-# torch.compile cannot translate loops that take gradients, nor hashes that count on integers to overflow.
+# Not compiled: refining calls autograd, and the hashes of `sentence_keys` rely on integer overflow.
 @torch.compiler.disable
 def seeing_target(
     posterior: nn.Module,
@@ -152,15 +152,18 @@ def seeing_target(
     tokens_BT: Tensor,
     context: Context | None = None,
 ) -> Refined:
-    """q(z|x): what a posterior said of the features, refined by log p(x, z) where it must see that.
+    """q(z|x): the distribution that a posterior computed from the features, refined by log p(x, z) if it needs that.
 
     Args:
-        posterior: said it.
-        start: what it said, batch shape [B].
-        decoder: of the same model.
-        prior: of the same model.
+        posterior: the posterior module.
+        start: the distribution that it computed from the features, batch shape [B].
+        decoder: the model's decoder.
+        prior: the prior of the sentences, batch shape [] or [B].
         tokens_BT: the sentences.
-        context: of the decoder.
+        context: what else the decoder is conditioned on.
+
+    Returns:
+        `start` unchanged, unless the posterior is one that `NeedsJoint`.
     """
     if not isinstance(posterior, NeedsJoint):
         return Refined(start)
@@ -168,7 +171,7 @@ def seeing_target(
 
 
 def _ordinary(x: Tensor) -> Tensor:
-    """A tensor that a graph may hold on to: those made under `torch.inference_mode` may not be."""
+    """The tensor, cloned if it was made in inference mode, so that autograd can save it."""
     if not x.is_inference():
         return x
     with torch.inference_mode(False):
@@ -177,16 +180,16 @@ def _ordinary(x: Tensor) -> Tensor:
 
 @contextmanager
 def differentiable(module: object, frozen: bool, second_order: bool = False) -> Iterator[None]:
-    """Dropout is off inside, and every gradient can still be taken; afterwards the module is as it was.
+    """A context with dropout off in which gradients through the module still work; afterwards it is restored.
 
-    cuDNN differentiates a recurrent layer in training mode only, so such layers stay in it; with their own dropout at
-    zero, which is what this package builds, that changes no value. Second derivatives exist neither in cuDNN's
-    recurrent layers nor in the fused attention kernels; both have a plain form.
+    cuDNN differentiates recurrent layers only in training mode, so these are put into training mode. That changes no
+    values as long as their own dropout is zero, as in all layers of this package. cuDNN's recurrent layers and the
+    fused attention kernels have no second derivatives, so for these the plain implementations are used.
 
     Args:
-        module: whose modes change; a decoder that is no module of torch is left alone.
-        frozen: whether its parameters take no part, which spares their gradients.
-        second_order: whether gradients will be differentiated.
+        module: the module whose modes change; objects that are not modules are left alone.
+        frozen: whether its parameters get no gradients, which saves their computation.
+        second_order: whether gradients will be differentiated again.
     """
     modules = list(module.modules()) if isinstance(module, nn.Module) else []
     modes = [part.training for part in modules]

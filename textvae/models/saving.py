@@ -1,9 +1,9 @@
-"""Saving a model: a folder of JSON, safetensors and the tokenizer's own files.
+"""Saving a model: a folder of JSON, safetensors and the tokenizer's files.
 
-A new model appears whole, by one rename. Over a model that is there, the new files are made in a folder inside of it,
-which is renamed to `.textvae.next` when it is whole; then its files take the places of the old ones, one by one. A
-reader takes each file from there first, so that it sees the old model or the new one at every moment, and a crash loses
-neither. Files that are not ours stay as they are.
+A new model appears complete, by one rename. To replace a model, the new files are written into a temporary folder
+inside the model folder, which is renamed to `.textvae.next` when it is complete. Then its files are moved to their
+places one by one. Readers look for each file in `.textvae.next` first, so that they see either the old model or the
+new one at any moment, also after a crash. Files that textvae did not write are left alone.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Contents:
-    """What a model folder is to hold.
+    """What is saved in a model folder.
 
     Attributes:
-        module: its weights.
-        config: what it was built from.
+        module: the module with the weights.
+        config: the settings from which it was built.
         vocab_size: V.
-        max_tokens: longest sentence, EOS not counted.
+        max_tokens: the longest sentence in tokens, EOS not counted.
         label_names: the classes.
-        tokenizer: None for a model that takes no texts.
-        num_parameters: trainable numbers, for the card.
-        card: corpus, licence, checksum, bounds reached: what the model card tells.
+        tokenizer: the tokenizer; None for a model that takes only tensors.
+        num_parameters: number of trainable parameters, for the model card.
+        card: facts for the model card, such as corpus, licence, checksum and bounds reached.
     """
 
     module: nn.Module
@@ -85,16 +85,16 @@ class Contents:
 
 
 def save(model: Contents, folder: Path) -> None:
-    """Write a model folder: a new one, or over the model that is there. Other files in it stay as they are.
+    """Write a model folder, a new one or in place of an older model. Other files in it are left alone.
 
     Args:
         model: what to save.
-        folder: where. A link to a folder stays a link.
+        folder: the folder, or a link to one.
 
     Raises:
-        ModelError: a file that is not ours is in the way, or the weights are no numbers.
-        ConfigError: another process saves there and does not come to an end.
-        MachineError: the disk refuses.
+        ModelError: a file that textvae did not write has one of our names, or a weight is not finite.
+        ConfigError: another process is saving there and does not finish.
+        MachineError: the disk is full or broken.
     """
     in_the_way = obstacle(folder, (*PARTS, f"{NEXT}/**"), ("model",), legacy=is_model)
     if in_the_way is None and os.path.lexists(folder / NEXT) and what_is(folder / NEXT) != "model":
@@ -111,14 +111,14 @@ def save(model: Contents, folder: Path) -> None:
             except ConfigError as error:
                 if what_is(folder) != "model":
                     raise ModelError(str(error)) from None
-        # Another process saved there in the meantime: this model is the newer one.
+        # Another process has saved a model there meanwhile; replace it.
     mark(folder, "model")
     with held(folder, _PATIENCE):
         remove_unfinished(folder, below=False)
         try:
             _roll_forward(folder)
         except ModelError:
-            # Its files have taken their places, and config.json was damaged since: a whole model comes now.
+            # An earlier save moved config.json to its place, where it was damaged later. The new model replaces it.
             if (folder / NEXT / CONFIG_FILE).exists():
                 raise
             _remove_next(folder)
@@ -129,7 +129,7 @@ def save(model: Contents, folder: Path) -> None:
 
 
 def _write(model: Contents, folder: Path) -> None:
-    """All files of a model, config.json last: it lists the others with their checksums."""
+    """Write all files of a model; config.json last, as it lists the others with their checksums."""
     with machine_errors(folder):
         write_weights(model.module, folder / WEIGHTS_FILE)
         if model.tokenizer is not None:
@@ -157,7 +157,7 @@ def _write(model: Contents, folder: Path) -> None:
 
 
 def _roll_forward(folder: Path) -> None:
-    """Let the files of `.textvae.next` take their places, and remove those of the older model without a successor."""
+    """Move the files of `.textvae.next` to their places, and remove files of the older model that the new one lacks."""
     fresh = folder / NEXT
     if not is_marked(fresh):
         return
@@ -180,14 +180,14 @@ def _roll_forward(folder: Path) -> None:
 
 
 def _remove_next(folder: Path) -> None:
-    """Remove the rest of `.textvae.next`, under a temporary name: what a crash leaves of that is in nobody's way."""
+    """Remove `.textvae.next`, under a temporary name, so that `sweep` removes what a crash leaves of it."""
     aside = folder / temporary_name()
     rename_folder(folder / NEXT, aside)
     remove_folder(aside, EVERYTHING)
 
 
 def _card_is_ours(folder: Path) -> bool:
-    """Whether the README.md of a model folder is still the one that was written with the model, or missing."""
+    """Whether README.md of a model folder is missing or still as it was saved with the model, not edited by a user."""
     path = folder / CARD_FILE
     if not os.path.lexists(path):
         return True
@@ -197,14 +197,14 @@ def _card_is_ours(folder: Path) -> bool:
         header = read_json(folder / CONFIG_FILE)
         if CARD_FILE in header.get("files", {}):
             return size_and_crc(path) == header["files"][CARD_FILE]
-        # From before checksums were kept: the card is made again, but for the line that counts parameters.
+        # Early versions kept no checksums: compare with a new card, except for the line with the number of parameters.
         expected = _model_card(header, 0).splitlines()
-        return _but_parameters(path.read_text(encoding="utf-8").splitlines()) == _but_parameters(expected)
+        return _without_parameters(path.read_text(encoding="utf-8").splitlines()) == _without_parameters(expected)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
-def _but_parameters(lines: list[str]) -> list[str]:
+def _without_parameters(lines: list[str]) -> list[str]:
     return [line for line in lines if " parameters, vocabulary " not in line]
 
 

@@ -1,4 +1,4 @@
-"""The semi-supervised sentence VAE: the label is a second latent variable, summed out exactly."""
+"""The semi-supervised sentence VAE: the label is a second latent variable, which is summed out exactly."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class SemiSupervisedConfig(CodeModelSettings):
 
     kind: Literal["semi_supervised"] = "semi_supervised"
     classifies: ClassVar[bool] = True
-    classifier_dropout: float = Field(0.5, ge=0, lt=1, description="on the features the classifier reads")
+    classifier_dropout: float = Field(0.5, ge=0, lt=1, description="dropout on the features of the classifier")
 
     @model_validator(mode="after")
     def _codes_share_a_space(self) -> SemiSupervisedConfig:
         require_same_support(self.posterior, self.prior, self.latent_dim)
         if not self.posterior.has_density:
             raise ValueError(
-                f"labels are summed out by densities, and a {self.posterior.kind} posterior has none; use the "
+                f"summing out labels needs densities, and a {self.posterior.kind} posterior has none; use the "
                 "posterior gaussian"
             )
         require_density(self.posterior, self.prior)
         require_floor(self.posterior, self.prior)
         if self.prior.label_count or self.prior.vector_size:
             raise ValueError(
-                "a semi_supervised model tries every label itself, and its prior is that of any sentence; use one that "
-                f"is not conditioned, such as 'mixture', instead of '{self.prior.kind}'"
+                "in a semi_supervised model p(z) is the same for all labels and sentences, so its prior cannot be "
+                f"conditioned; use one that is not, such as 'mixture', instead of '{self.prior.kind}'"
             )
         if self.prior.sees_codes:
             raise ValueError(
@@ -63,14 +63,17 @@ class SemiSupervisedTextVAE(TextModel):
     """p(x, y, z) = p(y) p(z) p(x|y, z), q(y, z|x) = q(y|x) q(z|x, y).
 
     Kingma et al. 2014 (arXiv 1406.5298, M2) with the label at every decoder step as in Xu et al. 2017
-    (arXiv 1603.02514). Where a sentence has no label, every label is tried and weighted by q(y|x), so the bound
+    (arXiv 1603.02514). For a sentence without a label, all labels are enumerated and weighted by q(y|x), so the bound
     has no sampling noise from the label: U(x) = sum_y q(y|x) L(x, y) - H(q(y|x)).
 
     Args:
-        config: its parts.
+        config: the settings.
         vocab_size: V.
-        max_tokens: longest sentence, EOS not counted.
+        max_tokens: the longest sentence in tokens, EOS not counted.
         label_names: the C classes.
+
+    Raises:
+        ConfigError: there are fewer than two classes.
 
     >>> import torch
     >>> from textvae.types import Batch
@@ -104,7 +107,7 @@ class SemiSupervisedTextVAE(TextModel):
         self.register_buffer("log_prior_C", torch.full((labels,), -math.log(labels)))
 
     def set_label_prior(self, counts_C: Tensor) -> None:
-        """p(y) from how often each label was seen, with one added to each count."""
+        """Set p(y) from the number of training sentences of each label, [C], with one added to each count."""
         self.log_prior_C.copy_(((counts_C + 1.0) / (counts_C + 1.0).sum()).log())
 
     @property
@@ -122,11 +125,11 @@ class SemiSupervisedTextVAE(TextModel):
         return self.prior(context)
 
     def prior_of(self, batch: Batch) -> LatentDistribution:
-        """p(z), batch shape []: it knows nothing of the sentence."""
+        """p(z), batch shape [], which is the same for all sentences."""
         return self.prior()
 
     def posterior_of(self, batch: Batch) -> LatentDistribution:
-        """q(z|x, y) at the given label, or at the likeliest one where none is given; batch shape [B]."""
+        """q(z|x, y) at the given label, or at the most probable one under q(y|x) without a label; batch shape [B]."""
         features_BH = self.encoder(batch.tokens_BT, batch.lengths_B)
         label_B = self._classify(features_BH).argmax(-1)
         if batch.label_B is not None:
@@ -139,9 +142,9 @@ class SemiSupervisedTextVAE(TextModel):
         return seeing_target(self.posterior, start, self.decoder, self.prior(), tokens_BT, context)
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        """S = num_samples * C: every label of every sentence, weighted by q(y|x) or by the label that is known.
+        """The terms with S = num_samples * C: every label of every sentence, weighted by q(y|x) or, if known, by 1.
 
-        A stratified posterior draws more than num_samples; its own weights multiply those of the labels.
+        A stratified posterior gives more than num_samples; its weights are multiplied with those of the labels.
         """
         features_BH = self.encoder(batch.tokens_BT, batch.lengths_B)
         log_q_BC = self._classify(features_BH)
@@ -164,8 +167,8 @@ class SemiSupervisedTextVAE(TextModel):
         def over_samples(x_CB: Tensor) -> Tensor:
             return x_CB.expand(drawn, labels, sentences).reshape(drawn * labels, sentences)
 
-        # A known label has weight one and is no random choice: log q(y) = 0 there. Other labels of that sentence
-        # have weight zero; their log q is put at 0 as well, so that no infinity is ever multiplied by that zero.
+        # A known label has weight one and log q(y) = 0. The other labels of that sentence have weight zero; their log q
+        # is set to 0 too, so that zero is never multiplied by infinity.
         weight_BC = torch.where(known_B1, chosen_BC.to(log_q_BC.dtype), log_q_BC.exp())
         log_weight_BC = torch.where(known_B1, torch.where(chosen_BC, 0.0, -torch.inf), log_q_BC)
         log_q_y_BC = torch.where(known_B1, torch.zeros_like(log_q_BC), log_q_BC)
@@ -208,5 +211,9 @@ class SemiSupervisedTextVAE(TextModel):
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> SemiSupervisedTextVAE:
-        """A trained model from a folder (`runs/NAME/classify/model`) or from the Hugging Face hub."""
+        """Load a trained model from a folder (`runs/NAME/classify/model`) or from the Hugging Face hub.
+
+        Raises:
+            ModelError: there is no model, or it is damaged, not written by textvae, or of another kind.
+        """
         return loading.load_as(cls, SemiSupervisedConfig, folder_or_name)

@@ -1,4 +1,4 @@
-"""What all models with a code are composed of."""
+"""What every model with a code z is composed of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textvae.priors import PriorConfig, PriorSettings, StandardNormalPriorConfig
 
 
 class CodeModelSettings(ModelSettings):
-    """The settings of a model with a code: its parts."""
+    """The settings of a model with a code: its latent dimension and its parts."""
 
     latent_dim: int = Field(32, gt=0, le=MAX_WIDTH)
     encoder: EncoderConfig = Field(default_factory=LSTMEncoderConfig)

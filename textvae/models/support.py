@@ -1,4 +1,7 @@
-"""Which posterior goes with which prior: refused while settings are read, by what both declare of themselves."""
+"""Which posteriors can be combined with which priors, by the traits that their settings declare.
+
+The checks run while settings are read, before anything is built.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ _WHERE: dict[Support, str] = {EUCLIDEAN: "on all of space", SPHERE: "on the sphe
 
 
 def plain_prior(posterior: PosteriorSettings) -> str:
-    """The kind of the prior without parameters that has the support of a posterior."""
+    """The kind of the prior without parameters on the support of a posterior."""
     return "hyperspherical_uniform" if posterior.support == SPHERE else "standard_normal"
 
 
 def kl_has_dimensions(posterior: PosteriorSettings, prior: PriorSettings) -> bool:
-    """Whether KL(q(z|x) || p(z)) is a sum of KLs by dimension, for which both must factorize.
+    """Whether KL(q(z|x) || p(z)) has a closed form for each dimension, for which both must factorize.
 
     >>> from textvae.posteriors import GaussianPosteriorConfig
     >>> from textvae.priors import MixturePriorConfig, StandardNormalPriorConfig
@@ -32,11 +35,10 @@ def kl_has_dimensions(posterior: PosteriorSettings, prior: PriorSettings) -> boo
 
 
 def require_same_support(posterior: PosteriorSettings, prior: PriorSettings, latent_dim: int) -> None:
-    """Refuse a pair between which no KL is finite, levels that do not fit, and settings of the posterior that no code
-    of this many dimensions can meet.
+    """Refuse a pair whose supports differ, levels that do not match, and settings that `latent_dim` makes impossible.
 
     Raises:
-        ValueError: for pydantic to report, as this is called while a config is checked.
+        ValueError: the pair is refused. Pydantic reports it, as validators call this.
     """
     ours, theirs = posterior.support, prior.support
     if ours != theirs:
@@ -64,10 +66,10 @@ def _require_whole_levels(posterior: PosteriorSettings, prior: PriorSettings, la
 
 
 def require_density(posterior: PosteriorSettings, prior: PriorSettings) -> None:
-    """Refuse a prior that is made of the posterior's density, where that has none, or one of its own for each batch.
+    """Refuse a prior made of the posterior's density if that is not known, or depends on the training batch.
 
     Raises:
-        ValueError: for pydantic to report, as this is called while a config is checked.
+        ValueError: the pair is refused. Pydantic reports it, as validators call this.
     """
     if not prior.scores_posterior:
         return
@@ -78,32 +80,32 @@ def require_density(posterior: PosteriorSettings, prior: PriorSettings) -> None:
         )
     if posterior.batch_setting:
         raise ValueError(
-            f"a {prior.kind} prior is made of the posterior's density, which with {posterior.batch_setting} is another "
-            "for every training batch, and its pseudo-inputs would be counted among the sentences by which codes are "
-            f"normalized; leave out {posterior.batch_setting}, or use another prior, such as mixture"
+            f"a {prior.kind} prior is made of the posterior's density, which with {posterior.batch_setting} depends on "
+            "the training batch, and its pseudo-inputs would be normalized together with sentences; leave out "
+            f"{posterior.batch_setting}, or use another prior, such as mixture"
         )
 
 
 def require_floor(posterior: PosteriorSettings, prior: PriorSettings) -> None:
-    """Refuse a floor under the KL to N(0, I), which a posterior commits to, beside a prior that learns to be another.
+    """Refuse a committed rate, which is a lower bound of the KL to N(0, I), with a learned prior, which may differ.
 
     Raises:
-        ValueError: for pydantic to report, as this is called while a config is checked.
+        ValueError: the pair is refused. Pydantic reports it, as validators call this.
     """
     rate = posterior.least_rate
     if rate and prior.learned:
         raise ValueError(
-            f"posterior.committed_rate = {rate:g} is a floor under the KL to a standard normal, and a {prior.kind} "
-            "prior is learned and could come to the posterior; use the prior standard_normal, or leave out "
+            f"posterior.committed_rate = {rate:g} is a lower bound of the KL to a standard normal, and a {prior.kind} "
+            "prior is learned and could adapt to the posterior; use the prior standard_normal, or leave out "
             f'committed_rate and set objective.free_bits = {{ kind = "rate", nats = {rate:g} }}'
         )
 
 
 def require_codes(posterior: PosteriorSettings, prior: PriorSettings) -> None:
-    """Refuse a prior that compares codes beside a posterior without codes to compare.
+    """Refuse a prior that compares the codes of sentences with a posterior whose codes cannot be compared.
 
     Raises:
-        ValueError: for pydantic to report, as this is called while a config is checked.
+        ValueError: the pair is refused. Pydantic reports it, as validators call this.
     """
     if not prior.sees_codes:
         return

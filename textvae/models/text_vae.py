@@ -1,4 +1,4 @@
-"""The sentence VAE: an encoder, a posterior, a prior and a decoder, composed."""
+"""The sentence VAE, composed of an encoder, a posterior, a prior and a decoder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
 
 class TextVAEConfig(CodeModelSettings):
-    """Settings of a sentence VAE; every crossing of its parts is a model."""
+    """Settings of a sentence VAE: its parts, in any combination except those that `textvae.models.support` refuses."""
 
     kind: Literal["text_vae"] = "text_vae"
     single_code: ClassVar[bool] = True
@@ -45,13 +45,13 @@ class TextVAE(TextModel):
     """p(x, z) = p(z) p(x|z) with an amortised posterior q(z|x) (Bowman et al. 2016, arXiv 1511.06349).
 
     Args:
-        config: its parts.
+        config: the settings.
         vocab_size: V.
-        max_tokens: longest sentence, EOS not counted.
-        label_names: the corpus's classes; only a prior conditioned on labels needs them.
+        max_tokens: the longest sentence in tokens, EOS not counted.
+        label_names: the classes of the corpus; only a prior conditioned on labels needs them.
 
     Raises:
-        ConfigError: the prior is conditioned on what the corpus does not have.
+        ConfigError: the prior is conditioned on another number of labels than the corpus has.
 
     >>> import torch
     >>> from textvae.types import Batch
@@ -74,7 +74,7 @@ class TextVAE(TextModel):
         self.decoder = config.decoder.build(vocab_size=vocab_size, latent_dim=config.latent_dim, max_tokens=max_tokens)
 
     def set_label_prior(self, counts_C: Tensor) -> None:
-        """p(y), by which a prior p(z|y) is summed over labels that are not known."""
+        """Set p(y) from the number of training sentences of each label, [C], for a prior p(z|y)."""
         if self.prior.num_labels:
             self.prior.set_label_prior(counts_C)
 
@@ -87,15 +87,15 @@ class TextVAE(TextModel):
         return seeing_target(self.posterior, start, self.decoder, prior, batch.tokens_BT).posterior
 
     def _amortized(self, batch: Batch) -> LatentDistribution:
-        """What the posterior says of the features, before it saw its target."""
+        """The posterior's distribution given the features only, before `NeedsJoint.refine`."""
         return self.posterior(self.encoder(batch.tokens_BT, batch.lengths_B))
 
     def code_of(self, batch: Batch) -> Float[Tensor, "B D"]:
-        """By what a prior's memory knows a sentence: the center of the posterior before any refinement, no gradient."""
+        """The code of each sentence that a prior's memory stores: the center of the unrefined posterior, detached."""
         return self._amortized(batch).center.detach()
 
     def log_joint(self, batch: Batch) -> LogJoint:
-        """log p(x, z) of these sentences as a function of z, with its gradient."""
+        """log p(x, z) of these sentences and its gradient, as functions of z."""
         return LogJoint(self.decoder, self.prior_of(batch), batch.tokens_BT)
 
     @property
@@ -106,15 +106,15 @@ class TextVAE(TextModel):
         return self.prior(context)
 
     def prior_of(self, batch: Batch, posterior: LatentDistribution | None = None) -> LatentDistribution:
-        """p(z), batch shape [], or [B] where the prior is conditioned on something of the sentence.
+        """p(z), batch shape [], or [B] if the prior is conditioned on something of each sentence.
 
         Args:
-            batch: sentences; with `vector_BH` for a prior that is conditioned on vectors.
-            posterior: their q(z|x) before any refinement, for a prior that sees codes in training; without it such a
-                prior is that of any sentence.
+            batch: the sentences; with `vector_BH` for a prior that is conditioned on vectors.
+            posterior: their unrefined q(z|x), for a prior that is conditioned on codes in training; without it such a
+                prior gives its unconditional p(z).
 
         Raises:
-            DataError: the prior is conditioned on vectors, and the batch has none, or others.
+            DataError: the prior is conditioned on vectors, and the batch has none, or some of another shape.
         """
         vector_BH = _vectors_for(self.prior, batch) if self.prior.vector_dim else None
         if posterior is not None and self.training and self.memory is not None:
@@ -122,7 +122,7 @@ class TextVAE(TextModel):
         return self.prior(Context(label_B=batch.label_B, vector_BH=vector_BH, example_id_B=batch.example_id_B))
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        """S = num_samples, or more where the posterior is stratified."""
+        """The terms with S = num_samples, or more if the posterior is stratified."""
         start = self._amortized(batch)
         prior = self.prior_of(batch, start)
         found = seeing_target(self.posterior, start, self.decoder, prior, batch.tokens_BT)
@@ -147,10 +147,10 @@ class TextVAE(TextModel):
 
     @classmethod
     def from_pretrained(cls, folder_or_name: str | Path) -> TextVAE:
-        """A trained model from a folder (`runs/NAME/train/model`) or from the Hugging Face hub.
+        """Load a trained model from a folder (`runs/NAME/train/model`) or from the Hugging Face hub.
 
         Raises:
-            ModelError: when there is none, it is truncated, foreign, or of another kind.
+            ModelError: there is no model, or it is damaged, not written by textvae, or of another kind.
         """
         return loading.load_as(cls, TextVAEConfig, folder_or_name)
 
@@ -158,7 +158,7 @@ class TextVAE(TextModel):
 def scored_group(
     name: str, posterior: LatentDistribution, prior: LatentDistribution, z_SUD: Tensor, log_q_SU: Tensor | None
 ) -> LatentGroup:
-    """A latent variable with these samples of its posterior; its KL in closed form where there is one."""
+    """The `LatentGroup` of a latent variable with these samples of its posterior, and its closed-form KL if any."""
     kl_U, per_dim_UD = kl_at(posterior, prior, z_SUD)
     return LatentGroup(
         name=name,
@@ -177,12 +177,15 @@ def scored_group(
 def kl_at(
     posterior: LatentDistribution, prior: LatentDistribution, z_SUD: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
-    """KL(posterior || prior), nats, of the posterior's batch shape, and by dimension: `LatentGroup` says when None.
+    """`kl_U` and `kl_per_dim_UD` of a `LatentGroup`: KL(posterior || prior), nats, in total and by dimension.
 
     Args:
         posterior: q.
         prior: p.
-        z_SUD: samples of q, which stand for the levels above where the distributions come in levels.
+        z_SUD: samples of q; the KL of a level of a hierarchical distribution is taken given the samples above it.
+
+    Returns:
+        KLs of the posterior's batch shape; each is None where it has no closed form.
     """
     per_dim_UD = posterior.kl_per_dim(prior)
     if per_dim_UD is None:
@@ -192,12 +195,12 @@ def kl_at(
 
 
 def levels_of(posterior: LatentDistribution, prior: LatentDistribution) -> int:
-    """Parts of z whose KLs can be told one by one, given those above."""
+    """The number of levels of z, each with its own KL given the levels above."""
     return max(posterior.levels, prior.levels)
 
 
 def closed_form_kl(posterior: LatentDistribution, prior: LatentDistribution) -> Tensor | None:
-    """KL(posterior || prior), nats, of the posterior's batch shape; None where only Monte Carlo can tell."""
+    """KL(posterior || prior) in closed form, nats, of the posterior's batch shape; None without a closed form."""
     per_dim_UD = posterior.kl_per_dim(prior)
     if per_dim_UD is not None:
         return per_dim_UD.sum(-1)
@@ -216,7 +219,7 @@ def _require_condition(prior: Prior, label_names: Sequence[str]) -> None:
 
 
 def _vectors_for(prior: Prior, batch: Batch) -> Tensor:
-    """The vectors of a batch, [B, H]: a bound on log p(x|vector) has no meaning for a sentence without one."""
+    """The vectors of a batch, [B, H]; every sentence needs one, because the bounds are on log p(x|vector)."""
     expected, got = (len(batch.lengths_B), prior.vector_dim), batch.vector_BH
     if got is None or tuple(got.shape) != expected:
         found = "none" if got is None else f"vector_BH of shape {tuple(got.shape)}"

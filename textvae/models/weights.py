@@ -1,8 +1,8 @@
-"""The one place that writes and reads weights: checkpoints and model folders alike.
+"""Writing and reading weights, for checkpoints and model folders alike, in the safetensors format.
 
-A file is in the safetensors format. Every tensor is written from memory of its own, so that nothing depends on how a
-device lays tensors out: cuDNN keeps all weights of a recurrent layer in one storage. A tied tensor is written once: the
-model knows its other names. The same weights give the same bytes.
+Every tensor is copied before it is written, so that the file does not depend on the memory layout of the device: cuDNN
+keeps all weights of a recurrent layer in one storage. A tied tensor is written once; on reading, the model provides its
+other names. The same weights give the same bytes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def write_weights(module: nn.Module, path: Path) -> None:
     """Write all parameters and persistent buffers of a module.
 
     Raises:
-        MachineError: the disk refuses.
-        ModelError: a weight is not a finite number, so that nobody could use the file.
+        MachineError: the disk is full or broken.
+        ModelError: a weight is not a finite number.
     """
     names = module.state_dict()
     kept: dict[tuple[Any, ...], str] = {}
@@ -38,7 +38,7 @@ def write_weights(module: nn.Module, path: Path) -> None:
             continue
         if not _finite(value):
             raise ModelError(f"weight '{name}' holds numbers that are not finite; they are not written to {path}.")
-        # On a device this copies already; elsewhere a clone takes the tensor out of a storage that it shares.
+        # From a GPU, `to` makes a copy. On a CPU, clone a tensor that shares its storage with others.
         copied = value.detach().to("cpu").contiguous()
         tensors[name] = copied.clone() if copied.untyped_storage().nbytes() != copied.nbytes else copied
     with machine_errors(path):
@@ -46,19 +46,19 @@ def write_weights(module: nn.Module, path: Path) -> None:
 
 
 def read_weights(module: nn.Module, path: Path) -> None:
-    """Read weights into a module that is built alike.
+    """Read weights into a module that was built with the same settings.
 
     Raises:
-        ModelError: the file is missing, no regular file, truncated, or of another model. The sentence has no cure: the
-            caller knows it.
-        PermissionError: it may not be read.
+        ModelError: the file is missing, not a regular file, damaged, or of another model. The message is without a cure
+            and a full stop; the caller adds them.
+        PermissionError: the file may not be read.
     """
     require_regular_file(path)
     wanted = module.state_dict()
     aliases = _aliases(wanted)
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
-            # safetensors' own writer, which wrote these files before, names a tied tensor's other names there.
+            # Early versions wrote by `safetensors.torch.save_model`, which puts the other names of tied tensors there.
             tied = {name: first for name, first in (file.metadata() or {}).items() if name != "format"}
             given = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (SafetensorError, ValueError, RuntimeError) as error:
@@ -66,7 +66,7 @@ def read_weights(module: nn.Module, path: Path) -> None:
     for name, first in tied.items():
         if first in given and name not in given:
             given[name] = given[first]
-    # A file may name a tied tensor by any of its names.
+    # A tied tensor may be in the file under any of its names.
     for group in aliases:
         found = next((given[name] for name in group if name in given), None)
         if found is not None:
@@ -90,11 +90,11 @@ def read_weights(module: nn.Module, path: Path) -> None:
 
 
 def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes that a weights file says its tensors have, without reading them.
+    """The shapes of the tensors in a weights file, without reading the tensors.
 
     Raises:
-        ModelError: it is no such file.
-        PermissionError: it may not be read.
+        ModelError: the file is missing or damaged.
+        PermissionError: the file may not be read.
     """
     require_regular_file(path)
     try:
@@ -105,11 +105,11 @@ def shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def require_regular_file(path: Path) -> None:
-    """Refuse what opening would hang on or never end: pipes, devices, folders. A link to a regular file will do.
+    """Refuse a path that is not a regular file (or a link to one), such as a pipe, on which reading could hang.
 
     Raises:
-        ModelError: there is nothing, or no regular file.
-        PermissionError: it may not be read.
+        ModelError: the path does not exist or is not a regular file.
+        PermissionError: the file may not be read.
     """
     problem = problem_of_file(path)
     if problem is not None:
@@ -119,14 +119,14 @@ def require_regular_file(path: Path) -> None:
 
 
 def _place(name: str, value: Tensor) -> tuple[Any, ...]:
-    """Where a tensor's numbers lie; the same for tied tensors only."""
+    """The identity of a tensor's memory, which is the same only for tied tensors."""
     if value.numel() == 0:
         return (name,)
     return (value.device, value.dtype, value.data_ptr(), tuple(value.shape), tuple(value.stride()))
 
 
 def _aliases(state: Mapping[str, Tensor]) -> list[list[str]]:
-    """The names of each tied tensor."""
+    """The groups of names of tied tensors."""
     groups: dict[tuple[Any, ...], list[str]] = {}
     for name, value in state.items():
         groups.setdefault(_place(name, value), []).append(name)
@@ -134,7 +134,7 @@ def _aliases(state: Mapping[str, Tensor]) -> list[list[str]]:
 
 
 def _grows(module: nn.Module, name: str, value: Tensor) -> bool:
-    """Whether a module takes a buffer of any length, such as a memory of as many codes as there were sentences."""
+    """Whether a buffer may have another length than in a new module, such as a memory with a code for each sentence."""
     owner, _, own = name.rpartition(".")
     part = module.get_submodule(owner)
     if not isinstance(part, Prior) or own not in part.memory_names:

@@ -1,4 +1,4 @@
-"""LatentTerms and a step to a loss; no objective ever sees a model. To add one: one file, and its import here."""
+"""Objectives: from `LatentTerms` and a step to a loss, without the model. To add one: one file, and its import here."""
 
 from typing import TYPE_CHECKING, TypeAlias
 

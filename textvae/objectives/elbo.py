@@ -1,4 +1,4 @@
-"""The evidence lower bound, with a weight on its KL and free bits."""
+"""The evidence lower bound (ELBO), with a KL weight and free bits."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class ELBOConfig(KLWeightedSettings):
 class ELBO(Objective):
     """loss(x) = -E_q log p(x|z) + weight(step) * penalty, penalty = KL(q(z|x) || p(z)) or its free-bits form.
 
-    Kingma & Welling 2014 (arXiv 1312.6114), eq. 10; at weight 1 without free bits minus the loss bounds log p(x)
-    from below. The log-likelihood is summed over tokens, never averaged: a mean over tokens beside a KL of
-    the whole sentence would weight the KL by the sentence's length.
+    Kingma & Welling 2014 (arXiv 1312.6114), eq. 10. At weight 1 without free bits, minus the loss is a lower bound of
+    log p(x). The log-likelihood is the sum over tokens, not the mean: with a mean, the KL of the whole sentence would
+    in effect be weighted by the sentence's length.
 
     Args:
-        schedule: the KL weight by step.
-        free_bits: which KL costs nothing; None for none.
+        schedule: the KL weight at each step.
+        free_bits: the free-bits settings; None for none.
     """
 
     def __init__(self, schedule: Schedule, free_bits: FreeBitsConfig | None = None) -> None:
@@ -85,22 +85,26 @@ class ELBO(Objective):
 
 
 def _is_vector(group: LatentGroup) -> bool:
-    """Whether a group is a vector, to which free bits apply, rather than a label, to which they do not."""
+    """Whether a latent variable is a vector; free bits do not apply to labels."""
     return group.z_SUD.is_floating_point()
 
 
 def rate_name(terms: LatentTerms) -> str:
-    """What the sum of `kl_by_sentence` over latent variables may be called: `kl`, or `extended_rate` where it is none.
+    """The name of the sum of `kl_by_sentence` over latent variables: `kl`, or `extended_rate` with auxiliary variables.
 
-    With auxiliary variables rho it is KL(q(z, rho|x) || p(z) p(rho)), by the chain rule at least KL(q(z|x) || p(z)).
+    With auxiliary variables rho the sum is KL(q(z, rho|x) || p(z) p(rho)), by the chain rule at least
+    KL(q(z|x) || p(z)).
     """
     return "extended_rate" if any(group.extended for group in terms.latents) else "kl"
 
 
 def kl_by_sentence(group: LatentGroup, terms: LatentTerms) -> Tensor:
-    """KL(q || p) of each sentence, [B], nats: in closed form, else by Monte Carlo over the samples.
+    """KL(q || p) of each sentence, [B], nats: in closed form, else estimated by Monte Carlo over the samples.
 
-    Of an extended latent variable it is that of the code and its auxiliary variables together; see `rate_name`.
+    For an extended latent variable it is the KL of the code together with its auxiliary variables; see `rate_name`.
+
+    Raises:
+        ConfigError: the latent variable has no density.
     """
     if group.kl_U is not None:
         return group.kl_U
@@ -111,9 +115,9 @@ def kl_by_sentence(group: LatentGroup, terms: LatentTerms) -> Tensor:
 
 @torch.no_grad()
 def kl_by_level(name: str, levels: int, kl_per_dim_UD: Tensor | None) -> dict[str, Tensor]:
-    """KL of each level given the levels above, [U] nats, as `kl_NAME_1` (the top) and on.
+    """KL of each level given the levels above, [U] nats, named `kl_NAME_1` (the top level), `kl_NAME_2` and so on.
 
-    Nothing for a code of one piece, or where only Monte Carlo can tell; arguments as in `LatentGroup`.
+    Empty for a code without levels, or without a KL by dimension. The arguments are attributes of `LatentGroup`.
 
     >>> {name: kl_U.tolist() for name, kl_U in kl_by_level("z", 2, torch.tensor([[1.0, 2.0, 4.0, 8.0]])).items()}
     {'kl_z_1': [3.0], 'kl_z_2': [12.0]}

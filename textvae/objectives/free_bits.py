@@ -1,6 +1,6 @@
-"""Free bits: KL that costs nothing, so that z is used. Different objectives bear this name.
+"""Free bits: some KL is exempt from the penalty, so that z is used. Several penalties have this name.
 
-With R = the KL of a sentence, summed over dimensions, F = `nats`:
+With R = the KL of a sentence, summed over dimensions, and F = `nats`:
 
 ============ ==========================================================================
 kind         mean penalty
@@ -11,9 +11,9 @@ rate         max(F, mean_b R_b): the total is free up to F, wherever it is spent
 target       abs(mean_b R_b - F): the total is pulled to F from both sides
 ============ ==========================================================================
 
-At F = 0 each is the plain KL. Where the mean over the batch decides, it is that of the global batch. A model of
-several latent vectors applies it to each of them. A code in levels is one vector: its dimensions' KLs are those given
-the levels above, so the first two set a floor under every level, the others under all levels together.
+At F = 0 each is the plain KL. Means over the batch are over the global batch. A model with several latent vectors
+applies the penalty to each of them. A code with levels is one vector, whose KL by dimension is given the levels above:
+the first two kinds then set a floor for every level, the other two for all levels together.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from textvae.config import Component
 class BatchMeanFreeBitsConfig(Component):
     """sum_d max(nats / D, mean over the batch of KL_d): Kingma et al. 2016 (arXiv 1606.04934), eq. 15.
 
-    `nats` is the whole allowance of a sentence, shared equally by the D dimensions.
+    `nats` is the free KL of a sentence, shared equally by the D dimensions.
     """
 
     by_dimension: ClassVar[bool] = True
@@ -39,9 +39,9 @@ class BatchMeanFreeBitsConfig(Component):
     nats: float = Field(8.0, ge=0, description="free nats per sentence, all dimensions together")
 
     def penalty(self, kl_BD: Tensor, batch_mean: Callable[[Tensor], Tensor]) -> Tensor:
-        """The penalised KL of each sentence, [B], whose batch mean is the formula above.
+        """The penalty of each sentence, [B], whose batch mean is the formula above.
 
-        Only which dimensions are above the floor depends on the batch; that decision is made on its mean.
+        The batch mean decides only which dimensions are above the floor; it has no gradient.
         """
         floor = self.nats / kl_BD.shape[-1]
         paying_D = batch_mean(kl_BD.detach()) > floor
@@ -56,15 +56,15 @@ class PerSentenceFreeBitsConfig(Component):
     nats: float = Field(8.0, ge=0, description="free nats per sentence, all dimensions together")
 
     def penalty(self, kl_BD: Tensor, batch_mean: Callable[[Tensor], Tensor]) -> Tensor:
-        """The penalised KL of each sentence, [B]."""
+        """The penalty of each sentence, [B]."""
         return kl_BD.clamp_min(self.nats / kl_BD.shape[-1]).sum(-1)
 
 
 class RateFreeBitsConfig(Component):
     """max(nats, mean over the batch of KL): a hinge on the whole rate, as in Razavi et al. 2019 (arXiv 1901.03416).
 
-    Alemi et al. 2018 (arXiv 1711.00464) call the KL the rate. Unlike `batch_mean` it lets few dimensions carry all of
-    the free nats, and does not reward a dimension for being used. Below the floor nothing holds the KL at all.
+    Alemi et al. 2018 (arXiv 1711.00464) call the KL the rate. Unlike with `batch_mean`, a few dimensions can use all of
+    the free nats, and no dimension is rewarded for being used. Below the floor the KL has no gradient at all.
     """
 
     by_dimension: ClassVar[bool] = False
@@ -72,9 +72,9 @@ class RateFreeBitsConfig(Component):
     nats: float = Field(8.0, ge=0, description="free nats per sentence, all dimensions together")
 
     def penalty(self, kl_BD: Tensor, batch_mean: Callable[[Tensor], Tensor]) -> Tensor:
-        """The penalised KL of each sentence, [B], whose batch mean is the formula above.
+        """The penalty of each sentence, [B], whose batch mean is the formula above.
 
-        Whether the floor is passed is the same for all sentences, and decided on the batch's mean.
+        The batch mean decides, for all sentences alike, whether the floor is exceeded.
 
         >>> kl_BD = torch.tensor([[0.5, 1.0], [3.5, 1.0]])
         >>> RateFreeBitsConfig(nats=2.0).penalty(kl_BD, lambda x: x.mean(0)).tolist()
@@ -88,19 +88,22 @@ class RateFreeBitsConfig(Component):
 
 
 class TargetFreeBitsConfig(Component):
-    """abs(mean over the batch of KL - nats): the rate is pulled to a value, up as well as down.
+    """abs(mean over the batch of KL - nats): the rate is pulled to a target value, from above and from below.
 
-    Burgess et al. 2018 (arXiv 1804.03599), eq. 8, with the absolute value about the batch's mean instead of each
-    sentence's, which leaves sentences free to differ; their factor gamma is the objective's `kl_weight`, their growing
-    C is held at `nats`. Below the target a KL is rewarded, whether or not it tells anything of the sentence.
+    Burgess et al. 2018 (arXiv 1804.03599), eq. 8, with the absolute value of the batch mean instead of each sentence's,
+    so that the KL may differ between sentences. Their factor gamma is the objective's `kl_weight`; their growing C is
+    constant here, `nats`. Below the target a larger KL is rewarded, whether or not z carries information about the
+    sentence.
     """
 
     by_dimension: ClassVar[bool] = False
     kind: Literal["target"] = "target"
-    nats: float = Field(8.0, ge=0, description="the rate aimed at, per sentence, all dimensions together")
+    nats: float = Field(8.0, ge=0, description="target rate per sentence, all dimensions together")
 
     def penalty(self, kl_BD: Tensor, batch_mean: Callable[[Tensor], Tensor]) -> Tensor:
-        """Signed by the side the batch's mean is on, [B], so that the batch mean is the formula above.
+        """The penalty of each sentence, [B], whose batch mean is the formula above.
+
+        It is nats - KL if the batch mean of the KL is below the target, else KL - nats.
 
         >>> kl_BD = torch.tensor([[0.5, 1.0], [3.5, 1.0]])
         >>> TargetFreeBitsConfig(nats=4.0).penalty(kl_BD, lambda x: x.mean(0)).tolist()

@@ -1,4 +1,4 @@
-"""log w = log p(x, z) - log q(z|x): what every bound but the plain ELBO is made from."""
+"""Importance weights, log w = log p(x, z) - log q(z|x), of which all bounds except the ELBO are computed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def log_importance_weights(terms: LatentTerms, kl_weight: float = 1.0, stop_post
     """log p(x|z) + kl_weight * (log p(z) - log q(z|x)) of each sample, nats, [S, B].
 
     Args:
-        terms: of a batch.
-        kl_weight: below 1 while the KL is annealed; the result is an importance weight at 1 only.
-        stop_posterior: take log q with its parameters cut from the graph: only the samples then lead to the encoder
+        terms: the terms of a batch.
+        kl_weight: below 1 while the KL is annealed. Only with 1 is the result an importance weight.
+        stop_posterior: detach the parameters of log q, so that the encoder's gradient is only that of the samples
             (Roeder et al. 2017, arXiv 1703.09194).
 
     Raises:
@@ -42,16 +42,16 @@ def log_importance_weights(terms: LatentTerms, kl_weight: float = 1.0, stop_post
 
 
 def _log_q_with_stopped_parameters(group: LatentGroup) -> Tensor:
-    """log q(z|x), nats, [S, U], whose gradient is that of the samples alone."""
+    """log q(z|x), nats, [S, U], with a gradient through the samples only."""
     z_SUD, stopped = group.z_SUD, group.posterior.detached()  # type: ignore[attr-defined]
     if len(stopped.batch_shape) == 1:
         return stopped.log_prob(z_SUD)
-    # A posterior for each label: samples are listed outermost, then labels, in one axis.
+    # With a posterior for each label, the sample axis is (samples, labels), flattened.
     return stopped.log_prob(z_SUD.reshape(-1, *stopped.batch_shape, z_SUD.shape[-1])).flatten(0, 1)
 
 
 def output(terms: LatentTerms, loss_B: Tensor, kl_weight: float) -> ObjectiveOutput:
-    """A loss with the numbers every objective reports: what it charges beyond `nll` is its `kl_penalty`."""
+    """A loss with the metrics that every objective reports; `kl_penalty` is the loss minus `nll`."""
     with torch.no_grad():
         nll_B = -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0)
         kl_B = torch.zeros_like(nll_B)

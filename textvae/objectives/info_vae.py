@@ -1,4 +1,4 @@
-"""InfoVAE: less KL for each sentence, and a divergence of the aggregated posterior from the prior instead."""
+"""InfoVAE: a smaller weight of the KL, and in exchange a penalty on the divergence of q(z) from p(z)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from textvae.objectives.schedules import ConstantScheduleConfig, Schedule, Sched
 from textvae.types import LatentGroup, LatentTerms, ObjectiveOutput
 
 _WIDTHS = (0.5, 1.0, 2.0)
-"""Of the kernels, in multiples of what |z - z'|^2 / 2 of two draws from the prior is on average: D for N(0, I), 1 on
-the unit sphere."""
+"""Bandwidths of the kernels, in multiples of the mean of |z - z'|^2 / 2 for two draws of the prior, which is D for
+N(0, I) and 1 on the unit sphere."""
 
 
 class InfoVAEConfig(ObjectiveSettings):
@@ -29,16 +29,16 @@ class InfoVAEConfig(ObjectiveSettings):
     kind: Literal["info_vae"] = "info_vae"
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"scale": 10.0}, "kl": {"alpha": 0.5, "scale": 3.0}}
     compares_codes: ClassVar[bool] = True
-    alpha: float = Field(1.0, le=1, description="1 charges no KL by sentence (MMD-VAE), 0 all of it")
-    scale: float = Field(100.0, ge=0, description="lambda: the larger, the closer is q(z) to p(z)")
-    weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig, description="of both penalties")
+    alpha: float = Field(1.0, le=1, description="KL weight 1 - alpha: 1 for no KL (MMD-VAE), 0 for all of it")
+    scale: float = Field(100.0, ge=0, description="lambda: the larger, the closer q(z) is to p(z)")
+    weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig, description="weight of both penalties")
 
     @model_validator(mode="after")
     def _pulls_codes_to_the_prior(self) -> InfoVAEConfig:
         if self.alpha + self.scale < 1.0:
             raise ValueError(
-                f"alpha = {self.alpha:g} and scale = {self.scale:g} weigh the distance of q(z) from p(z) by alpha + "
-                f"scale - 1 = {self.alpha + self.scale - 1.0:g}, so that it would be rewarded; set scale to at least "
+                f"alpha = {self.alpha:g} and scale = {self.scale:g} give the distance of q(z) from p(z) the weight "
+                f"alpha + scale - 1 = {self.alpha + self.scale - 1.0:g}, which would reward it; set scale to at least "
                 f"1 - alpha = {1.0 - self.alpha:g}"
             )
         return self
@@ -59,18 +59,20 @@ class InfoVAEConfig(ObjectiveSettings):
 class InfoVAE(Objective):
     """loss = -E_q log p(x|z) + (1 - alpha) KL(q(z|x) || p(z)) + (alpha + lambda - 1) MMD^2(q(z), p(z)).
 
-    Zhao et al. 2017 (arXiv 1706.02262, eq. 6). At alpha = 0 and lambda = 1 it is minus the ELBO. MMD^2 compares the
-    samples of the batch, each by its weight, with as many from the prior, without bias and so at times below zero; each
-    of several processes compares its own slice. The batch must be a fair sample of the corpus, which one of sentences
-    of one length is not: q(z | length) is not q(z). Batches for this objective therefore are of all lengths (its
-    config's `compares_codes`), and mostly padding where lengths differ much. A prior with parameters learns from both
-    penalties, at alpha = 1 from MMD^2 alone. The loss is no bound, and the ELBO falls where much of the KL is given up:
-    epochs compete by this loss on validation sentences, `valid_loss`.
+    Zhao et al. 2017 (arXiv 1706.02262, eq. 6). At alpha = 0 and lambda = 1 it is minus the ELBO.
+
+    MMD^2 compares the weighted samples of the batch with as many from the prior. The estimate is unbiased, and may
+    therefore be negative. With several processes each compares its own slice of the batch. The batch must be a random
+    sample of the corpus, because for sentences of one length q(z | length) differs from q(z). Batches for this
+    objective therefore mix all lengths (`compares_codes` in its config), and have much padding if lengths differ much.
+
+    A prior with parameters is trained by both penalties, at alpha = 1 by MMD^2 alone. The loss is no bound, and the
+    ELBO decreases with the KL weight, so the best epoch is chosen by this loss on validation sentences, `valid_loss`.
 
     Args:
-        alpha: share of the KL that is given up.
+        alpha: the share of the KL that is left out.
         scale: lambda.
-        schedule: the weight of everything beyond the reconstruction, by step.
+        schedule: the weight of both penalties at each step.
     """
 
     competes_by: ClassVar[str] = LOSS
@@ -89,25 +91,25 @@ class InfoVAE(Objective):
         for group in terms.latents:
             if not group.z_SUD.is_floating_point() or group.z_SUD.dim() != 3:
                 raise ConfigError(
-                    f"info_vae compares vectors of sentences with a prior's, and '{group.name}' is none; use the "
-                    "objective elbo, or a text_vae."
+                    f"info_vae compares the code vectors of sentences with those of the prior, and '{group.name}' is "
+                    "not a vector for each sentence; use the objective elbo, or a text_vae."
                 )
             if self.alpha != 1.0:
                 penalty_B = penalty_B + (1.0 - self.alpha) * kl_by_sentence(group, terms)
-            # The batch has one discrepancy; every sentence bears it alike.
+            # The discrepancy is one number for the batch, added to the loss of every sentence.
             penalty_B = penalty_B + (self.alpha + self.scale - 1.0) * _of_group(group, terms)
         return output(terms, nll_B + weight * penalty_B, weight)
 
 
 def _of_group(group: LatentGroup, terms: LatentTerms) -> Tensor:
-    """MMD^2 of the batch's samples and as many of the prior, whose gradient both of them get."""
+    """MMD^2 between the batch's samples and as many of the prior, differentiable with respect to both."""
     by_sentence = len(group.prior.batch_shape) > 0
     shape = group.z_SUD.shape[:1] if by_sentence else group.z_SUD.shape[:-1]
     of_prior_SUD = group.prior.rsample(shape)
     return mmd_squared(
         group.z_SUD,
         of_prior_SUD.reshape(group.z_SUD.shape),
-        # Units that several sentences share have no weights of their own: their samples are draws.
+        # The weights are by sentence. Units shared by several sentences have equal weights.
         log_weight=terms.log_weight_SB if group.unit_B is None else None,
         paired=by_sentence,
         unit_variance=unit_variance_of(group.prior),
@@ -125,15 +127,15 @@ def mmd_squared(
     """The squared maximum mean discrepancy of two samples, by its U-statistic (Gretton et al. 2012, lemma 6).
 
     The kernel is the mean of Gaussians exp(-|x - y|^2 / (2 h)), h = D v / 2, D v and 2 D v with v = `unit_variance`.
-    Zero in expectation where both samples are of one distribution; 0 for fewer than two rows, which tell nothing.
+    The expectation is zero if both samples have the same distribution. With fewer than two rows the result is 0.
 
     Args:
-        x: samples of N independent rows, one of each or S of each. The S of a row are never compared with each other,
-            as they need not be independent of one another: only so is it without bias.
-        y: the other sample, its rows alike.
-        log_weight: of each sample of x, exponentials summing to one over S in each row; equal when absent.
-        paired: row n of y depends on row n of x, and the two are not compared either.
-        unit_variance: v, what counts as a variance of 1 in a coordinate, so that a kernel is as wide in any space
+        x: N independent rows, with one sample each or S samples each. The S samples of a row may be dependent, so they
+            are not compared with each other; this keeps the estimate unbiased.
+        y: the other sample, of the same shape.
+        log_weight: log-weights of the samples of x, whose exponentials sum to one over S in each row; equal if None.
+        paired: whether row n of y depends on row n of x; such pairs are then not compared either.
+        unit_variance: v, the variance of a coordinate under the plain prior of the space, which scales the kernel
             (`LatentDistribution.unit_variance`).
 
     >>> x = torch.tensor([[0.0], [0.0], [0.0]])
@@ -148,10 +150,10 @@ def mmd_squared(
     share_M = even_M if log_weight is None else log_weight.exp().reshape(-1) / rows
     row_M = torch.arange(len(x_MD), device=x.device) % rows
     apart_MM = (row_M.unsqueeze(1) != row_M).to(x.dtype)
-    # Pairs of different rows are this share of all pairs.
+    # The share of pairs of different rows among all pairs.
     pairs = (rows - 1) / rows
     scale = dims * unit_variance
-    # Products and sums, for a matrix product would be taken at less precision under autocast.
+    # By elementwise products and sums, because autocast would lower the precision of matrix products.
     within = _weighted(share_M, _kernel(x_MD, x_MD, scale) * apart_MM, share_M)
     within = within + _weighted(even_M, _kernel(y_MD, y_MD, scale) * apart_MM, even_M)
     between_MM = _kernel(x_MD, y_MD, scale)

@@ -1,4 +1,4 @@
-"""The importance-weighted bound with several samples, and three gradients of it."""
+"""The importance-weighted bound with several samples, and three estimators of its gradient."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class IWAEConfig(KLWeightedSettings):
         "doubly_reparameterized": {"samples": 3},
     }
     samples: int = Field(5, ge=1, le=MAX_PARTS, description="k; a step costs as many decoder passes")
-    gradient: Gradient = Field("doubly_reparameterized", description="of the encoder; see IWAE")
+    gradient: Gradient = Field("doubly_reparameterized", description="estimator of the encoder's gradient; see IWAE")
     kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
 
     @property
@@ -47,30 +47,33 @@ class IWAE(Objective):
 
     Burda et al. 2016 (arXiv 1509.00519), eq. 8.
 
-    At KL weight 1 minus the loss bounds log p(x) from below, the closer the larger k; at k = 1 it is the ELBO with a
-    Monte Carlo KL. The gradients:
+    At KL weight 1 minus the loss is a lower bound of log p(x), tighter for larger k. At k = 1 it is the ELBO with a
+    Monte Carlo KL. The gradient estimators:
 
-    - plain: that of the formula. Its encoder part drowns in noise as k grows (Rainforth et al. 2018, arXiv 1802.04537).
-    - sticking_the_landing: without the score of q (Roeder et al. 2017, arXiv 1703.09194). Unbiased at k = 1 and at KL
-      weight 0, where it is the plain one; elsewhere biased for the encoder, as what it leaves out, weight *
-      E sum_s share_s d log q(z_s), is not zero: shares know the samples.
-    - doubly_reparameterized: unbiased at any k and any KL weight; at weight 1 free of noise where q is exact (Tucker et
-      al. 2018, arXiv 1810.04152, eq. 8), at weight 0 the plain one. The gradient that reaches the encoder through a
-      sample is scaled, as derived below; so is that of a regularizer that reads the samples. Terms that came out of
-      `torch.compile` as a whole are refused with the settings of a training: what flows inside of them is not scaled.
+    - ``plain``: the gradient of the formula. For the encoder, its signal-to-noise ratio vanishes as k grows (Rainforth
+      et al. 2018, arXiv 1802.04537).
+    - ``sticking_the_landing``: without the score of q (Roeder et al. 2017, arXiv 1703.09194). Unbiased at k = 1, and at
+      KL weight 0, where it is the plain one. Otherwise it is biased for the encoder: the omitted term, weight *
+      E sum_s share_s d log q(z_s), is not zero, because the shares depend on the samples.
+    - ``doubly_reparameterized``: unbiased at any k and any KL weight. At weight 1 it has no variance if q is exact
+      (Tucker et al. 2018, arXiv 1810.04152, eq. 8); at weight 0 it is the plain one. It scales the gradient that
+      reaches the encoder through a sample, as derived below, and with it that of a regularizer that reads the samples.
+      The settings of a training refuse it together with `torch.compile`, because gradients inside compiled terms could
+      not be scaled.
 
     With a_s = log p(x|z_s) + beta (log p(z_s) - log q(z_s)) and share = softmax(a), the encoder's gradient of
-    log sum_s exp(a_s) is sum_s share_s (da_s/dz_s dz_s - beta d log q(z_s)). The mean of a score times g(z) is, for q
-    reparameterized, that of dg/dz dz; here g = share_s, and dshare_s/dz_s = share_s (1 - share_s) da_s/dz_s. Hence
+    log sum_s exp(a_s) is sum_s share_s (da_s/dz_s dz_s - beta d log q(z_s)). If q is reparameterized, the expectation
+    of g(z) times the score equals that of dg/dz dz. Here g = share_s, and dshare_s/dz_s = share_s (1 - share_s)
+    da_s/dz_s. Hence the gradient
 
         sum_s share_s (1 - beta + beta share_s) da_s/dz_s dz_s,
 
-    where q's parameters inside of a_s are held. It takes samples drawn from q itself, each with equal weight.
+    where q's parameters inside a_s are constant. The samples must be draws of q with equal weights.
 
     Args:
         samples: k.
-        gradient: one of the three.
-        schedule: the weight of log p(z) - log q(z|x) by step.
+        gradient: the estimator of the encoder's gradient.
+        schedule: the weight of log p(z) - log q(z|x) at each step.
     """
 
     def __init__(self, samples: int, gradient: Gradient, schedule: Schedule) -> None:
@@ -89,13 +92,13 @@ class IWAE(Objective):
             share_SB = log_w_SB.detach().softmax(0)
             for group in terms.latents:
                 _scale_gradient(group.z_SUD, 1.0 - weight + weight * share_SB)
-            # Labels that a known one rules out have no share, and an infinite log-weight.
+            # Where a label is known, the other labels have share 0 and log-weight -inf, whose product would be NaN.
             surrogate_B = torch.where(share_SB > 0, share_SB * log_w_SB, 0.0).sum(0)
             bound_B = bound_B.detach() + surrogate_B - surrogate_B.detach()
         return output(terms, -bound_B, weight)
 
 
 def _scale_gradient(z_SBD: Tensor, factor_SB: Tensor) -> None:
-    """Whatever comes back to a sample is multiplied by its factor."""
+    """Multiply the gradient with respect to each sample by its factor, in the backward pass."""
     if z_SBD.requires_grad:
         z_SBD.register_hook(lambda grad_SBD: grad_SBD * torch.unsqueeze(factor_SB, -1))

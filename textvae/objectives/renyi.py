@@ -1,4 +1,4 @@
-"""Renyi's bound: between the ELBO and the likelihood, and beyond both."""
+"""Renyi's variational bound, a family of bounds with the ELBO and the importance-weighted bound as special cases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RenyiConfig(KLWeightedSettings):
     kind: Literal["renyi"] = "renyi"
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"samples": 3}}
     alpha: float = Field(
-        0.5, description="0 is the importance-weighted bound, towards 1 the ELBO; below 0 it is no bound"
+        0.5, description="order: 0 is the importance-weighted bound, the limit at 1 the ELBO; below 0 it is no bound"
     )
     samples: int = Field(5, ge=1, le=MAX_PARTS, description="k; a step costs as many decoder passes")
     kl_weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
@@ -44,13 +44,14 @@ class RenyiConfig(KLWeightedSettings):
 class Renyi(Objective):
     """loss(x) = -1 / (1 - alpha) * log sum_s weight_s w_s^(1 - alpha) (Li & Turner 2016, arXiv 1602.02311, eq. 15).
 
-    For 0 <= alpha < 1 minus the loss lies, in expectation, below log p(x); it falls as alpha rises, to the ELBO. With a
-    finite k it is biased towards the ELBO for any alpha. A larger alpha covers less of the posterior.
+    For 0 <= alpha < 1 minus the loss is, in expectation, a lower bound of log p(x). It decreases with alpha, towards
+    the ELBO. With finite k the estimate is biased towards the ELBO for any alpha. A larger alpha makes q cover less of
+    the posterior.
 
     Args:
         alpha: order of the divergence.
         samples: k.
-        schedule: the weight of log p(z) - log q(z|x) by step.
+        schedule: the weight of log p(z) - log q(z|x) at each step.
     """
 
     def __init__(self, alpha: float, samples: int, schedule: Schedule) -> None:

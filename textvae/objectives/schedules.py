@@ -1,7 +1,7 @@
-"""Weights that change during training: pure functions of the step.
+"""Schedules of weights that change during training, as pure functions of the step.
 
-Times are given in epochs, in steps or as fractions of the whole training (`unit`); a schedule resolves them
-once, when it is built, and is never written into a model, so that resuming is exact.
+Times are given in epochs, in steps or as fractions of the whole training (`unit`), and converted to steps when the
+schedule is built. A schedule has no state, so that resuming is exact.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Unit = Literal["fraction", "epochs", "steps"]
 
 @runtime_checkable
 class Schedule(Protocol):
-    """A weight for every step; `first_final_step` is the first from which it never changes again."""
+    """A function from the step to a weight; `first_final_step` is the first step from which the weight is constant."""
 
     first_final_step: int
 
@@ -27,19 +27,19 @@ class Schedule(Protocol):
 
 
 class ScheduleSettings(Component):
-    """The settings of a schedule, and what they tell before it is known how long training takes."""
+    """The settings of a schedule, with the traits that can be read before the length of training is known."""
 
     varies: ClassVar[bool] = True
     """Whether it may have different weights at different steps."""
 
     @property
     def counts_steps(self) -> bool:
-        """Whether its times are in steps, rather than in epochs or shares of the training."""
+        """Whether its times are given in steps, not in epochs or fractions of the training."""
         return False
 
     @abstractmethod
     def is_always(self, weight: float) -> bool:
-        """Whether every step has this weight.
+        """Whether the weight is the given one at every step.
 
         >>> ConstantScheduleConfig(weight=0.0).is_always(0.0), LinearScheduleConfig(initial=0.0).is_always(0.0)
         (True, False)
@@ -47,7 +47,7 @@ class ScheduleSettings(Component):
 
     @abstractmethod
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Schedule:
-        """The schedule, its times counted in steps."""
+        """Build the schedule, with times converted to steps."""
 
 
 def _steps(time: float, unit: Unit, steps_per_epoch: int, total_steps: int) -> float:
@@ -55,7 +55,7 @@ def _steps(time: float, unit: Unit, steps_per_epoch: int, total_steps: int) -> f
 
 
 class ConstantScheduleConfig(ScheduleSettings):
-    """The same weight always.
+    """The same weight at every step.
 
     >>> ConstantScheduleConfig(weight=0.5).build(steps_per_epoch=10, total_steps=100)(7)
     0.5
@@ -83,9 +83,9 @@ class Constant:
 
 
 class LinearScheduleConfig(ScheduleSettings):
-    """`initial` until `start`, then a straight line to `final` at `end`.
+    """`initial` until `start`, then linear to `final` at `end`, then `final`.
 
-    A `start` above 0 with `initial = 0` trains an autoencoder first (Li et al. 2019, arXiv 1909.00868).
+    A `start` above 0 with `initial = 0` first trains an autoencoder (Li et al. 2019, arXiv 1909.00868).
 
     >>> schedule = LinearScheduleConfig(start=0.25, end=0.75).build(steps_per_epoch=10, total_steps=100)
     >>> [schedule(step) for step in (0, 25, 50, 75, 99)], schedule.first_final_step
@@ -134,8 +134,8 @@ class Linear:
 class SigmoidScheduleConfig(ScheduleSettings):
     """A logistic curve from 0 to `final` (Bowman et al. 2016, section 3.1).
 
-    The weight is `final` / (1 + exp(-(step - center) / width)) and counts as final 7 widths after the center,
-    where it is within 0.1 % of its limit; from there it is exactly `final`.
+    The weight is `final` / (1 + exp(-(step - center) / width)) until 7 widths after the center, where it is within
+    0.1 % of its limit, and exactly `final` from there on.
 
     >>> schedule = SigmoidScheduleConfig(center=0.5, width=0.05).build(steps_per_epoch=10, total_steps=100)
     >>> schedule(50), schedule(99), schedule.first_final_step
@@ -168,15 +168,15 @@ class Sigmoid:
     def __call__(self, step: int) -> float:
         if step >= self.first_final_step:
             return self.final
-        # Written through tanh so that no step, however early, overflows an exponential.
+        # By tanh, because the exponential of the formula would overflow at early steps.
         return self.final * 0.5 * (1.0 + math.tanh(0.5 * (step - self.center) / self.width))
 
 
 class CyclicalScheduleConfig(ScheduleSettings):
-    """`cycles` times: 0 for a share `zero`, a line to `final` for a share `rise`, `final` for the rest.
+    """Cycles, each with weight 0 for a share `zero`, then linear to `final` for a share `rise`, then `final`.
 
-    Fu et al. 2019 (arXiv 1903.10145). Cycles share the first `end` of training, and the last one's plateau lasts to
-    its end: where the learning rate decays, leave it time after the last cycle.
+    Fu et al. 2019 (arXiv 1903.10145). The cycles divide the first share `end` of training equally; after them the
+    weight stays `final`. With a decaying learning rate, choose `end` below 1 to leave time after the last cycle.
 
     >>> config = CyclicalScheduleConfig(cycles=2, zero=0.5, rise=0.25)
     >>> schedule = config.build(steps_per_epoch=10, total_steps=80)

@@ -1,4 +1,4 @@
-"""What a posterior without a density is trained by: a likely sentence, likely codes, and Stein's gradient."""
+"""The objective of a posterior without a density: the reconstruction, and the density of codes under the prior."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SteinConfig(ObjectiveSettings):
     kind: Literal["stein"] = "stein"
     for_implicit: ClassVar[bool] = True
     samples: int = Field(
-        1, ge=1, le=MAX_PARTS, description="codes by which the decoder learns; a step costs as many decoder passes"
+        1, ge=1, le=MAX_PARTS, description="codes of a sentence in the loss; a step costs as many decoder passes"
     )
 
     def build(self, *, steps_per_epoch: int, total_steps: int) -> Stein:
@@ -29,15 +29,15 @@ class SteinConfig(ObjectiveSettings):
 class Stein(Objective):
     """loss(x) = -E_q[log p(x|z) + log p(z)], with the gradient that a Stein posterior adds to log p(x|z).
 
-    Pu et al. 2017 (arXiv 1704.05155, section 3). It is the ELBO without the entropy of q, which nobody knows, and so
-    no bound: it may be below -log p(x), and of two models the one with the lower loss need not be the better. Decoder
-    and prior follow its gradient, which is that of the ELBO for them. The encoder does not: its codes come cut from the
-    graph, and its gradient is Stein's, where the repulsion of codes stands for the entropy.
+    Pu et al. 2017 (arXiv 1704.05155, section 3). It is minus the ELBO without the entropy of q, which is not known. It
+    is therefore no bound: it may be below -log p(x), and a model with a lower loss is not necessarily better. Decoder
+    and prior are trained by its gradient, which for them equals that of minus the ELBO. The encoder is not: its codes
+    are detached, and its gradient is Stein's, in which the repulsion of codes takes the place of the entropy.
 
-    There is no `kl` among its numbers; `prior_nll` is -E_q log p(z).
+    Its metrics have no `kl`; `prior_nll` is -E_q log p(z).
 
     Args:
-        samples: codes of a sentence by which both expectations are told.
+        samples: codes of a sentence from which both expectations are estimated.
     """
 
     competes_by: ClassVar[str] = PROXY_BOUND

@@ -1,4 +1,4 @@
-"""Reconstruction alone."""
+"""The reconstruction loss alone."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ class UnregularizedConfig(ObjectiveSettings):
 class Unregularized(Objective):
     """loss(x) = -E_q log p(x|z): an autoencoder with a stochastic code.
 
-    Zhao et al. 2017 (arXiv 1702.08658, section 4): with a decoder that can be any distribution it is maximal where z is
-    as informative as can be, whereas the ELBO asks for no information at all. Nothing pulls q(z) to the prior, so codes
-    drawn from the prior are none that the decoder knows: draw sentences by the Markov chain x -> z ~ q(z|x) -> x ~
-    p(x|z) (`textvae.tasks.markov_chain`), whose stationary law is that of the data at the optimum.
+    Zhao et al. 2017 (arXiv 1702.08658, section 4): with a sufficiently flexible decoder its optimum maximizes the
+    information that z carries about x, while the ELBO can reach its optimum without any. Nothing pulls q(z) to the
+    prior, so the decoder is not trained on codes like those of the prior. Sample sentences by the Markov chain
+    x -> z ~ q(z|x) -> x ~ p(x|z) instead (`textvae.tasks.markov_chain`), whose stationary distribution is, at the
+    optimum, that of the data.
 
-    It drives the ELBO down while it learns, so epochs compete by the reconstruction of validation sentences.
+    The ELBO decreases during such a training, so the best epoch is chosen by the reconstruction of validation
+    sentences.
     """
 
     competes_by: ClassVar[str] = RECONSTRUCTION

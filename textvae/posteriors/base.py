@@ -1,4 +1,4 @@
-"""The contract of a posterior: features in, a distribution out."""
+"""The base classes of posteriors, which turn features into a distribution of codes, and of their settings."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from textvae.types import EUCLIDEAN, Context, Support
 
 
 class PosteriorSettings(Component):
-    """The settings of a posterior, and what they tell of it before it is built.
+    """The settings of a posterior, with the traits that other parts read before it is built.
 
     Attributes:
-        support: where its codes live. Only priors of the same support go with it.
-        factorizes: whether its coordinates are independent given the levels above, so that its KL to a prior that
-            factorizes too is known by dimension, in closed form.
-        has_density: whether log q(z|x) is known. Without it there is no KL, no ELBO and no importance weight.
-        extended: whether its densities carry auxiliary variables, so that a code alone has none
-            (`LatentGroup.extended`).
-        fixed_mean: whether its mean is the same for every sentence, so that no unit is active however z is used.
-        refines_bound: whether codes are moved, for each sentence, to where the bound at KL weight 1 is high.
-        pathwise_setting: the setting with which each sample is a draw of q that gradients pass through, for those that
-            have others too, such as ``posterior.estimator = "pathwise"``.
+        support: the space of its codes. It can be combined only with priors of the same support.
+        factorizes: whether its coordinates are independent given the levels above. Its KL to a prior that factorizes
+            too then has a closed form for each dimension.
+        has_density: whether log q(z|x) can be computed. Without it there is no KL, no ELBO and no importance weight.
+        extended: whether its densities are those of codes together with auxiliary variables, so that the density of a
+            code alone is not known (`LatentGroup.extended`).
+        fixed_mean: whether its mean is the same for every sentence. Active units, which are counted by the variance of
+            the mean, are then 0 even if z is used.
+        refines_bound: whether it optimizes the parameters of q for each sentence, by the ELBO at KL weight 1.
+        pathwise_setting: for a posterior with several gradient estimators, the setting that chooses pathwise gradients,
+            such as ``posterior.estimator = "pathwise"``; for messages.
     """
 
     support: ClassVar[Support] = EUCLIDEAN
@@ -40,55 +41,57 @@ class PosteriorSettings(Component):
 
     @property
     def title(self) -> str:
-        """How messages name it: by its kind, and by a setting that matters to whom it goes with."""
+        """Its name in messages: the kind, and the setting that decides with what it can be combined, if any."""
         return f"{self.kind} posterior"
 
     @property
     def num_levels(self) -> int:
-        """In how many equal parts a code comes, each conditioned on those before it."""
+        """The number of equal parts of a code, each conditioned on those before it; 1 without a hierarchy."""
         return 1
 
     @property
     def samples_are_draws(self) -> bool:
-        """Whether each sample that an objective gets is a draw of q, rather than one of a part of it with a weight."""
+        """Whether each sample that an objective gets is a draw of q, and not a draw of one component with a weight."""
         return True
 
     @property
     def reparameterized(self) -> bool:
-        """Whether a sample is a smooth function of noise and parameters, so that its gradient is that function's; else,
-        as where a sampler rejects, gradients are implicit."""
+        """Whether samples are differentiable functions of noise and parameters. If not, as for a rejection sampler,
+        their gradients are implicit (or scores)."""
         return True
 
     @property
     def needs_linear(self) -> bool:
-        """Whether it learns rightly only from a loss that is an expectation under q (`ObjectiveSettings.linear`)."""
+        """Whether its gradients are correct only for a loss that is an expectation under q
+        (`ObjectiveSettings.linear`)."""
         return False
 
     @property
     def batch_setting(self) -> str:
-        """The setting by which in training q(z|x) depends on the other sentences of its batch; empty for none."""
+        """The setting that makes q(z|x) depend on the other sentences of a training batch, for messages; empty if
+        there is none."""
         return ""
 
     @property
     def least_rate(self) -> float:
-        """The floor under KL(q(z|x) || N(0, I)) of each sentence that it commits to, nats."""
+        """A lower bound of KL(q(z|x) || N(0, I)) that the settings guarantee for each sentence, nats; 0 for none."""
         return 0.0
 
     def require_dim(self, latent_dim: int) -> None:
-        """Refuse settings that codes of so many dimensions cannot meet; models ask while a recipe is read.
+        """Refuse settings that are impossible with this latent dimension; models call it while a recipe is read.
 
         Raises:
-            ConfigError: and says which.
+            ConfigError: a setting is impossible; the message names it.
         """
 
     @abstractmethod
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> Posterior:
-        """The posterior, with fresh parameters.
+        """Build the posterior with new parameters.
 
         Args:
             feature_dim: H.
             latent_dim: D.
-            num_labels: C, where q(z|x, y) is conditioned on the label in the context; 0 where it is not.
+            num_labels: C for a posterior q(z|x, y) that is conditioned on the label in the context; else 0.
         """
 
 
@@ -96,15 +99,15 @@ class Posterior(nn.Module):
     """features -> q(z|x), batch shape [B], event shape [D]."""
 
     def forward(self, features_BH: Float[Tensor, "B H"], context: Context | None = None) -> LatentDistribution:
-        """`context` holds what else q is conditioned on: a label, a vector, example ids."""
+        """q(z|x) of each sentence; `context` has what else q is conditioned on, such as labels."""
         raise NotImplementedError
 
 
 @runtime_checkable
 class JointDensity(Protocol):
-    """log p(x, z) of a batch of sentences and its gradient in z; `textvae.models.LogJoint` is one.
+    """log p(x, z) of a batch of sentences and its gradient in z: the interface of `textvae.models.LogJoint`.
 
-    It works where gradients are off, touches no parameter's gradient, and is a function of z alone.
+    It works also where gradients are disabled, changes no parameter's `.grad`, and is a deterministic function of z.
     """
 
     def __call__(self, z_SBD: Tensor) -> Tensor: ...
@@ -116,12 +119,13 @@ class JointDensity(Protocol):
 
 @dataclass(frozen=True)
 class Refined:
-    """What became of a posterior that saw its target.
+    """The result of `NeedsJoint.refine`.
 
     Attributes:
         posterior: q(z|x), batch shape [B].
-        surrogate_B: zeros whose gradient is one that the encoder is to get beside that of the objective; a model adds
-            them to log p(x|z) of every sample, where every objective has weight 1. None for no such gradient.
+        surrogate_B: zeros with a gradient: an additional gradient for the encoder, beside that of the objective. A
+            model adds them to log p(x|z) of every sample, which has weight 1 in every objective. None for no such
+            gradient.
     """
 
     posterior: LatentDistribution
@@ -129,18 +133,18 @@ class Refined:
 
 
 class NeedsJoint(Posterior):
-    """A posterior that must see its target: what `forward` gives is where it starts, and `refine` what it is.
+    """A posterior that depends on log p(x, z): `forward` gives an initial distribution, `refine` makes q(z|x) of it.
 
-    A model that composes one gives it `log_joint` wherever it forms q(z|x): in training, evaluation and use alike.
+    A model with such a posterior calls `refine` wherever it forms q(z|x), in training, evaluation and use.
     """
 
     def refine(self, start: LatentDistribution, log_joint: JointDensity, key_B: Int[Tensor, " B"]) -> Refined:
         """q(z|x) of each sentence.
 
         Args:
-            start: what `forward` gave.
-            log_joint: of the same sentences, in the same order.
-            key_B: a number made of each sentence's words (`textvae.layers.sentence_keys`), for noise that belongs to
-                the sentence and not to its batch.
+            start: the distribution that `forward` gave.
+            log_joint: log p(x, z) of the same sentences, in the same order.
+            key_B: a hash of each sentence (`textvae.layers.sentence_keys`), for noise that depends on the sentence and
+                not on its batch.
         """
         raise NotImplementedError

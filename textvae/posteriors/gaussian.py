@@ -1,4 +1,4 @@
-"""The diagonal Gaussian posterior, and two ways to keep its KL from vanishing."""
+"""The diagonal Gaussian posterior, with two options that keep its KL from vanishing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from textvae.types import Context
 class BatchNormConfig(Config):
     """Settings of a batch normalization of the posterior mean."""
 
-    scale: float = Field(0.6, gt=0, description="standard deviation of the means over a batch: fixed, never trained")
-    momentum: float = Field(0.1, gt=0, le=1, description="share of a batch in the running statistics")
+    scale: float = Field(0.6, gt=0, description="standard deviation of the means over a batch; fixed, not trained")
+    momentum: float = Field(0.1, gt=0, le=1, description="weight of a batch in the running statistics")
 
 
 class GaussianPosteriorConfig(PosteriorSettings):
@@ -57,10 +57,10 @@ class GaussianPosteriorConfig(PosteriorSettings):
         self.max_log_scale(latent_dim)
 
     def max_log_scale(self, latent_dim: int) -> float | None:
-        """The bound on log-scales that commits to the rate; None for none.
+        """The upper bound of log-scales that guarantees `committed_rate`; None without such a rate.
 
         Raises:
-            ConfigError: it is below `min_scale`.
+            ConfigError: the bound is below `min_scale`.
         """
         if not self.committed_rate:
             return None
@@ -82,26 +82,27 @@ class GaussianPosteriorConfig(PosteriorSettings):
 class GaussianPosterior(Posterior):
     """q(z|x) = N(mu(x), diag(s(x)^2)), mean and log-scale linear in the features.
 
-    Kingma & Welling 2014 (arXiv 1312.6114), appendix C.2. Two options set a floor under its KL to N(0, I), whatever
-    the decoder does; a KL above zero is no information yet, which only `mi` and a permuted z can show.
+    Kingma & Welling 2014 (arXiv 1312.6114), appendix C.2. Two options set a lower bound of its KL to N(0, I), whatever
+    the decoder does. A KL above zero does not mean that z carries information about x: that is what `mi` and the cost
+    of permuting z between sentences show.
 
     `batch_norm` (BN-VAE, Zhu et al. 2020, arXiv 2004.12585): over the sentences of a training batch each mean has
-    variance gamma^2 (`scale`) about a trained shift, hence the mean KL is at least
-    sum_d (gamma^2 + shift_d^2) / 2, exactly so with gamma^2 v_d / (v_d + 1e-5) for a variance v_d before normalization.
-    Means must then differ between sentences, though not in a way that the decoder heeds. Evaluation normalizes by
-    running statistics, and the floor holds as far as they are those of the sentences evaluated. A training batch of
-    one sentence is normalized by them as well. With several processes each normalizes by its own slice of the batch.
-    Training batches therefore are of all lengths: over sentences of one length another mean would be taken away.
-    A label moves the mean after normalization: its embedding is a shift for each class.
+    variance gamma^2 (`scale`) around a trained shift. The mean KL is then at least sum_d (gamma^2 + shift_d^2) / 2 (to
+    be exact, gamma^2 v_d / (v_d + 1e-5) in place of gamma^2, for a variance v_d before normalization). Means then
+    differ between sentences, but the decoder may still ignore them. Evaluation normalizes by running statistics, so
+    the bound holds there only as far as these agree with the statistics of the evaluated sentences. They are also
+    used for a training batch of one sentence. With several processes each normalizes by its own slice of the batch.
+    Training batches mix all lengths, because the statistics over sentences of one length would differ from those over
+    the corpus. A label's embedding is added after the normalization, as a shift for each class.
 
-    `committed_rate` (delta-VAE, Razavi et al. 2019, arXiv 1901.03416, here with independent dimensions): scales stay
-    below the s < 1 at which (s^2 - 1 - log s^2) / 2 is this many nats shared equally by the D dimensions, so that each
-    sentence's KL is above the floor even where the mean is 0. It is spent on narrow posteriors, not on telling
-    sentences apart: a decoder may ignore z, and then the bound is just so much worse. A prior that learns could come to
-    such a posterior, so models refuse one beside it.
+    `committed_rate` (delta-VAE, Razavi et al. 2019, arXiv 1901.03416, here with independent dimensions): scales are
+    bounded by the s < 1 at which (s^2 - 1 - log s^2) / 2 is `committed_rate` / D nats. The KL of each sentence is then
+    above the committed rate even if its mean is 0. That KL comes from narrow posteriors, not from differences between
+    sentences: the decoder may still ignore z, and the bound is then worse by so many nats. A learned prior could adapt
+    to such a posterior and undo the guarantee, so models refuse to combine them.
 
     Args:
-        config: its settings.
+        config: the settings.
         feature_dim: H.
         latent_dim: D.
         num_labels: C; with labels, q(z|x, y) adds an embedding of y to mean and log-scale.
@@ -129,8 +130,8 @@ class GaussianPosterior(Posterior):
             )
         self.label = None
         if num_labels:
-            # At zero no label is better than another before anything was learned: a random start would teach
-            # a classifier, through the bound of unlabelled sentences, to prefer whatever chance had favored.
+            # Initialized at zero, so that all labels are equally good before training. With a random embedding the
+            # bound of unlabelled sentences would teach the classifier to prefer an arbitrary label.
             self.label = nn.Embedding(num_labels, 2 * latent_dim)
             nn.init.zeros_(self.label.weight)
 
@@ -143,7 +144,7 @@ class GaussianPosterior(Posterior):
             label_loc, label_log_scale = self.label(context.label_B).chunk(2, -1)
             loc, log_scale = loc + label_loc, log_scale + label_log_scale
         if self.max_log_scale is not None:
-            # A smooth minimum: a clamp would pass no gradient once a scale is at its bound.
+            # A smooth minimum, because a clamp has no gradient where a scale is at its bound.
             log_scale = self.max_log_scale - softplus(self.max_log_scale - log_scale)
         return DiagonalGaussian(loc, torch.exp(log_scale.clamp_min(self.min_log_scale)), validate_args=False)
 
@@ -155,7 +156,7 @@ def largest_log_scale(nats: float) -> float:
     >>> round((scale**2 - 1 - math.log(scale**2)) / 2, 12)
     0.25
     """
-    # In l = log s the KL falls on l < 0, from above `nats` at the left end to 0 at the right one.
+    # As a function of l = log s < 0 the KL decreases, from above `nats` at `low` to 0 at `high`.
     low, high = -(nats + 1.0), 0.0
     for _ in range(100):
         middle = 0.5 * (low + high)

@@ -1,4 +1,4 @@
-"""The Hamiltonian posterior: codes of the encoder's Gaussian, moved by the gradient of log p(x, z)."""
+"""The Hamiltonian posterior: codes drawn from the encoder's Gaussian, then moved by the gradient of log p(x, z)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class HamiltonianPosteriorConfig(PosteriorSettings):
         "": {"steps": 2},
         "free": {"steps": 3, "tempering": {"kind": "free"}, "every_step": True},
     }
-    min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation of the start")
+    min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation of the initial Gaussian")
     steps: int = Field(
-        5, ge=0, le=MAX_PARTS, description="leapfrog steps, each a gradient of the decoder; 0 is the Gaussian"
+        5, ge=0, le=MAX_PARTS, description="leapfrog steps, each a gradient of the decoder; 0 is the plain Gaussian"
     )
-    tempering: TemperingConfig = Field(default_factory=NoTemperingConfig, description="of the momenta")
-    step_size: float = Field(0.2, gt=0, description="of every dimension, before training")
-    max_step_size: float = Field(0.5, gt=0, description="what no step size ever passes")
-    every_step: bool = Field(False, description="step sizes of its own for each step, instead of the same for all")
+    tempering: TemperingConfig = Field(default_factory=NoTemperingConfig, description="tempering of the momenta")
+    step_size: float = Field(0.2, gt=0, description="initial step size in every dimension")
+    max_step_size: float = Field(0.5, gt=0, description="upper bound of the trained step sizes")
+    every_step: bool = Field(False, description="whether each leapfrog step has its own step sizes")
 
     @model_validator(mode="after")
     def _below_the_cap(self) -> HamiltonianPosteriorConfig:
@@ -56,22 +56,23 @@ class HamiltonianPosteriorConfig(PosteriorSettings):
 
 
 class HamiltonianPosterior(NeedsJoint):
-    """z_0 from a Gaussian of x, moved with a momentum through K leapfrog steps on -log p(x, z), cooled after each.
+    """z_0 from a Gaussian given x, moved with a momentum by K leapfrog steps on -log p(x, z), tempered after each.
 
-    Caterini et al. 2018 (arXiv 1805.11328), algorithm 1. The moves are a deterministic, invertible map of (z_0, rho_0)
-    with a known Jacobian, so code and momentum have a joint density, and the bound is reparametrized: no step is ever
-    refused, and step sizes and tempering are trained with everything else. The gradient goes through all steps, hence
-    through second derivatives of the decoder. Dropout is off in the moves, which are then a function of z and the
-    parameters; the bound is one of log p(x) under whatever noise the decoder has, as for any q.
+    Caterini et al. 2018 (arXiv 1805.11328), algorithm 1. The steps are a deterministic, invertible map of (z_0, rho_0)
+    with a known Jacobian, so code and momentum have a joint density, and samples are reparameterized. There is no
+    Metropolis test, and step sizes and tempering are trained with the other parameters. The gradient passes through all
+    steps, and so needs second derivatives of the decoder. Dropout is off in the steps, which makes them a deterministic
+    function of z and the parameters. The result is a bound on log p(x) whatever noise the decoder has, as for any q.
 
-    There is no tempering by default. A hot start reaches further, but the moves must pay for its width: beside a
-    Gaussian that fits already it lowers the bound, the more the more dimensions there are, until training cools it.
+    There is no tempering by default. A higher initial temperature explores further, but the bound pays for the wider
+    momenta: if the Gaussian fits already, tempering lowers the bound, more so in more dimensions, until training has
+    reduced the temperature.
 
-    A batch of S samples costs (K + 1) S gradients of the decoder more, in training each with a graph of its own, and
-    wherever q(z|x) is drawn from.
+    Cost: S samples take (K + 1) S more gradients of the decoder wherever q(z|x) is sampled; in training, each keeps its
+    graph.
 
     Args:
-        config: its settings.
+        config: the settings.
         feature_dim: H.
         latent_dim: D.
         num_labels: C; with labels, the encoder's q(z_0|x, y) depends on y too.
@@ -99,7 +100,7 @@ class HamiltonianPosterior(NeedsJoint):
 
     @property
     def step_sizes_KD(self) -> Float[Tensor, "K D"]:
-        """Of every step and dimension."""
+        """The step size of every step and dimension."""
         sizes = self.config.max_step_size * self.step_size_logits.sigmoid()
         return sizes.expand(self.config.steps, -1)
 
@@ -110,29 +111,29 @@ class HamiltonianPosterior(NeedsJoint):
 
 
 class Hamiltonian(LatentDistribution):
-    """The law of z_K, where (z_0, rho_0) ~ start x N(0, I / beta_0) is moved by K leapfrog steps and coolings.
+    """The distribution of z_K: (z_0, rho_0) ~ start x N(0, I / beta_0), moved by K leapfrog steps with tempering.
 
-    Of z_K alone no density is known. What `rsample_and_log_prob` gives as log q(z) is the *extended*
+    The density of z_K alone is not known. `rsample_and_log_prob` returns, as log q(z), the *extended* log-density
 
-        log q(z_0) + log N(rho_0; 0, I / beta_0) - log |det d(z_K, rho_K) / d(z_0, rho_0)| - log N(rho_K; 0, I),
+        log q(z_0) + log N(rho_0; 0, I / beta_0) - log |det d(z_K, rho_K) / d(z_0, rho_0)| - log N(rho_K; 0, I).
 
-    so that log p(x, z_K) minus it is the logarithm of an unbiased importance weight: that of (z_K, rho_K) under the
-    target p(x, z) N(rho; 0, I). Leapfrog preserves volume, cooling has the determinant beta_0^(D / 2).
+    log p(x, z_K) minus it is the logarithm of an unbiased importance weight: that of (z_K, rho_K) under the target
+    p(x, z) N(rho; 0, I). Leapfrog steps preserve volume; tempering has the determinant beta_0^(D / 2).
 
-    The paper's low-variance bound has the entropies of z_0 and rho_0 in place of their log-densities: for `drawn` of
-    the source it is log p(x, z_K) minus the second part of `carried(drawn, -source.entropy())`. The difference is a
-    function of the noise alone, so no gradient changes. Objectives do without it, as it is the noisier form beside a
-    start that fits: log-densities of what is drawn cancel the noise of log p(x, z_K) and of log N(rho_K).
+    The paper's "low-variance" bound has the entropies of z_0 and rho_0 in place of their log-densities. For `drawn`
+    from the source it is log p(x, z_K) minus the second result of `carried(drawn, -source.entropy())`. Both bounds have
+    the same gradients, as they differ by a function of the noise only. Objectives use the log-densities: if the initial
+    Gaussian fits, these cancel the noise of log p(x, z_K) and of log N(rho_K), and the bound is less noisy.
 
-    Gradients reach every parameter involved, the joint density's too, where gradients are on; second derivatives are
-    taken only there.
+    Where gradients are enabled they reach all parameters, also those of the joint density. Only then are second
+    derivatives computed.
 
     Args:
         start: q(z_0|x).
         log_joint: log p(x, z) of the same rows, in the same order.
-        step_sizes_KD: of each step.
-        log_factors_K: log alpha_k, by which momenta are multiplied after each step.
-        stopped: whether parameters take no part; see `detached`.
+        step_sizes_KD: the step sizes of each step.
+        log_factors_K: log alpha_k; momenta are multiplied by alpha_k after step k.
+        stopped: whether samples are detached from all parameters; see `detached`.
 
     >>> import torch
     >>> from textvae.decoders import LSTMDecoderConfig
@@ -163,7 +164,7 @@ class Hamiltonian(LatentDistribution):
 
     @property
     def source(self) -> DiagonalGaussian:
-        """Of code and momentum side by side, event shape [2 D]."""
+        """The distribution of (z_0, rho_0), concatenated, event shape [2 D]."""
         zeros = torch.zeros_like(self.start.loc)
         # beta_0 = prod alpha_k^2.
         deviation = (zeros - self.log_factors_K.sum()).exp()
@@ -172,7 +173,7 @@ class Hamiltonian(LatentDistribution):
 
     @property
     def proposal(self) -> DiagonalGaussian:
-        """The Gaussian from which codes start."""
+        """The initial Gaussian q(z_0|x)."""
         return self.start
 
     def carried(self, drawn: Tensor, log_density: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,14 +183,14 @@ class Hamiltonian(LatentDistribution):
 
     @property
     def log_det(self) -> Tensor:
-        """log |det d(z_K, rho_K) / d(z_0, rho_0)| = (D / 2) log beta_0, the same everywhere, [].
+        """log |det d(z_K, rho_K) / d(z_0, rho_0)| = (D / 2) log beta_0, a constant, shape [].
 
-        Each cooling multiplies D momenta by alpha_k.
+        Tempering multiplies the D momenta by alpha_k after step k.
         """
         return self.event_shape[0] * self.log_factors_K.sum()
 
     def moved(self, position: Tensor, momentum: Tensor) -> tuple[Tensor, Tensor]:
-        """(z_0, rho_0) to (z_K, rho_K), each [*sample_shape, *batch, D]."""
+        """Map (z_0, rho_0) to (z_K, rho_K), each [*sample_shape, *batch, D]."""
         shape, rows = position.shape, max(1, self.batch_shape.numel())
         graph = torch.is_grad_enabled() and not self.stopped
 
@@ -222,16 +223,16 @@ class Hamiltonian(LatentDistribution):
 
     @property
     def mean(self) -> Tensor:
-        """Where the mean of (z_0, rho_0) is moved to; the mean of z_K where log p(x, z) is quadratic in z.
+        """The image of the mean of (z_0, rho_0); it is the mean of z_K if log p(x, z) is quadratic in z.
 
-        The map is then linear. Elsewhere it is off by what the curvature of the map makes of the spread, and an average
-        over draws would be off by noise, which varies between sentences and would pass for active units.
+        The map is then linear; otherwise this is an approximation. An average over random draws would differ between
+        sentences by its noise, which would count as active units.
         """
         z_BD, _ = self.moved(self.start.loc, torch.zeros_like(self.start.loc))
         return z_BD
 
     def detached(self) -> Hamiltonian:
-        """The same with its parameters, and those of the joint density, cut from the graph."""
+        """The same distribution, detached from its parameters and those of the joint density."""
         return Hamiltonian(
             self.start.detached(), self.log_joint, self.step_sizes_KD.detach(), self.log_factors_K.detach(), True
         )

@@ -1,4 +1,4 @@
-"""The posterior in levels: each one a Gaussian given the sentence and the levels above."""
+"""The hierarchical posterior: each level is a Gaussian given the sentence and the levels above."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HierarchicalPosteriorConfig(PosteriorSettings):
     kind: Literal["hierarchical"] = "hierarchical"
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"levels": 2, "hidden_dim": 5}}
     factorizes: ClassVar[bool] = True
-    levels: int = Field(2, ge=2, le=16, description="equal parts of z; a hierarchical prior has as many")
+    levels: int = Field(2, ge=2, le=16, description="equal parts of z; a hierarchical prior must have the same number")
     hidden_dim: int = Field(64, gt=0, le=MAX_WIDTH, description="tanh units between the levels above and a level")
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
 
@@ -38,21 +38,22 @@ class HierarchicalPosteriorConfig(PosteriorSettings):
 class HierarchicalPosterior(Posterior):
     """q(z|x) = prod_l q(z_l | z_<l, x), each level a diagonal Gaussian, from the top down.
 
-    After the steps of Gregor et al. 2016 (arXiv 1604.08772) and the layers of DELLA (Hu et al. 2022, arXiv 2207.06130),
-    which is for text. Here all levels read the sentence from the same features; the levels above reach a level by a
-    tanh layer and a linear skip (`HierarchicalGaussian`), both zero at the start, where this is the Gaussian posterior.
+    Similar to the steps of Gregor et al. 2016 (arXiv 1604.08772) and the layers of DELLA for text (Hu et al. 2022,
+    arXiv 2207.06130). Here all levels get the same features of the sentence. A level depends on the levels above by a
+    tanh layer and a linear skip connection (`HierarchicalGaussian`), both initialized at zero, so that at first it is
+    the Gaussian posterior.
 
     Means and scales are absolute, not relative to those of the prior as in NVAE (Vahdat & Kautz 2020, arXiv 2007.03898,
-    section 3.2). For a mean m_p + d_m s_p and a scale d_s s_p the KL is (d_m^2 + d_s^2 - 1 - log d_s^2) / 2 whatever
-    the prior's m_p and s_p are: it would not teach p(z_l | z_<l) to predict what z_<l tells already, and all it asks of
-    a level is to say nothing. With absolute ones the KL itself moves the prior to the codes in use, which lowers the
-    price of a level without emptying it; and they go with any other prior on R^D.
+    section 3.2). With a relative mean m_p + d_m s_p and scale d_s s_p the KL is (d_m^2 + d_s^2 - 1 - log d_s^2) / 2,
+    whatever the prior's m_p and s_p are. It would not train p(z_l | z_<l) to predict z_l from the levels above, and a
+    level could lower it only by carrying no information. With absolute ones, the KL trains the prior towards the codes
+    in use, which lowers the KL of a level without emptying it. They also allow any other prior on R^D.
 
     Args:
-        config: its settings.
+        config: the settings.
         feature_dim: H.
-        latent_dim: D, divisible by `config.levels` (models refuse others when their config is read).
-        num_labels: C; with labels, everything that is linear in the features gets an embedding of y added.
+        latent_dim: D, divisible by `config.levels` (models check this when their config is read).
+        num_labels: C; with labels, an embedding of y is added to all parameters that are linear in the features.
 
     >>> import torch
     >>> q = HierarchicalPosteriorConfig(levels=2).build(feature_dim=6, latent_dim=4)(torch.zeros(3, 6))

@@ -1,4 +1,4 @@
-"""The posterior of inverse autoregressive flow."""
+"""The inverse autoregressive flow posterior."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class InverseAutoregressivePosteriorConfig(PosteriorSettings):
     )
     hidden_dim: int = Field(64, gt=0, le=MAX_WIDTH, description="units of a hidden layer of each step's network")
     hidden_layers: int = Field(1, ge=1, le=MAX_LAYERS)
-    context_dim: int = Field(32, gt=0, le=MAX_WIDTH, description="what the networks see of the sentence")
+    context_dim: int = Field(32, gt=0, le=MAX_WIDTH, description="size of the networks' input from the sentence")
     gate_bias: float = Field(
         2.0,
         ge=-2,
         le=4,
-        description="where the gates start, before their sigmoid; 2 lets 88 % of a coordinate through. They are bent "
-        "into -2 .. 4, and a start beyond that would hardly learn",
+        description="initial value of the gates, before their sigmoid; 2 keeps 88 % of a coordinate. Gates are bounded "
+        "to -2 .. 4, at the ends of which they hardly learn",
     )
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation of the base")
 
@@ -46,17 +46,17 @@ class InverseAutoregressivePosteriorConfig(PosteriorSettings):
 
 
 class InverseAutoregressivePosterior(Posterior):
-    """q(z|x): a diagonal Gaussian of x through steps that see earlier coordinates and x.
+    """q(z|x): a diagonal Gaussian given x, transformed by flow steps that depend on earlier coordinates and on x.
 
-    Kingma et al. 2016 (arXiv 1606.04934), algorithm 1. Drawing with its log-density, all that training needs, takes
-    one pass for each step; the density of given codes, which mutual information and stopped gradients need, is
-    sequential in the D coordinates. `mean` and `center` stand for a sentence, see the distribution.
+    Kingma et al. 2016 (arXiv 1606.04934), algorithm 1. Sampling, with the density of the sample, takes one pass for
+    each step, which is all that training needs. The density of other codes is computed coordinate by coordinate; mutual
+    information and path-derivative gradients need it. For `mean` and `center` see `InverseAutoregressive`.
 
     Args:
-        config: its settings.
+        config: the settings.
         feature_dim: H.
         latent_dim: D.
-        num_labels: C; with labels, base and context get an embedding of y added.
+        num_labels: C; with labels, an embedding of y is added to the parameters of the base and to the context.
 
     >>> import torch
     >>> q = InverseAutoregressivePosteriorConfig().build(feature_dim=6, latent_dim=2)(torch.zeros(3, 6))

@@ -1,4 +1,4 @@
-"""The posterior that is a mixture of diagonal Gaussians."""
+"""The mixture posterior: a mixture of diagonal Gaussians."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class MixturePosteriorConfig(PosteriorSettings):
     components: int = Field(4, ge=1, le=MAX_PARTS)
     estimator: Estimator = Field(
         "pathwise",
-        description="how weights learn: pathwise (a gradient through z), stratified (every component decoded, exact in "
-        "the weights, K times the cost) or score (REINFORCE, noisy; for the objectives elbo and unregularized only)",
+        description="gradient of the weights: pathwise (through z), stratified (every component is decoded: exact sum "
+        "over components, K times the cost) or score (REINFORCE, noisy; only for the objectives elbo, unregularized)",
     )
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
 
@@ -46,12 +46,12 @@ class MixturePosteriorConfig(PosteriorSettings):
 
     @property
     def needs_linear(self) -> bool:
-        # A score cannot look through a logarithm.
+        # The score estimator is biased if a function such as a logarithm is applied to the expectation.
         return self.estimator == "score"
 
     @property
     def samples_are_draws(self) -> bool:
-        # Strata are draws of the components, and q is in their weights.
+        # Stratified samples are draws of the components, weighted by pi_k.
         return self.estimator != "stratified"
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> MixturePosterior:
@@ -61,13 +61,14 @@ class MixturePosteriorConfig(PosteriorSettings):
 class MixturePosterior(Posterior):
     """q(z|x) = sum_k pi_k(x) N(mu_k(x), diag(s_k(x)^2)), everything linear in the features.
 
-    Graves 2016 (arXiv 1607.05690) for the gradient; see `GaussianMixture` for the estimators. No closed-form KL.
+    Graves 2016 (arXiv 1607.05690) for the gradient; see `GaussianMixture` for the estimators. Its KL has no closed
+    form.
 
     Args:
-        config: its settings.
+        config: the settings.
         feature_dim: H.
         latent_dim: D.
-        num_labels: C; with labels, logits, means and log-scales get an embedding of y added.
+        num_labels: C; with labels, an embedding of y is added to logits, means and log-scales.
 
     >>> import torch
     >>> q = MixturePosteriorConfig(components=3).build(feature_dim=6, latent_dim=2)(torch.zeros(5, 6))
@@ -82,7 +83,7 @@ class MixturePosterior(Posterior):
         sizes = config.components * (1 + 2 * latent_dim)
         self.parameters_of = nn.Linear(feature_dim, sizes)
         with torch.no_grad():
-            # Components that start as one stay one for long: their means start apart.
+            # Components that start equal get equal gradients and stay equal for long, so their means start apart.
             spread = self.parameters_of.bias[config.components :].view(config.components, 2, latent_dim)
             spread[:, 0] += 0.5 * torch.randn(config.components, latent_dim)
         self.label = None

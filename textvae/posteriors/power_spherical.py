@@ -24,10 +24,12 @@ class PowerSphericalPosteriorConfig(SphericalPosteriorConfig):
 
 
 class PowerSphericalPosterior(SphericalPosterior):
-    """q(z|x) = PowerSpherical(mu(x), k), k fixed, set by its rate, or learned (De Cao & Aziz 2020, arXiv 2006.04437).
+    """q(z|x) = PowerSpherical(mu(x), k), with k fixed, set by its rate, or learned.
+
+    De Cao & Aziz 2020, arXiv 2006.04437.
 
     Args:
-        config: its settings.
+        config: the settings.
         feature_dim: H.
         latent_dim: D, at least 2.
         num_labels: C; see `SphericalPosterior`.

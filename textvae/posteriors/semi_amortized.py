@@ -1,4 +1,4 @@
-"""The semi-amortised posterior: the encoder proposes, gradient steps on each sentence's own bound refine."""
+"""The semi-amortised posterior: the encoder's Gaussian, refined for each sentence by gradient steps on its ELBO."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from textvae.posteriors.gaussian import GaussianPosteriorConfig
 from textvae.types import Context
 
 _GROWTH, _SHRINKAGE = 1.25, 0.4
-"""Of a sentence's step after one that was kept, and after one that was taken back."""
+"""Factors of a sentence's step size after an accepted and after a rejected step."""
 
 
 class SemiAmortizedPosteriorConfig(PosteriorSettings):
@@ -29,13 +29,15 @@ class SemiAmortizedPosteriorConfig(PosteriorSettings):
     refines_bound: ClassVar[bool] = True
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
     steps: int = Field(
-        10, ge=0, le=MAX_PARTS, description="gradients of each sentence's bound; 0 leaves what the encoder says"
+        10, ge=0, le=MAX_PARTS, description="gradient steps for each sentence; 0 leaves the encoder's Gaussian as it is"
     )
-    lr: float = Field(1.0, gt=0, description="of the steps, at most; 1 lands on the optimum of a Gaussian target")
+    lr: float = Field(
+        1.0, gt=0, description="largest step size; for a Gaussian target a step of size 1 reaches the optimum"
+    )
     momentum: float = Field(0.0, ge=0, lt=1)
     clip: float = Field(5.0, gt=0, description="longest step, in posterior standard deviations")
     samples: int = Field(
-        2, ge=2, le=MAX_PARTS, multiple_of=2, description="codes by which the bound is told, in opposite pairs"
+        2, ge=2, le=MAX_PARTS, multiple_of=2, description="codes that estimate the bound, in antithetic pairs"
     )
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> SemiAmortizedPosterior:
@@ -43,31 +45,36 @@ class SemiAmortizedPosteriorConfig(PosteriorSettings):
 
 
 class SemiAmortizedPosterior(NeedsJoint):
-    """q(z|x) = N(mu, diag(s^2)) with (mu, log s) climbed from the encoder's by steps on the sentence's own ELBO.
+    """q(z|x) = N(mu, diag(s^2)), where gradient steps on each sentence's ELBO improve the encoder's (mu, log s).
 
-    Kim et al. 2018 (arXiv 1802.02550), sections 3 and 4, with three differences. The ELBO of a sentence is
-    that of fixed noise, which belongs to its words, and a step that lowers it is taken back and tried shorter: the
-    refined bound is never below the encoder's, and q(z|x) is a function of x. Steps follow the natural gradient, which
-    is the gradient times s^2 for the mean and 1/2 for log s (Fisher's information of a Gaussian), so that one step size
-    fits wide and narrow posteriors. And training does not differentiate through the steps.
+    Kim et al. 2018 (arXiv 1802.02550), sections 3 and 4, with three differences:
 
-    The decoder is trained on samples of the refined q, whose bound is the one reported. The encoder climbs two bounds:
-    that of the refined q, with what the steps added held constant (the first-order form of such an unrolled
-    optimization; Nichol et al. 2018, arXiv 1803.02999), on which KL weights and free bits act; and the plain ELBO of
-    its own q, by the fixed noise, whose gradient the first step computes anyway (Krishnan et al. 2018, arXiv
-    1710.06085, train an encoder beside refined posteriors by it; Marino et al. 2018, arXiv 1807.09356, sum the bounds
-    of all steps). The first alone vanishes as the steps converge, and leaves an encoder from which they start afar.
+    - The ELBO of a sentence is estimated with fixed noise that depends only on the sentence, and a step that lowers it
+      is undone and repeated with a smaller step size. The refined bound is therefore never below the encoder's, and
+      q(z|x) is a deterministic function of x.
+    - Steps follow the natural gradient: the gradient times s^2 for the mean and times 1/2 for log s (the inverse Fisher
+      information of a Gaussian), so that one step size suits wide and narrow posteriors.
+    - Training does not differentiate through the steps.
 
-    The steps climb the bound at weight 1 whatever the objective charges, and so other KL weights would hardly change
-    the codes: settings that have them, or an objective that is no bound, are refused.
+    The decoder is trained on samples of the refined q, and the reported bound is that of the refined q. The encoder is
+    trained by two gradients. The first is that of the objective at the refined q, with the change made by the steps
+    held constant (the first-order form of an unrolled optimization; Nichol et al. 2018, arXiv 1803.02999); KL weights
+    and free bits act on it. The second is that of the plain ELBO of the encoder's own q with the fixed noise. The first
+    step computes it anyway (Krishnan et al. 2018, arXiv 1710.06085, train an encoder by it too; Marino et al. 2018,
+    arXiv 1807.09356, sum the bounds of all steps). The first gradient alone vanishes as the steps converge, even if the
+    encoder's q is far from the refined one.
 
-    Opposite pairs with second moments of exactly one make the expectation of any quadratic without mixed terms exact,
-    that of log p(z) under a standard normal prior among them; with 2 D codes, of any quadratic.
+    The steps maximize the bound at KL weight 1, whatever the objective's weight is. Settings with other KL weights, and
+    objectives that are no bound, are refused, as they would hardly change the codes.
 
-    A batch costs (steps + 1) * samples gradients of the decoder more, in training and wherever q(z|x) is formed.
+    The noise comes in antithetic pairs with second moments of exactly one. This makes the expectation of every
+    quadratic without mixed terms exact, such as that of log p(z) under a standard normal prior; with 2 D codes, that of
+    every quadratic.
+
+    Cost: (steps + 1) * samples more gradients of the decoder, in training and wherever q(z|x) is formed.
 
     Args:
-        config: its settings.
+        config: the settings.
         feature_dim: H.
         latent_dim: D.
         num_labels: C; with labels, the encoder's q(z|x, y) depends on y too.
@@ -106,7 +113,7 @@ class SemiAmortizedPosterior(NeedsJoint):
         return Refined(refined, surrogate_BD.sum(-1))
 
     def _climb(self, here: Parameters, bound: Bound, log_joint: JointDensity, noise_SBD: Tensor) -> Parameters:
-        """All sentences at once, each with a step size, a momentum and a verdict of its own."""
+        """Maximize the bounds of all sentences at once, each with its own step size, momentum and acceptance test."""
         config, lowest = self.config, math.log(self.config.min_scale)
         velocity = Parameters(torch.zeros_like(here.loc_BD), torch.zeros_like(here.loc_BD))
         lr_B1 = torch.full_like(here.loc_BD[:, :1], config.lr)
@@ -118,7 +125,7 @@ class SemiAmortizedPosterior(NeedsJoint):
                 (here.log_scale_BD + lr_B1 * velocity.log_scale_BD).clamp_min(lowest),
             )
             tried = bound_and_natural_gradient(there, log_joint, noise_SBD)
-            # A bound that is no number is not above anything.
+            # False for NaN, so that a step to a bound that is not a number is undone.
             better_B1 = (tried.value_B > bound.value_B).unsqueeze(1)
             here, bound = chosen(better_B1, there, here), chosen_bound(better_B1, tried, bound)
             velocity = Parameters(*(v * better_B1 for v in velocity))
@@ -127,21 +134,21 @@ class SemiAmortizedPosterior(NeedsJoint):
 
 
 class Parameters(NamedTuple):
-    """Of diagonal Gaussians, or a direction in them."""
+    """The parameters of diagonal Gaussians, or a change of them."""
 
     loc_BD: Tensor
     log_scale_BD: Tensor
 
 
 class Bound(NamedTuple):
-    """Fixed-noise ELBOs in nats, and their natural gradients."""
+    """ELBOs with fixed noise, in nats, and their natural gradients."""
 
     value_B: Tensor
     gradient: Parameters
 
 
 def bound_and_natural_gradient(at: Parameters, log_joint: JointDensity, noise_SBD: Tensor) -> Bound:
-    """The mean of log p(x, mu + s noise) plus the entropy of q, the latter but for its constant."""
+    """The mean of log p(x, mu + s noise) plus the entropy of q (without its constant), and the natural gradient."""
     scale_BD = at.log_scale_BD.exp()
     value_SB, grad_SBD = log_joint.value_and_grad(at.loc_BD + scale_BD * noise_SBD)
     grad_SBD = at_least_float32(grad_SBD)
@@ -151,28 +158,34 @@ def bound_and_natural_gradient(at: Parameters, log_joint: JointDensity, noise_SB
 
 
 def clipped(step: Parameters, at: Parameters, longest: float) -> Parameters:
-    """A step no longer than `longest` in Fisher's metric: means in standard deviations, log-scales times sqrt(2)."""
+    """Shorten a step to `longest` in the Fisher metric: means in standard deviations, log-scales times sqrt(2)."""
     square_B = (step.loc_BD / at.log_scale_BD.exp()).square().sum(-1) + 2.0 * step.log_scale_BD.square().sum(-1)
     factor_B1 = (longest / square_B.sqrt().clamp_min(longest)).unsqueeze(1)
     return Parameters(step.loc_BD * factor_B1, step.log_scale_BD * factor_B1)
 
 
 def chosen(first_B1: Tensor, one: Parameters, other: Parameters) -> Parameters:
-    """Row by row one or the other."""
+    """`one` in the rows where `first_B1` is true, `other` elsewhere."""
     return Parameters(*(torch.where(first_B1, a, b) for a, b in zip(one, other, strict=True)))
 
 
 def chosen_bound(first_B1: Tensor, one: Bound, other: Bound) -> Bound:
-    """Row by row one or the other."""
+    """`one` in the rows where `first_B1` is true, `other` elsewhere."""
     value_B = torch.where(first_B1.squeeze(1), one.value_B, other.value_B)
     return Bound(value_B, chosen(first_B1, one.gradient, other.gradient))
 
 
 def balanced_noise(key_B: Tensor, samples: int, dim: int, dtype: torch.dtype) -> Tensor:
-    """Normal noise of each sentence with moments made exact, [S, B, D].
+    """Normal noise for each sentence, adjusted so that its sample moments are exact, [S, B, D].
 
-    The second half is the first with its sign turned, so odd moments vanish; every dimension has mean square 1. With
-    S >= 2 D different dimensions are uncorrelated too.
+    The second half is the negative of the first, so odd moments vanish. Every dimension has mean square 1. If
+    S >= 2 D, different dimensions are uncorrelated too.
+
+    Args:
+        key_B: a hash of each sentence, which determines its noise.
+        samples: S, even.
+        dim: D.
+        dtype: the dtype of the result.
 
     >>> noise = balanced_noise(torch.tensor([3, 4]), 2, 5, torch.float64)
     >>> noise.sum(0).abs().max().item(), bool((noise.square().mean(0) - 1).abs().max() < 1e-12)

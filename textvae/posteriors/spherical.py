@@ -1,4 +1,4 @@
-"""What posteriors on the sphere share: a direction from the features, and where the concentration comes from."""
+"""The base class of posteriors on the sphere: a direction from the features, and three kinds of concentration."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from textvae.posteriors.base import Posterior, PosteriorSettings
 from textvae.types import SPHERE, Context, Support
 
 _GREATEST = 1e6
-"""Beyond this concentration, float32 samples are no longer told apart from their mean direction."""
+"""The largest concentration. Beyond it, float32 samples cannot be distinguished from their mean direction."""
 
 
 class FixedConcentration(Component):
-    """One concentration for all sentences; the KL is then a constant, which nothing can collapse."""
+    """One concentration for all sentences. The KL to the uniform prior is then a constant and cannot collapse."""
 
     kind: Literal["fixed"] = "fixed"
     value: float = Field(gt=0, le=_GREATEST, description="the concentration")
 
 
 class RateConcentration(Component):
-    """One concentration for all sentences, that at which KL(q || uniform) is a given rate."""
+    """One concentration for all sentences, chosen such that KL(q || uniform) has a given value."""
 
     kind: Literal["rate"] = "rate"
     nats: float = Field(5.0, gt=0, description="KL of every sentence, nats")
 
 
 class LearnedConcentration(Component):
-    """softplus of a linear function of the features, plus a floor, and 1e6 at most."""
+    """A concentration for each sentence: a floor plus softplus of a linear function of the features, at most 1e6."""
 
     kind: Literal["learned"] = "learned"
     floor: float = Field(1.0, ge=0, le=_GREATEST, description="smallest concentration")
@@ -58,7 +58,7 @@ class SphericalPosteriorConfig(PosteriorSettings):
 
     @property
     def reparameterized(self) -> bool:
-        # A concentration that is fixed needs no gradient, and the direction's is explicit.
+        # The direction is reparameterized explicitly; only the gradient of a learned concentration is implicit.
         return not isinstance(self.concentration, LearnedConcentration)
 
     def require_dim(self, latent_dim: int) -> None:
@@ -70,13 +70,13 @@ class SphericalPosteriorConfig(PosteriorSettings):
 
 
 class SphericalPosterior(Posterior):
-    """q(z|x) around mu(x), a linear function of the features divided by its norm.
+    """q(z|x) around the direction mu(x), a linear function of the features divided by its norm.
 
     Args:
-        config: its settings.
+        config: the settings.
         feature_dim: H.
         latent_dim: D.
-        num_labels: C; with labels, q(z|x, y) adds an embedding of y before the norm and the softplus.
+        num_labels: C; with labels, an embedding of y is added before the norm and the softplus.
 
     Raises:
         ConfigError: a sphere of fewer than two dimensions, or a rate that no concentration reaches.
@@ -102,13 +102,13 @@ class SphericalPosterior(Posterior):
                 concentration = torch.tensor(concentration_of_rate(self.family, latent_dim, nats))
             case LearnedConcentration(floor=floor):
                 self.floor = floor
-        # A setting, not knowledge: the config brings it back.
+        # Not saved with the weights, as the config determines it.
         self.register_buffer("concentration", concentration, persistent=False)
         outputs = latent_dim + (concentration is None)
         self.parameters_of = nn.Linear(feature_dim, outputs)
         self.label = None
         if num_labels:
-            # At zero for the reason that the Gaussian posterior's are: no label is better before it was learned.
+            # At zero for the reason given in `GaussianPosterior`.
             self.label = nn.Embedding(num_labels, outputs)
             nn.init.zeros_(self.label.weight)
 
@@ -125,10 +125,10 @@ class SphericalPosterior(Posterior):
 
 
 def concentration_of_rate(family: Callable[..., RotationallySymmetric], latent_dim: int, nats: float) -> float:
-    """The concentration at which KL(q || uniform) is `nats`, which it rises to monotonically; by bisection.
+    """The concentration at which KL(q || uniform) is `nats`, by bisection, as the KL increases with the concentration.
 
     Raises:
-        ConfigError: no concentration that float32 can sample from reaches it.
+        ConfigError: the KL is below `nats` even at the largest concentration, `_GREATEST`.
 
     >>> from textvae.distributions import VonMisesFisher
     >>> round(concentration_of_rate(VonMisesFisher, 50, 19.51520793), 4)

@@ -1,4 +1,4 @@
-"""The Stein posterior: codes come from a network fed with noise, which learns where Stein's gradient moves them."""
+"""The Stein posterior: an implicit posterior, sampled by a network fed with noise and trained by Stein's gradient."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from textvae.samplers import stein_direction
 from textvae.types import Context
 
 _MOMENT_DRAWS = 128
-"""Fixed draws of the noise by which the moments of a posterior are told, in opposite pairs."""
+"""Fixed draws of the noise, in antithetic pairs, from which the moments of a posterior are estimated."""
 
 
 class SteinPosteriorConfig(PosteriorSettings):
@@ -31,36 +31,41 @@ class SteinPosteriorConfig(PosteriorSettings):
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"hidden_dim": 8}}
     has_density: ClassVar[bool] = False
     particles: int = Field(
-        10, ge=1, le=MAX_PARTS, description="codes of a sentence that repel one another; 1 climbs to the mode"
+        10,
+        ge=1,
+        le=MAX_PARTS,
+        description="codes of a sentence that repel one another; a single one climbs to the mode",
     )
-    step_size: float = Field(1.0, gt=0, description="of the move a training step teaches: the encoder's weight")
+    step_size: float = Field(1.0, gt=0, description="size of the moves that the encoder learns: weight of its gradient")
     own_gradient: bool = Field(
-        False, description="whether a code also feels its own gradient, as published; it draws codes together"
+        False, description="whether a code's direction includes its own gradient, as published; it pulls codes together"
     )
     bandwidth: float | None = Field(
         None, gt=0, description="h of the kernel exp(-|a - b|^2 / h); median^2 / log(particles + 1) when absent"
     )
     noise_dim: int | None = Field(
-        None, ge=1, le=MAX_WIDTH, description="numbers of noise a code is made of; latent_dim when absent"
+        None, ge=1, le=MAX_WIDTH, description="size of the noise vector of a code; latent_dim when absent"
     )
-    hidden_dim: int = Field(64, ge=1, le=MAX_WIDTH, description="of the network that bends the noise")
-    min_scale: float = Field(1e-4, gt=0, description="least standard deviation of the noise before it is bent")
+    hidden_dim: int = Field(64, ge=1, le=MAX_WIDTH, description="hidden units of the network that transforms the noise")
+    min_scale: float = Field(
+        1e-4, gt=0, description="smallest standard deviation of the noise before the transformation"
+    )
 
     @model_validator(mode="after")
-    def _two_are_no_company(self) -> SteinPosteriorConfig:
+    def _two_give_no_bandwidth(self) -> SteinPosteriorConfig:
         if self.particles == 2 and not self.own_gradient:
             raise ValueError(
-                "two particles without their own gradients know one neighbor each, and by its distance no scale; use 5 "
-                "particles or more, or 1, which climbs to the mode"
+                "two particles without their own gradients have one neighbor each, too few to choose a bandwidth by; "
+                "use 5 particles or more, or 1, which climbs to the mode"
             )
         return self
 
     def require_dim(self, latent_dim: int) -> None:
-        """Refuse less noise than a code has dimensions."""
+        """Refuse noise of fewer dimensions than the code."""
         if self.noise_dim is not None and self.noise_dim < latent_dim:
             raise ConfigError(
-                f"posterior.noise_dim is {self.noise_dim}, expected at least latent_dim = {latent_dim}: less noise "
-                "fills no space; raise it, or leave it out."
+                f"posterior.noise_dim is {self.noise_dim}, expected at least latent_dim = {latent_dim}: codes made of "
+                "less noise do not fill the latent space; raise it, or leave it out."
             )
 
     def build(self, *, feature_dim: int, latent_dim: int, num_labels: int = 0) -> SteinPosterior:
@@ -68,37 +73,37 @@ class SteinPosteriorConfig(PosteriorSettings):
 
 
 class SteinPosterior(NeedsJoint):
-    """Codes z = mu(x) + s(x) * (xi + g(x, xi)), xi ~ N(0, I): samples of a q(z|x) that has no density.
+    """Codes z = mu(x) + s(x) * (xi + g(x, xi)), xi ~ N(0, I): samples of a q(z|x) whose density is not known.
 
-    Stein VAE (Pu et al. 2017, arXiv 1704.05155, section 3). g is a network with one hidden layer whose output starts
-    at zero, so that training begins at a Gaussian; a run with a Gaussian posterior can be what it begins with.
+    Stein VAE (Pu et al. 2017, arXiv 1704.05155, section 3). g is a network with one hidden layer whose output is
+    initialized at zero, so that training starts at a Gaussian; it can also start from a trained model with a Gaussian
+    posterior.
 
-    A training step draws M codes of each sentence and asks for the direction phi in which Stein variational gradient
-    descent moves them toward p(z|x) (Liu & Wang 2016, arXiv 1608.04471, eq. 8):
+    A training step draws M codes of each sentence and computes the direction phi in which Stein variational gradient
+    descent moves them towards p(z|x) (Liu & Wang 2016, arXiv 1608.04471, eq. 8):
 
         phi(z_j) = mean_i [k(z_i, z_j) grad log p(x, z_i) + grad_{z_i} k(z_i, z_j)].
 
-    The encoder and g take a gradient step on sum_j |f(x, xi_j) - stop(z_j + step_size * phi_j)|^2 / 2, and learn in no
-    other way: the codes that the decoder reads are cut from the graph. With one particle the gradient is that of
-    log p(x, z), and the codes end in its mode.
+    The encoder and g are trained by a gradient step on sum_j |f(x, xi_j) - stop(z_j + step_size * phi_j)|^2 / 2, and by
+    nothing else: the codes that the decoder reads are detached. With one particle this is the gradient of log p(x, z),
+    and the codes converge to its mode.
 
-    The mean is over i != j, so that codes which are draws of p(z|x) stay that in expectation. As published it is over
-    all i (`own_gradient`): right for particles that move on together, but fresh draws are pulled together by it, the
-    more so the more dimensions there are. The bandwidth is told by the same particles; 3 or 4 misjudge it, and their
-    codes end too far apart.
+    The mean is over i != j, so that the direction is zero in expectation once the codes are draws of p(z|x). In the
+    paper it is over all i (`own_gradient`). That is correct for particles that persist from step to step, but it pulls
+    independent draws together, more so in more dimensions. The bandwidth is estimated from the same particles; with
+    only 3 or 4 the estimate is poor, and the codes end too far apart.
 
-    There is no KL, no ELBO and no mutual information of such a q; see the objective `stein` for what is trained, and
-    `[evaluate.ais]` for a bound. A step costs M gradients of the decoder in z; where no gradient is taken, as in an
-    evaluation, none.
+    Such a q has no KL, no ELBO and no mutual information. See the objective `stein` for the loss, and `[evaluate.ais]`
+    for a bound. A training step costs M gradients of the decoder with respect to z; evaluation costs none.
 
     Args:
-        config: its settings.
+        config: the settings.
         feature_dim: H.
         latent_dim: D.
-        num_labels: must be 0: what a label adds to a bound is not known without a density.
+        num_labels: must be 0, as summing out labels needs a density.
 
     Raises:
-        ConfigError: less noise than a code has dimensions, or labels.
+        ConfigError: the noise has fewer dimensions than the code, or there are labels.
 
     >>> import torch
     >>> q = SteinPosteriorConfig().build(feature_dim=6, latent_dim=2)(torch.zeros(3, 6))
@@ -138,7 +143,7 @@ class SteinPosterior(NeedsJoint):
         return loc + scale * (noise[..., : self.latent_dim] + at_least_float32(bent))
 
     def refine(self, start: LatentDistribution, log_joint: JointDensity, key_B: Int[Tensor, " B"]) -> Refined:
-        # A gradient is all there is to give: whoever takes none is spared the particles.
+        # Refining adds only a gradient, so without one it can be skipped.
         if not torch.is_grad_enabled():
             return Refined(start.detached())
         z_MBD = start.rsample((self.config.particles,))

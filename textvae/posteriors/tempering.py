@@ -1,4 +1,4 @@
-"""How the momenta of a Hamiltonian posterior cool down on their way."""
+"""Tempering of the momenta of a Hamiltonian posterior."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textvae.config import Component
 
 
 class NoTemperingConfig(Component):
-    """Momenta begin at temperature 1 and nothing cools them."""
+    """No tempering: momenta have temperature 1 throughout."""
 
     kind: Literal["none"] = "none"
 
@@ -26,18 +26,18 @@ class FreeTemperingConfig(Component):
     """A factor below 1 for each step, all of them learned."""
 
     kind: Literal["free"] = "free"
-    factor: float = Field(0.9, gt=0, lt=1, description="of the momenta after each step, before training")
+    factor: float = Field(0.9, gt=0, lt=1, description="initial factor of the momenta after each step")
 
     def build(self, steps: int) -> Tempering:
         return FreeTempering(steps, self.factor)
 
 
 class FixedTemperingConfig(Component):
-    """A quadratic schedule from an initial temperature down to 1; that temperature alone may be learned."""
+    """A quadratic schedule from an initial temperature down to 1, of which only that temperature can be learned."""
 
     kind: Literal["fixed"] = "fixed"
-    temperature: float = Field(1.5, gt=1, description="of the momenta at the start, before training")
-    learned: bool = Field(True, description="whether training changes the temperature")
+    temperature: float = Field(1.5, gt=1, description="temperature of the momenta at the first step, before training")
+    learned: bool = Field(True, description="whether the temperature is trained")
 
     def build(self, steps: int) -> Tempering:
         return FixedTempering(steps, self.temperature, self.learned)
@@ -49,11 +49,11 @@ TemperingConfig = Annotated[
 
 
 class Tempering(nn.Module):
-    """No cooling; base of those that cool.
+    """No tempering, and the base class of the other kinds.
 
     Caterini et al. 2018 (arXiv 1805.11328), section 3.2. After step k momenta are multiplied by alpha_k =
-    sqrt(beta_(k-1) / beta_k), with beta_K = 1; so the inverse temperature of the start is beta_0 = prod alpha_k^2,
-    and the Jacobian's determinant of the whole way in D dimensions is beta_0^(D / 2).
+    sqrt(beta_(k-1) / beta_k), with beta_K = 1. The initial inverse temperature is thus beta_0 = prod alpha_k^2, and the
+    Jacobian determinant of all K steps in D dimensions is beta_0^(D / 2).
 
     Args:
         steps: K.
@@ -67,7 +67,7 @@ class Tempering(nn.Module):
         """log alpha_1 .. log alpha_K, at most 0.
 
         Args:
-            like: a tensor of their type and device.
+            like: a tensor with the dtype and device of the result.
 
         >>> Tempering(2).log_factors(torch.zeros(1)).tolist()
         [0.0, 0.0]
@@ -80,7 +80,7 @@ class FreeTempering(Tempering):
 
     Args:
         steps: K.
-        factor: all alpha_k, before training.
+        factor: the initial value of all alpha_k.
 
     >>> [round(factor, 4) for factor in FreeTempering(2, 0.9).log_factors(torch.zeros(1)).exp().tolist()]
     [0.9, 0.9]
@@ -100,7 +100,7 @@ class FixedTempering(Tempering):
     Args:
         steps: K.
         temperature: 1 / beta_0, before training.
-        learned: whether it is a parameter; its value is then 1 + exp of it.
+        learned: whether the temperature is trained, as 1 + exp(parameter).
 
     >>> log_factors = FixedTempering(3, 1.5, learned=False).log_factors(torch.zeros(1))
     >>> round(1 / float(log_factors.exp().prod() ** 2), 4), bool((log_factors < 0).all())

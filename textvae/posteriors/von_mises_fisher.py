@@ -24,11 +24,13 @@ class VonMisesFisherPosteriorConfig(SphericalPosteriorConfig):
 
 
 class VonMisesFisherPosterior(SphericalPosterior):
-    """q(z|x) = vMF(mu(x), k) with k fixed (Xu & Durrett 2018, arXiv 1808.10805, section 3.2), set by its rate, or
-    learned (Davidson et al. 2018, arXiv 1804.00891, section 3).
+    """q(z|x) = vMF(mu(x), k), with k fixed, set by its rate, or learned.
+
+    Fixed: Xu & Durrett 2018 (arXiv 1808.10805), section 3.2. Learned: Davidson et al. 2018 (arXiv 1804.00891), section
+    3.
 
     Args:
-        config: its settings.
+        config: the settings.
         feature_dim: H.
         latent_dim: D, at least 2.
         num_labels: C; see `SphericalPosterior`.

@@ -1,4 +1,4 @@
-"""The posterior whose mean is zero for every sentence: all it knows, it knows by its variance."""
+"""The posterior whose mean is zero for every sentence, so that only its variance carries information."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ZeroMeanPosteriorConfig(PosteriorSettings):
     factorizes: ClassVar[bool] = True
     fixed_mean: ClassVar[bool] = True
     head: Literal["linear", "variance"] = Field(
-        "linear", description="log-scale linear in the features, or z the output of a variance layer"
+        "linear", description="log-scales linear in the features, or z as the output of a variance layer"
     )
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
 
@@ -36,17 +36,17 @@ class ZeroMeanPosteriorConfig(PosteriorSettings):
 class ZeroMeanPosterior(Posterior):
     """q(z|x) = N(0, diag(s(x)^2)), so that KL(q || N(0, I)) = 0.5 sum_d (s_d^2 - 1 - log s_d^2).
 
-    After Neklyudov et al. 2019 (arXiv 1803.03764): a network can learn although means say nothing. A diagnostic of
-    collapse more than a way to good bounds: what a decoder takes from such a z, it takes from magnitudes. Posterior
-    means are the same for all sentences, so that active units are 0 and reconstructions from the mean are alike,
-    however much z carries: it is judged by its mutual information and by what a permuted z costs.
+    After Neklyudov et al. 2019 (arXiv 1803.03764), who show that networks can learn from variances alone. It is a
+    diagnostic of collapse rather than a way to good bounds: the decoder can use only the magnitudes of z. As the mean
+    is the same for all sentences, active units are always 0 and reconstructions from the mean are all the same. Judge
+    it by its mutual information and by the cost of permuting z between sentences.
 
     Args:
-        config: its settings. With ``head="variance"`` s(x)^2_j = sum_i x_i^2 s_ij^2: z is what a `VarianceLinear`
-            layer without bias draws for the features.
+        config: the settings. With ``head="variance"`` s(x)^2_j = sum_i x_i^2 s_ij^2: z is a sample of a
+            `VarianceLinear` layer without bias, applied to the features.
         feature_dim: H.
         latent_dim: D.
-        num_labels: C; with labels, log-scales get an embedding of y added.
+        num_labels: C; with labels, an embedding of y is added to the log-scales.
 
     >>> import torch
     >>> ZeroMeanPosteriorConfig().build(feature_dim=6, latent_dim=2)(torch.randn(3, 6)).mean.any().item()

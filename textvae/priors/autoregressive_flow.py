@@ -1,4 +1,4 @@
-"""The prior of a masked autoregressive flow."""
+"""The masked autoregressive flow prior."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ class AutoregressiveFlowPriorConfig(PriorSettings):
 
 
 class AutoregressiveFlowPrior(Prior):
-    """p(z) of a masked autoregressive flow over N(0, I): scored in one pass, drawn coordinate by coordinate.
+    """p(z) as a masked autoregressive flow over N(0, I): densities take one pass, sampling is coordinate by coordinate.
 
-    Papamakarios et al. 2017 (arXiv 1705.07057); as a prior of a VAE, Chen et al. 2017 (arXiv 1611.02731), who show
-    that it is an inverse autoregressive posterior with a deeper decoder. It starts near N(0, I).
+    Papamakarios et al. 2017 (arXiv 1705.07057). Chen et al. 2017 (arXiv 1611.02731) use it as the prior of a VAE, and
+    show that it is equivalent to an inverse autoregressive posterior with a deeper decoder. It is near N(0, I) before
+    training.
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D.
 
     >>> import torch

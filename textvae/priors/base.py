@@ -1,4 +1,4 @@
-"""The contract of a prior: a context in, a distribution out."""
+"""The base classes of priors, which give a distribution of codes (for a context), and of their settings."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from textvae.distributions import LatentDistribution
 from textvae.types import EUCLIDEAN, Context, Support
 
 FeaturesToCodes = Callable[[Tensor, Context | None], LatentDistribution]
-"""features [B, H], context -> q(z|x): a posterior as another part is given it."""
+"""features [B, H], context -> q(z|x): the model's posterior, as it is passed to a prior."""
 
 
 class PriorSettings(Component):
-    """The settings of a prior, and what they tell of it before it is built.
+    """The settings of a prior, with the traits that other parts read before it is built.
 
     Attributes:
-        support: where its codes live. Only posteriors of the same support go with it.
-        factorizes: whether its coordinates are independent given the levels above, in evaluation too, so that the KL of
-            a posterior that factorizes too is known by dimension.
-        learned: whether it has parameters, which an objective must train.
-        scores_posterior: whether it is made of the posterior's density.
-        sees_codes: whether in training it is conditioned on codes of other sentences near a sentence's own.
+        support: the space of its codes. It can be combined only with posteriors of the same support.
+        factorizes: whether its coordinates are independent given the levels above, in training and evaluation. The KL
+            of a posterior that factorizes too then has a closed form for each dimension.
+        learned: whether it has trainable parameters.
+        scores_posterior: whether its density is computed from the posterior's density.
+        sees_codes: whether in training it is conditioned on the code of another sentence, near the sentence's own.
     """
 
     support: ClassVar[Support] = EUCLIDEAN
@@ -37,31 +37,31 @@ class PriorSettings(Component):
 
     @property
     def num_levels(self) -> int:
-        """In how many equal parts a code comes, each conditioned on those before it."""
+        """The number of equal parts of a code, each conditioned on those before it; 1 without a hierarchy."""
         return 1
 
     @property
     def label_count(self) -> int:
-        """C where p(z|y) is conditioned on the label of a sentence, else 0."""
+        """C for a prior p(z|y) that is conditioned on the label of a sentence, else 0."""
         return 0
 
     @property
     def vector_size(self) -> int:
-        """H where p(z|v) is conditioned on a vector of that size, else 0."""
+        """H for a prior p(z|v) that is conditioned on a vector of that size, else 0."""
         return 0
 
     @abstractmethod
     def build(self, *, latent_dim: int) -> Prior:
-        """The prior, with fresh parameters, of codes of so many dimensions."""
+        """Build the prior with new parameters, for codes of `latent_dim` dimensions."""
 
 
 class Prior(nn.Module):
-    """-> p(z), batch shape [] or [B], event shape [D].
+    """context -> p(z), batch shape [] or [B], event shape [D].
 
     Attributes:
-        num_labels: C where p(z|y) is conditioned on the label in the context, else 0.
-        vector_dim: H where p(z|v) is conditioned on the vector in the context, else 0.
-        memory_names: buffers that hold a memory, as long as the training corpus.
+        num_labels: C for a prior p(z|y) that is conditioned on the label in the context, else 0.
+        vector_dim: H for a prior p(z|v) that is conditioned on the vector in the context, else 0.
+        memory_names: the names of buffers whose length depends on the training corpus.
     """
 
     num_labels: int = 0
@@ -69,34 +69,34 @@ class Prior(nn.Module):
     memory_names: tuple[str, ...] = ()
 
     def forward(self, context: Context | None = None) -> LatentDistribution:
-        """Without a context, the prior of a sentence of which nothing is known."""
+        """p(z) given the context; without a context, the prior of a sentence about which nothing is known."""
         raise NotImplementedError
 
     def set_label_prior(self, counts_C: Tensor) -> None:
-        """p(y) from how often each label was seen, [C]; called of priors that are conditioned on labels."""
+        """Set p(y) from the number of training sentences of each label, [C]; for priors conditioned on labels."""
         raise NotImplementedError
 
     def compose(self, posterior: FeaturesToCodes, *, feature_dim: int, num_labels: int = 0) -> None:
-        """Called once by the model that owns both: hands over the posterior, which most priors do not need.
+        """Receive the model's posterior; the model calls this once. Most priors do not need it and do nothing.
 
         Args:
             posterior: features [B, H], context -> q(z|x).
             feature_dim: H.
-            num_labels: C where the posterior is conditioned on a label.
+            num_labels: C if the posterior is conditioned on a label, else 0.
         """
 
 
 class MemoryPrior(Prior):
-    """A prior that in training is conditioned on codes of other sentences, of which it keeps a memory.
+    """A prior that in training is conditioned on codes of other sentences, which it stores in a memory.
 
-    The model puts a training sentence's own code into the context as `vector_BH`, beside its `example_id_B`; the
-    trainer begins the memory and stores codes in it.
+    The model passes the code of a training sentence in the context as `vector_BH`, with its `example_id_B`. The trainer
+    calls `begin`, and `store` with new codes.
 
     Attributes:
-        stores: when codes are stored: as batches pass, or all anew at the end of each epoch.
-        num_neighbors: K: it is conditioned on one of so many codes, those nearest to a sentence's own.
-        codes_ND: the codes stored.
-        filled_N: which training sentences have one.
+        stores: when codes are stored: those of each training batch, or all of them at the end of each epoch.
+        num_neighbors: K, the number of nearest codes from which the one to condition on is drawn.
+        codes_ND: the stored codes.
+        filled_N: which training sentences have a stored code.
     """
 
     stores: Literal["batch", "epoch"]
@@ -105,33 +105,41 @@ class MemoryPrior(Prior):
     filled_N: Tensor
 
     def begin(self, sentences: int, seed: int = 0) -> None:
-        """Make an empty memory for a training corpus of N sentences; one that was there is forgotten.
+        """Make an empty memory for a training corpus of N sentences, in place of any earlier one.
+
+        Args:
+            sentences: N.
+            seed: seed of random choices of the prior.
 
         Raises:
-            ConfigError: they are too few.
+            ConfigError: the corpus has too few sentences.
         """
         raise NotImplementedError
 
     def store(self, example_id_B: Int[Tensor, " B"], code_BD: Float[Tensor, "B D"]) -> None:
-        """Put codes of training sentences in their places."""
+        """Store the codes of training sentences, by their positions in the corpus."""
         raise NotImplementedError
 
     def take_noticed(self) -> tuple[Tensor, Tensor] | None:
-        """Ids [B] and codes [B, D] of the last batch that passed in training mode, once; None after that."""
+        """Ids [B] and codes [B, D] of the last batch in training mode; None without one, or if it was taken before."""
         raise NotImplementedError
 
     def near(self, code_BD: Float[Tensor, "B D"]) -> LatentDistribution:
-        """p(z|c) with c drawn from the stored codes nearest to each of these, batch shape [B]."""
+        """p(z|c) for each of these codes, with c drawn from the stored codes nearest to it, batch shape [B]."""
         raise NotImplementedError
 
     def neighbors(
         self, code_BD: Float[Tensor, "B D"], example_id_B: Int[Tensor, " B"] | None = None
     ) -> tuple[Int[Tensor, "B K"], Int[Tensor, " B"]]:
-        """Rows of the memory that are nearest to these codes, nearest first, and how many of each K count.
+        """The stored codes nearest to each of these codes.
 
         Args:
             code_BD: codes.
-            example_id_B: places of these very sentences in the training corpus, which are left out; None for others.
+            example_id_B: positions of these sentences in the training corpus, whose own codes are excluded; None for
+                sentences that are not in it.
+
+        Returns:
+            rows of the memory, nearest first, and the number of valid entries in each row of K.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""The Gaussian prior that depends on a label or on a vector."""
+"""The Gaussian prior that is conditioned on a label or on a vector."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from textvae.types import Context
 
 
 class ConditionalPriorConfig(PriorSettings):
-    """Settings of a conditional prior: what it is conditioned on."""
+    """Settings of a conditional prior: the number of labels, or the size of the vector, on which it is conditioned."""
 
     kind: Literal["conditional"] = "conditional"
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"num_labels": 3}}
@@ -51,23 +51,23 @@ class ConditionalPriorConfig(PriorSettings):
 
 
 class ConditionalPrior(Prior):
-    """p(z|c) = N(mu(c), diag(s(c)^2)), which starts as N(0, I) for every c.
+    """p(z|c) = N(mu(c), diag(s(c)^2)), initialized to N(0, I) for every c.
 
     The conditional VAE (Sohn et al. 2015; Doersch 2016, arXiv 1606.05908, section 4) with a learned prior:
-    log p(x|c) >= E_q log p(x|z) - KL(q(z|x) || p(z|c)). The posterior sees c in x only. A label has a row of
-    parameters, a vector a network of one hidden layer.
+    log p(x|c) >= E_q log p(x|z) - KL(q(z|x) || p(z|c)). The posterior and the decoder do not get c. For labels, the
+    parameters are a table; for vectors, a network with one hidden layer.
 
-    Sentences whose label is not known get p(z) = sum_y p(y) p(z|y), a mixture: the label summed out exactly, as the
-    decoder sees it through z alone. A bound on sentences with hidden labels (evaluation hides them) is then one on
-    p(x), and generating needs no label; where labels are shown (training and its validation) it is one on p(x|y).
-    p(y) is uniform until `set_label_prior` is told otherwise.
+    Without a label the prior is the mixture p(z) = sum_y p(y) p(z|y). This sums out the label exactly, because the
+    decoder depends on it only through z. Bounds are then on log p(x), and generating needs no label. Evaluation hides
+    the labels. Training and its validation use them, where bounds are on log p(x|y). p(y) is uniform until
+    `set_label_prior` is called.
 
-    Over vectors there is no such sum, so every sentence needs its own (`Batch.vector_BH`), every bound is one on
-    log p(x|v), and new sentences are drawn for given vectors. Corpora hold no vectors: such a model is trained in
-    Python, by a loop over batches, and refused by recipes.
+    A vector cannot be summed out, so every sentence needs one (`Batch.vector_BH`), bounds are on log p(x|v), and
+    sentences are generated for given vectors. Corpora have no vectors: recipes refuse such a model, and it has to be
+    trained by a loop in Python.
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D.
 
     >>> prior = ConditionalPriorConfig(num_labels=3).build(latent_dim=2)
@@ -93,7 +93,7 @@ class ConditionalPrior(Prior):
             self.network = nn.Sequential(nn.Linear(self.vector_dim, config.hidden_dim), nn.Tanh(), last)
 
     def set_label_prior(self, counts_C: Tensor) -> None:
-        """p(y) from how often each label was seen, with one added to each count."""
+        """Set p(y) from the number of training sentences of each label, [C], with one added to each count."""
         self.log_prior_C.copy_(((counts_C + 1.0) / (counts_C + 1.0).sum()).log())
 
     def forward(self, context: Context | None = None) -> LatentDistribution:
@@ -104,7 +104,7 @@ class ConditionalPrior(Prior):
         if self.network is not None:
             if context is None or context.vector_BH is None:
                 raise ConfigError(
-                    f"this prior is conditioned on a vector of {self.vector_dim} numbers, and the context holds none; "
+                    f"this prior is conditioned on a vector of {self.vector_dim} numbers, and the context has none; "
                     "give Context(vector_BH=...)."
                 )
             vector_BH = context.vector_BH.to(next(self.network.parameters()).dtype)

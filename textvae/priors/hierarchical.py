@@ -1,4 +1,4 @@
-"""The prior in levels: each one a Gaussian given the levels above."""
+"""The hierarchical prior: each level is a Gaussian given the levels above."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class HierarchicalPriorConfig(PriorSettings):
     kind: Literal["hierarchical"] = "hierarchical"
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {"levels": 2, "hidden_dim": 5}}
     factorizes: ClassVar[bool] = True
-    levels: int = Field(2, ge=2, le=16, description="equal parts of z; a hierarchical posterior has as many")
+    levels: int = Field(
+        2, ge=2, le=16, description="equal parts of z; a hierarchical posterior must have the same number"
+    )
     hidden_dim: int = Field(64, gt=0, le=MAX_WIDTH, description="tanh units between the levels above and a level")
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
 
@@ -36,15 +38,15 @@ class HierarchicalPriorConfig(PriorSettings):
 
 
 class HierarchicalPrior(Prior):
-    """p(z) = N(z_1 | 0, I) prod_{l > 1} p(z_l | z_<l), each level a diagonal Gaussian; N(0, I) at the start.
+    """p(z) = N(z_1 | 0, I) prod_{l > 1} p(z_l | z_<l), each level a diagonal Gaussian; initialized to N(0, I).
 
-    Gregor et al. 2016 (arXiv 1604.08772): an autoregressive prior, not over coordinates but over levels. Beside the
-    hierarchical posterior the KL is known in closed form level by level, given the levels above; beside a Gaussian one
-    too. What a level says that the levels above have said already costs nothing once this prior predicts it.
+    Gregor et al. 2016 (arXiv 1604.08772): a prior that is autoregressive over levels, not over coordinates. With a
+    hierarchical or a Gaussian posterior, the KL of each level given the levels above has a closed form. Information
+    that a level shares with the levels above costs no KL once this prior predicts it.
 
     Args:
-        config: its settings.
-        latent_dim: D, divisible by `config.levels` (models refuse others when their config is read).
+        config: the settings.
+        latent_dim: D, divisible by `config.levels` (models check this when their config is read).
 
     >>> import torch
     >>> prior = HierarchicalPriorConfig().build(latent_dim=4)
@@ -59,7 +61,7 @@ class HierarchicalPrior(Prior):
         self.below = nn.Parameter(torch.zeros(2, latent_dim - width))
         self.hidden = nn.Parameter(torch.randn(config.levels - 1, config.hidden_dim) / config.hidden_dim**0.5)
         self.top_down = TopDown(latent_dim, config.levels, config.hidden_dim)
-        # Nothing is learned of the first level: the others and the decoder can take any Gaussian to any other.
+        # The first level stays N(0, I): the other levels and the decoder can absorb any change of a Gaussian.
         self.width = width
 
     def forward(self, context: Context | None = None) -> HierarchicalGaussian:

@@ -14,7 +14,7 @@ from textvae.types import SPHERE, Context, Support
 
 
 class HypersphericalUniformPriorConfig(PriorSettings):
-    """Settings of the uniform prior on the sphere: none."""
+    """The uniform prior on the sphere has no settings."""
 
     kind: Literal["hyperspherical_uniform"] = "hyperspherical_uniform"
     learned: ClassVar[bool] = False
@@ -31,7 +31,7 @@ class HypersphericalUniformPrior(Prior):
         latent_dim: D, at least 2.
 
     Raises:
-        ConfigError: a sphere of fewer than two dimensions.
+        ConfigError: `latent_dim` is below 2.
 
     >>> HypersphericalUniformPriorConfig().build(latent_dim=2)().variance.tolist()
     [0.5, 0.5]
@@ -44,7 +44,7 @@ class HypersphericalUniformPrior(Prior):
         if latent_dim < 2:
             raise ConfigError(f"latent_dim is {latent_dim}; a prior on the sphere needs at least 2 dimensions.")
         self.latent_dim = latent_dim
-        # It has nothing to hold but knows by this where the model lives, and in which precision.
+        # An empty buffer, whose dtype and device follow those of the model.
         self.register_buffer("anchor", torch.empty(0), persistent=False)
 
     def forward(self, context: Context | None = None) -> HypersphericalUniform:

@@ -1,4 +1,4 @@
-"""The prior that is a learned mixture of diagonal Gaussians."""
+"""The mixture prior: a learned mixture of diagonal Gaussians."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class MixturePriorConfig(PriorSettings):
 
 
 class MixturePrior(Prior):
-    """p(z) = sum_k pi_k N(mu_k, diag(s_k^2)), all of it learned.
+    """p(z) = sum_k pi_k N(mu_k, diag(s_k^2)), with all parameters learned.
 
-    Dilokthanakul et al. 2016 (arXiv 1611.02648) discuss it; the baseline "MoG" of Tomczak & Welling 2018
-    (arXiv 1705.07120). Its KL has no closed form.
+    Discussed by Dilokthanakul et al. 2016 (arXiv 1611.02648); the baseline "MoG" of Tomczak & Welling 2018
+    (arXiv 1705.07120). The KL to it has no closed form.
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D.
 
     >>> MixturePriorConfig(components=3).build(latent_dim=2)().sample((5,)).shape

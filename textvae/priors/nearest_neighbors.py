@@ -19,10 +19,10 @@ from textvae.priors.base import MemoryPrior, PriorSettings
 from textvae.types import Context
 
 _DISTANCES = 2**24
-"""Distances held at once by a search: its memory, never a result."""
+"""The largest number of distances held at once in a search. It limits memory and does not change results."""
 
 _SPREAD = 0.1
-"""Of the means of several components before training: equal ones would stay equal for ever."""
+"""Standard deviation of the initial means of several components, as equal components would stay equal for ever."""
 
 
 class NearestNeighborsPriorConfig(PriorSettings):
@@ -35,10 +35,10 @@ class NearestNeighborsPriorConfig(PriorSettings):
     }
     sees_codes: ClassVar[bool] = True
     neighbors: int = Field(
-        5, ge=1, le=MAX_PARTS, description="K: a training sentence's prior is that of one of its K nearest"
+        5, ge=1, le=MAX_PARTS, description="K: a training sentence's prior is conditioned on one of its K nearest codes"
     )
     memory: Literal["batch", "epoch"] = Field(
-        "batch", description="codes are stored as batches pass, or all anew at the end of each epoch"
+        "batch", description="when codes are stored: those of each batch, or all of them at the end of each epoch"
     )
     components: int = Field(
         1, ge=1, le=MAX_PARTS, description="Gaussians of p(z|c); with one the KL has a closed form in training"
@@ -48,7 +48,7 @@ class NearestNeighborsPriorConfig(PriorSettings):
     )
     min_scale: float = Field(1e-3, gt=0, description="smallest standard deviation of p(z|c)")
     mixture_codes: int | None = Field(
-        None, ge=1, description="codes of the unconditional prior, drawn once by the seed; all when absent"
+        None, ge=1, description="number of codes of the unconditional prior, chosen by the seed; all when absent"
     )
 
     def build(self, *, latent_dim: int) -> NearestNeighborsPrior:
@@ -56,30 +56,32 @@ class NearestNeighborsPriorConfig(PriorSettings):
 
 
 class NearestNeighborsPrior(MemoryPrior):
-    """In training p(z | c), c being the code of a similar sentence; elsewhere p(z) = (1/N) sum_n p(z | c_n).
+    """In training p(z | c), where c is the code of a similar sentence; otherwise p(z) = (1/N) sum_n p(z | c_n).
 
-    Associative compression networks (Graves, Menick & van den Oord 2018, arXiv 1804.02476). The memory holds the
-    posterior's center of each training sentence. A training sentence pays KL(q(z|x) || p(z|c)) with c drawn evenly
-    from the K codes nearest to its own, among those of other sentences: a sentence that occurs twice in the corpus is
-    two sentences, and each may be the other's neighbor. p(z|c) is a Gaussian (or a small mixture) whose parameters a
-    network of one hidden layer reads from c; it starts as N(0, I) for every c (near it, with several components).
+    Associative compression networks (Graves, Menick & van den Oord 2018, arXiv 1804.02476). The memory stores the
+    center of the posterior of each training sentence. The KL of a training sentence is KL(q(z|x) || p(z|c)), with c
+    drawn uniformly from the K stored codes nearest to its own, its own excluded. If the corpus contains a sentence
+    twice, each copy may be the other's neighbor. p(z|c) is a Gaussian (or a small mixture) whose parameters are
+    computed from c by a network with one hidden layer. It is initialized to N(0, I) for every c (near it, with several
+    components).
 
-    Which c it is was chosen by looking at x, so that KL is a rate given the choice and no part of a bound on log p(x).
-    Outside of training, and wherever no code is given, the prior is therefore the mixture over the stored codes: a
-    proper density, under which every bound is one. KL(q || mixture) <= mean KL to the K neighbors + log(N / K). Codes
-    of other than training sentences never enter the memory.
+    c depends on x, so this KL does not give a bound on log p(x). Outside of training, and wherever no code is given,
+    the prior is therefore the mixture over the stored codes: a proper density, with which all bounds are valid.
+    KL(q || mixture) <= mean KL to the K neighbors + log(N / K). Only codes of training sentences enter the memory.
 
-    Before anything is stored there is one code, the origin.
+    Before any code is stored, the origin serves as the only one.
 
-    Cost: in training a matrix product of B x D with D x N and a search for the K least of B x N distances per step,
-    B * N floats of memory (at most 64 MiB at once). Outside, N passes of the network whenever the prior is asked for,
-    and N densities of D dimensions, in double precision, for each z scored; `mixture_codes` caps both.
+    Cost: a training step takes a matrix product of B x D with D x N, and a search for the K smallest of N distances for
+    each of B sentences, with B * N floats of memory (at most 64 MiB at once). Outside of training, each call of the
+    prior runs the network on N codes, and each z scored takes N densities in double precision; `mixture_codes` limits
+    N in both.
 
-    The length of the memory is the training corpus's; a saved one brings its own. A model folder thus holds a code for
-    each training sentence, from which the decoder may be able to write it: share it as you would share the corpus.
+    The memory has the length of the training corpus, and is saved with the model. A model folder thus contains a code
+    of each training sentence, from which the decoder may be able to reproduce it. Share such a model only where you
+    would share the corpus.
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D.
 
     >>> prior = NearestNeighborsPriorConfig(neighbors=1).build(latent_dim=2)
@@ -115,22 +117,22 @@ class NearestNeighborsPrior(MemoryPrior):
         self.network = nn.Sequential(nn.Linear(latent_dim, config.hidden_dim), nn.Tanh(), last)
         self.register_buffer("codes_ND", torch.zeros(0, latent_dim))
         self.register_buffer("filled_N", torch.zeros(0, dtype=torch.bool))
-        # Which codes the mixture is made of; empty for all of them.
+        # The indices of the codes of the mixture; empty for all codes.
         self.register_buffer("mixture_M", torch.zeros(0, dtype=torch.int64))
         self._noticed: tuple[Tensor, Tensor] | None = None
-        self._exclude_self = True  # for the test that shows what happens without
+        self._exclude_self = True  # a test sets it to False, to show what happens then
 
     # The memory.
 
     def begin(self, sentences: int, seed: int = 0) -> None:
-        """Make an empty memory for a training corpus; one that was there is forgotten.
+        """Make an empty memory for a training corpus, in place of any earlier one.
 
         Args:
             sentences: N.
-            seed: of the choice of `mixture_codes`.
+            seed: seed of the choice of `mixture_codes`.
 
         Raises:
-            ConfigError: no sentence would have K others.
+            ConfigError: N is not larger than K, the number of neighbors.
         """
         if sentences <= self.config.neighbors:
             raise ConfigError(
@@ -149,17 +151,17 @@ class NearestNeighborsPrior(MemoryPrior):
 
     @torch.no_grad()
     def store(self, example_id_B: Int[Tensor, " B"], code_BD: Float[Tensor, "B D"]) -> None:
-        """Put codes of training sentences in their places."""
+        """Store the codes of training sentences, by their positions in the corpus."""
         self.codes_ND[example_id_B] = code_BD.to(self.codes_ND)
         self.filled_N[example_id_B] = True
 
     def take_noticed(self) -> tuple[Tensor, Tensor] | None:
-        """Ids [B] and codes [B, D] of the last batch that passed in training mode, once; None after that."""
+        """Ids [B] and codes [B, D] of the last batch in training mode; None without one, or if it was taken before."""
         noticed, self._noticed = self._noticed, None
         return noticed
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        # A folder does not say in advance how many sentences its model was trained on.
+        # The size of a saved memory is known only now, so resize the buffers to it.
         for name in self.memory_names:
             saved, own = state_dict.get(prefix + name), getattr(self, name)
             if saved is not None and saved.shape != own.shape and saved.shape[1:] == own.shape[1:]:
@@ -171,14 +173,14 @@ class NearestNeighborsPrior(MemoryPrior):
     def forward(self, context: Context | None = None) -> LatentDistribution:
         """
         Args:
-            context: in training, `vector_BH` holds the sentences' own codes [B, D] and `example_id_B` their places in
-                the training corpus.
+            context: in training, `vector_BH` has the codes of the sentences [B, D] and `example_id_B` their positions
+                in the training corpus.
 
         Returns:
-            p(z | neighbor), batch shape [B], in training where codes are given; else the mixture, batch shape [].
+            in training with codes, p(z | code of a neighbor), batch shape [B]; otherwise the mixture, batch shape [].
 
         Raises:
-            ConfigError: codes without ids in training: a sentence could be its own neighbor.
+            ConfigError: codes without example ids in training, so that a sentence could be its own neighbor.
         """
         if not self.training or context is None or context.vector_BH is None:
             return self._mixture()
@@ -190,7 +192,7 @@ class NearestNeighborsPrior(MemoryPrior):
         return self.conditional(self._drawn(context.vector_BH, context.example_id_B, notice=True))
 
     def near(self, code_BD: Float[Tensor, "B D"]) -> LatentDistribution:
-        """p(z|c) with c drawn from the K stored codes nearest to each of these, batch shape [B]."""
+        """p(z|c) for each of these codes, with c drawn from the K stored codes nearest to it, batch shape [B]."""
         return self.conditional(self._drawn(code_BD, None))
 
     def conditional(self, code_BD: Float[Tensor, "*B D"]) -> DiagonalGaussian | GaussianMixture:
@@ -211,11 +213,11 @@ class NearestNeighborsPrior(MemoryPrior):
         codes = codes[filled]
         return EqualMixture(self.conditional(codes if len(codes) else codes.new_zeros(1, self.latent_dim)))
 
-    # Draws, and batches remembered, are nothing to translate.
+    # Not compiled: the search and the side effect on `_noticed` would only break the graph.
     @torch.compiler.disable
     @torch.no_grad()
     def _drawn(self, code_BD: Tensor, example_id_B: Tensor | None, notice: bool = False) -> Tensor:
-        """The code of one neighbor of each sentence, drawn evenly from its nearest."""
+        """The code of a random one of the K nearest neighbors of each sentence; the origin if there is none."""
         code_BD = at_least_float32(code_BD.detach())
         if notice and example_id_B is not None:
             self._noticed = (example_id_B, code_BD)
@@ -231,15 +233,19 @@ class NearestNeighborsPrior(MemoryPrior):
     def neighbors(
         self, code_BD: Float[Tensor, "B D"], example_id_B: Int[Tensor, " B"] | None = None
     ) -> tuple[Int[Tensor, "B K"], Int[Tensor, " B"]]:
-        """Which training sentences' codes are nearest to these, nearest first.
+        """The stored codes nearest to each of these codes.
 
         Args:
             code_BD: codes.
-            example_id_B: places of these very sentences in the training corpus, which are left out; None for sentences
-                that are not of it.
+            example_id_B: positions of these sentences in the training corpus, whose own codes are excluded; None for
+                sentences that are not in it.
 
         Returns:
-            rows of the memory, and how many of each K count: fewer than K only while the memory is not full.
+            rows of the memory, nearest first, and the number of valid entries in each row of K, which is below K only
+            while the memory is being filled.
+
+        Raises:
+            ConfigError: no codes are stored.
         """
         if not len(self.codes_ND):
             raise ConfigError("a nearest_neighbors prior has no codes stored; train it, or call begin() and store().")
@@ -247,7 +253,7 @@ class NearestNeighborsPrior(MemoryPrior):
         count = min(self.config.neighbors, len(self.codes_ND))
         rows = max(1, _DISTANCES // len(self.codes_ND))
         found = []
-        # A product in half precision could not tell near codes apart.
+        # In half precision, the distances of near codes could not be distinguished.
         with torch.autocast(code_BD.device.type, enabled=False):
             for start in range(0, len(code_BD), rows):
                 part = slice(start, start + rows)
@@ -261,7 +267,7 @@ class NearestNeighborsPrior(MemoryPrior):
 
 def _nearest(query_BD: Tensor, codes_ND: Tensor, allowed_N: Bool[Tensor, " N"], own_B: Tensor | None, k: int) -> Tensor:
     """Rows of the k allowed codes nearest to each query, nearest first, by one matrix product, [B, k]."""
-    # |q - c|^2 without the |q|^2 that all candidates of a query share.
+    # |q - c|^2 without the term |q|^2, which is the same for all codes.
     distance_BN = codes_ND.square().sum(-1) - 2.0 * query_BD @ codes_ND.T
     distance_BN = distance_BN.masked_fill(~allowed_N, torch.inf)
     if own_B is not None:

@@ -13,7 +13,7 @@ from textvae.types import Context
 
 
 class StandardNormalPriorConfig(PriorSettings):
-    """Settings of the standard normal prior: none."""
+    """The standard normal prior has no settings."""
 
     kind: Literal["standard_normal"] = "standard_normal"
     learned: ClassVar[bool] = False
@@ -35,7 +35,7 @@ class StandardNormalPrior(Prior):
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
-        # Buffers, so that the prior lives where the model lives; not saved, for they are no knowledge.
+        # Buffers, so that they follow the model's device and dtype. They are constants, and so not saved.
         self.register_buffer("loc_D", torch.zeros(latent_dim), persistent=False)
         self.register_buffer("scale_D", torch.ones(latent_dim), persistent=False)
 

@@ -1,4 +1,4 @@
-"""The prior that is the posterior of a few learned sentences."""
+"""The VampPrior: the mixture of the model's posteriors at learned pseudo-inputs."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ class VampPriorConfig(PriorSettings):
 
 
 class VampPrior(Prior):
-    """p(z) = (1 / K) sum_k q(z|u_k), q being the model's own posterior.
+    """p(z) = (1 / K) sum_k q(z|u_k), where q is the model's posterior.
 
-    Tomczak & Welling 2018 (arXiv 1705.07120), eq. 9. Sentences are discrete, so pseudo-inputs u_k are learned where the
-    posterior reads them: in the encoder's features. Any posterior with a density will do; one that is slow to score
-    given codes (a flow) makes this prior slow. Where q is conditioned on a label, pseudo-input k has the label
-    k mod C.
+    Tomczak & Welling 2018 (arXiv 1705.07120), eq. 9. Sentences are discrete, so the pseudo-inputs u_k are learned in
+    the space of the encoder's features. Every posterior with a density is possible; one whose density is slow (a flow)
+    makes this prior slow. If q is conditioned on a label, pseudo-input k has the label k mod C.
 
     Args:
-        config: its settings.
+        config: the settings.
         latent_dim: D.
 
     >>> from textvae.distributions import DiagonalGaussian
@@ -53,7 +52,7 @@ class VampPrior(Prior):
     def __init__(self, config: VampPriorConfig, latent_dim: int) -> None:
         super().__init__()
         self.config = config
-        # In a tuple, so that torch does not take the posterior for a part of this module and save it twice.
+        # In a tuple, so that torch does not register the posterior as a submodule and save it twice.
         self._posterior: tuple[FeaturesToCodes, ...] = ()
         self._labels = 0
 

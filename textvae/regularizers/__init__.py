@@ -1,4 +1,4 @@
-"""Penalties that must see the model. To add one that a recipe can name: one file, and its import here."""
+"""Penalties that need the model, not only its terms. To add one for recipes: one file, and its import here."""
 
 from typing import TYPE_CHECKING, TypeAlias
 

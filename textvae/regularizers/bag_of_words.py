@@ -1,4 +1,4 @@
-"""The bag-of-words loss: z alone must tell which words its sentence has."""
+"""The bag-of-words loss: the words of a sentence must be predictable from z alone."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class BagOfWordsConfig(RegularizerSettings):
 
     kind: Literal["bag_of_words"] = "bag_of_words"
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {}, "hidden": {"weight": 0.3, "hidden_dim": 4}}
-    weight: float = Field(1.0, gt=0, description="of this loss, in nats per nat")
+    weight: float = Field(1.0, gt=0, description="weight of this loss")
     hidden_dim: int | None = Field(
-        None, gt=0, le=MAX_WIDTH, description="width of a tanh layer after z; none when absent"
+        None, gt=0, le=MAX_WIDTH, description="units of a tanh layer between z and the vocabulary; none when absent"
     )
 
     def build(self, *, vocab_size: int, latent_dim: int) -> BagOfWordsLoss:
@@ -34,18 +34,18 @@ class BagOfWordsConfig(RegularizerSettings):
 class BagOfWordsLoss(nn.Module):
     """-weight * E_q(z|x) sum over the words w of x of log softmax(f(z))_w.
 
-    Zhao et al. 2017 (arXiv 1703.10960), eq. 4-5: an auxiliary task that no decoder can do for z, because its words are
-    independent given z. f is linear, or has one tanh layer. Each occurrence of a word counts, `<unk>` too; EOS does
-    not, for all sentences have it and it would teach z nothing. The mean over samples takes their weights, so labels
-    that were enumerated count by q(y|x). f is no part of the model: it is trained, kept in checkpoints, then dropped.
+    Zhao et al. 2017 (arXiv 1703.10960), eq. 4-5: an auxiliary task that can be solved only through z, because its words
+    are independent given z. f is linear, or has one tanh layer. Each occurrence of a word counts, also `<unk>`, but not
+    EOS, as all sentences have it. The expectation uses the weights of the samples, so that enumerated labels are
+    weighted by q(y|x). f is not part of the model: it is trained and kept in checkpoints, but not saved with the model.
 
     Args:
-        config: its settings.
+        config: the settings.
         vocab_size: V.
         latent_dim: D.
 
     Raises:
-        ConfigError: a model without z.
+        ConfigError: the model has no z.
 
     >>> from textvae.models import TextVAEConfig
     >>> model = TextVAEConfig(latent_dim=3).build(vocab_size=12, max_tokens=5)
@@ -69,13 +69,13 @@ class BagOfWordsLoss(nn.Module):
         self.words = VocabularyProjection(config.hidden_dim or latent_dim, vocab_size)
 
     def forward(self, model: TextModel, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
-        """The penalty of each sentence, nats, [B]."""
+        """The penalty of each sentence, nats, [B], under the name `bag_of_words`."""
         z_SBD = sentence_codes(terms)
-        # One softmax for each code, then a look-up for each word: never [S, B, T, V].
+        # One softmax for each code, [S, B, V], then a look-up for each word; a tensor [S, B, T, V] would be too large.
         log_prob_SBV = self.words(self.hidden(z_SBD.flatten(0, 1))).unflatten(0, z_SBD.shape[:2])
         tokens_BT = batch.tokens_BT
         counted_BT = (tokens_BT != PAD_ID) & (tokens_BT != BOS_ID) & (tokens_BT != EOS_ID)
-        # PAD and BOS have probability zero here; a word that does not count is looked up as EOS and then left out.
+        # Tokens that do not count are looked up as EOS and multiplied by 0; the -inf of PAD and BOS would give NaN.
         looked_up_BT = torch.where(counted_BT, tokens_BT, EOS_ID)
         log_prob_SBT = log_prob_SBV.gather(2, looked_up_BT.expand(len(z_SBD), -1, -1))
         log_prob_SB = (log_prob_SBT * counted_BT).sum(-1)

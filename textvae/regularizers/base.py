@@ -1,4 +1,4 @@
-"""The contract of a regularizer: the one slot in training that sees a model."""
+"""The interface of regularizers: penalties that, unlike objectives, get the model itself."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class RegularizerSettings(Component):
 
     @abstractmethod
     def build(self, *, vocab_size: int, latent_dim: int) -> nn.Module:
-        """A `Regularizer` that is a module: its parameters are trained beside the model's and kept in checkpoints.
+        """Build the `Regularizer`, a module whose parameters are trained with the model's and kept in checkpoints.
 
         Args:
             vocab_size: V.
             latent_dim: D.
 
         Raises:
-            ConfigError: it does not suit such a model.
+            ConfigError: the regularizer cannot be used with such a model.
         """

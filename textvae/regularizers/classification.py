@@ -1,4 +1,4 @@
-"""The cross-entropy that teaches a semi-supervised VAE's classifier the labels it is given."""
+"""The cross-entropy loss that trains the classifier of a semi-supervised VAE on the labelled sentences."""
 
 from __future__ import annotations
 
@@ -17,18 +17,16 @@ from textvae.types import Batch, LatentTerms
 class ClassificationLoss:
     """weight * mean of -log q(y|x) over a batch of labelled sentences.
 
-    The bound of a labelled sentence does not contain q(y|x), so the classifier would never see a label without
-    this term: alpha in Kingma et al. 2014 (arXiv 1406.5298), eq. 9. Labelled sentences are few, so instead of waiting
-    for one to turn up in a training batch, each step draws its own batch of them. The draw is a function of
-    (seed, step), and so resuming is exact.
+    The bound of a labelled sentence does not contain q(y|x), so without this term no label would train the classifier:
+    the term with alpha in Kingma et al. 2014 (arXiv 1406.5298), eq. 9. There are few labelled sentences, so each step
+    draws a separate batch of them, by a generator seeded with (seed, step), which makes resuming exact.
 
     Args:
-        corpus: training sentences; those with a label are the pool.
+        corpus: the training sentences; those with a label are used.
         weight: alpha.
-        sentences: labelled sentences a step.
-        word_dropout: share of their words hidden from the classifier, so that it does not lean on a few words of the
-            few sentences it knows.
-        seed: of the draws.
+        sentences: labelled sentences in each step.
+        word_dropout: share of their words that are hidden from the classifier, against overfitting to few sentences.
+        seed: seed of the draws.
     """
 
     def __init__(
@@ -39,7 +37,7 @@ class ClassificationLoss:
         self.sentences = min(sentences, len(self.labelled))
 
     def __call__(self, model: TextModel, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
-        """The same penalty for every sentence of the batch, so that its mean is the mean over the labelled ones."""
+        """The mean loss over the labelled sentences, repeated for every sentence of the batch, [B]."""
         drawn = np.random.default_rng([self.seed, step]).choice(self.labelled, self.sentences, replace=False)
         labelled = self.corpus.batch(drawn).to(batch.tokens_BT.device)
         assert labelled.label_B is not None

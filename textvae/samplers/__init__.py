@@ -1,4 +1,7 @@
-"""Moving codes by a log-density alone: Hamiltonian Monte Carlo, Stein's gradient. Imports torch and nothing of ours."""
+"""Samplers that need only a log-density: Hamiltonian Monte Carlo and Stein variational gradient descent.
+
+Imports torch and no other package of textvae.
+"""
 
 from textvae.samplers.hmc import Chains, Transition, adapted, hmc, jittered, path_length, transition
 from textvae.samplers.leapfrog import Density, Point, density_of, leapfrog

@@ -1,4 +1,4 @@
-"""Hamiltonian Monte Carlo with step sizes and path lengths that vary."""
+"""Hamiltonian Monte Carlo with randomized step sizes and path lengths."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from textvae.samplers.leapfrog import Density, Point, leapfrog
 from textvae.samplers.space import EUCLIDEAN, Space
 
 TARGET_ACCEPTANCE = 0.8
-"""Between the 0.65 that is best for far steps in many dimensions and the 0.9 that wastes none (Neal 2011; Beskos et
-al. 2013)."""
+"""A compromise: 0.65 is optimal in many dimensions (Neal 2011; Beskos et al. 2013), and higher rates are safer."""
 
 _LOG_STEP_RANGE = (-9.0, 2.0)
 
@@ -22,9 +21,9 @@ class Transition:
     """One step of all chains.
 
     Attributes:
-        point: where they are now.
-        probability: with which the proposal was to be accepted, [...].
-        accepted: whether it was, [...].
+        point: the state of the chains after the step.
+        probability: the acceptance probability of each proposal, [...].
+        accepted: whether it was accepted, [...].
     """
 
     point: Point
@@ -41,24 +40,24 @@ def transition(
     steps: int,
     space: Space = EUCLIDEAN,
 ) -> Transition:
-    """A leapfrog path, accepted or not: leaves the density invariant, and is reversible under it.
+    """One HMC transition: a leapfrog path, then a Metropolis test. It leaves the density invariant.
 
-    Duane et al. 1987; Neal 2011 (arXiv 1206.1901). All randomness is handed in, so the result is a function of the
-    arguments. Step size and path length may be random, if they do not depend on where the chain is.
+    Duane et al. 1987; Neal 2011 (arXiv 1206.1901). All random numbers are arguments, so the result is deterministic.
+    Step size and path length may be random if they do not depend on the state of the chain.
 
     Args:
-        density: to leave invariant.
-        point: of the chains, under that density.
-        momentum: standard normal, [..., D]; the part of it that points along the space is used.
-        uniform: in (0, 1), [...].
+        density: the density to leave invariant.
+        point: the state of the chains, evaluated under `density`.
+        momentum: standard normal numbers, [..., D]; only the component tangential to the space is used.
+        uniform: uniform numbers in (0, 1) for the test, [...].
         step_size: broadcastable to [..., D].
-        steps: gradients.
-        space: in which chains move.
+        steps: number of leapfrog steps, each one gradient.
+        space: the space in which chains move.
     """
     momentum = space.tangent(point.position, momentum)
     there, moved = leapfrog(density, point, momentum, step_size, steps, space)
     change = there.value - point.value + 0.5 * (momentum.square() - moved.square()).sum(-1)
-    # A path that went where numbers end is rejected like one into a region without probability.
+    # A path that diverged (overflow or NaN) is rejected.
     sound = there.value.isfinite() & there.gradient.isfinite().all(-1) & ~change.isnan()
     change = torch.where(sound, change, -torch.inf)
     accepted = uniform.log() < change
@@ -66,7 +65,7 @@ def transition(
 
 
 def jittered(step_size: Tensor, uniform: Tensor, share: float = 0.3) -> Tensor:
-    """Step sizes within `share` of the given ones: equal paths are periodic on targets that are nearly Gaussian.
+    """Random step sizes within `share` of the given ones. With a fixed one, paths on a Gaussian may be periodic.
 
     >>> jittered(torch.tensor([1.0]), torch.tensor([1.0])).item()
     1.2999999523162842
@@ -75,13 +74,13 @@ def jittered(step_size: Tensor, uniform: Tensor, share: float = 0.3) -> Tensor:
 
 
 def adapted(step_size: Tensor, probability: Tensor, target: float = TARGET_ACCEPTANCE, rate: float = 0.1) -> Tensor:
-    """Step sizes a little larger where more than the target was accepted (Robbins & Monro 1951), else smaller.
+    """Increase step sizes where the mean acceptance is above the target, else decrease them (Robbins & Monro 1951).
 
     Args:
-        step_size: positive, [1, ...]: chains along the first axis share one.
-        probability: of acceptance, [S, ...].
-        target: of their mean.
-        rate: of change, in logarithms.
+        step_size: positive, [1, ...]: chains along the first axis share one step size.
+        probability: acceptance probabilities, [S, ...].
+        target: the target of their mean.
+        rate: the change of the logarithm for each unit of difference from the target.
     """
     log_step = step_size.log() + rate * (probability.mean(0, keepdim=True) - target)
     return log_step.clamp(*_LOG_STEP_RANGE).exp()
@@ -89,12 +88,12 @@ def adapted(step_size: Tensor, probability: Tensor, target: float = TARGET_ACCEP
 
 @dataclass(frozen=True)
 class Chains:
-    """What a sampler drew.
+    """The result of `hmc`.
 
     Attributes:
-        positions: [draws, S, ..., D].
-        acceptance: mean probability of acceptance after burn-in, [S, ...].
-        step_size: that burn-in ended with, [1, ...].
+        positions: the draws, [draws, S, ..., D].
+        acceptance: mean acceptance probability after burn-in, [S, ...].
+        step_size: the step size at the end of burn-in, [1, ...].
     """
 
     positions: Tensor
@@ -115,21 +114,21 @@ def hmc(
     generator: torch.Generator | None = None,
     space: Space = EUCLIDEAN,
 ) -> Chains:
-    """Draws from a density, many chains at once.
+    """Draws from a density, with many chains at once.
 
-    During burn-in the step size is adapted to the target; afterwards it is fixed, but for the jitter of 30 % that each
-    chain gets at every transition. Paths have between half and one and a half times `steps` gradients.
+    During burn-in the step size is adapted to the target acceptance; afterwards it is fixed, except for a jitter of
+    30 % in each chain at every transition. Paths have between half and one and a half times `steps` leapfrog steps.
 
     Args:
-        density: up to a constant.
-        start: [S, ..., D]; chains along the first axis share a step size.
+        density: the density, up to a constant.
+        start: initial positions, [S, ..., D]; chains along the first axis share a step size.
         draws: transitions after burn-in, each of which gives a draw.
-        burn_in: transitions before.
-        step_size: to begin with.
-        steps: gradients of a path, on average.
-        target: acceptance.
-        generator: of the randomness; the global one when None.
-        space: in which chains move.
+        burn_in: transitions before them.
+        step_size: the initial step size.
+        steps: average number of leapfrog steps of a path.
+        target: target acceptance probability.
+        generator: the random generator; the global one if None.
+        space: the space in which chains move.
 
     >>> from textvae.samplers.leapfrog import density_of
     >>> chains = hmc(density_of(lambda x: -0.5 * x.square().sum(-1)), torch.zeros(50, 2), draws=20)
@@ -146,7 +145,7 @@ def hmc(
         step = transition(density, point, momentum, uniform, jittered(size, spread).unsqueeze(-1), count, space)
         point = step.point
         if number < burn_in:
-            # Large changes first, then smaller ones.
+            # A decreasing rate, so that the step size converges.
             size = adapted(size, step.probability, target, rate=(1.0 + number) ** -0.5)
         else:
             kept.append(point.position)
@@ -155,7 +154,11 @@ def hmc(
 
 
 def path_length(steps: int, uniform: float) -> int:
-    """Between half and one and a half times as many steps, all equally likely.
+    """A random number of steps between half and one and a half times `steps`, all equally likely.
+
+    Args:
+        steps: the average.
+        uniform: a uniform number in [0, 1).
 
     >>> [path_length(5, u) for u in (0.0, 0.5, 0.999)], path_length(1, 0.5)
     ([3, 5, 7], 1)

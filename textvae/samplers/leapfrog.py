@@ -1,4 +1,4 @@
-"""Hamilton's equations by the leapfrog scheme, and what a sampler knows of a density."""
+"""The leapfrog integrator of Hamilton's equations, and the interface of a density."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from textvae.samplers.space import EUCLIDEAN, Space
 
 @dataclass(frozen=True)
 class Point:
-    """Positions and what was computed there; every row [...] is a chain of its own.
+    """Positions with their log-densities and gradients; every row [...] is an independent chain.
 
     Attributes:
         position: [..., D].
         value: log-densities up to a constant, nats, [...].
-        gradient: of the values in the positions, [..., D].
-        parts: more of what was computed on the way, each [...] or [..., D], to be kept with the position.
+        gradient: gradients of the values with respect to the positions, [..., D].
+        parts: further results at the positions, each [...] or [..., D], which are kept with them.
     """
 
     position: Tensor
@@ -28,7 +28,7 @@ class Point:
     parts: tuple[Tensor, ...] = ()
 
     def where(self, chosen: Tensor, other: Point) -> Point:
-        """These rows where `chosen` [...], the other's elsewhere."""
+        """These rows where `chosen` [...] is true, the rows of `other` elsewhere."""
 
         def pick(one: Tensor, two: Tensor) -> Tensor:
             return torch.where(chosen if one.dim() == chosen.dim() else chosen.unsqueeze(-1), one, two)
@@ -42,11 +42,11 @@ class Point:
 
 
 Density = Callable[[Tensor], Point]
-"""Positions [..., D] to the point there."""
+"""A function from positions [..., D] to their `Point`."""
 
 
 def density_of(log_density: Callable[[Tensor], Tensor]) -> Density:
-    """A density from a differentiable function of positions [..., D] to values [...]; rows must not mix.
+    """A `Density` from a differentiable function of positions [..., D] to log-densities [...], row by row.
 
     >>> point = density_of(lambda x: -0.5 * x.square().sum(-1))(torch.tensor([[1.0, 2.0]]))
     >>> point.value.tolist(), point.gradient.tolist()
@@ -57,7 +57,7 @@ def density_of(log_density: Callable[[Tensor], Tensor]) -> Density:
         with torch.enable_grad():
             position = position.detach().requires_grad_()
             value = log_density(position)
-            # A uniform density is no function of the position.
+            # A uniform log-density does not depend on the position, and so has no graph.
             flat = not value.requires_grad
             gradient = torch.zeros_like(position) if flat else torch.autograd.grad(value.sum(), position)[0]
         return Point(position.detach(), value.detach(), gradient)
@@ -73,18 +73,20 @@ def leapfrog(
     steps: int,
     space: Space = EUCLIDEAN,
 ) -> tuple[Point, Tensor]:
-    """Half a kick, then drifts and kicks in turn, the last kick a half one (Neal 2011, arXiv 1206.1901, section 2.3).
+    """Integrate Hamilton's equations: half a kick, then alternating drifts and kicks, and half a kick at the end.
 
-    Each part preserves volume; the same steps after the momentum has been turned around lead
-    back; the energy's error is of the order of `step_size` squared. One gradient a step.
+    Neal 2011 (arXiv 1206.1901), section 2.3. A kick changes the momentum, a drift the position. Each preserves volume,
+    and the path is reversible: the same steps with the momentum negated lead back. The error of the energy is of order
+    `step_size` squared. Each step costs one gradient.
 
     Args:
-        density: its gradient is the force.
-        point: where to start.
-        momentum: [..., D], of unit mass, along the space.
-        step_size: broadcastable to [..., D]; one for each dimension stands for a diagonal mass, in Euclidean space.
-        steps: how many.
-        space: in which positions move.
+        density: the log-density whose gradient is the force.
+        point: the starting point.
+        momentum: tangential to the space, unit mass, [..., D].
+        step_size: broadcastable to [..., D]. In Euclidean space, different sizes of dimensions amount to a diagonal
+            mass matrix.
+        steps: number of steps.
+        space: the space in which positions move.
 
     Returns:
         the last point, and the momentum there.
@@ -93,7 +95,7 @@ def leapfrog(
     for step in range(steps):
         position, momentum = space.drift(point.position, momentum, step_size)
         point = density(position)
-        # Two half kicks in one, but for the last.
+        # The half kicks at the end of a step and at the beginning of the next are one full kick.
         kick = step_size if step < steps - 1 else 0.5 * step_size
         momentum = momentum + kick * space.tangent(point.position, point.gradient)
     return point, momentum

@@ -1,4 +1,4 @@
-"""Where codes move: through all of space, or along great circles of the unit sphere."""
+"""The spaces in which samplers move codes: R^D, or the unit sphere along great circles."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 
 @runtime_checkable
 class Space(Protocol):
-    """What a leapfrog step must know of the space it moves in."""
+    """The operations of a space that a leapfrog step needs."""
 
     def tangent(self, position: Tensor, vector: Tensor) -> Tensor:
-        """The part of a vector [..., D] that points along the space at a position [..., D]."""
+        """The projection of a vector [..., D] onto the tangent space at a position [..., D]."""
         ...
 
     def drift(self, position: Tensor, momentum: Tensor, step_size: Tensor | float) -> tuple[Tensor, Tensor]:
-        """Where free motion leads in a time `step_size`, broadcastable to [..., D], and the momentum there."""
+        """Position and momentum after free motion for a time `step_size`, which is broadcastable to [..., D]."""
         ...
 
 
 class Euclidean:
-    """All of R^D: straight lines."""
+    """R^D, with free motion along straight lines."""
 
     def tangent(self, position: Tensor, vector: Tensor) -> Tensor:
         return vector
@@ -32,10 +32,10 @@ class Euclidean:
 
 
 class UnitSphere:
-    """The unit sphere: great circles, on which the motion is known exactly (Byrne & Girolami 2013, arXiv 1301.6064).
+    """The unit sphere, with free motion along great circles, in closed form (Byrne & Girolami 2013, arXiv 1301.6064).
 
-    A step size must be the same in every dimension of a row. Positions are put back on the sphere after every step, for
-    rounding would let them leave it.
+    The step size must be the same in every dimension of a row. Positions are normalized after every step, because
+    rounding errors would take them off the sphere.
 
     >>> pole, east = torch.tensor([0.0, 0.0, 1.0]), torch.tensor([1.0, 0.0, 0.0])
     >>> position, momentum = UnitSphere().drift(pole, 2.0 * east, torch.pi / 4)
@@ -49,7 +49,7 @@ class UnitSphere:
     def drift(self, position: Tensor, momentum: Tensor, step_size: Tensor | float) -> tuple[Tensor, Tensor]:
         speed = momentum.norm(dim=-1, keepdim=True)
         angle = step_size * speed
-        # sin(angle) / speed, whose limit at no speed is the time.
+        # sin(angle) / speed, with the limit `step_size` at speed 0.
         toward = step_size * torch.sinc(angle / torch.pi)
         moved = position * angle.cos() + momentum * toward
         turned = momentum * angle.cos() - position * speed * angle.sin()

@@ -1,4 +1,4 @@
-"""Stein variational gradient descent: particles that follow a density and keep away from one another."""
+"""Stein variational gradient descent: particles that climb a density and repel one another."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from textvae.samplers.leapfrog import Density
 def stein_direction(
     position: Tensor, gradient: Tensor, bandwidth: Tensor | float | None = None, own_gradient: bool = True
 ) -> Tensor:
-    """The direction that lowers KL(particles || density) fastest in a kernel's function space.
+    """The direction of steepest descent of KL(particles || density) in the function space of a kernel.
 
     phi(z_j) = (1/M) sum_i [k(z_i, z_j) grad log p(z_i) + grad_{z_i} k(z_i, z_j)] with k(a, b) = exp(-|a - b|^2 / h)
-    (Liu & Wang 2016, arXiv 1608.04471, eq. 8). One particle climbs to the mode.
+    (Liu & Wang 2016, arXiv 1608.04471, eq. 8). A single particle climbs to the mode.
 
-    For particles that are independent draws of some q, rather than ones that move on together, that mean is off: each
-    particle is its own neighbor, at the kernel's full height, and feels its own gradient without any repulsion. The
-    mean over i != j is the direction of q itself in expectation, and zero where q is the density (Stein's identity).
+    If the particles are independent draws of some q, this mean is biased: the term i = j has the largest kernel value,
+    and a gradient without repulsion. The mean over i != j is an unbiased estimate of the direction for q, which is zero
+    if q is the density (Stein's identity).
 
     Args:
-        position: particles, [M, ..., D]; along further axes are sets of their own.
-        gradient: of log p at the particles, of the same shape.
-        bandwidth: h, broadcastable to [...]; the squared median of the set's distances over log(M + 1) when None.
-        own_gradient: whether the mean is over all i; over i != j otherwise, except for a single particle.
+        position: particles, [M, ..., D]; further axes hold independent sets of particles.
+        gradient: gradients of log p at the particles, of the same shape.
+        bandwidth: h, broadcastable to [...]; if None, the squared median distance of the set over log(M + 1).
+        own_gradient: whether the mean is over all i; otherwise over i != j, except for a single particle.
 
     >>> stein_direction(torch.zeros(1, 2), torch.tensor([[3.0, -1.0]])).tolist()
     [[3.0, -1.0]]
     """
     particles = len(position)
     z = position.movedim(0, -2)
-    # Differences, not an expanded square: near particles must keep their distance in float32.
+    # Distances by differences, as the expanded square is imprecise for close particles in float32.
     square = torch.cdist(z, z, compute_mode="donot_use_mm_for_euclid_dist").square()
     if bandwidth is None:
         bandwidth = median_bandwidth(square)
@@ -45,7 +45,10 @@ def stein_direction(
 
 
 def median_bandwidth(square: Tensor) -> Tensor:
-    """h from squared distances [..., M, M] of each set, [...]: at the median, a particle's neighbors sum to about 1."""
+    """h for each set, [...], from squared distances [..., M, M]: the median squared distance over log(M + 1).
+
+    At the median distance, the kernel values of a particle's neighbors then sum to about 1.
+    """
     particles = square.shape[-1]
     if particles == 1:
         return torch.ones_like(square[..., 0, 0])
@@ -56,14 +59,17 @@ def median_bandwidth(square: Tensor) -> Tensor:
 
 @torch.no_grad()
 def svgd(density: Density, start: Tensor, *, steps: int, step_size: float = 0.1, memory: float = 0.9) -> Tensor:
-    """Particles after some steps, each dimension's step divided by the running size of its directions.
+    """Move particles by Stein variational gradient descent, with steps scaled for each dimension as in RMSprop.
 
     Args:
-        density: up to a constant; its gradient alone is used.
-        start: [M, ..., D].
-        steps: how many.
-        step_size: of the divided steps; it falls to zero over the last half of them.
-        memory: of the running size (AdaGrad with a moving mean, as Liu & Wang 2016).
+        density: the density, up to a constant; only its gradient is used.
+        start: initial particles, [M, ..., D].
+        steps: number of steps.
+        step_size: the step size; it decreases to zero over the last half of the steps.
+        memory: decay of the running mean of squared directions (AdaGrad with a moving mean, as Liu & Wang 2016).
+
+    Returns:
+        the particles, [M, ..., D].
     """
     position, size = start, torch.zeros_like(start)
     for step in range(steps):

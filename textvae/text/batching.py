@@ -1,4 +1,4 @@
-"""Which sentences go together: of one length or of all, under a token budget, in an order fixed by seed and epoch."""
+"""Batches of sentences under a token budget, in an order that depends on seed and epoch only."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ from textvae.types import BOS_ID, EOS_ID, NO_LABEL, PAD_ID, Batch
 
 
 class BatchPlan:
-    """Cuts a corpus into batches of sentences, of similar length or of all lengths.
+    """Divides a corpus into the batches of an epoch: sentences of similar length, or of all lengths.
 
-    Sentences are sorted by length, equal lengths in random order, and cut so that a batch's padded size
-    ``sentences * longest`` stays within `batch_tokens`; then the batches are shuffled. With `all_lengths` they are not
-    sorted, and a batch is a fair sample of the corpus, for what lets its sentences depend on one another; each then
-    has as many sentences as would fit were all of them the longest, and most of its padded tokens may be padding.
+    By default sentences are sorted by length, with equal lengths in random order, and cut so that the padded size of a
+    batch, ``sentences * longest``, is at most `batch_tokens`. Then the batches are shuffled.
 
-    Where the cuts fall depends on the lengths alone, so every epoch has the same number of steps; which sentences
-    meet, and the order of batches, come from (seed, epoch) and from nothing else.
+    With `all_lengths` sentences are not sorted, so that each batch is a random sample of the corpus. Losses and layers
+    that compare the sentences of a batch need that. Every batch then has as many sentences as would fit if all were as
+    long as the longest one, and much of it may be padding.
+
+    The batch sizes depend on the lengths only, so every epoch has the same number of steps. The order depends on
+    (seed, epoch) only.
 
     Args:
         lengths: tokens of each sentence, BOS and EOS included, [N].
-        batch_tokens: padded tokens of a batch at most.
-        batch_sentences: sentences of a batch at most; None for no such bound.
-        seed: of the order.
-        all_lengths: whether sentences of any length meet.
+        batch_tokens: the largest number of tokens in a batch, padding included.
+        batch_sentences: the largest number of sentences in a batch; None for no limit.
+        seed: seed of the order.
+        all_lengths: whether a batch mixes sentences of all lengths.
 
     Raises:
-        ConfigError: the longest sentence alone exceeds `batch_tokens`; or two of them do, with `all_lengths`.
+        ConfigError: the longest sentence alone exceeds `batch_tokens`, or two such sentences do with `all_lengths`.
 
     >>> plan = BatchPlan(np.array([5, 3, 5, 3, 4]), batch_tokens=10, batch_sentences=None, seed=0)
     >>> plan.steps_per_epoch, sorted(np.concatenate(plan.epoch(0)).tolist())
@@ -57,11 +59,11 @@ class BatchPlan:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches of an epoch, the same for every epoch."""
+        """Number of batches in an epoch."""
         return len(self._cuts) - 1
 
     def epoch(self, epoch: int) -> list[np.ndarray]:
-        """Every example once: positions in the corpus, int64, one array a batch."""
+        """The batches of one epoch, each an int64 array of positions in the corpus; every sentence occurs once."""
         rng = np.random.default_rng([self._seed, epoch])
         noise = rng.random(len(self._lengths))
         order = np.argsort(noise) if self._all_lengths else np.lexsort((noise, self._lengths))
@@ -70,7 +72,15 @@ class BatchPlan:
 
 
 def sequential_batches(lengths: np.ndarray, batch_tokens: int, batch_sentences: int | None = None) -> list[np.ndarray]:
-    """Batches for evaluation: sorted by length, ties in the corpus' order, nothing random.
+    """Batches for evaluation: sentences sorted by length, those of equal length in the order of the corpus.
+
+    Args:
+        lengths: tokens of each sentence, BOS and EOS included, [N].
+        batch_tokens: the largest number of tokens in a batch, padding included.
+        batch_sentences: the largest number of sentences in a batch; None for no limit.
+
+    Returns:
+        the positions of each batch, int64.
 
     Raises:
         ConfigError: the longest sentence alone exceeds `batch_tokens`.
@@ -94,7 +104,7 @@ def _require_room(ascending: np.ndarray, batch_tokens: int, batch_sentences: int
 
 
 def _even_cuts(ascending: np.ndarray, batch_tokens: int, batch_sentences: int | None) -> np.ndarray:
-    """Bounds of batches of one size, to a sentence, in any order of the lengths."""
+    """Bounds (0, ..., N) of batches whose sizes differ by at most one sentence, valid for any order of the lengths."""
     _require_room(ascending, batch_tokens, batch_sentences)
     count, longest = len(ascending), int(ascending[-1])
     most = min(batch_tokens // longest, batch_sentences or count)
@@ -109,14 +119,14 @@ def _even_cuts(ascending: np.ndarray, batch_tokens: int, batch_sentences: int | 
 
 
 def _cuts(ascending: np.ndarray, batch_tokens: int, batch_sentences: int | None) -> np.ndarray:
-    """Bounds of the batches in lengths sorted upwards: 0, ..., N."""
+    """Bounds (0, ..., N) of the batches in ascending lengths."""
     _require_room(ascending, batch_tokens, batch_sentences)
     count = len(ascending)
     most = batch_sentences or count
     cuts = [0]
     while cuts[-1] < count:
         start = cuts[-1]
-        # Its padded size grows with a batch, so the last sentence that fits is found by bisection.
+        # The padded size grows with every sentence added, so bisection finds the last one that fits.
         low, high = start + 1, min(start + most, count, start + batch_tokens // int(ascending[start]))
         while low < high:
             middle = (low + high + 1) // 2
@@ -138,17 +148,17 @@ def gather_batch(
     """Copy sentences out of one flat buffer of ids into a padded batch, without a loop over sentences.
 
     Args:
-        flat: ids of all sentences one after another.
-        starts: where each of the B sentences begins in it, [B].
-        counts: ids of each, without BOS and EOS, [B].
-        labels: class of each or None, [B].
-        example_ids: position of each in its corpus, [B].
+        flat: the ids of all sentences, one after another.
+        starts: the position in `flat` at which each of the B sentences begins, [B].
+        counts: the number of ids of each sentence, without BOS and EOS, [B].
+        labels: the class of each sentence, [B], or None.
+        example_ids: the position of each sentence in its corpus, [B].
     """
     size = len(starts)
     tokens = np.full((size, int(counts.max(initial=0)) + 2), PAD_ID, dtype=np.int64)
     tokens[:, 0] = BOS_ID
     ends = np.cumsum(counts)
-    # Row and column of every id, then its place in the flat buffer.
+    # `within` is the position of each id in its sentence: its column, and its offset from the sentence's start.
     within = np.arange(int(ends[-1]) if size else 0) - np.repeat(ends - counts, counts)
     tokens[np.repeat(np.arange(size), counts), within + 1] = flat[np.repeat(starts, counts) + within]
     tokens[np.arange(size), counts + 1] = EOS_ID
@@ -167,18 +177,18 @@ def encode_texts(
     label_B: Sequence[int] | np.ndarray | None = None,
     vector_BH: torch.Tensor | None = None,
 ) -> Batch:
-    """A batch of sentences that someone typed, in the order given.
+    """Tokenize texts that a user passed into one batch, in the order given.
 
     Args:
         texts: the sentences, any iterable of strings.
-        tokenizer: of the model.
-        max_tokens: words or pieces at most, BOS and EOS not counted: what the model was trained for.
-        label_B: class of each, -1 for none; None for no labels at all.
-        vector_BH: a vector for each, for a prior that is conditioned on it.
+        tokenizer: the model's tokenizer.
+        max_tokens: the longest sentence that the model was trained for, in tokens without BOS and EOS.
+        label_B: the class of each sentence, -1 for none; None for no labels at all.
+        vector_BH: a vector for each sentence, for a prior that is conditioned on vectors.
 
     Raises:
-        DataError: no sentence, an empty one, one that is too long, or something that is no string; or labels or vectors
-            for another number of them.
+        DataError: there is no sentence, one is empty, too long or not a string, or the number of labels or vectors is
+            not that of the sentences.
     """
     texts = checked_texts(texts)
     rows = tokenizer.encode_batch(texts)

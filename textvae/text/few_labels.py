@@ -1,4 +1,4 @@
-"""Which sentences of a corpus show their label, where only few may."""
+"""Choosing the labelled sentences of a corpus for training with few labels."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from textvae.errors import ConfigError
 def choose_labelled(
     labels: np.ndarray, count: int, classes: int, seed: int, setting: str = "classify.labels"
 ) -> np.ndarray:
-    """Which sentences show their label: equally many of each class (the first classes get what is left over).
+    """Choose the sentences whose labels are used: equally many of each class; the first classes get the remainder.
 
-    Everything that learns from few labels draws them here, so that with the same seed a classifier, a probe and a
-    baseline see the same sentences.
+    The semi-supervised classifier, the probe and the baselines all choose by this function, so that with the same seed
+    they learn from the same labels.
 
     Args:
         labels: class of each sentence, -1 for none, [N].
-        count: how many to choose.
+        count: number of sentences to choose.
         classes: C.
-        seed: of the draw.
-        setting: what asks for so many, for the error message.
+        seed: seed of the draw.
+        setting: the setting that asks for `count` labels, for the error message.
 
     Returns:
-        places of the chosen, int64 [count], class by class.
+        positions of the chosen sentences, int64 [count], class by class.
 
     >>> chosen = choose_labelled(np.array([0, 0, 0, 1, 1, -1]), 4, 2, seed=0)
     >>> len(chosen), [0, 0, 0, 1, 1, -1][chosen[-1]]
     (4, 1)
 
     Raises:
-        ConfigError: a class has too few.
+        ConfigError: a class has too few sentences.
     """
     generator = np.random.default_rng([seed, count])
     chosen = []

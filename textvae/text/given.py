@@ -1,4 +1,4 @@
-"""Texts that someone handed over in Python or on the command line: one check of them, for all that takes any."""
+"""Checks of texts and labels that a user passes, in Python or on the command line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def checked_texts(texts: object, unit: str = "sentence") -> list[str]:
     """The texts as a list of strings, in the order given.
 
     Args:
-        texts: any iterable of strings: a list, an array, a column of a table, a generator (which is used up).
-        unit: what one of them is, for the message.
+        texts: any iterable of strings: a list, an array, a column of a table, a generator (which is consumed).
+        unit: the word for one text in the error message.
 
     Raises:
-        DataError: one string or bytes in place of a list, no texts at all, something among them that is no string, or
-            a string that cannot be written as UTF-8.
+        DataError: a single string or bytes instead of a list, an empty list, an item that is not a string, or a string
+            that cannot be written as UTF-8.
 
     >>> checked_texts(word for word in ("a", "b"))
     ['a', 'b']
@@ -32,7 +32,7 @@ def checked_texts(texts: object, unit: str = "sentence") -> list[str]:
         raise DataError(f"Got {shown(texts)} where a list of {unit}s is expected; give strings, such as [text].")
     try:
         found = list(texts)
-    except TypeError:  # such as an array without dimensions
+    except TypeError:  # such as an array of zero dimensions
         raise DataError(f"Got {shown(texts)} where a list of {unit}s is expected; give strings.") from None
     if not found:
         raise DataError(f"No {unit} was given; give at least one.")
@@ -42,15 +42,19 @@ def checked_texts(texts: object, unit: str = "sentence") -> list[str]:
             raise DataError(f"{which} is {shown(text)}; expected a string.")
         if (problem := bad_character(text)) is not None:
             raise DataError(f"{which} ({shown(text, 40)}) holds {problem}; mend it, or leave it out.")
-    # Strings of numpy are turned into Python's own.
+    # Convert subclasses of str, such as numpy.str_.
     return [str(text) for text in found]
 
 
 def checked_labels(labels: object, count: int) -> list[str | None]:
-    """A label for each of `count` texts, None for none; whole numbers are turned into strings.
+    """The labels as a list of strings, one for each text, None for no label; whole numbers become strings.
+
+    Args:
+        labels: any iterable of strings, whole numbers and None.
+        count: number of texts.
 
     Raises:
-        DataError: as for texts; or labels for another number of them.
+        DataError: not an iterable of such values, a string that cannot be written as UTF-8, or not `count` labels.
 
     >>> checked_labels(["pos", 1, None], 3)
     ['pos', '1', None]

@@ -1,6 +1,6 @@
-"""A look at someone's own file: what kind it is, where the text is, how long, how many words.
+"""Examine a user's file: its kind, its text and label columns, lengths, vocabulary.
 
-`textvae new FILE` writes a recipe and a corpus card from what is found here.
+`textvae new FILE` writes a recipe and a corpus card from these findings.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from textvae.text.corpora.tables import label_text
 from textvae.text.normalize import normalize
 
 DEFAULT_KIND = "lines"
-"""What reads a file that looks like nothing else."""
+"""The kind of corpus for a file that no other kind recognizes."""
 
-_PROBE = 1000  # rows that columns are judged by
+_FIRST_ROWS = 1000  # the number of rows by which the columns are recognized
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
 _COVERAGES = (0.9, 0.95, 0.98, 0.99)
 _TEXT_NAMES = ("text", "sentence", "review", "content", "body", "comment", "message", "document", "question", "title")
@@ -35,31 +35,32 @@ _LABEL_NAMES = ("label", "class", "category", "sentiment", "target", "tag", "top
 
 @dataclass(frozen=True)
 class FileReport:
-    """What a file holds.
+    """What `inspect_file` found in a file, and the settings it proposes.
 
     Attributes:
         path: the file.
-        kind: which corpus reads it.
-        header: whether the first line names the columns; None where that means nothing.
+        kind: the kind of corpus that reads it.
+        header: whether the first line names the columns; None for a file without columns.
         columns: names of the columns, or their positions.
-        text_column: the column guessed to hold the text; None for lines.
-        label_column: the column guessed to hold a label; None for none.
-        label_counts: labels by frequency.
-        examples: texts counted, empty ones not.
-        distinct: different texts among them.
-        empty: empty texts.
-        complete: whether the whole file was read; false means that counts stop at the cap.
-        words_quantiles: words a text at 0.5, 0.9, 0.95, 0.99 and 1 of the texts (characters where there are no spaces).
-        characters_median: characters of the middle text.
-        vocabulary: different words.
-        vocabulary_at: how many of the most frequent words make up 0.9, 0.95, 0.98, 0.99 of all words.
-        has_spaces: whether words are set apart by spaces; if not, a tokenizer of pieces is needed.
-        tokenized: whether punctuation is already set apart by spaces.
-        lowercase: whether the text is in lower case throughout.
-        tokenizer: kind of tokenizer proposed.
+        text_column: the column that seems to contain the text; None for a file without columns.
+        label_column: the column that seems to contain labels; None if there is none.
+        label_counts: number of texts of each label, the most frequent first.
+        examples: number of texts, without empty ones.
+        distinct: number of different texts among them.
+        empty: number of empty texts.
+        complete: whether the whole file was read; if false, the counts are those of the first `max_examples` rows.
+        words_quantiles: quantiles of the number of words in a text, at 0.5, 0.9, 0.95, 0.99 and 1 (of the number of
+            characters if there are no spaces).
+        characters_median: median number of characters in a text.
+        vocabulary: number of different words.
+        vocabulary_at: number of most frequent words that cover 0.9, 0.95, 0.98 and 0.99 of all words.
+        has_spaces: whether spaces separate words; if not, a subword tokenizer is needed.
+        tokenized: whether spaces already separate punctuation from words.
+        lowercase: whether all text is in lower case.
+        tokenizer: proposed kind of tokenizer.
         split: proposed `split` of a word tokenizer, else None.
-        max_tokens: proposed; at most 64.
-        vocab_size: proposed.
+        max_tokens: proposed longest sentence, at most 64.
+        vocab_size: proposed size of the vocabulary.
     """
 
     path: Path
@@ -87,11 +88,11 @@ class FileReport:
 
 
 def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
-    """Look at a file of any kind of corpus (gzip too), in one pass that stops after `max_examples`.
+    """Examine a file of any kind of corpus, also compressed by gzip, in one pass.
 
     Args:
         path: the file.
-        max_examples: rows to read at most, so that a file of any size is looked at in seconds.
+        max_examples: the largest number of rows to read, so that a file of any size takes seconds.
 
     Raises:
         DataError: the file is missing, empty, not UTF-8, or has no column that looks like text.
@@ -99,7 +100,7 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
     path = Path(path)
     require_file(path, "give a text, CSV, TSV or JSON-lines file")
     if (problem := bad_character(str(path.absolute()))) is not None:
-        # The card names the file, and is UTF-8.
+        # The corpus card is UTF-8 and has to name the file.
         raise DataError(f"the path {shown_path(path)} holds {problem}; rename it.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; give a file with one text a line, or a table.")
@@ -113,17 +114,17 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
     if rows is None:
         pairs: Iterator[tuple[str, str | None]] = corpus.read_file(path)
     else:
-        probe = list(islice(rows, _PROBE))
+        first_rows = list(islice(rows, _FIRST_ROWS))
         if corpus.may_have_header:
-            header = _has_header(probe)
-            names = [str(cell) for cell in probe[0].values()] if header else []
+            header = _has_header(first_rows)
+            names = [str(cell) for cell in first_rows[0].values()] if header else []
             if header:
-                probe = [_renamed(row, names) for row in probe[1:]]
+                first_rows = [_renamed(row, names) for row in first_rows[1:]]
                 rows = (_renamed(row, names) for row in rows)
-        columns = tuple(dict.fromkeys(chain.from_iterable(probe)))
-        text_column = text_at = _text_column(path, probe, columns)
-        label_column = label_at = _label_column(probe, columns, text_column)
-        pairs = ((_cell(row, text_at), _label(row, label_at)) for row in chain(probe, rows))
+        columns = tuple(dict.fromkeys(chain.from_iterable(first_rows)))
+        text_column = text_at = _text_column(path, first_rows, columns)
+        label_column = label_at = _label_column(first_rows, columns, text_column)
+        pairs = ((_cell(row, text_at), _label(row, label_at)) for row in chain(first_rows, rows))
     return _measure(path, kind, header, columns, text_column, label_column, pairs, max_examples)
 
 
@@ -160,8 +161,8 @@ def _measure(
     if not lengths:
         raise DataError(f"{path} holds no text: {empty} rows, all empty; look at the file, or choose another column.")
     if complete and len(labels) < 2:
-        label_column, labels = None, Counter()  # one label tells nothing
-    # Languages without spaces show as "words" of whole sentences.
+        label_column, labels = None, Counter()  # one label separates nothing
+    # In a language without spaces, the "words" between spaces are whole sentences.
     has_spaces = sum(characters) / sum(lengths) < 15
     units = lengths if has_spaces else characters
     tokenized = has_spaces and _is_tokenized(words)
@@ -169,7 +170,7 @@ def _measure(
     counts = sorted(words.values(), reverse=True)
     covered = np.cumsum(counts) / sum(counts)
     vocabulary_at = {c: int(np.searchsorted(covered, c - 1e-12) + 1) for c in _COVERAGES}
-    # NLTK cuts off punctuation and clitics, which are not words here.
+    # NLTK's tokenizer splits off punctuation and clitics, so a text has more tokens than words.
     stretch = 1.0 if tokenized or not has_spaces else 1.25
     if has_spaces:
         vocab_size = min(20_000, max(200, _rounded(vocabulary_at[0.98])))
@@ -202,7 +203,7 @@ def _measure(
 
 
 def _kind(path: Path) -> str:
-    """The kind of corpus that reads a file, by the file's ending, else by its first lines."""
+    """The kind of corpus that reads a file: by the extension, else by the first lines."""
     ending = Path(path.name.removesuffix(".gz")).suffix.lower()
     for name, kind in FILE_KINDS.items():
         if ending in kind.endings:
@@ -223,11 +224,11 @@ def _renamed(row: Row, names: list[str]) -> Row:
     return {names[place]: cell for place, cell in row.items() if isinstance(place, int) and place < len(names)}
 
 
-def _has_header(probe: list[Row]) -> bool:
-    """A header is short, has no cell twice, and its cells are known names or do not occur in their columns."""
-    if len(probe) < 2:
+def _has_header(first_rows: list[Row]) -> bool:
+    """Whether the first row is a header: short, distinct cells that are known names or do not recur in their column."""
+    if len(first_rows) < 2:
         return False
-    first, rest = probe[0], probe[1:]
+    first, rest = first_rows[0], first_rows[1:]
     cells = [str(cell).strip() for cell in first.values()]
     if len(set(cells)) < len(cells) or not all(cells) or any(len(cell.split()) > 3 for cell in cells):
         return False
@@ -235,7 +236,7 @@ def _has_header(probe: list[Row]) -> bool:
         return True
     if any(cell in {row.get(place) for row in rest} for place, cell in first.items()):
         return False
-    # Without a known name, a header stands out by being far shorter than the text below it.
+    # Without a known name, take the first row for a header if it is far shorter than the text below it.
     longest = max(float(np.mean([len(_cell(row, place)) for row in rest])) for place in first)
     return max(map(len, cells)) < longest / 2 and all(cell.isidentifier() for cell in cells)
 
@@ -249,9 +250,9 @@ def _label(row: Row, column: str | int | None) -> str | None:
     return None if column is None else label_text(row.get(column))
 
 
-def _text_column(path: Path, probe: list[Row], columns: tuple[str | int, ...]) -> str | int:
-    """The column of the longest texts; a telling name wins over a somewhat longer column."""
-    mean = {column: float(np.mean([len(_cell(row, column)) for row in probe])) for column in columns}
+def _text_column(path: Path, first_rows: list[Row], columns: tuple[str | int, ...]) -> str | int:
+    """The column of the longest texts, or one with a typical name if its texts are at least a quarter as long."""
+    mean = {column: float(np.mean([len(_cell(row, column)) for row in first_rows])) for column in columns}
     if not mean or max(mean.values()) == 0:
         raise DataError(f"{path} has no column with text; its columns are {', '.join(map(repr, columns)) or 'none'}.")
     longest = max(mean.values())
@@ -262,14 +263,14 @@ def _text_column(path: Path, probe: list[Row], columns: tuple[str | int, ...]) -
     return max(mean, key=mean.__getitem__)
 
 
-def _label_column(probe: list[Row], columns: tuple[str | int, ...], text: str | int) -> str | int | None:
-    """A column of few, short, repeated values; a telling name first, then the one with fewest values."""
+def _label_column(first_rows: list[Row], columns: tuple[str | int, ...], text: str | int) -> str | int | None:
+    """A column of few, short, repeated values: one with a typical name, else the one with the fewest values."""
     candidates = []
     for column in columns:
-        values = [value for row in probe if (value := label_text(row.get(column))) is not None]
+        values = [value for row in first_rows if (value := label_text(row.get(column))) is not None]
         distinct = set(values)
         named = str(column).lower() in _LABEL_NAMES
-        # A named column may show one label here: many published files are sorted by label.
+        # Many published files are sorted by label, so the first rows of a label column may all have the same one.
         few = (1 if named else 2) <= len(distinct) <= min(50, max(2, len(values) // 4))
         if column != text and few and max(map(len, distinct)) <= 40:
             candidates.append((not named, len(distinct), columns.index(column), column))
@@ -277,13 +278,13 @@ def _label_column(probe: list[Row], columns: tuple[str | int, ...], text: str | 
 
 
 def _is_tokenized(words: Counter[str]) -> bool:
-    """Whether commas and full stops stand alone more often than they stick to a word."""
+    """Whether most punctuation marks are words of their own, as in tokenized text; `<unk>` is proof of it."""
     alone = sum(words[mark] for mark in (".", ",", "!", "?"))
     stuck = sum(n for word, n in words.items() if len(word) > 1 and word[-1] in ".,!?")
     return alone > 4 * stuck or (alone + stuck == 0 and words["<unk>"] > 0) or words["<unk>"] > 0
 
 
 def _rounded(size: int) -> int:
-    """Up to two digits: 3817 becomes 3900."""
+    """Round up to two significant digits: 3817 becomes 3900."""
     step = 10 ** max(0, len(str(size)) - 2)
     return math.ceil(size / step) * step

@@ -1,4 +1,4 @@
-"""The one normal form of text: what tokenizers read, what reports show, what duplicates are judged by."""
+"""The normal form of text, which tokenizers read, reports show and the search for duplicates compares."""
 
 from __future__ import annotations
 

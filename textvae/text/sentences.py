@@ -1,21 +1,21 @@
-"""Cutting running text into sentences, by rule or by a Punkt model trained on the corpus itself."""
+"""Splitting running text into sentences, by rules or by a Punkt model trained on the corpus itself."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
 
-# Words after which a full stop seldom ends a sentence. Short on purpose: Punkt learns a corpus' own.
+# Words after which a full stop seldom ends a sentence. A short list suffices: Punkt learns those of a corpus.
 _ABBREVIATIONS = frozenset(
     """mr mrs ms dr prof st jr sr vs etc e.g i.e no vol fig al gen col capt lt sgt rev hon gov sen rep""".split()  # noqa: SIM905
 )
 _OPENING, _CLOSING = "\"'\u201c\u2018([", "\"'\u201d\u2019)]"
-# The end of a sentence: its mark, whatever closes with it, white space, then something that can open one.
+# The end of a sentence: its punctuation, closing quotes and brackets, white space, then a possible start of a sentence.
 _END = re.compile(rf"([.!?]+[{re.escape(_CLOSING)}]*)\s+(?=[{re.escape(_OPENING)}]*[^\W_a-z])")
 
 
 def split_sentences(text: str) -> list[str]:
-    """Cut text after ``. ! ?`` (and closing quotes) where a space and a capital, a digit or a quote follows.
+    """Split text after ``. ! ?`` and closing quotes, if a space and then a capital, a digit or a quote follow.
 
     >>> split_sentences('He said, "Go!" Mr. Hill went. "Why?" she asked.')
     ['He said, "Go!"', 'Mr. Hill went.', '"Why?" she asked.']
@@ -39,14 +39,14 @@ def _is_abbreviation(text: str, stop: int) -> bool:
 
 
 def train_punkt(texts: Iterable[str], max_characters: int = 5_000_000) -> Callable[[str], list[str]]:
-    """Learn a text's abbreviations and sentence starters (Kiss and Strunk 2006), unsupervised.
+    """Train a Punkt sentence splitter (Kiss and Strunk 2006), which learns abbreviations and sentence starters.
 
     Args:
-        texts: of the corpus; only the first `max_characters` are looked at, so that memory stays bounded.
-        max_characters: see above.
+        texts: the texts of the corpus.
+        max_characters: training stops after about this many characters, so that memory stays bounded.
 
     Returns:
-        A function from text to its sentences.
+        a function that splits a text into its sentences.
     """
     from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTrainer
 
@@ -67,12 +67,12 @@ def train_punkt(texts: Iterable[str], max_characters: int = 5_000_000) -> Callab
     return PunktSentenceTokenizer(trainer.get_params()).tokenize
 
 
-# Words that begin with an apostrophe of their own.
+# Words that are written with a leading apostrophe, such as 'tis.
 _ELISIONS = ("tis", "twas", "em", "til", "till", "cause", "bout", "n", "round")
 
 
 def drop_dangling_quotes(text: str) -> str:
-    """Remove straight quotation marks and brackets that have no partner, as a sentence cut out of a speech has.
+    """Remove unpaired straight quotation marks and brackets, which splitting a longer speech leaves in a sentence.
 
     >>> drop_dangling_quotes('"Go out. I will come.')
     'Go out. I will come.'

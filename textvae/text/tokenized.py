@@ -1,4 +1,4 @@
-"""Tokenized corpora on disk: one Arrow file a split, read through a memory map.
+"""Tokenized corpora on disk: one Arrow file for each split, read through a memory map.
 
 The file is an Arrow IPC file with a single record batch of one row a sentence and the columns
 ``ids`` (large_list<int32>, without BOS and EOS), ``label`` (int64, -1 for none), ``words`` (int32, white-space
@@ -37,13 +37,13 @@ Overlong = Literal["truncate", "window", "error"]
 
 
 class SplitReport(Config):
-    """What became of a split's examples.
+    """Counts of what was written for a split, and of what was left out.
 
     Attributes:
         sentences: rows written.
-        tokens: ids written, BOS and EOS not counted (a model predicts ``tokens + sentences`` of them).
-        words: words of the rows' texts, by white space.
-        characters: characters of the rows' texts.
+        tokens: ids written, BOS and EOS not counted (a model predicts ``tokens + sentences`` of them, as EOS is one).
+        words: white-space words of the texts written.
+        characters: characters of the texts written.
         empty: examples without a word, left out.
         overlong: examples of more than `max_tokens` tokens, truncated or cut into windows.
         unknown_tokens: ids that are ``<unk>``.
@@ -61,7 +61,7 @@ class SplitReport(Config):
 
 
 class _Columns:
-    """Columns that grow on disk, so that a corpus larger than memory can be written."""
+    """The columns of the Arrow file, appended to files on disk, so that a corpus larger than memory can be written."""
 
     _TYPES: ClassVar[dict[str, Any]] = {
         "ids": np.int32,
@@ -135,15 +135,19 @@ def write_tokenized(
         path: the file to write.
         examples: texts and labels, read once.
         tokenizer: text to ids.
-        max_tokens: ids of a row at most, BOS and EOS not counted.
-        overlong: what longer texts become: ``truncate`` keeps their beginning, ``window`` makes consecutive pieces of
-            them, each a row with the same label, ``error`` refuses. The text kept beside a cut row is the row decoded.
-        label_names: the labels there are, in the order of their ids; None writes no labels.
+        max_tokens: the largest number of ids in a row, BOS and EOS not counted.
+        overlong: what is done with longer texts: ``truncate`` keeps the beginning, ``window`` writes consecutive
+            pieces, each a row with the same label, ``error`` refuses. The text stored for a shortened row is its ids
+            decoded.
+        label_names: the labels, in the order of their ids; None writes no labels.
+
+    Returns:
+        counts of what was written.
 
     Raises:
-        DataError: an unknown label, a text too long under ``error``, nothing to write, or a file that is not ours in
-            the way.
-        MachineError: the disk refuses.
+        DataError: an unknown label, a text that is too long under ``error``, no text at all, or a file at `path` that
+            textvae did not write.
+        MachineError: the disk is full or broken.
     """
     path = Path(path)
     label_ids = None if label_names is None else {name: i for i, name in enumerate(label_names)}
@@ -152,7 +156,7 @@ def write_tokenized(
         raise not_ours(path, DataError)
     with machine_errors(path):
         sweep(path.parent)
-        # Beside the result, not in /tmp: a large corpus must fit where its result does.
+        # Beside the result and not in /tmp, which may be too small for a large corpus.
         with FreshFolder(path.parent, "columns of a corpus") as folder, atomic_path(path) as part:
             columns = _Columns(folder.path)
             try:
@@ -185,7 +189,7 @@ def write_tokenized(
 
 
 def _is_tokenized(path: Path) -> bool:
-    """Whether a file is one that `write_tokenized` wrote."""
+    """Whether `write_tokenized` wrote a file."""
     try:
         if path.is_symlink() or not path.is_file():
             return False
@@ -202,7 +206,7 @@ def _rows(
     label_ids: dict[str, int] | None,
     counts: dict[str, int],
 ) -> Iterator[tuple[list[int], str, int]]:
-    """Rows of some examples: ids, text, label."""
+    """The rows of some examples, each (ids, text, label); adds to the `empty` and `overlong` counts."""
     texts = [normalize(example.text) for example in chunk]
     for example, text, ids in zip(chunk, texts, tokenizer.encode_batch(texts), strict=True):
         label = NO_LABEL
@@ -232,15 +236,15 @@ def _rows(
 
 
 class TokenizedCorpus:
-    """A split that `write_tokenized` wrote, memory-mapped: only what is looked at is read.
+    """A split that `write_tokenized` wrote, memory-mapped: only the rows that are used are read from the disk.
 
-    Pickling keeps the path alone, so worker processes map the file themselves.
+    A pickle contains only the path, so that worker processes map the file themselves.
 
     Args:
         path: the Arrow file.
 
     Raises:
-        DataError: the file is missing, truncated or not ours.
+        DataError: the file is missing, truncated or not written by `write_tokenized`.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -305,15 +309,15 @@ class TokenizedCorpus:
 
     @cached_property
     def word_counts(self) -> np.ndarray:
-        """White-space words of each text, int64 [N]."""
+        """Number of white-space words of each text, int64 [N]."""
         return self._words.to_numpy(zero_copy_only=True).astype(np.int64)
 
     def words(self, i: SupportsIndex) -> int:
-        """White-space words of one text."""
+        """Number of white-space words of one text."""
         return int(self._words[operator.index(i)].as_py())
 
     def text(self, i: SupportsIndex) -> str:
-        """The normalized text of one sentence; of a truncated or windowed one, what was kept of it."""
+        """The normalized text of one sentence; for a truncated or windowed text, only the part that was kept."""
         return self._texts[operator.index(i)].as_py()
 
     def ids(self, i: SupportsIndex) -> np.ndarray:

@@ -98,7 +98,7 @@ def test_a_gaussian_run_is_where_it_can_begin(corpora: Corpora, tmp_path: Path) 
         ),
         ({"fresh_decoder": 2, "epochs": 5}, "has no weight that could be 0; remove fresh_decoder"),
         ({"model": {**STEIN, "prior": {"kind": "hyperspherical_uniform"}}}, "cannot have a hyperspherical_uniform"),
-        ({"model": {**STEIN, "kind": "semi_supervised"}}, "labels are summed out by densities"),
+        ({"model": {**STEIN, "kind": "semi_supervised"}}, "summing out labels needs densities"),
         ({"model": {**STEIN, "posterior": {"kind": "stein", "particles": 2}}}, "use 5 particles or more"),
     ],
 )  # fmt: skip

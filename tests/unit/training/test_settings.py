@@ -54,7 +54,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     **{
         f"committed rate, {prior}": (
             {"model": {**MODEL, "kind": kind, **COMMITTED, "prior": PRIORS[prior].model_dump(mode="json")}},
-            f"committed_rate = 2 is a floor under the KL to a standard normal, and a {PRIORS[prior].kind} prior is "
+            f"committed_rate = 2 is a lower bound of the KL to a standard normal, and a {PRIORS[prior].kind} prior is "
             r'learned.*; use the prior standard_normal, or leave out .*free_bits = \{ kind = "rate", nats = 2 \}',
         )
         for prior, kind in LEARNED
@@ -79,7 +79,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "pseudo-inputs in a batch": (
         {"model": {**MODEL, **NORMALIZED, "prior": {"kind": "vamp"}}},
-        "another for every training batch.*; leave out posterior.batch_norm, or use another prior, such as mixture",
+        "depends on the training batch.*; leave out posterior.batch_norm, or use another prior, such as mixture",
     ),
     "pseudo-inputs in a batch with labels": (
         {"model": {**SEMI["model"], **NORMALIZED, "prior": {"kind": "vamp"}}},
@@ -87,7 +87,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a reward for distance": (
         {"model": MODEL, "objective": {"kind": "info_vae", "alpha": 0.25, "scale": 0.5}},
-        r"scale - 1 = -0.25, so that it would be rewarded; set scale to at least 1 - alpha = 0.75",
+        r"scale - 1 = -0.25, which would reward it; set scale to at least 1 - alpha = 0.75",
     ),
     "no number": ({"model": MODEL, "objective": {"kind": "renyi", "alpha": math.nan}}, "alpha' is nan; .*finite"),
     "a weight without end": (weight(kind="constant", weight=math.inf), "weight' is inf; .*finite"),

@@ -1,8 +1,7 @@
-"""Corpora, chosen by `kind`; a corpus' settings are its card.
+"""Corpora, chosen by `kind`. The settings of a corpus are called its card, a TOML file in `data/`.
 
-To add a kind: a file with its card class, and its import here. Cards, `textvae new` and the
-tests of all kinds read this registry; `CorpusCard`, and `FileCorpus` for what is read from files, say what a kind
-supplies and what it may declare.
+To add a kind: a file with its card class, and its import here. Cards, `textvae new` and the tests of all kinds read
+this registry. `CorpusCard`, and `FileCorpus` for corpora in files, document what a kind must supply and may declare.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ else:
     CorpusConfig = one_of(CorpusCard, globals())
 
 CORPUS_KINDS: dict[str, type[CorpusCard]] = kinds_of(CorpusConfig, CorpusCard)  # type: ignore[type-abstract]
-"""Every kind by its name."""
+"""The card class of every kind, by kind."""
 
 FILE_KINDS: dict[str, type[FileCorpus]] = {
     kind: card for kind, card in CORPUS_KINDS.items() if issubclass(card, FileCorpus)
 }
-"""Those that are read from files."""
+"""The card classes of the kinds that are read from files."""
 
 __all__ = [
     "CORPUS_KINDS",
@@ -59,13 +58,13 @@ def load_card(
     """Read a card.
 
     Args:
-        name_or_path: of the card; see `find_card`.
-        base: folder that is looked into first, and the `data` folder next to it; see `find_card`.
+        name_or_path: name or path of the card; see `find_card`.
+        base: the folder of the recipe that names the card; see `find_card`.
         overrides: settings that replace the card's, such as ``{"root": "/data/ptb"}``; tables are merged. A relative
-            root is seen from the current folder, one in the card from the card's folder.
+            `root` in the overrides is relative to the current folder, one in the card to the card's folder.
 
     Raises:
-        ConfigError: the card is missing, no TOML, or has an unknown or mistyped field.
+        ConfigError: the card is missing, is not TOML, or has an unknown or mistyped field.
 
     >>> load_card("bible").name
     'bible'

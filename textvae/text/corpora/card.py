@@ -1,4 +1,4 @@
-"""Corpus cards: TOML files that say where a corpus is, what is in it and under which terms."""
+"""Finding and reading corpus cards: TOML files that say where a corpus is, what it contains and its licence."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from textvae.text.corpora.reading import read_toml
 
 
 def find_card(name_or_path: str | Path, beside: Path | None = None) -> Path:
-    """The file of a card, looked for in one order: `beside`, the `data` folder next to it, here, `./data`, installed.
+    """Find the file of a card.
+
+    The folders searched are, in this order: `beside`, the folder `data` next to `beside`, the current folder, its
+    folder `data`, and the cards installed with textvae.
 
     Args:
-        name_or_path: with or without ``.toml``.
-        beside: the folder of the recipe that names the card; None where no recipe does. A path that leads to nothing
-            then names the installed card of its last part: ``data/bible.toml`` is found outside of a checkout too.
+        name_or_path: name or path of the card, with or without ``.toml``.
+        beside: the folder of the recipe that names the card; None if no recipe does. In that case a path that does not
+            exist falls back to the installed card of the same file name, so that ``data/bible.toml`` works outside of
+            a checkout too.
 
     Returns:
-        its path, links not followed.
+        the file's path, without following links.
 
     Raises:
-        ConfigError: there is none; the message lists the names there are.
+        ConfigError: there is no such card; the message lists those there are.
     """
     given, here = at_home(name_or_path), Path.cwd()
     near = [] if beside is None else [beside, beside.parent / "data"]
@@ -47,10 +51,10 @@ def find_card(name_or_path: str | Path, beside: Path | None = None) -> Path:
 
 
 def read_card(path: Path, overrides: Mapping[str, object] | None = None) -> dict[str, object]:
-    """The table of a card, with settings laid over it; see `load_card`.
+    """The table of a card, with some settings replaced; see `load_card`.
 
     Raises:
-        ConfigError: the card is no TOML, or names no kind.
+        ConfigError: the card is not TOML, or names no kind.
     """
     content: dict[str, object] = read_toml(path, f"corpus card {shown_path(path)}", "give a corpus card, a TOML file")
     check_tables(overrides or {}, "the settings of the corpus")

@@ -1,4 +1,4 @@
-"""What every corpus of files is: where they lie, their checksums, and the examples of one after another."""
+"""The base class of corpora in files: their folder, their checksums, and reading them one after another."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split
 DATA_VARIABLE = "TEXTVAE_DATA"
 
 Row = dict[str | int, object]
-"""A cell by its column's name or position; cells of JSON are of any type."""
+"""A row of a table: cells by the column's name or position. Cells from JSON may be of any type."""
 
 
 class FileCorpus(CorpusCard):
-    """Settings of the corpora that are files. A kind supplies `read_file` and `example`.
+    """Settings that corpora in files share. A kind supplies `read_file` and `example`.
 
     Attributes:
-        root: folder of the files.
-        folder: the corpus' folder below the one that the environment variable TEXTVAE_DATA names.
-        files: path of each split, or several paths, relative to the root. One file alone is cut by `split_fractions`.
+        root: the folder of the files.
+        folder: the folder of the corpus within the one that the environment variable TEXTVAE_DATA names.
+        files: the path or paths of each split, relative to the root. If only train is given, `split_fractions` divides
+            it.
         checksums: ``sha256:...`` of the files, in the same shape as `files`.
     """
 
@@ -43,36 +44,38 @@ class FileCorpus(CorpusCard):
 
     @abstractmethod
     def read_file(self, path: Path) -> Iterator[Example]:
-        """Every example of one file, as it is there.
+        """Every example of one file, unchanged.
 
         Raises:
-            DataError: it is damaged; the message names file and line.
+            DataError: the file is damaged; the message names file and line.
         """
 
     example: ClassVar[str]
-    """What a small file of this kind holds, in the default settings and those of `example_settings`."""
+    """The content of a small file of this kind, for the tests; its card has the default settings and those of
+    `example_settings`."""
 
-    # --- what a kind of files declares where the default is not its own ------------------------------------
+    # --- what a kind of files may declare --------------------------------------------------------------------
 
     example_settings: ClassVar[Mapping[str, str]] = {}
-    """What the card of `example` says besides, such as its label column."""
+    """Further settings of the card of `example`, such as its label column."""
 
     endings: ClassVar[tuple[str, ...]] = ()
-    """Ends of file names by which `textvae new` knows the kind: lower case, with the dot, without ``.gz``."""
+    """File extensions by which `textvae new` recognizes the kind: in lower case, with the dot, without ``.gz``."""
 
     may_have_header: ClassVar[bool] = False
-    """Whether the first row of a file may name its columns, which are positions until then; `header` says so."""
+    """Whether the kind has a setting `header`, which says that the first row names the columns. `rows` gives columns
+    by position, and `textvae new` decides whether the first row is a header."""
 
     @classmethod
     def looks_like(cls, lines: Sequence[str]) -> bool:
-        """Whether a file of no known ending is of this kind, by its first lines (one at least, none blank).
+        """Whether a file without a known extension is of this kind, by its first lines (at least one, none blank).
 
-        `textvae new` asks the kinds from the last of the registry to the first.
+        `textvae new` asks the kinds in the reverse order of the registry and takes the first that says yes.
         """
         return False
 
     def rows(self, path: Path) -> Iterator[Row] | None:
-        """Every row of a file, column by column, for `textvae new` to find text and label; None without columns."""
+        """Every row of a file, in which `textvae new` finds the text and label columns; None without columns."""
         return None
 
     # --- what all kinds of files share -----------------------------------------------------------------------
@@ -109,11 +112,11 @@ class FileCorpus(CorpusCard):
             yield from self.read_file(path)
 
     def resolve_root(self) -> Path:
-        """The folder of the files: `root`; else TEXTVAE_DATA and `folder`; else the folder of the card itself."""
+        """The folder of the files: `root`, else `folder` within TEXTVAE_DATA, else the folder of the card itself."""
         base = self._base or Path.cwd()
         if self.root is not None:
             root = base / at_home(self.root)
-            # "--set corpus.root=" may name the corpus' own folder or the one above it, as TEXTVAE_DATA does.
+            # "--set corpus.root=" may name the folder of the corpus, or the one above it as TEXTVAE_DATA does.
             below = root / self.folder if self.folder else root
             return below if is_folder(below) else root
         if self.folder is not None and os.environ.get(DATA_VARIABLE):
@@ -124,7 +127,7 @@ class FileCorpus(CorpusCard):
         """The files of a split.
 
         Raises:
-            DataError: one is missing, or is a folder, a pipe or a device.
+            DataError: one of them is missing, or is a folder, a pipe or a device.
         """
         root = self.resolve_root()
         found = [root / name for name in _listed(self.files[split])]
@@ -144,10 +147,10 @@ class FileCorpus(CorpusCard):
         return found
 
     def checked_paths(self, split: Split) -> list[Path]:
-        """The files of a split, once they are seen to have their recorded checksums.
+        """The files of a split, after checking them against the card's checksums.
 
         Raises:
-            DataError: one is missing, empty or has another checksum.
+            DataError: one of them is missing, is empty or has another checksum.
         """
         paths = self.paths(split)
         for path, recorded in zip(paths, _listed(self.checksums.get(split, [])), strict=False):
@@ -166,7 +169,7 @@ class FileCorpus(CorpusCard):
         parts: list[str] = []
         for split in self.own_splits:
             recorded = _listed(self.checksums.get(split, []))
-            # A recorded checksum is held by every read, so a large corpus need not be hashed twice.
+            # Reading checks the files against a recorded checksum, so they need not be hashed here.
             parts += [split, *(recorded or [f"sha256:{sha256_of(path)}" for path in self.paths(split)])]
         return " ".join(parts)
 
@@ -176,7 +179,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes in hexadecimal, remembered as long as its size and time of change stay."""
+    """SHA-256 of a file in hexadecimal, cached as long as the file's size and modification time stay the same."""
     status = path.stat()
     return _sha256(str(path), status.st_size, status.st_mtime_ns)
 

@@ -1,4 +1,4 @@
-"""A data set of the Hugging Face hub, or one saved on disk, read by the `datasets` library."""
+"""Data sets of the Hugging Face hub, or saved on disk, read by the `datasets` library."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class HubCorpus(CorpusCard):
-    """A data set by its name on the hub, or a folder: one that `save_to_disk` wrote, or files `load_dataset` reads.
+    """A data set on the hub, or in a folder that `save_to_disk` wrote or that `load_dataset` can read.
 
     Attributes:
         dataset: name on the hub (``fancyzhx/ag_news``) or a folder.
-        subset: the data set's configuration, where it has several.
-        revision: a commit or tag of the data set, so that a later change of it changes nothing here.
-        splits_of_source: name of each split over there, such as ``{train = "train", valid = "validation"}``.
+        subset: the data set's configuration, if it has several.
+        revision: a commit or tag of the data set, to be independent of later changes.
+        splits_of_source: the data set's name for each split, such as ``{train = "train", valid = "validation"}``.
         text_column: column with the text.
-        label_column: column with the label; class numbers are shown by their names.
-        root: folder that a relative `dataset` folder is looked up in.
+        label_column: column with the label; class numbers are replaced by their names.
+        root: the folder against which a relative `dataset` folder is resolved.
     """
 
     kind: Literal["hub"] = "hub"
@@ -66,7 +66,7 @@ class HubCorpus(CorpusCard):
         return self if self.root is not None else self.model_copy(update={"root": str(folder)})
 
     def local_folder(self) -> Path | None:
-        """The folder, where `dataset` is one."""
+        """The folder that `dataset` names; None if it is a name on the hub."""
         folder = at_home(self.root or "") / at_home(self.dataset)
         return folder if is_folder(folder) else None
 
@@ -87,13 +87,13 @@ class HubCorpus(CorpusCard):
                 )
         feature = rows.features.get(self.label_column) if self.label_column else None
         names = feature.names if isinstance(feature, ClassLabel) else None
-        # Read in slices: one Arrow read per row would cost more than all that follows.
+        # Read in slices, because one Arrow read for each row would be slower than all further processing.
         for start in range(0, len(rows), 1000):
             part = rows[start : start + 1000]
             labels = part[self.label_column] if self.label_column else [None] * len(part[self.text_column])
             for text, label in zip(part[self.text_column], labels, strict=True):
                 if names is not None and label is not None:
-                    # The hub marks "no label" by -1.
+                    # On the hub, -1 means "no label".
                     label = names[label] if label >= 0 else None
                 if not isinstance(text, str | None):
                     raise DataError(
@@ -121,7 +121,7 @@ def _load(dataset: str, subset: str | None, revision: str | None) -> DatasetDict
             return datasets.load_from_disk(dataset)
         return datasets.load_dataset(dataset, subset, revision=revision)
     except Exception as error:
-        # The library raises some twenty kinds of errors here: network, names, permissions, formats.
+        # The library raises many types of errors here: network, names, permissions, formats.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(
             f"Data set '{dataset}' cannot be read ({reason}); check the name, the subset and the connection to the hub."

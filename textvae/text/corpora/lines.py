@@ -1,4 +1,4 @@
-"""One text a line."""
+"""Text files with one text on each line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textvae.text.corpora.reading import read_lines
 
 
 class LinesCorpus(FileCorpus):
-    """A text file with one text a line; no labels. Files ending in ``.gz`` are unpacked while reading."""
+    """A text file with one text on each line, without labels. Files ending in ``.gz`` are unpacked while reading."""
 
     kind: Literal["lines"] = "lines"
     example: ClassVar[str] = "A first text.\nAnother one.\n"

@@ -1,4 +1,4 @@
-"""Files of others: lines of texts, gzip too, and small files of settings, with errors that name file and line."""
+"""Reading users' files: lines of text (also gzip) and TOML settings, with errors that name file and line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textvae.errors import ConfigError, DataError
 from textvae.parsing import bad_character, parse_toml
 
 LONGEST_LINE = 2**26
-"""Bytes of a line at most: more is no text, and would not fit in memory."""
+"""Bytes of a line at most. A longer line is not text, and might not fit in memory."""
 LARGEST_SETTINGS = 2**20
 """Bytes of a recipe or a card at most."""
 
@@ -22,14 +22,14 @@ _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 
 
 def require_file(path: Path, expected: str) -> None:
-    """Refuse what is no regular file, before it is opened.
+    """Refuse a path that is not a regular file (or a link to one), without opening it.
 
     Args:
-        path: of the file; a link to a file is one.
-        expected: what to give, for the error, such as ``give a text file with one sentence a line``.
+        path: the path.
+        expected: the cure in the error message, such as ``give a text file with one sentence a line``.
 
     Raises:
-        DataError: there is nothing, or a folder, a pipe, a socket, a device; or the path is none.
+        DataError: the path does not exist, is a folder, a pipe, a socket or a device, or is not a valid path.
     """
     problem = problem_of_file(path)
     if problem is not None:
@@ -37,12 +37,12 @@ def require_file(path: Path, expected: str) -> None:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers (from 1) and lines without their ends, of a UTF-8 file; a byte order mark is dropped.
+    """Line numbers (from 1) and lines, without line ends, of a UTF-8 file; a byte order mark is dropped.
 
-    Only ``\\n`` (and ``\\r\\n``) ends a line, as in other tools; the rarer Unicode line ends stay in the text.
+    Only ``\\n`` and ``\\r\\n`` end a line, as in other tools; other Unicode line ends stay in the text.
 
     Raises:
-        DataError: no regular file, not UTF-8 (UTF-16, or no text at all), or not the gzip file its name says.
+        DataError: not a regular file, not UTF-8, a line that is too long, or a damaged gzip file.
     """
     require_file(path, "give a file of text")
     number = 0
@@ -74,15 +74,15 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_toml(path: Path, where: str, expected: str) -> dict[str, Any]:
-    """The tables of a recipe or a card.
+    """The tables of a recipe or a corpus card.
 
     Args:
-        path: of the file.
-        where: how to name it in an error, such as ``recipe demo.toml``.
-        expected: what to give instead of what is no file.
+        path: the file.
+        where: its name in an error message, such as ``recipe demo.toml``.
+        expected: the cure in the error message if the path is not such a file.
 
     Raises:
-        ConfigError: no regular file, too large for settings, not UTF-8, or no TOML.
+        ConfigError: not a regular file, too large for settings, not UTF-8, or not TOML.
     """
     problem = problem_of_file(path)
     if problem is not None:
@@ -99,10 +99,10 @@ def read_toml(path: Path, where: str, expected: str) -> dict[str, Any]:
 
 
 def checked_text(text: str, where: str) -> str:
-    """A text or a label of a corpus, as it is.
+    """The text or label unchanged, after checking that it can be stored.
 
     Raises:
-        DataError: it holds what no tokenizer and no file takes.
+        DataError: it has a NUL character or half of a surrogate pair.
     """
     found = bad_character(text)
     if found is not None:

@@ -1,4 +1,4 @@
-"""Tables: CSV, TSV and JSON lines, with a text column and perhaps a label column."""
+"""Tables: CSV, TSV and JSON lines, with a text column and optionally a label column."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from textvae.text.corpora.reading import checked_text, read_lines
 
 
 class _TableCorpus(FileCorpus):
-    """Settings of tables.
+    """Settings that all tables share.
 
     Attributes:
-        text_column: name of the column with the text; without a header its position, from 0.
-        label_column: of the column with the label, likewise; None for no labels. An empty cell is no label.
+        text_column: name of the column with the text; in a file without a header its position, from 0.
+        label_column: name or position of the column with the label; None for no labels. An empty cell is no label.
     """
 
     text_column: str | int = "text"
@@ -44,10 +44,10 @@ class _TableCorpus(FileCorpus):
 
 
 class _SeparatedCorpus(_TableCorpus):
-    """Settings of CSV and TSV.
+    """Settings that CSV and TSV share.
 
     Attributes:
-        header: whether the first line names the columns. Without one, columns are counted from 0.
+        header: whether the first line names the columns. If not, columns are named by their position, from 0.
     """
 
     header: bool = True
@@ -64,7 +64,7 @@ class _SeparatedCorpus(_TableCorpus):
 
     @abstractmethod
     def _records(self, path: Path) -> Iterator[tuple[int, list[str]]]:
-        """Rows of cells, each with the number of the line it ends on; an empty line is a row without cells."""
+        """Rows of cells, each with the number of the line on which it ends; an empty line is a row without cells."""
 
     def rows(self, path: Path) -> Iterator[Row]:
         return (dict[str | int, object](enumerate(row)) for _, row in self._records(path) if row)
@@ -105,7 +105,7 @@ class CSVCorpus(_SeparatedCorpus):
     """Comma-separated values, quoted as in RFC 4180 (a quoted cell may hold commas and line ends).
 
     Attributes:
-        delimiter: what separates cells.
+        delimiter: the character between cells.
     """
 
     kind: Literal["csv"] = "csv"
@@ -126,7 +126,7 @@ class CSVCorpus(_SeparatedCorpus):
 
 
 class TSVCorpus(_SeparatedCorpus):
-    """Tab-separated values: a tab ends a cell, a line end ends a row, and quotation marks mean nothing."""
+    """Tab-separated values: a tab ends a cell, a line end ends a row, and quotation marks have no special meaning."""
 
     kind: Literal["tsv"] = "tsv"
 
@@ -144,7 +144,7 @@ class TSVCorpus(_SeparatedCorpus):
 
 
 class JSONLinesCorpus(_TableCorpus):
-    """One JSON object a line. An object without the label column has no label."""
+    """One JSON object on each line. An object without the label column has no label."""
 
     kind: Literal["json_lines"] = "json_lines"
 
@@ -178,7 +178,7 @@ class JSONLinesCorpus(_TableCorpus):
 
 
 def label_text(value: object) -> str | None:
-    """A label as text; nothing and blanks are no label.
+    """A label as text; None and blank strings mean "no label".
 
     >>> label_text(3), label_text(" pos "), label_text("")
     ('3', 'pos', None)
@@ -187,12 +187,12 @@ def label_text(value: object) -> str | None:
 
 
 def read_csv(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Rows of a CSV file, each with the number of the line it ends on.
+    """Rows of a CSV file, each with the number of the line on which it ends.
 
     Raises:
-        DataError: not UTF-8, a quote never closed, or no CSV.
+        DataError: not UTF-8, or not CSV, such as a quote that is never closed.
     """
-    # Python's limit of 128 kB a cell is less than some documents have.
+    # Python's default limit of 128 kB for a cell is too low for some documents.
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     rows = csv.reader((line + "\n" for _, line in read_lines(path)), delimiter=delimiter, strict=True)
     try:
@@ -205,10 +205,10 @@ def read_csv(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    """Line numbers and objects of a JSON-lines file; blank lines are passed over.
+    """Line numbers and objects of a JSON-lines file; blank lines are skipped.
 
     Raises:
-        DataError: not UTF-8, or a line that is no JSON object.
+        DataError: not UTF-8, or a line that is not a JSON object.
     """
     for number, line in read_lines(path):
         if not line.strip():

@@ -1,7 +1,7 @@
 """Tokenizers, chosen by `kind`.
 
-To add one: a file with a `Tokenizer` and its settings, which name it as what they train, and the settings'
-import here. Recipes, saved tokenizers and the tests of all tokenizers read this registry.
+To add one: a file with a `Tokenizer` and its settings, whose `trains` names that class, and the import of the settings
+here. Recipes, saved tokenizers and the tests of all tokenizers read this registry.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ else:
     TokenizerConfig = one_of(TokenizerBase, globals())
 
 TOKENIZER_KINDS: dict[str, type[TokenizerBase]] = kinds_of(TokenizerConfig, TokenizerBase)  # type: ignore[type-abstract]
-"""The settings of every kind by its name."""
+"""The settings class of every kind of tokenizer, by kind."""
 
 FILES = tuple(dict.fromkeys([HEADER, *chain(*(settings.trains.own_files for settings in TOKENIZER_KINDS.values()))]))
-"""The files of a tokenizer's folder, whatever its kind."""
+"""The names of all files that a tokenizer of any kind may write into its folder."""
 
 __all__ = [
     "FILES",

@@ -1,4 +1,4 @@
-"""What every tokenizer is: text to ids and back, a vocabulary, a folder on disk."""
+"""The base class of tokenizers (text to ids and back, a vocabulary, a folder on disk) and of their settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from textvae.text.normalize import normalize
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
-"""How ids 0 to 3 are shown; text that happens to hold these strings never becomes PAD, BOS or EOS."""
+"""How ids 0 to 3 are shown. A text that contains these strings is never tokenized to PAD, BOS or EOS."""
 
 HEADER = "tokenizer.json"
 FORMAT_VERSION = 1
@@ -31,20 +31,20 @@ assert (PAD_ID, BOS_ID, EOS_ID, UNK_ID) == (0, 1, 2, 3)
 class Tokenizer(ABC):
     """Text to token ids and back.
 
-    Text is normalized inside (`textvae.text.normalize`), ids carry no BOS and no EOS, and decoding gives
-    text a person would write.
+    Encoding normalizes the text (`textvae.text.normalize`) and adds neither BOS nor EOS. Decoding joins tokens to text
+    with the usual spacing.
     """
 
     # --- what a kind declares ------------------------------------------------------------------------------
 
     kind: ClassVar[str]
-    """Its name, in recipes and in the header; the same as that of its settings."""
+    """The name in recipes and in the header file; the same as the `kind` of its settings."""
 
     own_files: ClassVar[tuple[str, ...]] = ()
     """Names of the files that `_save` writes beside the header."""
 
     splits_words: ClassVar[bool] = True
-    """Whether a word may be several tokens; a perplexity per token then is not one per word."""
+    """Whether a word may be several tokens. The perplexity per token is then not the perplexity per word."""
 
     # --- what a kind must supply -------------------------------------------------------------------------
 
@@ -56,39 +56,39 @@ class Tokenizer(ABC):
     @property
     @abstractmethod
     def lowercase(self) -> bool:
-        """Whether text is lower-cased before it is cut."""
+        """Whether text is lower-cased before it is tokenized."""
 
     @abstractmethod
     def _encode_normalized(self, texts: list[str]) -> list[list[int]]:
-        """Ids of texts already normalized and lower-cased."""
+        """Ids of texts that are already normalized and, where asked for, lower-cased."""
 
     @abstractmethod
     def _decode_kept(self, ids: list[int]) -> str:
-        """Text of ids among which no PAD, BOS or EOS is left."""
+        """Text of ids without PAD, BOS and EOS."""
 
     @abstractmethod
     def _starts_word(self) -> np.ndarray:
-        """Bool [V]; what it says of the specials is overwritten."""
+        """Bool [V], true where a token begins a word; the values at the special tokens are ignored."""
 
     @abstractmethod
     def _save(self, folder: Path) -> dict[str, Any]:
-        """Write files of its own, return what the header must hold besides the kind."""
+        """Write the `own_files`; return further entries of the header, a dict of JSON values."""
 
     @classmethod
     @abstractmethod
     def _load(cls, folder: Path, header: dict[str, Any]) -> Tokenizer:
-        """Undo `_save`."""
+        """The tokenizer that `_save` wrote."""
 
     # --- what all kinds share ----------------------------------------------------------------------------
 
     @property
     def vocab_size(self) -> int:
-        """Number of ids, the four specials counted."""
+        """Number of ids, the four special tokens included."""
         return len(self.tokens)
 
     @cached_property
     def starts_word(self) -> np.ndarray:
-        """Bool [V], true where a token begins a word; false for specials."""
+        """Bool [V], true where a token begins a word; false for special tokens."""
         starts = np.asarray(self._starts_word(), dtype=bool).copy()
         starts[: len(SPECIAL_TOKENS)] = False
         starts.setflags(write=False)
@@ -96,14 +96,14 @@ class Tokenizer(ABC):
 
     @cached_property
     def continues_word(self) -> np.ndarray:
-        """Bool [V], true where a token goes on with the word before it; false for specials."""
+        """Bool [V], true where a token continues the word before it; false for special tokens."""
         continues = ~self.starts_word
         continues[: len(SPECIAL_TOKENS)] = False
         continues.setflags(write=False)
         return continues
 
     def prepare(self, text: str) -> str:
-        """The text as the tokenizer sees it: normalized, and in lower case where it was asked for."""
+        """The text as it is tokenized: normalized, and in lower case if the settings say so."""
         text = normalize(text)
         # Lower-casing can leave NFC (a dotted capital I becomes two characters), hence the second pass.
         return normalize(text.lower()) if self.lowercase else text
@@ -117,7 +117,7 @@ class Tokenizer(ABC):
         return self.encode_batch([text])[0]
 
     def decode(self, ids: Iterable[int] | np.ndarray) -> str:
-        """Readable text; PAD, BOS and EOS are skipped, an unknown is shown as ``<unk>``."""
+        """Readable text; PAD, BOS and EOS are skipped, the unknown token is shown as ``<unk>``."""
         kept = [int(i) for i in ids]
         return self._decode_kept([i for i in kept if i not in (PAD_ID, BOS_ID, EOS_ID)])
 
@@ -130,19 +130,19 @@ class Tokenizer(ABC):
         return self.tokens[operator.index(id)]
 
     def save(self, folder: Path | str) -> None:
-        """Write the tokenizer into a folder: a JSON header and, for some kinds, one file beside it. No pickle.
+        """Write the tokenizer into a folder: a JSON header and, for some kinds, one more file. No pickle.
 
-        An older tokenizer of ours there is replaced; other files stay as they are.
+        A tokenizer that textvae wrote there before is replaced; other files are left alone.
 
         Raises:
-            ModelError: a file that is not ours is in the way.
-            MachineError: the disk refuses.
+            ModelError: a file that textvae did not write has one of these names.
+            MachineError: the disk is full or broken.
         """
         folder = Path(folder)
         claim(folder, "tokenizer", (HEADER, *self.own_files), legacy=_is_tokenizer, error=ModelError)
         own = self._save(folder)
         header = {"format_version": FORMAT_VERSION, "kind": self.kind, "vocab_size": self.vocab_size, **own}
-        # Written last: a folder without a header is not a tokenizer.
+        # The header is written last, so that an interrupted save leaves no folder that looks like a tokenizer.
         write_text(folder / HEADER, json.dumps(header, ensure_ascii=False, indent=1) + "\n")
 
     @classmethod
@@ -159,32 +159,32 @@ class Tokenizer(ABC):
         for name in cls.own_files:
             problem = problem_of_file(folder / name)
             if problem is not None:
-                raise ModelError(f"{folder / name} {problem}; copy the model folder anew.")
+                raise ModelError(f"{folder / name} {problem}; copy the model folder again.")
         try:
             if not all(isinstance(token, str) for token in header.get("tokens") or ()):
                 raise ValueError("a token is no text")
             tokenizer = cls._load(folder, header)
         except Exception as error:
-            # Foreign bytes make the libraries raise anything; to the user it is one fact.
+            # On damaged files the tokenizer libraries raise errors of many types.
             raise ModelError(
-                f"The tokenizer in {folder} is damaged ({type(error).__name__}); tokenize again, or copy it anew."
+                f"The tokenizer in {folder} is damaged ({type(error).__name__}); tokenize again, or copy it again."
             ) from error
         if tokenizer.vocab_size != header.get("vocab_size"):
             got, expected = tokenizer.vocab_size, header.get("vocab_size")
-            raise ModelError(f"The tokenizer in {folder} has {got} tokens, its header says {expected}; copy it anew.")
+            raise ModelError(f"The tokenizer in {folder} has {got} tokens, its header says {expected}; copy it again.")
         return tokenizer
 
 
 class TokenizerBase(Component):
-    """Settings all tokenizers share.
+    """Settings that all tokenizers share.
 
     Attributes:
-        vocab_size: ids at most, the four specials counted; a small corpus may give fewer.
-        lowercase: put text into lower case first. Decoded text then is in lower case too.
+        vocab_size: the largest number of ids, the four special tokens included; a small corpus may give fewer.
+        lowercase: lower-case the text first. Decoded text is then in lower case too.
     """
 
     trains: ClassVar[type[Tokenizer]]
-    """What `train` gives, and what reads a saved one."""
+    """The tokenizer class that `train` returns and that loads a saved one."""
 
     vocab_size: int = 8000
     lowercase: bool = False
@@ -199,10 +199,10 @@ class TokenizerBase(Component):
 
 
 def prepared_texts(texts: Iterable[str], lowercase: bool) -> Iterator[str]:
-    """Normalized, non-empty texts, one after another.
+    """The texts normalized and, if asked for, lower-cased; empty ones are skipped.
 
     Raises:
-        DataError: not one text has a character in it.
+        DataError: all texts are empty.
     """
     found = False
     for text in texts:
@@ -211,15 +211,15 @@ def prepared_texts(texts: Iterable[str], lowercase: bool) -> Iterator[str]:
             found = True
             yield text
     if not found:
-        raise DataError("The corpus holds no text to learn a vocabulary from: it is empty, or blank lines throughout.")
+        raise DataError("The corpus holds no text to learn a vocabulary from: it is empty, or has only blank lines.")
 
 
 LONGEST = 1 << 14
-"""Characters of a text that vocabularies are learned from at once: the libraries' time goes by the square of them."""
+"""Characters of a text that are passed to a vocabulary trainer at once; its time grows with their square."""
 
 
 def in_parts(texts: Iterable[str]) -> Iterator[str]:
-    """The texts; very long ones in parts, cut at spaces where they have some, and nothing left out.
+    """The texts, those longer than `LONGEST` in parts, cut at spaces where possible. No text is lost.
 
     >>> [len(part) for part in in_parts(["a b", "c" * 20_000])]
     [3, 16384, 3616]
@@ -236,7 +236,7 @@ def read_header(folder: Path) -> dict[str, Any]:
     """The header of a tokenizer folder.
 
     Raises:
-        ModelError: there is none, or it is not ours.
+        ModelError: there is none, it is damaged, or textvae did not write it.
     """
     path = Path(folder) / HEADER
     try:
@@ -246,7 +246,7 @@ def read_header(folder: Path) -> dict[str, Any]:
             f"{folder} holds no tokenizer ({HEADER} is missing); give a folder that textvae wrote."
         ) from None
     except ValueError:
-        raise ModelError(f"{path} is truncated or not JSON; copy the model folder anew.") from None
+        raise ModelError(f"{path} is truncated or not JSON; copy the model folder again.") from None
     if not isinstance(header, dict) or not isinstance(header.get("kind"), str) or "format_version" not in header:
         raise ModelError(f"{path} was not written by textvae; give a folder that textvae wrote.")
     if header["format_version"] != FORMAT_VERSION:
@@ -256,7 +256,7 @@ def read_header(folder: Path) -> dict[str, Any]:
 
 
 def _is_tokenizer(folder: Path) -> bool:
-    """Whether a folder without a marker is a tokenizer of ours, from before there were markers."""
+    """Whether a folder is a tokenizer that a version without markers wrote."""
     try:
         return isinstance(read_header(folder)["kind"], str)
     except ModelError:

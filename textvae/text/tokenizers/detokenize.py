@@ -1,4 +1,4 @@
-"""Words back to text as people write it: the inverse of NLTK's word tokenizer, as far as there is one."""
+"""Joining words to text with the usual spacing: an approximate inverse of NLTK's word tokenizer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def detokenize(words: Sequence[str]) -> str:
     'I don\\'t know, "he said" (twice).'
     """
     pieces: list[str] = []
-    glue = True  # whether the next word sticks to what is already there
+    glue = True  # whether the next word is joined without a space
     inside_single = False
     for position, word in enumerate(words):
         if word != "'":
@@ -44,6 +44,6 @@ def _ends_something(words: Sequence[str], position: int) -> bool:
         return False
     previous = words[position - 1]
     if previous in _CLOSES:
-        # One quote more to come pairs with this one; none to come, and this one ends a quotation begun elsewhere.
+        # With another quote to come, this one opens a quotation. Without, it closes one that began in an earlier text.
         return "'" not in words[position + 1 :]
     return previous[-1:] in ("s", "z", "x")

@@ -1,13 +1,12 @@
 """Tokenizers that the sentencepiece library trains: `unigram` and `sentencepiece`.
 
-Both take raw text and learn where to cut it; Kudo and Richardson 2018 (arXiv:1808.06226). They differ in what
-they are for:
+Both learn subword pieces from raw text (Kudo and Richardson 2018, arXiv:1808.06226):
 
-* `unigram` is one algorithm, the unigram language model of Kudo 2018 (arXiv:1804.10959), at fixed settings:
-  every character of the text kept as it is, pieces within words, characters never seen are ``<unk>``.
-* `sentencepiece` is the library at large: its byte-pair, character or unigram models, its normalizations, its
-  fall-back to bytes (so that nothing is unknown), pieces that may cross spaces (for languages without them),
-  or a ``.model`` file trained elsewhere.
+* `unigram` is the unigram language model of Kudo 2018 (arXiv:1804.10959) with fixed settings: characters are not
+  normalized, pieces stay within words, and characters not seen in training are ``<unk>``.
+* `sentencepiece` gives access to the library's other options: byte-pair, character or unigram models, normalizations,
+  byte fallback (so that nothing is unknown), pieces across spaces (for languages without them), or a ``.model`` file
+  trained elsewhere.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _SPACE = "\u2581"
 
 
 class _PiecesTokenizer(Tokenizer):
-    """A sentencepiece model, its ids renumbered so that the first four are ours."""
+    """A sentencepiece model with its ids renumbered, so that ids 0 to 3 are PAD, BOS, EOS and UNK."""
 
     own_files: ClassVar[tuple[str, ...]] = (_MODEL_FILE,)
 
@@ -69,7 +68,7 @@ class _PiecesTokenizer(Tokenizer):
                 run.append(self._tokens[i])
                 continue
             text = self._pieces.decode_pieces(run) if run else ""
-            # The library drops the space before the first piece of what it is given, also in mid-sentence.
+            # The library drops the space before the first piece of every call, also in mid-sentence.
             lost = run and parts and run[0].startswith(_SPACE)
             parts += [" " + text if lost else text, "<unk>"]
             if run and run[-1] == _SPACE:
@@ -97,7 +96,7 @@ class _PiecesTokenizer(Tokenizer):
 
 
 class UnigramTokenizer(_PiecesTokenizer):
-    """The most probable cutting of each word under a unigram language model of pieces.
+    """The most probable segmentation of each word under a unigram language model of pieces.
 
     >>> tokenizer = UnigramConfig(vocab_size=30).train(["the cat sat on the mat"] * 5)
     >>> tokenizer.decode(tokenizer.encode("the mat"))
@@ -120,10 +119,10 @@ class SentencePieceTokenizer(_PiecesTokenizer):
 
 
 class _PiecesBase(TokenizerBase):
-    """Settings both kinds share.
+    """Settings that both kinds share.
 
     Attributes:
-        max_sentences: train on a random sample of so many texts (the library holds them in memory).
+        max_sentences: train on a random sample of at most so many texts, which the library keeps in memory.
     """
 
     vocab_size: int = Field(default=8000, ge=len(SPECIAL_TOKENS) + 2, le=MAX_VOCABULARY)
@@ -136,10 +135,10 @@ class _PiecesBase(TokenizerBase):
             spm.SentencePieceTrainer.train(
                 sentence_iterator=iter(sample),
                 model_writer=model,
-                # Three of their ids (unknown, begin, end) become four of ours.
+                # The library has three special ids (unknown, begin, end) where we have four.
                 vocab_size=self.vocab_size - 1,
                 hard_vocab_limit=False,
-                num_threads=1,  # sums in one order, so the same pieces on every machine
+                num_threads=1,  # with several, sums and so the pieces would depend on the machine
                 max_sentence_length=1 << 24,  # by default the library skips texts longer than 4192 bytes
                 minloglevel=2,
                 **options,
@@ -157,8 +156,8 @@ class UnigramConfig(_PiecesBase):
     """Settings of `UnigramTokenizer`.
 
     Attributes:
-        character_coverage: share of the characters of the text that are kept, rarer ones being ``<unk>``; lower it
-            where a script has more characters than `vocab_size`.
+        character_coverage: share of all characters of the text that must be in the vocabulary; rarer ones are
+            ``<unk>``. Lower it for a script with more characters than `vocab_size`.
     """
 
     kind: Literal["unigram"] = "unigram"
@@ -170,7 +169,7 @@ class UnigramConfig(_PiecesBase):
         """Fit the unigram model by expectation-maximization, pruning pieces.
 
         Raises:
-            DataError: there is no text, or too little for the vocabulary.
+            DataError: there is no text, or too little for `vocab_size`.
         """
         options = {"normalization_rule_name": "identity", "character_coverage": self.character_coverage}
         return UnigramTokenizer(self._train(texts, model_type="unigram", **options), self.lowercase)
@@ -181,12 +180,13 @@ class SentencePieceConfig(_PiecesBase):
 
     Attributes:
         model_type: ``bpe``, ``unigram`` or ``char``.
-        model_file: a ``.model`` file trained elsewhere; nothing is trained then.
-        normalization: ``identity`` keeps every character; ``nmt_nfkc`` unifies compatible ones (wide letters,
-            ligatures), ``nmt_nfkc_cf`` folds case too.
-        byte_fallback: spell characters outside the vocabulary in bytes, so that nothing is unknown (256 ids).
+        model_file: a ``.model`` file trained elsewhere, to be used instead of training.
+        normalization: ``identity`` keeps every character; ``nmt_nfkc`` and ``nfkc`` unify compatible ones (wide
+            letters, ligatures), ``nmt_nfkc_cf`` folds case too.
+        byte_fallback: encode characters outside the vocabulary as bytes (256 ids), so that nothing is unknown. Not
+            for ``char``.
         split_by_whitespace: false lets pieces cross spaces.
-        character_coverage: share of the characters of the text that get pieces of their own.
+        character_coverage: share of all characters of the text that must be in the vocabulary.
     """
 
     kind: Literal["sentencepiece"] = "sentencepiece"
@@ -208,8 +208,8 @@ class SentencePieceConfig(_PiecesBase):
         """Train a model with these settings, or read `model_file`.
 
         Raises:
-            DataError: there is no text, or too little for the vocabulary.
-            ModelError: `model_file` is missing or no sentencepiece model.
+            DataError: there is no text, or too little for `vocab_size`.
+            ModelError: `model_file` is missing or not a sentencepiece model.
         """
         if self.model_file is not None:
             return SentencePieceTokenizer(_read_model(Path(self.model_file)), self.lowercase)
@@ -238,7 +238,7 @@ def _read_model(path: Path) -> bytes:
 
 
 def _sample(texts: Iterable[str], size: int) -> list[str]:
-    """At most `size` texts, each with the same chance (reservoir sampling), the same ones every time."""
+    """A uniform sample of at most `size` texts (reservoir sampling), by a fixed seed."""
     rng = random.Random(0)
     kept: list[str] = []
     for seen, text in enumerate(texts):

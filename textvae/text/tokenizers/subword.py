@@ -22,8 +22,8 @@ from textvae.text.tokenizers.base import SPECIAL_TOKENS, Tokenizer, TokenizerBas
 from textvae.types import UNK_ID
 
 _MERGES_FILE = "merges.json"
-_SPACE = "\u2581"  # how a space before a word is shown by bpe
-_BYTE_SPACE = "\u0120"  # how the byte 0x20 is shown by byte
+_SPACE = "\u2581"  # what `bpe` writes for the space before a word
+_BYTE_SPACE = "\u0120"  # what `byte` writes for the byte 0x20
 
 # Words with their apostrophes ("don't", "Jesus'"), numbers, and runs of anything else, each with the space before
 # it. The right single quotation mark is the apostrophe of typeset text.
@@ -33,7 +33,7 @@ _WORDS = Regex(
 
 
 class _MergesTokenizer(Tokenizer):
-    """What the two kinds of byte-pair encoding share: a vocabulary and merges, held by the tokenizers library."""
+    """The common part of both kinds of byte-pair encoding: a vocabulary and merges, run by the tokenizers library."""
 
     own_files: ClassVar[tuple[str, ...]] = (_MERGES_FILE,)
 
@@ -42,14 +42,14 @@ class _MergesTokenizer(Tokenizer):
         self._merges = [(left, right) for left, right in merges]
         self._lowercase = lowercase
         vocabulary = {token: i for i, token in enumerate(self._tokens)}
-        # Specials are in the vocabulary but never registered with the library, which would find them in text.
+        # Special tokens are not registered with the library as such: it would then recognize "<s>" in a user's text.
         self._fast = FastTokenizer(models.BPE(vocabulary, self._merges, unk_token=SPECIAL_TOKENS[UNK_ID]))
         self._fast.pre_tokenizer = self._pre_tokenizer()
 
     @staticmethod
     @abstractmethod
     def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:
-        """How text is cut before merging; merges never cross these cuts."""
+        """The splitting of text before merging; merges never cross these splits."""
 
     @property
     def tokens(self) -> Sequence[str]:
@@ -102,7 +102,7 @@ class BPETokenizer(_MergesTokenizer):
 
 
 class ByteTokenizer(_MergesTokenizer):
-    """Byte-pair encoding over bytes: any text of any language has ids, so there is no ``<unk>``.
+    """Byte-pair encoding over bytes: every text can be encoded, without ``<unk>``.
 
     >>> tokenizer = ByteConfig(vocab_size=280).train(["the cat sat on the mat"] * 5)
     >>> tokenizer.decode(tokenizer.encode("the caf\\u00e9"))
@@ -136,7 +136,7 @@ class BPEConfig(TokenizerBase):
 
     Attributes:
         min_count: pairs seen fewer times are not merged.
-        max_characters: different characters at most; rarer ones are ``<unk>``.
+        max_characters: the largest number of different characters; rarer ones are ``<unk>``.
     """
 
     kind: Literal["bpe"] = "bpe"
@@ -198,7 +198,7 @@ class ByteConfig(TokenizerBase):
 def _merges(
     trainer: trainers.Trainer, pre_tokenizer: pre_tokenizers.PreTokenizer, texts: Iterable[str]
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Tokens by id, and merges in the order they were learned."""
+    """Train byte-pair encoding; returns the tokens by id, and the merges in the order in which they were learned."""
     fast = FastTokenizer(models.BPE(unk_token=SPECIAL_TOKENS[UNK_ID]))
     fast.pre_tokenizer = pre_tokenizer
     fast.train_from_iterator(in_parts(texts), trainer=trainer)

@@ -1,4 +1,4 @@
-"""Whole words as tokens: NLTK's rules for English, or white space."""
+"""Whole words as tokens, split by NLTK's rules for English or at white space."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Split = Literal["nltk", "whitespace"]
 class WordTokenizer(Tokenizer):
     """A vocabulary of whole words; a word outside it is ``<unk>``.
 
-    ``split="nltk"`` cuts off punctuation and clitics (``do n't``) and decoding joins them again;
-    ``split="whitespace"`` takes the text's own spaces, for corpora that are already tokenized. A literal
-    ``<unk>`` in the text, as in the Penn Treebank, is the unknown word.
+    ``split="nltk"`` splits off punctuation and clitics (``do n't``), and decoding joins them again.
+    ``split="whitespace"`` splits at spaces only, for corpora that are already tokenized. A literal ``<unk>`` in the
+    text, as in the Penn Treebank, is encoded as the unknown word.
 
     >>> tokenizer = WordConfig(vocab_size=20).train(["I don't know.", "You don't?"])
     >>> [tokenizer.token(i) for i in tokenizer.encode("You don't know.")]
@@ -112,11 +112,11 @@ def _cutter(split: Split) -> Callable[[str], list[str]]:
 
 @lru_cache(maxsize=1)
 def _nltk() -> Any:
-    # Imported late: nltk takes a second, and a whitespace tokenizer does not need it.
+    # Imported here because the import takes a second, and a whitespace tokenizer does not need it.
     from nltk.tokenize.destructive import NLTKWordTokenizer
 
     class WordsKeptWhole(NLTKWordTokenizer):
-        """Without "can not" for "cannot" and "gon na" for "gonna", which nothing could join again."""
+        """NLTK's rules without the splits "can not" and "gon na", which `detokenize` could not join again."""
 
         CONTRACTIONS2: ClassVar[list[Any]] = []
         CONTRACTIONS3: ClassVar[list[Any]] = []
@@ -126,14 +126,14 @@ def _nltk() -> Any:
 
 def _nltk_words(text: str) -> list[str]:
     words: list[str] = []
-    # NLTK cuts a full stop only at the end of its input, so it is handed one sentence at a time.
+    # NLTK splits off a full stop only at the end of its input, so it gets one sentence at a time.
     for sentence in split_sentences(text):
         words.extend(_nltk().tokenize(sentence))
     return _unknowns_joined(words) if "<unk>" in text else words
 
 
 def _unknowns_joined(words: list[str]) -> list[str]:
-    """Undo the cutting of ``<unk>`` into three."""
+    """Join the three tokens into which NLTK splits ``<unk>``."""
     joined: list[str] = []
     for word in words:
         joined.append(word)
