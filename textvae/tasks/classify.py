@@ -56,7 +56,9 @@ class ClassifyConfig(Config):
     classification_weight: float = Field(
         20.0, gt=0, description="weight of the classifier's cross-entropy against the bound"
     )
-    label_word_dropout: float = Field(0.3, ge=0, lt=1, description="share of a labelled sentence's words replaced")
+    label_word_dropout: float = Field(
+        0.3, ge=0, lt=1, description="share of a labelled sentence's words hidden from the classifier"
+    )
     labelled_sentences: int = Field(64, gt=0, description="labelled sentences in each step")
     epochs: int = Field(5, gt=0, le=MAX_STEPS)
     early_stopping: int | None = Field(None, gt=0, description="epochs of patience on the validation accuracy")
