@@ -5,14 +5,14 @@
     TEXTVAE_DATA=... python -m benchmarks.families --out DIR --rows gaussian --decoders lstm --evaluate
     python -m benchmarks.families --out DIR --collect
 
-A row is a recipe `pipelines/family_NAME.toml` with one of two decoders; it runs into DIR/families_DECODER_NAME, resumes
-there, and is not run again when it is finished. Rows in the file that are not among those run stay as they are.
-`--collect` runs nothing and takes what is finished in DIR; `--evaluate` trains nothing and measures anew, by the code
-and the settings of now, and the row then names that commit beside the one of its training.
+A row is a recipe `pipelines/family_NAME.toml` with one of two decoders. Its run folder is DIR/families_DECODER_NAME; an
+interrupted run resumes there, and a finished run is not repeated. Other rows of the file are not changed. `--collect`
+runs nothing and reads the finished runs in DIR. `--evaluate` trains nothing and evaluates again with the present code
+and settings; the row then has this commit beside that of its training.
 
-Every training has about 15 minutes of a core at most: each recipe has as many epochs as fit into them with the LSTM
-(`train_cpu_seconds` says what they took), and ends before when validation stops improving. Rows that start from the
-Gaussian one with the same decoder say so in `starts_from`; that is not in their times. The row `unigram` is the
+Every training takes at most about 15 minutes of a core: each recipe has as many epochs as fit into this time with the
+LSTM (`train_cpu_seconds` is the actual time), or fewer if validation stops improving. Rows that start from the Gaussian
+row with the same decoder name it in `starts_from`; their times do not include its training. The row `unigram` is the
 likelihood of the same sentences under the frequencies of words, which every model must beat.
 """
 
@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--collect", action="store_true", help="run nothing")
-    instead.add_argument("--evaluate", action="store_true", help="measure trained rows anew")
+    instead.add_argument("--evaluate", action="store_true", help="evaluate trained rows again")
     args = parser.parse_args()
     for decoder in args.decoders:
         for row in args.rows:

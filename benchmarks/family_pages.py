@@ -1,4 +1,4 @@
-"""What the families of posteriors, priors and objectives reached: a page of its own, and the table of `choosing.md`."""
+"""The results of the families of posteriors, priors and objectives: `families.md`, and a table of `choosing.md`."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""What a training step of each family costs, as a multiple of the Gaussian one's, all measured side by side.
+"""The cost of a training step of each family, relative to that of the recipe `gaussian`.
 
     TEXTVAE_DATA=... python -m benchmarks.family_steps [--rounds 3] [--steps 8] [--decoders lstm]
 
 In each round every recipe `pipelines/family_NAME.toml` trains a few steps from fresh weights, one recipe after another
-and all on the same sentences; its cost is the time of a token over that of the recipe `gaussian` in the same round, and
-a row has the median over rounds, the least and the most. Epochs' ends (validation, checkpoints, codes that are all
-stored anew) are not in it. A timing beside another job says nothing: run it on a quiet machine.
+and all on the same sentences. The cost of a recipe is its time per token divided by that of the recipe `gaussian` in
+the same round. A row has the median over rounds, the smallest and the largest value. The work at the end of an epoch
+(validation, checkpoints, encoding all stored codes again) is not included. Run it on a machine without other jobs,
+because they would distort the timings.
 """
 
 from __future__ import annotations

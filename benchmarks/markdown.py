@@ -1,4 +1,4 @@
-"""Tables of pages, and where their numbers come from."""
+"""Markdown of the pages: tables, numbers with errors, and the source of a page's numbers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Writes the pages of `docs/` that are made from `benchmarks/results/` or the registry of stages.
+"""Writes the pages of `docs/` that are generated from `benchmarks/results/` or from the registry of stages.
 
-A test checks that page and source agree.
+A test checks that the pages agree with their sources.
 
 python -m benchmarks.pages
 """

@@ -1,11 +1,11 @@
-"""By how much one finished run is likelier than others on the same test sentences, and how sure that is.
+"""Paired comparison of finished runs: mean difference of NLL over the same test sentences, with its standard error.
 
     python -m benchmarks.paired RUN BASELINE...
 
-The standard error of a mean over sentences is mostly how sentences differ, which two models share; that of the mean of
-the differences is what a comparison needs. A bound is compared with a bound of as many samples, or with an exact value.
-Read from the runs' `evaluate/by_sentence.arrow`; with `--iw-samples K` measured anew. The row goes into
-`benchmarks/results/paired.json` and `docs/results.md`.
+Most of the standard error of a mean over sentences is the difference between sentences, which two models share. A
+comparison therefore uses the standard error of the mean difference. A bound is compared with a bound of as many samples
+or with an exact value. The NLLs are read from `evaluate/by_sentence.arrow` of the runs, or with `--iw-samples K`
+measured again. The row is written to `benchmarks/results/paired.json` and `docs/results.md`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Measured:
 def as_evaluated(run: Path) -> Measured:
     report, path = finished_report(run), run / "evaluate" / BY_SENTENCE
     if report is None or not path.exists():
-        raise SystemExit(f"{run} has no evaluate/{BY_SENTENCE}; evaluate it again, or give --iw-samples.")
+        raise SystemExit(f"{run} has no evaluate/{BY_SENTENCE}; run its stage evaluate again, or give --iw-samples.")
     found = feather.read_table(path)
     exact = report["evaluate"]["iw_nll_se"] == 0
     samples = 0 if exact else report["evaluate"]["iw_samples"]
@@ -66,9 +66,15 @@ def difference(run: Path, mine: Measured, baseline: Path, theirs: Measured) -> d
     texts = [TokenizedCorpus(one / "tokenize" / "test.arrow") for one in (run, baseline)]
     same = np.array_equal(mine.sentences, theirs.sentences) and len(texts[0]) == len(texts[1])
     if not same or any(not np.array_equal(texts[0].ids(i), texts[1].ids(i)) for i in mine.sentences):
-        raise SystemExit(f"{run} and {baseline} have other test sentences, or another vocabulary: nothing to compare.")
+        raise SystemExit(
+            f"{run} and {baseline} have different test sentences or vocabularies, expected the same; give runs of one "
+            "corpus and one [tokenize] table."
+        )
     if mine.samples and theirs.samples and mine.samples != theirs.samples:
-        raise SystemExit(f"bounds of {mine.samples} and of {theirs.samples} samples; give --iw-samples.")
+        raise SystemExit(
+            f"got bounds of {mine.samples} and of {theirs.samples} samples, expected the same number; "
+            "give --iw-samples."
+        )
     difference_N = mine.nll_N - theirs.nll_N
     return {
         "name": f"{run.name} - {baseline.name}",
@@ -88,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("baselines", type=Path, nargs="+", metavar="BASELINE")
-    parser.add_argument("--iw-samples", type=int, help="measure anew with so many samples")
+    parser.add_argument("--iw-samples", type=int, help="measure again, with this many samples")
     args = parser.parse_args()
 
     def measured(one: Path) -> Measured:
@@ -97,7 +103,7 @@ def main() -> None:
     mine = measured(args.run)
     rows = [difference(args.run, mine, baseline, measured(baseline)) for baseline in args.baselines]
     for row in rows:
-        print(f"{row['name']}: {row['difference']:+.3f} ± {row['difference_se']:.3f} nats a sentence")
+        print(f"{row['name']}: {row['difference']:+.3f} ± {row['difference_se']:.3f} nats per sentence")
     results_file.add(
         "paired",
         rows,

@@ -2,8 +2,8 @@
 
     TEXTVAE_DATA=... python -m benchmarks.recipes demo yelp_lstm ptb_lstm --out DIR
 
-Each recipe runs into DIR/NAME; what is up to date there is not run again, so the command may be repeated. Rows of
-recipes that are not named stay as they are.
+The run folder of each recipe is DIR/NAME. Stages that are up to date there are not run again, so the command can be
+repeated. Rows of other recipes are not changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What each remedy against collapse reached on the Penn Treebank: a table of `choosing.md`."""
+"""The results of each remedy against collapse on the Penn Treebank: a table of `choosing.md`."""
 
 from __future__ import annotations
 

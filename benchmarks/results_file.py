@@ -1,4 +1,4 @@
-"""One form for every file in `benchmarks/results/`: how it was made, on what, and flat rows."""
+"""The format of all files in `benchmarks/results/`: command, commit, date, hardware, torch version, and flat rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of a results file: the run that makes it, and what is taken from that run."""
+"""Rows of results files: the run of a row, and the numbers that the row takes from that run's report."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ class RowRun:
             SystemExit: another training than this row's.
         """
         if not results_file.same_settings(self.folder, self.tables(), but=("evaluate",)):
-            raise SystemExit(f"{self.folder} was trained by other settings than {self.recipe} has now; train it anew.")
+            raise SystemExit(
+                f"{self.folder} was trained with other settings than {self.recipe} has now; remove it and train again."
+            )
         textvae.run(self.recipe, settings=self.overlay, out=self.folder, only="evaluate", force=True)
         results_file.note_evaluation(self.folder, self.tables())
 
@@ -78,7 +80,9 @@ class RowRun:
         if report is None:
             return None
         if not results_file.same_settings(self.folder, self.tables()):
-            raise SystemExit(f"{self.folder} was made by other settings than {self.recipe} has now; train it anew.")
+            raise SystemExit(
+                f"{self.folder} was made with other settings than {self.recipe} has now; remove it and train again."
+            )
         row = row_of(report)
         row["recipe"] = row.pop("name")
         if self.starts_from:
@@ -114,7 +118,7 @@ def row_of(report: dict[str, Any]) -> dict[str, Any]:
                 key = name if stage in ("evaluate", "train") else f"{stage}_{name}"
                 row[key] = report[stage][name]
     row |= {name: value for name, value in report.get("evaluate", {}).items() if name.startswith("probe_accuracy")}
-    # Of a training in several sittings its own count holds them all.
+    # The training's own count includes the time before a resumption.
     stages = run["stage_seconds"] | {"train": report["train"].get("seconds", run["stage_seconds"]["train"])}
     row["seconds"] = round(sum(stages.values()), 1)
     row["finished"] = run["date"]

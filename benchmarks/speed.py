@@ -1,10 +1,10 @@
-"""How fast training, evaluation and decoding run, beside what the machine's matrix product allows.
+"""The speed of training, evaluation and decoding, relative to that of the machine's matrix product.
 
     python -m benchmarks.speed [--corpus bible] [--device cpu]
 
-The floor is the arithmetic a model needs for a token divided into the matrix-product speed measured in the same
-process a moment before; `of_floor` is the share of it that was reached. Run it on a quiet machine: a timing beside
-another job says nothing.
+The floor is the speed at which the model would run if its matrix products were all its work: the matrix-product speed,
+measured in the same process just before, divided by the operations that the model needs for a token. `of_floor` is the
+measured speed as a share of the floor. Run it on a machine without other jobs, because they would distort the timings.
 """
 
 from __future__ import annotations

@@ -4,16 +4,16 @@
     TEXTVAE_DATA=... python -m benchmarks.tables ptb --out DIR --rows lm vae_free_bits --budget converged
     python -m benchmarks.tables ptb --out DIR --collect
 
-A row is a recipe of `pipelines/`; it runs into DIR/TABLE_BUDGET_ROW (with _seedN after it for another seed than 0),
-resumes there, and is not run again when it is finished. Rows in the file that are not among those run stay as they are.
-`--collect` runs nothing and takes what is finished in DIR, also when a later version of the package would train it
-anew, but not what was made by other settings.
+A row is a recipe of `pipelines/`. Its run folder is DIR/TABLE_BUDGET_ROW (with _seedN for a seed other than 0); an
+interrupted run resumes there, and a finished run is not repeated. Other rows of the file are not changed. `--collect`
+runs nothing and reads the finished runs in DIR, also those that a later version of the package would train again, but
+refuses runs with other settings.
 
-Budgets: `45min` is the recipe as it stands, with as many epochs as take at most 45 minutes of processor time on the
-machine that `made_on` names (`train_cpu_seconds` says exactly); rows may be trained side by side, a thread each.
-`converged` is larger and more strongly regularised, its learning rate falls over so many epochs that validation
-improves no more before they end (`best_epoch`), and it has some rows only. What a row began with is in its
-`starts_from`, and not in its times.
+Budgets: `45min` is the recipe without changes, with as many epochs as take at most 45 minutes of processor time on the
+machine that `made_on` names (`train_cpu_seconds` is the actual time); rows can be trained in parallel, a thread each.
+`converged` is larger and more strongly regularised, its learning rate falls over so many epochs that validation stops
+improving before the end (`best_epoch`), and it has only some of the rows. A row that starts from another row names it
+in `starts_from`; its times do not include the training of that row.
 """
 
 from __future__ import annotations
@@ -135,11 +135,11 @@ def collect(place: Place, row: str) -> dict[str, Any] | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", choices=ROWS)
-    parser.add_argument("--rows", nargs="+", help="all that the budget has when absent")
+    parser.add_argument("--rows", nargs="+", help="names of rows; all rows of the budget when absent")
     parser.add_argument("--budget", choices=sorted({budget for _, budget in BUDGETS}), default="45min")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
-    parser.add_argument("--collect", action="store_true", help="run nothing, and write what is finished")
+    parser.add_argument("--collect", action="store_true", help="run nothing, and write the rows of finished runs")
     args = parser.parse_args()
     rows = BUDGETS.get((args.table, args.budget), {})
     if not rows:

@@ -1,4 +1,4 @@
-"""The floor a classifier or a probe must beat: a linear SVM on TF-IDF 1-2 grams, given the very labels that it saw.
+"""The baseline of classifiers and probes: a linear SVM on TF-IDF 1-2 grams, trained with the same labels.
 
 python -m benchmarks.tfidf_baseline runs/demo 600
 """
@@ -44,7 +44,7 @@ def tfidf_svm_accuracies(run: Path, labels: Sequence[int]) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="a finished run of a corpus with labels")
-    parser.add_argument("labels", type=int, help="how many training sentences show their label")
+    parser.add_argument("labels", type=int, help="number of training sentences whose label is used")
     args = parser.parse_args()
     (accuracy,) = tfidf_svm_accuracies(args.run, [args.labels])
     print(f"{accuracy:.4f}")

@@ -1,4 +1,4 @@
-"""The tables of `docs/units.md`: what each number of a report is, and its unit, from the registry of stages."""
+"""The tables of `docs/units.md`: definition and unit of each number of a report, from the registry of stages."""
 
 from __future__ import annotations
 

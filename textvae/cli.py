@@ -1,4 +1,4 @@
-"""The command `textvae`: the app, its exit codes and its errors. What it does is in `textvae.commands`."""
+"""The program `textvae`: the app, its exit codes and its errors. The commands are in `textvae.commands`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from textvae.printable import one_line, printable
 
 app = typer.Typer(
     name="textvae",
-    help="Train sentence VAEs on text, and put them to work.",
+    help="Train sentence VAEs on text, measure them, and use them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,7 +46,7 @@ def _root(
 
 
 def register(name: str, command: Command) -> None:
-    """Add a command to the app; its example is printed as it stands at the end of its help."""
+    """Add a command to the app, with its example at the end of its help."""
     app.command(name, epilog=f"\b\nExample:\n  textvae {name} {command.example}")(with_plain_options(command.function))
 
 
@@ -55,23 +55,23 @@ for _name, _command in COMMANDS.items():
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command and leave with its code: 0, 2 for the user's errors, 1 for the machine's, 130 for Ctrl-C."""
+    """Run a command and exit with its code: 0, 2 for the user's errors, 1 for the machine's, 130 for Ctrl-C."""
     warnings.showwarning = warn
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A character that the terminal's encoding does not have is no reason to stop.
+            # A character outside the terminal's encoding is printed as an escape instead of raising an error.
             stream.reconfigure(errors="backslashreplace")
     interrupt.exit_with(_run(arguments))
 
 
 def warn(message: Warning | str, *where: Any, **more: Any) -> None:
-    """A warning as a user of the command reads it: one line, without the line of code that gave it."""
+    """Print a warning as one line, without the source line that Python adds."""
     print(f"textvae: warning: {one_line(str(message))}", file=sys.stderr, flush=True)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     code, message = _outcome(list(sys.argv[1:] if arguments is None else arguments))
-    # Whatever became of a KeyboardInterrupt on its way, the command was interrupted.
+    # Libraries may catch a KeyboardInterrupt or turn it into another error, so the flag is read as well.
     if code == interrupt.CODE or interrupt.raised():
         interrupt.tell()
         return interrupt.CODE
@@ -79,22 +79,22 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _outcome(arguments: list[str]) -> tuple[int, str]:
-    """The exit code, and the sentence that is still to be said."""
+    """Run the command; return the exit code and the error message that is still to be printed, or ""."""
     try:
         if sys.stdout is None and _prints(arguments):
-            raise ConfigError("standard output is closed, and what you asked for is printed; leave out `>&-`.")
+            raise ConfigError("standard output is closed, and this command prints its result there; leave out `>&-`.")
         try:
             code = app(args=arguments, standalone_mode=False)
         except SystemExit as leaving:
             code = leaving.code
-        # Typer turns Ctrl-C into its code, without a word.
+        # Typer turns Ctrl-C into its exit code, without a message.
         return _flushed(code if isinstance(code, int) else 0), ""
     except KeyboardInterrupt:
         return interrupt.CODE, ""
     except BaseException as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             return _refuse_usage(error), ""
-        # Typer makes an Abort of an EOFError.
+        # Typer turns an EOFError into an Abort.
         reason = error.__cause__ if isinstance(error.__cause__, EOFError) else error
         if os.environ.get("TEXTVAE_DEBUG"):
             raise
@@ -105,13 +105,13 @@ def _outcome(arguments: list[str]) -> tuple[int, str]:
 
 
 def _prints(arguments: Sequence[str]) -> bool:
-    """Whether what was typed prints a result to standard output; help and mistakes count as such."""
+    """Whether these arguments print something to standard output; True for help and for unknown commands."""
     command = COMMANDS.get(arguments[0]) if arguments else None
     return command is None or command.prints(arguments[1:])
 
 
 def _refuse_usage(error: Any) -> int:
-    """Show a usage error of typer's, which repeats what was typed."""
+    """Print a usage error of typer. It repeats the user's arguments, so control characters are escaped."""
     shown = io.StringIO()
     error.show(shown)
     print(printable(shown.getvalue().rstrip("\n"), lines=True), file=sys.stderr, flush=True)
@@ -119,7 +119,7 @@ def _refuse_usage(error: Any) -> int:
 
 
 def _flushed(code: int) -> int:
-    """Push out what was printed while a reader that has gone can still be noticed."""
+    """Flush standard output here, where a closed pipe can still be handled."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -129,7 +129,7 @@ def _flushed(code: int) -> int:
 
 
 def _silence() -> None:
-    # What is left in the buffer would raise once more when Python closes the stream.
+    # Otherwise the rest of the buffer would raise the same error again when Python closes the stream.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,1 +1,1 @@
-"""A fault campaign against the command `textvae`: stops, full disks and hostile inputs."""
+"""A fault campaign against the command `textvae`: kills, interrupts, full disks and hostile inputs."""

@@ -1,4 +1,4 @@
-"""Faults on purpose, and what comes of them.
+"""Runs the fault campaign, or repeats one of its trials.
 
 python -m benchmarks.faults --kills 300 --interrupts 100 --disks 60 --cases 20000
 python -m benchmarks.faults --kinds sigint --interrupts 100
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=20_000, help="hostile inputs")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help="these only")
     parser.add_argument("--names", nargs="+", metavar="NAME", help="of these kinds only the cases of these names")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="after which no trial is begun any more")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="start no new trial after this time")
     parser.add_argument("--out", type=Path, default=DEFAULT, help=f"where progress is kept; {DEFAULT} by default")
     parser.add_argument("--again", nargs=3, metavar=("KIND", "NAME", "SEED"), help="repeat one trial and show it")
     args = parser.parse_args()
@@ -56,7 +56,7 @@ def main() -> None:
         print(line)
     print(f"failures: {out / campaign.FAILURES}")
     if len(outcomes) < len(wanted):
-        print(f"{len(wanted) - len(outcomes)} trials are left; the same command goes on.")
+        print(f"{len(wanted) - len(outcomes)} trials are left; run the same command again to continue.")
         return
     counts = f"--kills {args.kills} --interrupts {args.interrupts} --disks {args.disks} --cases {args.cases}"
     rows = [{**row, "commit": (out / "commit").read_text()} for row in campaign.rows(outcomes)]
@@ -91,7 +91,7 @@ def _same_commit(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     note, now = out / "commit", results_file.commit()
     if note.exists() and note.read_text() != now:
-        raise SystemExit(f"the trials in {out} are of commit {note.read_text()}, not {now}; give another --out.")
+        raise SystemExit(f"the trials in {out} are of commit {note.read_text()}, expected {now}; give another --out.")
     note.write_text(now)
 
 

@@ -1,4 +1,4 @@
-"""Hostile command lines and hostile standard input: every option of every command, as the command itself lists them."""
+"""Hostile command lines and hostile standard input, for every option of every command."""
 
 from __future__ import annotations
 

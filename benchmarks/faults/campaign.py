@@ -1,4 +1,4 @@
-"""Which trials there are, who does them, and where progress is kept."""
+"""The list of trials, the worker processes that run them, and the file of finished trials."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def settle(out: Path) -> None:
         finally:
             os._exit(code)
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
-        raise SystemExit("the campaign cannot begin: see above.")
+        raise SystemExit("the campaign cannot start, because its uninterrupted run failed; see the error above.")
 
 
 def done(out: Path) -> list[Outcome]:
@@ -132,10 +132,12 @@ def campaign(wanted: list[Trial], out: Path, minutes: float) -> None:
             worker.terminate()
     print()
     if any(worker.exitcode for worker in workers):
-        print("a worker broke off; the same command goes on from there.")
+        print("a worker process crashed; run the same command again to continue.")
     changed = losses(world, snapshot(out / "world"))
     if changed:
-        raise SystemExit(f"a trial wrote outside of its folder: {changed[:5]}; the trials since cannot be trusted.")
+        raise SystemExit(
+            f"a trial wrote outside its folder: {changed[:5]}; later trials may be wrong, so start with another --out."
+        )
 
 
 def _work(left: list[Trial], following: Any, out: Path, until: float) -> None:

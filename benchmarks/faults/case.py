@@ -1,4 +1,4 @@
-"""A hostile input: files in a folder of its own, a command line, and what would be a right answer."""
+"""A hostile input: files in a separate folder, a command line, and the exit codes that are correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Full disks: a small file system for the run folder alone, or a limit on the size of a file."""
+"""Full disks: a small file system for the run folder, or a limit on the size of files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Keeps a process that runs hostile inputs from writing outside of its own folder, and from root's privileges.
+"""Confines a process that runs hostile inputs: it cannot write outside its folder, and has no privileges of root.
 
-Landlock (Linux 5.13) does the first where the kernel has it; elsewhere a case is held by where it runs alone.
+The first is done by Landlock (Linux 5.13). On a kernel without Landlock writes elsewhere are not prevented;
+a case then only starts in its own folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs one hostile input and judges what came of it."""
+"""Runs one hostile input and judges the outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile model folders: settings, weights and tokenizers changed, files that are none; then used by every command."""
+"""Hostile model folders, used by every command: changed settings, weights and tokenizers; missing or odd files."""
 
 from __future__ import annotations
 

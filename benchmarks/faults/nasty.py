@@ -1,4 +1,4 @@
-"""Values, texts and documents that nobody would write, and mutations of those that somebody did."""
+"""Extreme values, texts and documents, and mutations of valid ones."""
 
 from __future__ import annotations
 

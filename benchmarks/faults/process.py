@@ -1,4 +1,4 @@
-"""The command `textvae` as a child: a real process, or a fork of one that has everything imported already."""
+"""The command `textvae` as a child process: a new Python, or a fork of a process that has imported everything."""
 
 from __future__ import annotations
 

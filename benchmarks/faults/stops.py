@@ -1,4 +1,4 @@
-"""SIGKILL and Ctrl-C at random moments of a run; then the run goes on to its end, and has to come to the same."""
+"""SIGKILL and Ctrl-C at random moments of a run; the resumed run must end with the results of an uninterrupted one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile recipes and corpus cards: TOML with bytes, values and keys changed, drawn documents, depth."""
+"""Hostile recipes and corpus cards: TOML with changed bytes, values and keys; random documents; deep nesting."""
 
 from __future__ import annotations
 

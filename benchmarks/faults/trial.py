@@ -1,4 +1,4 @@
-"""One trial: what is tried, and what came of it."""
+"""A trial of the campaign, and its outcome."""
 
 from __future__ import annotations
 

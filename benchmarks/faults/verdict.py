@@ -1,4 +1,4 @@
-"""What is wrong with how a command ended, and what is lost of a user's files."""
+"""Judges a trial: faults in how the command ended, and losses among the user's files."""
 
 from __future__ import annotations
 

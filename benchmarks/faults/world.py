@@ -1,4 +1,4 @@
-"""The user's folder that stops and full disks happen to, and what an uninterrupted run of it comes to."""
+"""The user's folder on which kills, interrupts and full disks are tried, and the results of an uninterrupted run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of `textvae`: one file each, which is named as the command is."""
+"""The commands of `textvae`: one file each, with the command's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command is: the function that reads its options, an example, and whether it prints a result."""
+"""The base of commands: a function with the options, an example, and whether the command prints a result."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class Command:
     """A command of `textvae`. Its name is that of its file.
 
     Attributes:
-        function: called with what was typed. Its parameters are the command's arguments and options, its docstring is
-            the command's help. A parameter annotated with a dataclass stands for the options that are its fields.
-        example: what may be typed after the command's name, as a shell would read it. RUN, RECIPE and FILE stand for a
-            finished run, a recipe and a file of texts. The command's help ends with it, and the tests run it.
-        prints_if: the options that make the command print a result to standard output; None where it always does.
+        function: called with the arguments of the command line. Its parameters are the command's arguments and
+            options, its docstring is the command's help. A parameter annotated with a dataclass stands for one option
+            for each field.
+        example: arguments after the command's name, as in a shell. RUN, RECIPE and FILE stand for a finished run, a
+            recipe and a file of texts. It is the end of the command's help, and the tests run it.
+        prints_if: the command prints a result to standard output only with one of these options; None: always.
     """
 
     function: Callable[..., None]
@@ -26,18 +27,18 @@ class Command:
     prints_if: tuple[str, ...] | None = None
 
     def prints(self, arguments: Sequence[str]) -> bool:
-        """Whether the command prints a result to standard output when it is given these arguments."""
+        """Whether the command prints a result to standard output with these arguments."""
         return self.prints_if is None or any(option in arguments for option in self.prints_if)
 
 
 def with_plain_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The function as typer can read it: the fields of a dataclass take the place of the parameter it annotates.
+    """The function with a signature that typer can read: a dataclass parameter is replaced by the dataclass' fields.
 
     Args:
-        function: of a command. The fields of its dataclasses are annotated as parameters are.
+        function: of a command. The fields of its dataclasses have the same annotations as parameters.
 
     Returns:
-        a function of plain options, which makes the dataclasses and calls the given one.
+        a function of plain options, which builds the dataclasses and calls the given function.
 
     >>> from dataclasses import dataclass
     >>> @dataclass
@@ -56,7 +57,7 @@ def with_plain_options(function: Callable[..., None]) -> Callable[..., None]:
     parameters: list[inspect.Parameter] = []
     bundles: dict[str, type] = {}
     for parameter in signature.parameters.values():
-        # Keywords may follow one another with and without a default.
+        # Keyword-only, because parameters without a default may follow parameters with one.
         if is_dataclass(parameter.annotation) and isinstance(parameter.annotation, type):
             bundles[parameter.name] = parameter.annotation
             parameters += _options_of(parameter.annotation)

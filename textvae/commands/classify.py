@@ -1,4 +1,4 @@
-"""`textvae classify`: the label of each sentence."""
+"""`textvae classify`: predicts the label of each sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textvae.commands.sentences import Sentences, read_sentences
 
 
 def classify_command(run: Run, sentences: Sentences = None, as_json: AsJSON = False) -> None:
-    """The label of each sentence, by the run's semi-supervised model: nothing about it is random."""
+    """Predict the label of each sentence, by the run's semi-supervised model. The result is deterministic."""
     found = classify_run(run, read_sentences(sentences))
     print_result(
         found,
@@ -24,24 +24,25 @@ def classify_command(run: Run, sentences: Sentences = None, as_json: AsJSON = Fa
 
 
 def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """The label of each text, and the probability of every label.
+    """The predicted label of each text, and the probability of every label.
 
     Args:
         run: a finished run, or the model folder of a classifier.
         texts: sentences.
 
     Returns:
-        for each its `text`, its `label` with the `probability`, and the `probabilities` of all, likeliest first.
+        for each text `text`, its `label` with the `probability`, and the `probabilities` of all labels, likeliest
+        first.
 
     Raises:
-        TextVAEError: there is no such model, the run has no classifier, or it cannot take one of the texts.
+        TextVAEError: there is no such model, the run has no classifier, or a text is empty or too long.
     """
     from textvae.pipeline.run_folder import model_of
     from textvae.tasks.classify import classify
     from textvae.text.given import checked_texts
 
     texts = checked_texts(texts)
-    # A classifier's own folder will do; of a run, it is the classify stage's.
+    # RUN may be the model folder of a classifier; for a run it is the model of the stage classify.
     model = model_of(run) if (Path(run) / "config.json").exists() else None
     if model is None or not model.config.classifies:
         model = model_of(run, "classify")

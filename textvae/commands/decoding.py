@@ -1,4 +1,4 @@
-"""The options that say how sentences are decoded, for every command that decodes some."""
+"""The options of decoding, for every command that decodes sentences."""
 
 from __future__ import annotations
 
@@ -15,34 +15,40 @@ if TYPE_CHECKING:
 
 
 _RENAMED = {"width": "--beam"}
-"""The options that are not called as the setting they are for."""
+"""Settings whose option has another name."""
 
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """The kind of decoding, and the settings of every kind under their own names.
+    """The kind of decoding, and the settings of every kind.
 
-    They are declared here, and not made from `textvae.generation.DecodingConfig`, because the help must not import
-    torch. Which kind a setting belongs to is read from there; a test holds that both have the same settings.
+    The options are declared here, and not generated from `textvae.generation.DecodingConfig`, because the help must not
+    import torch. The kind of each setting is read from there; a test checks that both have the same settings.
     """
 
     decoding: Annotated[str | None, typer.Option("--decoding", metavar="KIND", help="greedy, sample or beam.")] = (
         "greedy"
     )
-    temperature: Annotated[float | None, typer.Option(help="Of --decoding sample.")] = None
-    top_k: Annotated[int | None, typer.Option(help="Of --decoding sample: draw among the K likeliest words.")] = None
-    top_p: Annotated[float | None, typer.Option(help="Of --decoding sample: among the likeliest that sum to P.")] = None
-    width: Annotated[int | None, typer.Option(_RENAMED["width"], help="Of --decoding beam: hypotheses kept.")] = None
-    length_penalty: Annotated[float | None, typer.Option(help="Of --decoding beam: above 0 favors length.")] = None
+    temperature: Annotated[
+        float | None, typer.Option(help="With --decoding sample: below 1 sharpens, above 1 flattens.")
+    ] = None
+    top_k: Annotated[int | None, typer.Option(help="With --decoding sample: only the K likeliest words.")] = None
+    top_p: Annotated[
+        float | None, typer.Option(help="With --decoding sample: only the likeliest words that sum to P.")
+    ] = None
+    width: Annotated[int | None, typer.Option(_RENAMED["width"], help="With --decoding beam: hypotheses kept.")] = None
+    length_penalty: Annotated[
+        float | None, typer.Option(help="With --decoding beam: above 0 favors longer sentences.")
+    ] = None
 
     def config(self, otherwise: str = "greedy") -> Decoding:
-        """The settings of the decoding that was asked for.
+        """The settings of the chosen decoding.
 
         Args:
-            otherwise: the kind when none was named.
+            otherwise: the kind when --decoding is absent.
 
         Raises:
-            ConfigError: there is no such kind, an option belongs to another one, or its value is wrong.
+            ConfigError: there is no such kind, an option belongs to another kind, or its value is wrong.
         """
         from textvae.generation import DecodingConfig
 
@@ -55,12 +61,12 @@ class DecodingOptions:
         for name in given:
             if name not in belonging[kind]:
                 home = next(other for other, names in belonging.items() if name in names)
-                raise ConfigError(f"{named[name]} has no part in --decoding {kind}; use --decoding {home}.")
+                raise ConfigError(f"{named[name]} has no effect with --decoding {kind}; use --decoding {home}.")
         return parse_options(DecodingConfig, {"kind": kind, **given}, named)
 
 
 def settings_by_kind() -> dict[str, set[str]]:
-    """The kinds of decoding, and the settings that are a kind's own and not every kind's."""
+    """The kinds of decoding, and for each the settings that not every kind has."""
     from textvae.generation import Decoding, DecodingConfig
 
     (union, *_) = get_args(DecodingConfig)

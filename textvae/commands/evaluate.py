@@ -1,4 +1,4 @@
-"""`textvae evaluate`: measure a run's model."""
+"""`textvae evaluate`: measures a run's model."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ if TYPE_CHECKING:
 
 def evaluate_command(
     run: Run,
-    split: Annotated[str, typer.Option("--split", help="Of the run's corpus: train, valid or test.")] = "test",
+    split: Annotated[str, typer.Option("--split", help="Split of the run's corpus: train, valid or test.")] = "test",
     samples: Annotated[
-        int | None, typer.Option("--samples", max=MANY, help="Of the importance-weighted bound.")
+        int | None, typer.Option("--samples", max=MANY, help="Samples of the importance-weighted bound.")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", metavar="FILE", help="Sentences, one a line, instead of a split.")
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="Measure on sentences from a file, one per line, not on a split."),
     ] = None,
     ais: Annotated[
-        bool, typer.Option("--ais", help="Annealed importance sampling too, and bounds from both sides; slow.")
+        bool,
+        typer.Option("--ais", help="Annealed importance sampling too, with upper and lower bounds; slow."),
     ] = False,
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
-    """Measure a model: bounds on its likelihood, use of z, reconstruction, and a plain judgement."""
+    """Measure a model: bounds on its likelihood, use of z, reconstruction, and a verdict on collapse."""
     measured = evaluate_run(run, split=split, samples=samples, file=file, ais=ais, seed=seed)
     print_result(measured, as_json, _lines)
 
@@ -51,12 +53,12 @@ def evaluate_run(
         run: a finished run, or a model folder of one.
         split: of the run's corpus.
         samples: of the importance-weighted bound; as in the recipe when None.
-        file: one sentence a line, instead of a split.
-        ais: anneal too, with the recipe's settings or the default ones.
+        file: one sentence per line, instead of a split.
+        ais: whether to use annealed importance sampling too, with the recipe's settings or the defaults.
         seed: of the draws.
 
     Returns:
-        the numbers under the names of report.json, and the `split` or the file that was measured.
+        the numbers under the names of report.json, and as `split` the split or the file.
 
     Raises:
         TextVAEError: there is no such model, split or file, or an option is wrong.
@@ -77,7 +79,7 @@ def evaluate_run(
     from textvae.text.corpora.reading import require_file
     from textvae.text.tokenized import TokenizedCorpus
 
-    # All that can be refused without the model comes before it is read.
+    # Everything that can be checked without the model is checked before the model is read.
     folder = find_model(run)
     home = run_of_model(folder)
     table = table_of(run, "evaluate")
@@ -89,15 +91,15 @@ def evaluate_run(
     if home is not None:
         require_undamaged(home / "tokenize")
     if file is not None:
-        require_file(file, "give a text file with one sentence a line")
+        require_file(file, "give a text file with one sentence per line")
         sentences, split = file, str(file)
     elif home is None:
-        raise ModelError(f"{run} has no tokenized corpus beside it; give sentences by --file FILE.")
+        raise ModelError(f"{run} has no tokenized corpus beside it; give sentences with --file FILE.")
     else:
         sentences = split_file(home / "tokenize", split)
         split = table["split"] = sentences.stem
         if split == "train" and table.pop("probe_labels", ()):
-            tell("  no probes: on the training split they would be measured on sentences that they learn from")
+            tell("  no probes: on the training split they would be tested on sentences that they learn from")
     config: EvaluateConfig = parse_options(EvaluateConfig, table, {"iw_samples": "--samples"})
     model = open_model(folder)
     with tempfile.TemporaryDirectory() as scratch:
@@ -115,7 +117,7 @@ def evaluate_run(
 
 
 def _tokenize_file(model: TextModel, file: Path, folder: Path) -> Path:
-    """The file of a folder into which the sentences of a text file are tokenized."""
+    """Tokenize the sentences of a text file into a file in the folder, and return its path."""
     from textvae.text.corpora import Example
     from textvae.text.corpora.reading import read_lines
     from textvae.text.tokenized import write_tokenized
@@ -128,7 +130,7 @@ def _tokenize_file(model: TextModel, file: Path, folder: Path) -> Path:
 
 
 def _lines(measured: dict[str, Any]) -> list[str]:
-    """The judgement, and a line for each number that has a title."""
+    """The verdict, and a line for each number of the report's table."""
     from textvae.pipeline.report.metrics import metric_rows
 
     rows = metric_rows({"evaluate": measured})

@@ -1,4 +1,4 @@
-"""`textvae generate`: new sentences."""
+"""`textvae generate`: new sentences from the prior, or by a Markov chain from a sentence."""
 
 from __future__ import annotations
 
@@ -25,53 +25,55 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DecodingOfPriorOrWalk(DecodingOptions):
-    """The same options, where the kind that is meant when none is named depends on --start."""
+    """The same options; the default kind depends on --start."""
 
     decoding: Annotated[
         str | None,
-        typer.Option(
-            "--decoding", metavar="KIND", help="greedy, sample or beam; when absent greedy, from --start sample."
-        ),
+        typer.Option("--decoding", metavar="KIND", help="greedy, sample or beam; default greedy, with --start sample."),
     ] = None
 
 
 def generate_command(
     run: Run,
     *,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, max=LARGEST, help="How many sentences.")] = 10,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=LARGEST, help="Number of sentences.")] = 10,
     start: Annotated[
         list[str] | None,
         typer.Option(
             "--start",
             metavar="TEXT",
-            help="Walk from this sentence to codes and back.",
+            help="A Markov chain from this sentence: encode, draw z, decode, repeat.",
         ),
     ] = None,
     walk: Annotated[
         bool,
-        typer.Option("--walk", help="From --start, by codes of near training sentences (prior nearest_neighbors)."),
+        typer.Option("--walk", help="With --start: draw z given a near training sentence (prior nearest_neighbors)."),
     ] = False,
     label: Annotated[
         str | None,
-        typer.Option("--label", metavar="NAME", help="For this label, by a model with labels: train's, or classify's."),
+        typer.Option(
+            "--label", metavar="NAME", help="Sentences for this label, by the model of [train] or [classify]."
+        ),
     ] = None,
     vectors: Annotated[
         Path | None,
-        typer.Option("--vectors", metavar="FILE.npy", help="For each row, by a model whose prior takes vectors."),
+        typer.Option(
+            "--vectors", metavar="FILE.npy", help="Sentences for each row, if the prior is conditioned on vectors."
+        ),
     ] = None,
     decoding: DecodingOfPriorOrWalk,
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
-    """New sentences: z is drawn from the prior and decoded, or by a walk from a sentence to a code and back."""
+    """Generate sentences: z is drawn from the prior and decoded, or a Markov chain starts from a sentence."""
     if walk and start is None:
-        raise ConfigError("--walk goes from a sentence to others near it, and got none; give --start TEXT.")
+        raise ConfigError("--walk needs a sentence to start from, and got none; give --start TEXT.")
     if start is not None and (label is not None or vectors is not None):
         raise ConfigError(
-            f"{'--vectors' if label is None else '--label'} chooses the prior that codes are drawn from, and a walk "
-            "from --start draws them beside sentences; leave one of them out."
+            f"{'--vectors' if label is None else '--label'} chooses the prior from which z is drawn, and with --start "
+            "z is not drawn from the prior; leave one of them out."
         )
-    # A walk is true to the model only where words are drawn.
+    # The chain has the right stationary distribution only where words are sampled.
     how = decoding.config(otherwise="greedy" if start is None else "sample")
     if start is not None:
         made = walk_run(run, start, count, neighbors=walk, decoding=how, seed=seed)
@@ -89,21 +91,23 @@ def generate_run(
     decoding: Decoding,
     seed: int = 0,
 ) -> Iterator[dict[str, Any]]:
-    """New sentences as they come, z from the prior; for a label, by the run's model with labels: train's or classify's.
+    """An iterator of sentences with z from the prior. A label uses the model of [train] if it has labels, else that of
+    [classify].
 
     Args:
         run: a finished run, or a model folder.
-        count: how many; for vectors, how many for each.
-        label: to write for.
+        count: number of sentences; with vectors, the number for each vector.
+        label: condition on this label.
         vectors: a .npy file of rows, for a prior conditioned on vectors.
-        decoding: settings.
+        decoding: settings of the decoding.
         seed: of the draws.
 
     Returns:
-        for each its `text`, `log_prob` and `finished`, and its `label` where one had a part in it.
+        for each sentence its `text`, `log_prob` and `finished`, and its `label` where a label was used.
 
     Raises:
-        TextVAEError: there is no such model, or it cannot do what is asked; before the first sentence is taken.
+        TextVAEError: there is no such model, or it does not support the options; raised by the call, not by the
+            iterator.
     """
     from textvae.pipeline.run_folder import decoder_knows_prior, model_of, table_of
     from textvae.tasks.generate import stream_sentences
@@ -111,14 +115,14 @@ def generate_run(
     rows = None if vectors is None else _read_vectors(vectors)
     model = model_of(run)
     if label is not None and not model.labels:
-        # Where there is none either, the task says what is missing.
+        # Without a [classify] model either, `stream_sentences` raises the error.
         with contextlib.suppress(ModelError):
             model = model_of(run, "classify")
-            tell("the model of [train] has no labels; these are the sentences of [classify]'s.")
+            tell("the model of [train] has no labels; these sentences are from the model of [classify].")
     elif not decoder_knows_prior(table_of(run, "train")):
         tell(
-            "nothing in the training of this model drew the codes of sentences to the prior, so its decoder does not "
-            "know the prior's codes; draw sentences by --start TEXT."
+            "the training objective did not draw the codes of sentences to the prior, so the decoder was not trained "
+            "on codes like the prior's; use --start TEXT for better sentences."
         )
     made = stream_sentences(model, count, label=label, vectors=rows, decoding=decoding, seed=seed)
     return ({name: value for name, value in asdict(one).items() if value is not None} for one in made)
@@ -128,7 +132,7 @@ def _read_vectors(file: Path) -> np.ndarray:
     """The array of a .npy file as float32; no pickle is loaded.
 
     Raises:
-        DataError: it is none, or not of numbers.
+        DataError: the file is not a .npy file, or its values are not numbers.
     """
     import numpy as np
 
@@ -137,45 +141,46 @@ def _read_vectors(file: Path) -> np.ndarray:
     cure = "give a .npy file with a row for each vector, as numpy.save writes it"
     require_file(file, cure)
     try:
-        # Of a file cut short, or with a header that promises more than there is, the map fails; nothing is reserved.
+        # Mapped, not read: for a truncated file, or a header with a wrong size, this fails without allocating memory.
         found = np.load(file, allow_pickle=False, mmap_mode="r")
     except OSError:
         raise
-    except Exception:  # numpy reads the header with Python's own parser, and lets all of its errors through
+    except Exception:  # numpy parses the header as Python code and can raise any error of that parser
         raise DataError(f"{file} is no array of numbers in a .npy file; {cure}.") from None
     if not isinstance(found, np.ndarray):
-        raise DataError(f"{file} is an archive of several arrays; {cure}.")
+        raise DataError(f"{file} is an archive of several arrays, expected one array; {cure}.")
     if found.dtype.kind not in "fiub":
-        raise DataError(f"{file} has values of the type {found.dtype}, and no plain numbers; {cure}.")
+        raise DataError(f"{file} has values of type {found.dtype}, which are no plain numbers; {cure}.")
     return np.array(found, dtype=np.float32)
 
 
 def walk_run(
     run: str | Path, texts: Sequence[str], count: int, *, neighbors: bool = False, decoding: Decoding, seed: int = 0
 ) -> Iterator[dict[str, Any]]:
-    """New sentences as they come, by walking from given ones to codes and back, or to codes of neighbors and back.
+    """An iterator of sentences from Markov chains that start at given sentences; see `textvae.tasks.markov_chain`.
 
-    One chain after another, each with draws of its own: the first from `seed`, the second from the next number.
+    The chains follow one another. The first has the seed `seed`, the second the next number, and so on.
 
     Args:
         run: a finished run, or a model folder.
-        texts: where the chains start.
-        count: how many sentences each chain has.
-        neighbors: go by the codes of near training sentences, which the prior nearest_neighbors remembers.
-        decoding: settings.
+        texts: the sentences at which the chains start.
+        count: number of sentences of each chain.
+        neighbors: draw z given near training sentences, which the prior nearest_neighbors stores.
+        decoding: settings of the decoding.
         seed: of the draws.
 
     Returns:
-        for each its `text`, the `start` of its chain, and its `step`, from 1.
+        for each sentence its `text`, the `start` of its chain, and its `step`, from 1.
 
     Raises:
-        TextVAEError: there is no such model, or it cannot walk from one of the texts; before the first step is taken.
+        TextVAEError: there is no such model, or a chain cannot start from one of the texts; raised by the call, not by
+            the iterator.
     """
     from textvae.pipeline.run_folder import model_of
     from textvae.tasks.markov_chain import stream_chain
 
     model = model_of(run)
-    # What is wrong with one of them is said before the first walks.
+    # All chains are checked before the first one runs.
     chains = [
         stream_chain(model, text, count, neighbors=neighbors, decoding=decoding, seed=(seed + number) % (MAX_SEED + 1))
         for number, text in enumerate(texts)

@@ -1,4 +1,4 @@
-"""`textvae impute`: fill the blanks of texts."""
+"""`textvae impute`: fills the blanks of texts."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def impute_run(run: str | Path, texts: Sequence[str], *, answers: int, seed: int
     Args:
         run: a finished run, or a model folder.
         texts: with ___ for a token, ___* for a span.
-        answers: for each text, at most.
-        seed: of the draws behind the probabilities.
+        answers: most answers for each text.
+        seed: of the draws by which answers are ranked.
 
     Returns:
-        for each its `text`, its `answers`, best first, and what `textvae.tasks.impute.Imputation` has besides.
+        for each text the fields of `textvae.tasks.impute.Imputation`: `text`, `answers` (best first), ...
 
     Raises:
-        TextVAEError: there is no such model, it cannot take one of the texts, or there are too many answers.
+        TextVAEError: there is no such model, a text is empty, too long or has no blank, or `answers` is too large.
     """
     from textvae.config import MAX_BEAM
     from textvae.pipeline.manifest import as_json
@@ -61,7 +61,7 @@ def impute_run(run: str | Path, texts: Sequence[str], *, answers: int, seed: int
 
 
 def _lines(found: list[dict[str, Any]]) -> list[str]:
-    """Each text, and below it its answers with their probabilities."""
+    """Each text, followed by its answers with their probabilities."""
     lines = []
     for one in found:
         lines.append(one["text"])

@@ -1,4 +1,4 @@
-"""`textvae interpolate`: the path between two sentences."""
+"""`textvae interpolate`: decodes a path between the codes of two sentences."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ def interpolate_command(
     *,
     steps: Annotated[int, typer.Option("--steps", max=MANY, help="Sentences on the path, both ends included.")] = 7,
     kind: Annotated[
-        str | None, typer.Option("--kind", help="linear or spherical; by default what the latent space is.")
+        str | None,
+        typer.Option("--kind", help="linear or spherical; by default spherical if codes are on a sphere, else linear."),
     ] = None,
     decoding: DecodingOptions,
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
-    """The path between two sentences."""
+    """Decode sentences on the path between the codes of two sentences."""
     how = decoding.config()
     path = interpolate_run(run, read_sentences(sentences), steps=steps, kind=kind, decoding=how, seed=seed)
     print_result(path, as_json, lambda path: path["texts"])
@@ -45,14 +46,14 @@ def interpolate_run(
 
     Args:
         run: a finished run, or a model folder.
-        texts: the first sentence of the path and the last.
+        texts: the first and the last sentence of the path.
         steps: sentences on the path, both ends included.
-        kind: linear or spherical; as the latent space is when None.
-        decoding: settings.
-        seed: of a decoding that draws.
+        kind: linear or spherical; None for spherical if codes are on a sphere, else linear.
+        decoding: settings of the decoding.
+        seed: of decoding by sampling.
 
     Returns:
-        the path, as `textvae.tasks.interpolate.Interpolation` describes it.
+        the fields of `textvae.tasks.interpolate.Interpolation`.
 
     Raises:
         TextVAEError: there is no such model, there are not two sentences, or an option is wrong.

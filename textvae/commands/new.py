@@ -1,4 +1,4 @@
-"""`textvae new`: a recipe and a corpus card for someone's own text."""
+"""`textvae new`: writes a recipe and a corpus card for a user's text."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from textvae.commands.output import print_result, tell
 
 def new_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Text, CSV, TSV or JSON lines; gzip too.")],
-    name: Annotated[str | None, typer.Option("--name", help="Of the recipe; the file's by default.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the recipe; that of the file by default.")] = None,
     minutes: Annotated[
         float, typer.Option("--minutes", help="About how long training may take on this machine.")
     ] = 10.0,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; here by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder to write to; the current one by default.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a recipe and card that `new` wrote.")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Look at a file of texts, and write a recipe and a corpus card for it, ready to run."""
+    """Analyze a file of texts, and write a recipe and a corpus card for it, ready to run."""
     written = write_recipe(file, name=name, minutes=minutes, out=out or Path(), force=force)
     if not as_json:
         for note in written["notes"]:
@@ -43,10 +45,10 @@ def write_recipe(
         force: overwrite a recipe and a card that `new` wrote.
 
     Returns:
-        the paths `recipe` and `card`, and `notes`: sentences that say what was found and chosen.
+        the paths `recipe` and `card`, and `notes`: sentences about what was found in the file and chosen for it.
 
     Raises:
-        TextVAEError: the file cannot be used, or something is in the way.
+        TextVAEError: the file cannot be used, or a file to be written exists already.
     """
     from textvae.pipeline.new import card_beside, new_recipe
 

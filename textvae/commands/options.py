@@ -1,4 +1,4 @@
-"""The arguments and options that several commands have, each declared once."""
+"""Arguments and options that several commands share, each declared once."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from textvae.arguments import LARGEST, shown
 from textvae.errors import ConfigError
 
 MANY = 100_000
-"""More than anyone needs of what is held in memory at once."""
+"""Limit of options that decide how much is held in memory at once."""
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A finished run (runs/NAME) or a model folder.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to standard output.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST, help="Of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST, help="Seed of everything random.")]
 
 
 def parse_options(expected: Any, given: Mapping[str, Any], options: Mapping[str, str]) -> Any:
-    """Settings from the options that were typed, checked.
+    """Checked settings from the options of the command line.
 
     Args:
         expected: the type of the settings: a Config, or a union of them.
         given: the settings by name.
-        options: the option behind a setting, for those that have one: the error names it, since it is what was typed.
+        options: the option of each setting that has one; errors name the option.
 
     Returns:
         the settings, of the expected type.
@@ -42,7 +42,7 @@ def parse_options(expected: Any, given: Mapping[str, Any], options: Mapping[str,
         first = error.errors()[0]
         option = options.get(str(first["loc"][-1])) if first["loc"] else None
         if option is None:
-            # It came from the run's recipe, or is about several settings.
+            # The wrong setting came from the run's recipe, or the error is about several settings.
             return parse(expected, given, "the options")
         problem = first_problem(error)
         raise ConfigError(f"{option} is {shown(first['input'])}; {problem[0].lower()}{problem[1:]}.") from None

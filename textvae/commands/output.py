@@ -1,4 +1,4 @@
-"""What a command prints: its result to standard output, all else to standard error."""
+"""Printing: a command's result goes to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def print_line(line: str) -> None:
-    """Print a line of the result to standard output; what would steer a terminal is shown as an escape."""
+    """Print a line of the result to standard output; control characters are escaped."""
     print(printable(line), flush=True)
 
 
@@ -27,10 +27,10 @@ def print_result(result: T, as_json: bool, lines: Callable[[T], Iterable[str]]) 
     Args:
         result: made of plain JSON values.
         as_json: whether it is printed as JSON.
-        lines: the result as lines for people.
+        lines: gives the result as lines of text.
 
     Raises:
-        ModelError: JSON is asked for, and a number is not finite.
+        ModelError: `as_json` is set, and a number is not finite.
     """
     if as_json:
         print_json(result)
@@ -49,15 +49,15 @@ def print_json(result: Any) -> None:
 
 
 def print_stream(results: Iterable[dict[str, Any]], as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:
-    """Print results as they come; as JSON they are one list, laid out as if it were printed at once.
+    """Print each result as soon as it is ready. As JSON they form one list, formatted as by `print_json`.
 
     Args:
         results: each made of plain JSON values.
         as_json: whether they are printed as JSON.
-        line: a result as a line for people.
+        line: gives a result as a line of text.
 
     Raises:
-        ModelError: JSON is asked for, and a number is not finite.
+        ModelError: `as_json` is set, and a number is not finite.
     """
     if not as_json:
         for result in results:

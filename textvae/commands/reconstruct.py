@@ -1,4 +1,4 @@
-"""`textvae reconstruct`: sentences through z and back."""
+"""`textvae reconstruct`: encodes sentences and decodes them again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def reconstruct_command(
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
-    """Sentences through z and back."""
+    """Reconstruct sentences: encode each to z, and decode z."""
     how = decoding.config()
     made = reconstruct_run(run, read_sentences(sentences), decoding=how, seed=seed)
     print_result(made, as_json, lambda made: [one["reconstruction"] for one in made])
@@ -39,14 +39,14 @@ def reconstruct_run(
     Args:
         run: a finished run, or a model folder.
         texts: sentences.
-        decoding: settings.
-        seed: of a decoding that draws.
+        decoding: settings of the decoding.
+        seed: of decoding by sampling.
 
     Returns:
-        for each its `text`, its `reconstruction`, whether that is `exact`, and its `log_prob` in nats.
+        for each text its `text`, its `reconstruction`, whether that is `exact`, and its `log_prob` in nats.
 
     Raises:
-        TextVAEError: there is no such model, it has no z, or it cannot take one of the texts.
+        TextVAEError: there is no such model, it has no z, or a text is empty or too long.
     """
     from textvae.pipeline.run_folder import model_of
     from textvae.tasks.reconstruct import reconstruct

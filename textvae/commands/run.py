@@ -1,4 +1,4 @@
-"""`textvae run`: bring the runs of recipes up to date."""
+"""`textvae run`: runs the stages of recipes that are out of date."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def run_command(
         ),
     ] = None,
     only: Annotated[
-        str | None, typer.Option("--only", metavar="STAGE", help="This stage and what it needs, no other.")
+        str | None, typer.Option("--only", metavar="STAGE", help="Only this stage and the stages that it needs.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Run although up to date.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and why, and do nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run stages even if they are up to date.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run and why, and do nothing.")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Run what is out of date of recipes, and nothing else."""
+    """Run the stages of recipes that are out of date, and no others."""
 
     def say(line: str) -> None:
         interrupt.check()
         if not dry_run:
             tell(line)
         elif not as_json:
-            # A dry run is asked for its plan: it is the result.
+            # The result of a dry run is its plan, so it goes to standard output.
             print_line(line)
 
     outcomes = bring_up_to_date(recipes, settings or [], out, only=only, force=force, dry_run=dry_run, say=say)
@@ -61,23 +61,23 @@ def bring_up_to_date(
     dry_run: bool = False,
     say: Callable[[str], None] = tell,
 ) -> list[dict[str, Any]]:
-    """Run what is out of date of recipes, one after another.
+    """Run the stages that are out of date, one recipe after another.
 
     Args:
         recipes: files, or names of installed recipes.
-        settings: laid over each of them, as `NAME=VALUE`.
-        out: the run folder, or of several recipes their parent; `runs/NAME` and `runs` when None.
-        only: this stage and what it needs, no other.
-        force: run although up to date.
+        settings: override those of each recipe, as `NAME=VALUE`.
+        out: for one recipe its run folder, for several the parent of their run folders; `runs/NAME` when None.
+        only: run this stage and the stages that it needs, no others.
+        force: run stages even if they are up to date.
         dry_run: make the plan, and do nothing.
-        say: takes lines of progress, or the plan of a dry run.
+        say: called with lines of progress, or of the plan in a dry run.
 
     Returns:
-        for each recipe its `name`, its `folder`, its `steps` (`stage`, `runs`, `reason`) and, but for a dry
-        run, its `report`, as report.json holds it. Empty in a process that only takes part in another one's training.
+        for each recipe its `name`, its `folder`, its `steps` (`stage`, `runs`, `reason`) and, except in a dry run,
+        its `report`, the content of report.json. Empty in all but the main process.
 
     Raises:
-        TextVAEError: what is wrong, in one sentence; what was finished before it stays.
+        TextVAEError: a run failed; the message says why. Outputs that are finished are kept.
     """
     from textvae.disk import read_json
     from textvae.pipeline.processes import leads
@@ -85,7 +85,7 @@ def bring_up_to_date(
     from textvae.pipeline.run_folder import REPORT_FILE
     from textvae.pipeline.runner import run_folder_of, run_recipes
 
-    # Asked before the run: at its end each process is on its own.
+    # Before the run, because at its end the process group is gone, and every process would be the main one.
     is_main = leads()
     read = [read_recipe(name, settings) for name in recipes]
     plans = run_recipes(read, out, only=only, force=force, dry_run=dry_run, say=say)

@@ -1,4 +1,4 @@
-"""How good is a model: likelihood bounds, information in z, reconstruction, text quality, a verdict."""
+"""Measurements of a model: likelihood bounds, information in z, reconstruction, text quality, a verdict on collapse."""
 
 from textvae.evaluation.annealed import AISConfig, Annealed, AnnealingPath, annealed_likelihood
 from textvae.evaluation.bidirectional import Sandwich, Simulated, bidirectional, simulate

@@ -1,4 +1,4 @@
-"""Annealed importance sampling: log p(x) by many small steps from a known distribution to the posterior."""
+"""Annealed importance sampling: estimates log p(x) by many small steps from a known distribution to the posterior."""
 
 from __future__ import annotations
 
@@ -45,34 +45,36 @@ _PILOT_CHAINS, _WARM_UP, _ADAPTATION_RATE, _FIRST_STEP = 1, 10, 0.1, 0.3
 class AISConfig(Config):
     """Settings of annealed importance sampling: the recipe's table `[evaluate.ais]`."""
 
-    sentences: int = Field(50, ge=2, description="of the corpus, spread evenly over those evaluated")
-    chains: int = Field(4, ge=1, le=MAX_PARTS, description="of each sentence; their weights are averaged")
+    sentences: int = Field(50, ge=2, description="sentences that are annealed, spread evenly over those evaluated")
+    chains: int = Field(4, ge=1, le=MAX_PARTS, description="chains for each sentence; their weights are averaged")
     steps: int = Field(
         100,
         ge=1,
         le=MAX_SAMPLES,
-        description="distributions from the start to the posterior; ten times as many for a final number",
+        description="distributions from the start to the posterior; use ten times as many for a final number",
     )
     leapfrog: int = Field(5, ge=1, le=MAX_PARTS, description="gradients of the decoder in each move, on average")
     start: Literal["posterior", "prior"] = Field(
-        "posterior", description="where chains begin; of a posterior without a density, a Gaussian with its moments"
+        "posterior",
+        description="the distribution at which chains start; for a posterior without a density, 'posterior' is a "
+        "Gaussian with its moments",
     )
     simulated: int = Field(
         20,
         ge=0,
         le=MAX_SAMPLES,
-        description="sentences that the model writes itself, for bounds from both sides; 0 leaves them out",
+        description="sentences sampled from the model, for bounds from above and below; 0 for none",
     )
 
 
 @dataclass(frozen=True)
 class Annealed:
-    """What annealing found of N sentences.
+    """Results of annealed importance sampling for N sentences.
 
     Attributes:
         nll: minus the log of the mean weight of each sentence's chains, float64 [N], nats; in expectation not below
             the exact -log p(x).
-        acceptance: mean over moves, chains and sentences.
+        acceptance: mean acceptance probability over moves, chains and sentences.
     """
 
     nll: np.ndarray
@@ -80,27 +82,27 @@ class Annealed:
 
 
 class AnnealingPath:
-    """f_t(z) = r(z)^(1 - b_t) p(x, z)^(b_t), from a known density r at t = 0 to the joint one at t = T.
+    """f_t(z) = r(z)^(1 - b_t) p(x, z)^(b_t): from a known density r at t = 0 to the joint density at t = T.
 
     Neal 2001 (annealed importance sampling); Wu et al. 2017 (arXiv 1611.04273) for decoders. Forward, a chain starts
     at a draw of r; at each t its weight is multiplied by f_t / f_(t-1), and it then moves under a transition that
     leaves f_t invariant. Then E[weight] = p(x), whatever the transitions. Backward, from an exact draw of p(z|x), the
     mean of 1 / weight is 1 / p(x) (bidirectional Monte Carlo; Grosse et al. 2015, arXiv 1511.02543).
 
-    Moves are Hamiltonian, on a sphere along its great circles. Step sizes, in units of r's standard deviations, vary by
-    30 % for each chain, and path lengths vary too: equal paths are periodic on posteriors that are nearly Gaussian.
-    Step sizes that adapted to the chain they move would bias its weight, so they come from a pilot run (`tune`) and
-    are fixed after it.
+    Moves are Hamiltonian; on a sphere they follow great circles. Step sizes, in units of r's standard deviations, vary
+    by 30 % between chains, and path lengths vary too: equal paths are periodic on posteriors that are nearly Gaussian.
+    Adapting the step size of a chain while it runs would bias its weight, so step sizes come from a pilot run (`tune`)
+    and are fixed after it.
 
-    Every random number is a function of a sentence's key, so none depends on the other sentences.
+    Every random number is a function of its sentence's key, so no result depends on the other sentences.
 
     Args:
         log_joint: log p(x, z) and its gradient.
         start: r, batch shape [] or [B].
-        key_B: a number for each sentence, int64.
+        key_B: the random key of each sentence, int64.
         steps: T.
         leapfrog: gradients of a move, on average.
-        space: in which codes move.
+        space: the space of the codes, Euclidean or the unit sphere.
     """
 
     def __init__(
@@ -123,7 +125,7 @@ class AnnealingPath:
         self.weights = schedule(steps)
 
     def at(self, z_SBD: Tensor) -> Point:
-        """The densities at both ends, which give all those between; one gradient of the decoder."""
+        """The densities at both ends, from which those between follow; costs one gradient of the decoder."""
         value_SB, grad_SBD = self.log_joint(z_SBD)
         start = self.start(z_SBD)
         return Point(z_SBD, value_SB, grad_SBD, (value_SB, grad_SBD, start.value, start.gradient))
@@ -145,27 +147,28 @@ class AnnealingPath:
         """A transition that leaves f_t invariant.
 
         Args:
-            point: of the chains.
-            t: which density.
+            point: the present point of the chains.
+            t: index of the density.
             size_1B: step sizes.
-            stream: which random numbers, and of them the ones of this `turn` (t when None).
+            stream: of the random numbers: pilot, forward or backward.
+            turn: index of the move within the stream; t when None.
 
         Returns:
-            the point after it, and the probability with which each chain moved, [S, B].
+            the point after the move, and the acceptance probability of each chain, [S, B].
         """
         samples, _, dim = point.position.shape
         turn = t if turn is None else turn
         keys = [derived_keys(self.key_B, (3 * turn + part) * 4 + stream) for part in range(3)]
         momentum = keyed_normal(keys[0], samples, dim, point.position.dtype)
         uniform, spread = (keyed_uniform(key, samples).to(point.value.dtype) for key in keys[1:])
-        # One path length for all, for they move together, and the same one forward and backward.
+        # One path length for all chains, because they move together, and the same one forward and backward.
         length = path_length(self.leapfrog, float(np.random.default_rng([self.steps, t]).random()))
         size = jittered(size_1B, spread).unsqueeze(-1) * self.scale
         moved = transition(self.density(t), self.between(point, t), momentum, uniform, size, length, self.space)
         return moved.point, moved.probability
 
     def tune(self, z_SBD: Tensor) -> list[Tensor]:
-        """The step size of each sentence at each t, [1, B], from chains that are used for this alone.
+        """The step size of each sentence at each t, [1, B], from pilot chains that are used for nothing else.
 
         Args:
             z_SBD: draws of r.
@@ -194,7 +197,7 @@ class AnnealingPath:
         return log_w_SB, accepted / max(1, self.steps - 1)
 
     def backward(self, z_SBD: Tensor, sizes: list[Tensor]) -> Tensor:
-        """Log-weights of chains that start at draws of p(z|x) and go the same way back, float64 [S, B]."""
+        """Log-weights of chains that start at draws of p(z|x) and follow the same path backward, float64 [S, B]."""
         point, log_w_SB = self.at(z_SBD), torch.zeros_like(z_SBD[..., 0], dtype=torch.float64)
         for t in range(self.steps, 0, -1):
             log_w_SB = log_w_SB + self.ratio(point, t)
@@ -216,7 +219,7 @@ def schedule(steps: int, steepness: float = 4.0) -> list[float]:
 
 @dataclass(frozen=True)
 class Sentences:
-    """A batch before its chains run: its path, tuned step sizes, and draws of r to start from."""
+    """A batch before its chains run: the path, tuned step sizes, and draws of r at which the chains start."""
 
     path: AnnealingPath
     sizes: list[Tensor]
@@ -224,7 +227,7 @@ class Sentences:
 
 
 def prepared(model: TextModel, part: Part, config: AISConfig, *, seed: int, batch_tokens: int) -> Sentences:
-    """The path of some sentences, after its pilot run. Call it inside of a `sweep`.
+    """The path of some sentences, after its pilot run. Call it inside a `sweep`.
 
     Args:
         model: see `annealed_likelihood`; so are `seed` and `batch_tokens`.
@@ -234,20 +237,21 @@ def prepared(model: TextModel, part: Part, config: AISConfig, *, seed: int, batc
         batch_tokens: rows times tokens of a decoder call, at most.
 
     Raises:
-        ConfigError: the model has no single latent vector a sentence.
+        ConfigError: the model's latent variables are not one vector for each sentence.
     """
     terms = terms_of_one(model, part.batch)
     if len(terms.latents) != 1 or terms.latents[0].unit_B is not None:
         raise ConfigError(
             f"annealed importance sampling got a model with {len(terms.latents)} latent variables, expected one vector "
-            "a sentence; leave evaluate.ais out."
+            "for each sentence; remove evaluate.ais."
         )
     if config.start == "posterior" and vector_group(terms) is None and not is_implicit(terms):
         raise ConfigError(
-            "q(z|x) of this model has no plain density to start from; set start = 'prior' in evaluate.ais."
+            "q(z|x) of this model has no density of z alone to start from; set start = 'prior' in evaluate.ais."
         )
     prior = model.prior_given()
-    # The density of a code that was moved, or made of noise, is not known. That of its `proposal` is.
+    # Some posteriors transform their samples (Hamiltonian) or are implicit (Stein), so that log q(z|x) is unknown. The
+    # density of their `proposal` is known.
     start = model.posterior_of(part.batch).proposal if config.start == "posterior" else prior
     ids, device = part.example_ids, model.device
     path = AnnealingPath(
@@ -266,7 +270,7 @@ def prepared(model: TextModel, part: Part, config: AISConfig, *, seed: int, batc
 
 
 class _SamePrior(LatentDistribution):
-    """A prior without a batch as the distribution of every row, to be drawn from row by row."""
+    """A prior without a batch dimension that gives itself as the distribution of every row."""
 
     arg_constraints = {}  # noqa: RUF012
 
@@ -288,15 +292,15 @@ def annealed_likelihood(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Annealed:
-    """Minus log p(x) of each sentence, bounded from above by annealed importance sampling.
+    """Upper bounds on -log p(x) of each sentence, by annealed importance sampling.
 
-    Costs about (chains + 1) * steps * leapfrog gradients of the decoder a sentence. Labels are hidden.
+    The cost is about (chains + 1) * steps * leapfrog gradients of the decoder for each sentence. Labels are hidden.
 
     Args:
-        model: with one latent vector a sentence.
+        model: with one latent vector for each sentence.
         corpus: tokenized sentences.
         indices: which of them.
-        config: see `AISConfig`; `sentences` and `simulated` are the caller's.
+        config: see `AISConfig`; `sentences` and `simulated` are not read here.
         batch_tokens: rows times tokens of a decoder call, at most.
         seed: of everything random.
         progress: called after every batch.

@@ -1,4 +1,4 @@
-"""Bidirectional Monte Carlo: how far every bound is from the truth, on sentences that the model wrote itself."""
+"""Bidirectional Monte Carlo: how far each bound is from log p(x), on sentences sampled from the model."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from textvae.text.batching import gather_batch
 from textvae.types import Batch
 
 _TRIES = 20
-"""Batches of sentences drawn at most to find enough that end."""
+"""Most batches of sentences that are drawn to find enough that end."""
 
 
 class Simulated:
-    """Sentences that a model wrote, each with the code it wrote it from: an exact draw of p(z|x).
+    """Sentences sampled from a model, each with the code it was decoded from: an exact draw of p(z|x).
 
     Args:
         sentences: ids without BOS and EOS.
@@ -54,10 +54,10 @@ class Simulated:
 
 
 def simulate(model: TextModel, count: int, *, seed: int = 0) -> Simulated:
-    """z from p(z), x from p(x|z), `<unk>` included.
+    """Draw z from p(z) and x from p(x|z), `<unk>` included.
 
-    Sentences that do not end within the model's limit are left out. Whether one ends is seen in x, so given x the
-    code is still a draw of p(z|x).
+    Sentences that do not end within the model's limit are dropped. Whether a sentence ends is a function of x, so
+    given x the code is still a draw of p(z|x).
 
     Raises:
         ModelError: too few sentences end.
@@ -67,7 +67,7 @@ def simulate(model: TextModel, count: int, *, seed: int = 0) -> Simulated:
     codes: list[Tensor] = []
     sampling = SamplingConfig(allow_unk=True, max_tokens=model.max_tokens)
     with own_randomness(model):
-        # One generator for codes and words: two with the same seed would make them depend on one another.
+        # One generator for codes and words: two generators with the same seed would make them dependent.
         torch.manual_seed(seed)
         for _ in range(_TRIES):
             z_ND, _ = model.prior_given().rsample_and_log_prob((count,))
@@ -78,19 +78,19 @@ def simulate(model: TextModel, count: int, *, seed: int = 0) -> Simulated:
             if len(kept) >= count:
                 return Simulated(kept[:count], torch.stack(codes[:count]))
     raise ModelError(
-        f"of {_TRIES * count} sentences drawn from the model {len(kept)} ended within {model.max_tokens} tokens; "
-        "it cannot be measured on its own sentences, so set simulated = 0 in evaluate.ais."
+        f"of {_TRIES * count} sentences drawn from the model {len(kept)} ended within {model.max_tokens} tokens, "
+        f"expected {count}; set simulated = 0 in evaluate.ais to leave these bounds out."
     )
 
 
 @dataclass(frozen=True)
 class Sandwich:
-    """-log p(x) of N simulated sentences, between bounds; float64 [N], nats.
+    """Bounds on -log p(x) of N simulated sentences, from both sides; float64 [N], nats.
 
     Attributes:
-        upper: by annealing forward: in expectation not below the truth.
-        lower: by annealing backward from the code each sentence was written from: in expectation not above it.
-        iw: the importance-weighted bound, which is to be judged; None for a q without a density.
+        upper: by annealing forward: in expectation not below -log p(x).
+        lower: by annealing backward from the code of each sentence: in expectation not above -log p(x).
+        iw: the importance-weighted bound, which is compared with them; None for a q without a density.
     """
 
     upper: np.ndarray
@@ -98,7 +98,7 @@ class Sandwich:
     iw: np.ndarray | None
 
     def metrics(self) -> dict[str, Any]:
-        """Means over sentences under the names of `report.json`, differences by sentence with their own errors."""
+        """Means over sentences under the names of `report.json`, and means of paired differences; with errors."""
         found: dict[str, Any] = {"simulated_sentences": len(self.upper)}
         columns = {"nll_upper": self.upper, "nll_lower": self.lower, "gap": self.upper - self.lower}
         if self.iw is not None:
@@ -119,19 +119,19 @@ def bidirectional(
     progress: Progress | None = None,
     corpus: Simulated | None = None,
 ) -> Sandwich:
-    """Bounds from both sides on sentences of the model's own (Grosse et al. 2015, arXiv 1511.02543; Wu et al. 2017).
+    """Bounds from above and below on sentences of the model (Grosse et al. 2015, arXiv 1511.02543; Wu et al. 2017).
 
-    Of real sentences there is no exact draw of p(z|x). What is found here is therefore a sign, not a proof, of how
-    tight the bounds are on them.
+    For real sentences no exact draw of p(z|x) is known. The gap found here indicates how tight the bounds are on
+    real sentences; it does not prove it.
 
     Args:
         model: see `annealed_likelihood`.
-        config: `simulated` says how many sentences.
+        config: `simulated` is the number of sentences.
         iw_samples: of the importance-weighted bound.
         batch_tokens: rows times tokens of a decoder call, at most.
         seed: of everything random.
         progress: called after every batch.
-        corpus: sentences with their codes, instead of drawing some.
+        corpus: sentences with their codes; drawn from the model when None.
     """
     seed = checked_seed(seed)
     if corpus is None:

@@ -1,4 +1,4 @@
-"""Everything that is measured of a model, under the names of `report.json`."""
+"""The whole evaluation of a model: every metric, under its name in `report.json`."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def evaluate(
     training_corpus: TextCorpus | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a model on sentences it has not seen, on the device where it is.
+    """Evaluate a model on held-out sentences, on the device where the model is.
 
     Nats are per sentence, sums over tokens (EOS counted, BOS not); every mean is a total over a count, in float64.
-    Nothing but rounding depends on `batch_tokens`. The model's mode and the global random state are left as they were.
+    Results depend on `batch_tokens` only by rounding. The model's mode and the global random state are restored.
 
     Args:
         model: any model.
@@ -53,16 +53,16 @@ def evaluate(
         config: see `EvaluateConfig`.
         seed: of all draws.
         tokenizer: for BLEU, samples and perplexity per word; the model's own when None.
-        training_corpus: to see which samples occur in it word for word, and for probes to learn from.
+        training_corpus: for the share of samples that occur in it word for word, and for training the probes.
         progress: called with what is being measured, sentences done, sentences in all.
 
     Raises:
-        ConfigError: a probe needs more labels than a class has, or scikit-learn, which is missing; a posterior without
-            a density needs `config.ais`, and a semi-supervised model cannot have it.
+        ConfigError: a probe needs more labels than a class has; scikit-learn is missing; `config.ais` is absent for a
+            posterior without a density, or present for a semi-supervised model.
     """
     config, seed = config or EvaluateConfig(), checked_seed(seed)
     require_bound(model.config, config)
-    # Before anything is measured, so that hours of work do not end in an error.
+    # First, because it can fail: an error must not come after hours of measuring.
     shown = _probed_sentences(corpus, training_corpus, config, seed)
     indices = chosen_sentences(len(corpus), config.max_sentences, seed)
     setup = _Setup(model, corpus, config, seed, tokenizer or model.tokenizer, training_corpus, progress)
@@ -76,24 +76,24 @@ def evaluate(
     if config.ais is not None and not bounds.exact:
         _put_annealed(result, setup, config.ais, bounds)
 
-    # What does each level of z cost, and what does it tell?
+    # What is the rate of each level of z, and how much distortion does it remove?
     if bounds.level_kl:
         _put_levels(result, setup, bounds)
 
     # Is z used?
     rise = _put_codes(result, setup, shown) if model.has_code else None
-    # Where means cannot vary, no unit is active and none need be.
+    # A posterior whose mean is fixed has no active units, whether or not z is used.
     units = None if model.config.fixed_mean else result.get("active_units")
     judged = judge(latent_dim=model.latent_dim, mi=result.get("mi"), active_units=units, permuted_rise=rise)
     result.put(collapsed=judged.collapsed, verdict=judged.sentence)
 
-    # What does it write?
+    # What are samples from the prior like?
     _put_samples(result, setup)
     return result
 
 
 class _How(TypedDict):
-    """What every sweep over the sentences is told."""
+    """Arguments of every sweep over the sentences."""
 
     batch_tokens: int
     progress: Progress | None
@@ -101,7 +101,7 @@ class _How(TypedDict):
 
 @dataclass(frozen=True)
 class _Setup:
-    """A model, the corpus it is measured on, and how: the same for everything that is measured."""
+    """What all measurements share: the model, the corpus and the settings."""
 
     model: TextModel
     corpus: TextCorpus
@@ -117,7 +117,7 @@ class _Setup:
 
 
 def chosen_sentences(count: int, most: int | None, seed: int) -> np.ndarray:
-    """Which of `count` sentences are measured: all, or `most` of them drawn by the seed, in their order.
+    """Indices of the sentences that are measured: all `count`, or `most` of them drawn by the seed, sorted.
 
     >>> chosen_sentences(100, 4, seed=0)
     array([50, 55, 87, 98])
@@ -138,7 +138,7 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
     for name, values_N in (("iw_nll", bounds.iw_nll), ("elbo_nll", bounds.elbo_nll)):
         if values_N is not None:
             mean, error = mean_and_error(values_N)
-            # A language model's likelihood is exact; its rows say 0 there, not the spread of the corpus.
+            # A language model's likelihood is exact, so its error as an estimate is 0.
             result.put(**{name: mean, f"{name}_se": 0.0 if bounds.exact else error})
     if bounds.iw_nll is not None:
         result.put(iw_samples=bounds.num_samples)
@@ -157,7 +157,7 @@ def _put_bounds(result: Evaluation, bounds: Likelihood) -> None:
 
 def _put_nearest(result: Evaluation, setup: _Setup) -> None:
     model = setup.model
-    # On the training split the nearest code would be the sentence's own.
+    # For a training sentence the nearest stored code would be that of the sentence itself.
     if has_memory(model) and setup.config.split != "train":
         nearest_N = nearest_kl(model, setup.corpus, result.indices, seed=setup.seed, **setup.how)
         rate, rate_se = mean_and_error(nearest_N)
@@ -176,15 +176,15 @@ def _put_perplexities(result: Evaluation, setup: _Setup, bounds: Likelihood) -> 
     )
     result.put(**found)
     result.put(sentences=len(indices), split=setup.config.split, params=setup.model.num_parameters)
-    # `<unk>` among the predicted tokens: a small vocabulary buys a low perplexity.
+    # The share of `<unk>` among the predicted tokens: with a small vocabulary a low perplexity means little.
     unknown = sum(int((corpus.ids(int(i)) == UNK_ID).sum()) for i in indices)
     result.put(unk_share=unknown / int((np.asarray(corpus.lengths)[indices] - 1).sum()))
 
 
 def _put_annealed(result: Evaluation, setup: _Setup, ais: AISConfig, bounds: Likelihood) -> None:
-    """What the importance-weighted bound leaves: annealing on some sentences, bounds from both sides on simulated ones.
+    """How tight the importance-weighted bound is: annealing on some sentences, and two-sided bounds on simulated ones.
 
-    `ais_gain` is by how much annealing is below the importance-weighted bound on the very same sentences.
+    `ais_gain` is the importance-weighted NLL minus the annealed NLL, on the same sentences.
     """
     model, seed, rows = setup.model, setup.seed, _spread(np.arange(len(result.indices)), ais.sentences)
     found = annealed_likelihood(model, setup.corpus, result.indices[rows], ais, seed=seed, **setup.how)
@@ -192,7 +192,7 @@ def _put_annealed(result: Evaluation, setup: _Setup, ais: AISConfig, bounds: Lik
     result.put(ais_nll=mean, ais_nll_se=error, ais_acceptance=found.acceptance)
     result.put(ais_sentences=len(rows), ais_chains=ais.chains, ais_steps=ais.steps)
     if bounds.iw_nll is None:
-        # The only bound there is, so the only perplexity: of these sentences.
+        # Annealing gives the only bound, so the only perplexity is that of the annealed sentences.
         tokens = int(bounds.tokens[rows].sum())
         result.put(ais_ppl=perplexities(found.nll, None, bounds.tokens[rows])["ppl"], ais_tokens=tokens)
     else:
@@ -203,7 +203,7 @@ def _put_annealed(result: Evaluation, setup: _Setup, ais: AISConfig, bounds: Lik
             both = bidirectional(model, ais, iw_samples=setup.config.iw_samples, seed=seed, **setup.how)
             result.put(**both.metrics())
         except ModelError as problem:
-            # The model writes sentences without end. All its other numbers are kept.
+            # Too few of the model's sentences end. All other numbers are kept.
             warnings.warn(f"No bounds from both sides: {problem}", stacklevel=3)
 
 
@@ -235,10 +235,10 @@ def _put_levels(result: Evaluation, setup: _Setup, bounds: Likelihood) -> None:
 
 
 def _put_codes(result: Evaluation, setup: _Setup, shown: dict[int, np.ndarray]) -> float | None:
-    """What codes know of their sentences, in nats, in reconstructions and in labels.
+    """The information in codes about their sentences: in nats, by reconstruction, and by probes of the label.
 
     Returns:
-        by how many nats the reconstruction NLL rises when codes change places; None for a single sentence.
+        the rise of the reconstruction NLL when codes are permuted, nats; None for a single sentence.
     """
     model, corpus, config, indices = setup.model, setup.corpus, setup.config, result.indices
     known = information(model, corpus, indices, mi_sentences=config.mi_sentences, seed=setup.seed, **setup.how)
@@ -262,7 +262,7 @@ def _put_codes(result: Evaluation, setup: _Setup, shown: dict[int, np.ndarray]) 
 
 def _put_reconstructions(result: Evaluation, setup: _Setup) -> None:
     config, tokenizer = setup.config, setup.tokenizer
-    # Spread evenly over the corpus, whose order may mean something, and the same every time.
+    # Spread evenly over the corpus, which may be sorted; the same sentences at every evaluation.
     chosen = _spread(result.indices, config.reconstruct_sentences)
     found = reconstruct(
         setup.model, setup.corpus, chosen, decoding=config.reconstruct_decoding, tokenizer=tokenizer, **setup.how
@@ -277,7 +277,7 @@ def _put_reconstructions(result: Evaluation, setup: _Setup) -> None:
 def _probed_sentences(
     corpus: TextCorpus, training_corpus: TextCorpus | None, config: EvaluateConfig, seed: int
 ) -> dict[int, np.ndarray]:
-    """The training sentences whose labels each probe is shown, by how many they are; none where there are no labels."""
+    """Indices of the labelled training sentences of each probe, by their number; empty where there are no labels."""
     if not config.probe_labels or training_corpus is None or len(training_corpus.label_names) < 2:
         return {}
     if not (np.asarray(corpus.labels) >= 0).any():
@@ -297,7 +297,7 @@ def _put_probes(result: Evaluation, setup: _Setup, shown: dict[int, np.ndarray])
     measured = labels_N >= 0
     if not measured.any():
         return
-    # Each sentence is encoded once, however many probes are shown it.
+    # Each sentence is encoded once, even where several probes are trained on it.
     union = np.unique(np.concatenate(list(shown.values())))
     means_MD = posterior_means(setup.model, training_corpus, union, **setup.how)
     if means_MD is None:

@@ -1,4 +1,4 @@
-"""What z tells of its sentence: mutual information, active units, the KL of the aggregated posterior to the prior."""
+"""Information of z about its sentence: mutual information, active units, KL of aggregated posterior to prior."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from textvae.models import TextModel
 ACTIVE_VARIANCE = 0.01
 """A unit is active when the variance of its posterior mean over sentences exceeds this (Burda et al. 2016).
 
-In units of `LatentDistribution.unit_variance`: on the unit sphere all D variances together are at most 1."""
+In units of `LatentDistribution.unit_variance`: on the unit sphere the D variances sum to at most 1."""
 
 _BLOCK = 2048
 
 
 @dataclass(frozen=True)
 class Information:
-    """What a model's codes say of N sentences.
+    """Information of a model's codes about N sentences.
 
     Attributes:
         mi: mutual information of sentence and z under q, nats; None where q has no density.
@@ -36,9 +36,9 @@ class Information:
         mi_cap: log N, which `mi` cannot exceed.
         marginal_kl: KL(q(z) || p(z)) of the aggregated posterior, nats; KL = mi + marginal_kl.
         marginal_kl_se: its standard error over sentences.
-        means_ND: posterior means, float32, in the order of the indices asked for; None where q has none.
+        means_ND: posterior means, float32, in the order of the indices; None where the mean of q is unknown.
         codes_ND: one sample of q for each sentence.
-        unit_variance: what counts as a variance of 1 in a coordinate: 1 / D on the unit sphere.
+        unit_variance: the scale of a coordinate's variance: 1 / D on the unit sphere, else 1.
     """
 
     mi: float | None
@@ -63,10 +63,10 @@ def information(
 ) -> Information:
     """Encode sentences and measure their codes.
 
-    The aggregated posterior q(z) = (1/N) sum_j q(z|x_j) runs over the first `mi_sentences` of the indices, all at
-    once: an estimate inside batches would be capped by the log of the batch. With z_i from q(z|x_i),
-    MI = mean_i [log q(z_i|x_i) - log q(z_i)] (Hoffman & Johnson 2016); paired so, most of the noise of the two terms
-    cancels. Near collapse the estimate scatters around zero and may be negative.
+    The aggregated posterior q(z) = (1/N) sum_j q(z|x_j) is the mean over the first `mi_sentences` of the indices. It
+    is not estimated inside batches, because such an estimate cannot exceed the log of the batch size. With z_i from
+    q(z|x_i), MI = mean_i [log q(z_i|x_i) - log q(z_i)] (Hoffman & Johnson 2016). Both terms use the same z_i, so that
+    most of their noise cancels. Near collapse the estimate scatters around zero and may be negative.
 
     A semi-supervised model is measured at the likeliest label of each sentence.
     """
@@ -110,7 +110,7 @@ def information(
 
 
 def log_aggregated(posteriors: list[LatentDistribution], z_MD: Tensor) -> np.ndarray:
-    """log of (1/N) sum_j q(z|x_j), float64 [M], nats; N x M densities, a block at a time.
+    """log of (1/N) sum_j q(z|x_j), float64 [M], nats. Computes N x M densities, a block at a time.
 
     Args:
         posteriors: distributions of batch shape [U], N rows in all.
@@ -142,7 +142,7 @@ def active_units(means_ND: np.ndarray, unit_variance: float = 1.0) -> int:
 
     Args:
         means_ND: posterior means.
-        unit_variance: of the distribution (`LatentDistribution.unit_variance`).
+        unit_variance: see `LatentDistribution.unit_variance`.
 
     >>> active_units(np.array([[0.0, 1.0], [0.05, -1.0]]))
     1
@@ -153,11 +153,11 @@ def active_units(means_ND: np.ndarray, unit_variance: float = 1.0) -> int:
 
 
 def active_units_of_sums(sums_2D: Tensor, count: int) -> int:
-    """The number of `active_units`, of sums over sentences: those of a stream, or of several processes, added up.
+    """`active_units` from sums over sentences, which can be accumulated over batches and processes.
 
     Args:
-        sums_2D: of the posterior means and of their squares, in units of sqrt(unit_variance).
-        count: N, of sentences; the variance is that without bias, of N - 1 degrees of freedom.
+        sums_2D: sums of the posterior means and of their squares, means in units of sqrt(unit_variance).
+        count: N, the number of sentences. The variance is the unbiased one, with N - 1 degrees of freedom.
     """
     if count < 2:
         return 0

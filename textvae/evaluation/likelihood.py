@@ -1,4 +1,4 @@
-"""Bounds on log p(x), sentence by sentence: the ELBO and the importance-weighted bound."""
+"""Bounds on log p(x) for each sentence: the ELBO and the importance-weighted bound."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ from textvae.objectives import kl_by_level, log_importance_weights
 from textvae.types import Batch, LatentTerms
 
 SAMPLES_AT_ONCE = 16
-"""About how many samples of a sentence share a decoder call. With fewer sentences beside them there is less padding,
-and a call has as many rows."""
+"""About how many samples of a sentence share a decoder call. More samples mean fewer sentences in a call of the same
+number of rows, and so less padding."""
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Bounds of every sentence, float64 [N], nats, in the order of the indices asked for.
+    """Bounds for every sentence, float64 [N], nats, in the order of the indices.
 
     Attributes:
         elbo_nll: minus the ELBO (the KL in closed form where there is one); None for a q without a density.
         iw_nll: minus the importance-weighted bound with `num_samples` samples; the exact NLL where `exact`; None for a
             q without a density.
         rec_nll: -E_q[log p(x|z)].
-        kl: KL(q(z|x) || p(z)), over all latent variables; None where the densities are no plain ones.
+        kl: KL(q(z|x) || p(z)), summed over latent variables; None where log q(z|x) is unknown or is a density of more
+            than z (an extended posterior).
         tokens: predicted tokens, EOS counted, BOS not.
         num_samples: k.
         exact: True for a model whose log p(x) is known (`ModelSettings.exact`), which then is no bound.
-        curve: minus the bound with k samples, by k, from these same samples: {k: [N]}.
-        level_kl: of a code in levels, the KL of each given the levels above, which sum to `kl`: `kl_z_1` (the top) ...
+        curve: minus the bound with k samples, for several k, from the same samples: {k: [N]}.
+        level_kl: for a hierarchical code, the KL of each level given the levels above; they sum to `kl`. The names are
+            `kl_z_1` (the top level), `kl_z_2`, ...
     """
 
     elbo_nll: np.ndarray | None
@@ -63,16 +65,16 @@ def likelihood(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Likelihood:
-    """Minus log p(x), bounded from above, for each sentence.
+    """Upper bounds on -log p(x) for each sentence.
 
     L_k = E log (1/k) sum_i p(x, z_i) / q(z_i|x), with z_i from q(z|x); L_1 is the ELBO, and L_k rises to log p(x)
-    (Burda et al. 2016, arXiv 1509.00519). Sentences are encoded once; samples stream through the decoder, many
-    sentences and samples to a call. Labels are hidden: a semi-supervised model sums them out. Vectors are not: with a
-    prior conditioned on vectors it is minus log p(x|vector), and the corpus' batches must carry them.
+    (Burda et al. 2016, arXiv 1509.00519). Each sentence is encoded once; a decoder call takes many sentences and
+    samples. Labels are hidden: a semi-supervised model sums them out. With a prior conditioned on vectors the bounds
+    are on -log p(x|vector), and the corpus' batches must contain the vectors.
 
-    An ordinary VAE's samples belong to the sentence and depend on `seed` and its place in the corpus alone, so no
-    result changes with `batch_tokens` or the choice of other sentences beyond rounding. Models with several latent
-    variables draw by batch; theirs changes within its standard error.
+    The samples of an ordinary VAE depend only on `seed` and the sentence's place in the corpus. Its results therefore
+    change with `batch_tokens` or the choice of other sentences only by rounding. Models with several latent variables
+    draw samples by batch; their results change within the standard error.
 
     Args:
         model: any model.
@@ -124,7 +126,7 @@ def likelihood(
 
 @dataclass(frozen=True)
 class _Measured:
-    """Numbers of each sentence by their name, and the bound with k samples by k; float64 [B], nats."""
+    """Metrics of each sentence by name, and the bounds on log p(x) by their number of samples; float64 [B], nats."""
 
     values: dict[str, Tensor]
     curve: dict[int, Tensor]
@@ -132,7 +134,7 @@ class _Measured:
 
 @dataclass(frozen=True)
 class _Bound:
-    """What is measured of one batch, by the kind of latent variables a model has."""
+    """Measures one batch, by the method that fits the model's latent variables."""
 
     model: TextModel
     num_samples: int
@@ -140,11 +142,11 @@ class _Bound:
     seed: int
 
     def measure(self, part: Part, kinds: LatentTerms) -> _Measured:
-        """The numbers of each sentence.
+        """The metrics of each sentence.
 
         Args:
             part: the sentences.
-            kinds: terms of some sentence, which tell the latent variables there are.
+            kinds: terms of any sentence; they show which latent variables the model has.
         """
         if self.model.config.exact:
             return self._exact(part)
@@ -168,7 +170,7 @@ class _Bound:
         return _Measured(values, {1: log_px_B})
 
     def _plain(self, part: Part) -> _Measured:
-        """One latent vector a sentence: the encoder runs once, then only the decoder."""
+        """One latent vector for each sentence: the encoder runs once, then only the decoder."""
         batch, device, at_once = part.batch, self.model.device, self._at_once(part.batch)
         posterior, prior = self.model.posterior_of(batch), prior_for(self.model, batch)
         streams = self._streams()
@@ -200,7 +202,7 @@ class _Bound:
         return _Measured(values, {k: stream.value() for k, stream in streams.items()})
 
     def _implicit(self, part: Part) -> _Measured:
-        """One latent vector a sentence whose q has no density: no bound, only what the decoder says of its codes."""
+        """One latent vector for each sentence and a q without a density: no bound, only the reconstruction NLL."""
         batch, device = part.batch, self.model.device
         posterior = self.model.posterior_of(batch)
         log_px_B = torch.zeros(len(batch), dtype=torch.float64, device=device)
@@ -213,10 +215,10 @@ class _Bound:
         return _Measured({"rec_nll": -log_px_B / self.num_samples}, {})
 
     def _general(self, part: Part, labels: int) -> _Measured:
-        """Any latent variables a model's terms describe; each call draws a chunk of samples."""
+        """Any other latent variables; each call of `model.terms` draws a chunk of samples."""
         streams = self._streams()
         sums: dict[str, Tensor] = {}
-        # Enumerated labels are samples too, so fewer of the others fit beside them.
+        # Each sample is decoded once for every enumerated label, so fewer samples fit into a call.
         at_once = max(1, self._at_once(part.batch) // labels)
         for first in range(0, self.num_samples, at_once):
             count = min(at_once, self.num_samples - first)
@@ -237,9 +239,10 @@ class _Bound:
 
 
 def log_weights_by_sample(terms: LatentTerms, num_samples: int) -> Tensor | None:
-    """log p(x, z) - log q(z|x) of each sample, float64 [num_samples, B]; labels that were enumerated are summed out.
+    """log p(x, z) - log q(z|x) of each sample, float64 [num_samples, B]; enumerated labels are summed out.
 
-    Terms list samples outermost: row i * C + c is sample i with label c. None where a latent variable has no density.
+    Rows of the terms are ordered by sample, then label: row i * C + c is sample i with label c. None where a latent
+    variable has no density.
     """
     if any(group.log_q_SU is None for group in terms.latents):
         return None
@@ -249,7 +252,7 @@ def log_weights_by_sample(terms: LatentTerms, num_samples: int) -> Tensor | None
 
 
 def _averages(terms: LatentTerms) -> dict[str, Tensor]:
-    """Expectations under q of one call's samples: `rec_nll`, `elbo` and, where they are plain densities, `kl`; [B]."""
+    """Means over one call's samples, [B]: `rec_nll`; `elbo` if q has a density; `kl` if no group is extended."""
     weight_SB = terms.log_weight_SB.double().exp()
     found = {"rec_nll": -_expect(weight_SB, terms.log_px_z_SB)}
     kl_B = torch.zeros_like(found["rec_nll"])
@@ -270,12 +273,12 @@ def _averages(terms: LatentTerms) -> dict[str, Tensor]:
 
 
 def _expect(weight_SB: Tensor, value_SB: Tensor) -> Tensor:
-    # A label that has probability zero counts nothing, whatever its value is.
+    # Where a label's probability is 0 its value may be infinite, and 0 times infinity would be NaN.
     return torch.where(weight_SB > 0, weight_SB * value_SB.double(), 0.0).sum(0)
 
 
 def mean_and_error(values_N: np.ndarray) -> tuple[float, float | None]:
-    """The mean over sentences and its standard error; no error for a single sentence."""
+    """The mean over sentences and its standard error; the error of a single sentence is None."""
     total = float(np.sum(values_N, dtype=np.float64))
     mean = total / len(values_N)
     if len(values_N) < 2:

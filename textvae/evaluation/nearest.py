@@ -1,4 +1,4 @@
-"""The KL to the prior beside the nearest training sentences, for models whose prior remembers their codes."""
+"""The KL to the prior given the nearest training sentences, for models whose prior stores the codes of these."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from textvae.priors import MemoryPrior
 
 
 def has_memory(model: TextModel) -> bool:
-    """Whether a model's prior remembers codes of training sentences, and there are some."""
+    """Whether a model's prior stores codes of training sentences, and the store is not empty."""
     return model.memory is not None and bool(model.memory.filled_N.any())
 
 
@@ -32,14 +32,14 @@ def nearest_kl(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """KL(q(z|x) || p(z|c)), averaged over the K stored codes c nearest to the sentence's own; float64 [N], nats.
+    """KL(q(z|x) || p(z|c)), averaged over the K stored codes c nearest to the sentence's code; float64 [N], nats.
 
-    This is the rate that training pays on average, for sentences that training has not seen: of a training sentence
-    the nearest code would be its own. It gives no bound on log p(x) by itself, because which codes are near was read
-    from x. With log(N / K) nats added for saying which, it is at least the KL to the mixture over the N codes.
+    This is the rate of training, measured on held-out sentences: the nearest code of a training sentence would be
+    that of the sentence itself. Alone it gives no bound on log p(x), because the neighbors are chosen by x. With
+    log(N / K) nats added for the choice, it is at least the KL to the mixture over the N codes.
 
     Args:
-        model: a TextVAE whose prior remembers (`has_memory`).
+        model: a TextVAE whose prior stores codes (`has_memory`).
         corpus: tokenized sentences.
         indices: which of them.
         batch_tokens: budget of a batch.
@@ -70,13 +70,13 @@ def _mean_kl(model: TextModel, memory: MemoryPrior, part: Part, seed: int) -> Te
                 )
             z_SBD, log_q_SB = samples
             kl_B = (log_q_SB - prior.log_prob(z_SBD)).double().mean(0)
-        # A sentence may have fewer neighbors than others of its batch.
+        # A sentence may have fewer neighbors than others in its batch.
         total_B = total_B + torch.where(k < count_B, kl_B.double(), 0.0)
     return total_B / count_B
 
 
 def naming_cost(model: TextModel) -> float:
-    """log(N / K), nats: what it costs to say which of N codes is meant, where any of K will do."""
+    """log(N / K), nats: the cost of choosing one of N stored codes when any of K neighbors serves."""
     memory = _memory_of(model)
     stored = int(memory.filled_N.sum())
     return math.log(stored / min(memory.num_neighbors, stored))
@@ -84,5 +84,5 @@ def naming_cost(model: TextModel) -> float:
 
 def _memory_of(model: TextModel) -> MemoryPrior:
     if model.memory is None:
-        raise ModelError("the prior of this model keeps no memory of codes; use one such as nearest_neighbors.")
+        raise ModelError("the prior of this model stores no codes; use a model with a prior such as nearest_neighbors.")
     return model.memory

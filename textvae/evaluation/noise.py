@@ -1,7 +1,7 @@
-"""Random numbers that belong to a sentence, not to the batch it happens to be in.
+"""Random numbers that depend on the sentence, not on its batch.
 
-Evaluating the same sentences in other batches must give the same numbers, so every sentence draws its samples
-under a seed of its own, made of the run's seed, its place in the corpus and what the samples are for.
+Evaluating the same sentences in other batches must give the same results. So each sentence's samples are drawn under
+a seed that is computed from the run's seed, the sentence's place in the corpus and the purpose of the samples.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from textvae.distributions import LatentDistribution
 from textvae.models import TextModel
 
 SAMPLE_BLOCK = 128
-"""Samples of a sentence drawn under one seed. A constant, so that no memory budget changes a sample."""
+"""Samples of a sentence drawn under one seed. A constant, so that samples do not depend on the memory budget."""
 
 BLOCKS = 2**32
-"""Room that a stream has for its blocks of samples: more than any sentence has."""
+"""Stream numbers reserved for the blocks of one purpose: more than any sentence needs."""
 
 
 @unique
 class Stream(IntEnum):
-    """What a sentence's random numbers are for: draws of different streams are independent.
+    """The purpose of a sentence's random numbers: draws of different streams are independent.
 
-    All of them are listed here, so that no two evaluations share their noise by accident. The likelihood's samples and
+    All streams are listed here, so that no two evaluations share their noise by accident. The likelihood's samples and
     the unsent levels are drawn in blocks of `SAMPLE_BLOCK`: block b under stream + b, for b below `BLOCKS`.
     """
 
@@ -36,17 +36,17 @@ class Stream(IntEnum):
     CODES = BLOCKS
     """One code of each sentence: a sample of the aggregated posterior."""
     ANNEALED = 2 * BLOCKS
-    """Where the chains of annealed importance sampling begin, and how they move."""
+    """Starting points and moves of the chains of annealed importance sampling."""
     PILOT = 2 * BLOCKS + 1
-    """Chains that step sizes are tuned with."""
+    """Pilot chains, by which step sizes are tuned."""
     NEAREST = 3 * BLOCKS
-    """Samples for the KL to stored codes nearby."""
+    """Samples for the KL to the nearest stored codes."""
     UNSENT_LEVELS = 4 * BLOCKS
-    """Levels of a code that were not sent and are drawn from the prior instead."""
+    """Levels of a hierarchical code that were not sent and are drawn from the prior instead."""
 
 
 def sample_blocks(num_samples: int) -> Iterator[tuple[int, int]]:
-    """The blocks in which a sentence's samples are drawn: the number of each, and its samples.
+    """The blocks in which a sentence's samples are drawn: index and number of samples of each.
 
     >>> list(sample_blocks(300))
     [(0, 128), (1, 128), (2, 44)]
@@ -64,7 +64,7 @@ def sentence_seeds(seed: int, example_ids: np.ndarray, stream: int) -> np.ndarra
     Args:
         seed: of the whole evaluation.
         example_ids: places in the corpus, [B].
-        stream: which draw of that sentence it is: a `Stream`, or a block of one; different streams are independent.
+        stream: the purpose of the draw: a `Stream`, or a block of one. Different streams are independent.
 
     >>> a = sentence_seeds(0, np.array([3, 5]), stream=0)
     >>> bool(a[1] == sentence_seeds(0, np.array([5]), stream=0)[0]), len(set(a))
@@ -102,11 +102,11 @@ def draw(
         device: where the posterior's parameters are.
 
     Returns:
-        z [S, B, D] and log q(z|x) [S, B] in nats. The global generator is left in another state; see `own_randomness`.
+        z [S, B, D] and log q(z|x) [S, B] in nats. The state of the global generator changes; see `own_randomness`.
     """
     rows = _seeded_rows(posterior.source, example_ids, seed, stream, device)
     drawn = [row.rsample_and_log_prob((num_samples,)) for row in rows]
-    # Moving what was drawn may take gradients of the decoder, which are taken for all sentences at once.
+    # Some posteriors transform their draws by gradients of the decoder; these are computed for all sentences at once.
     return posterior.carried(torch.stack([x for x, _ in drawn], 1), torch.stack([log_q for _, log_q in drawn], 1))
 
 
@@ -118,7 +118,7 @@ def draw_codes(
     stream: int = Stream.LIKELIHOOD,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """The samples of `draw`, z [S, B, D], without their log-densities, which an implicit posterior does not have."""
+    """The samples of `draw`, z [S, B, D], without log-densities, which an implicit posterior does not have."""
     rows = _seeded_rows(posterior, example_ids, seed, stream, device)
     return torch.stack([row.rsample((num_samples,)) for row in rows], 1)
 
@@ -126,7 +126,7 @@ def draw_codes(
 def _seeded_rows(
     posterior: LatentDistribution, example_ids: np.ndarray, seed: int, stream: int, device: torch.device | str
 ) -> Iterator[LatentDistribution]:
-    """Each sentence's q(z|x), as the global generator is given that sentence's seed."""
+    """Each sentence's q(z|x); the global generator is seeded for a sentence before its q is yielded."""
     generator = _default_generator(torch.device(device))
     for row, sentence_seed in enumerate(sentence_seeds(seed, example_ids, stream).tolist()):
         generator.manual_seed(sentence_seed)
@@ -134,7 +134,7 @@ def _seeded_rows(
 
 
 def _default_generator(device: torch.device) -> torch.Generator:
-    """The generator that distributions draw from; `torch.manual_seed` would format a stack trace at every call."""
+    """The generator that distributions draw from. Faster than `torch.manual_seed`, which formats a stack trace."""
     if device.type == "cuda":
         torch.cuda.init()
         return torch.cuda.default_generators[device.index or 0]
@@ -145,9 +145,9 @@ def _default_generator(device: torch.device) -> torch.Generator:
 
 @contextmanager
 def own_randomness(model: TextModel) -> Iterator[None]:
-    """No gradients and no dropout inside; afterwards the model's mode and the global random state are as before.
+    """Gradients and dropout are off inside; afterwards the model's mode and the global random state are restored.
 
-    So an evaluation in the middle of a training changes nothing of it.
+    So an evaluation during training does not change the training.
     """
     was_training = model.training
     model.eval()

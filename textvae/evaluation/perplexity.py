@@ -19,16 +19,16 @@ def perplexities(
 ) -> dict[str, Any]:
     """exp(total NLL / total tokens), never a mean of batch means.
 
-    `ppl` comes from the importance-weighted bound (exact for a language model), `elbo_ppl` from the ELBO. Tokens
-    count EOS and not BOS. A sub-word model's `ppl` is per piece and comparable with no other tokenizer's; its
-    `ppl_word` divides by white-space words plus one EOS a sentence. Text without spaces has no words; it gets
-    `nll_per_char` (nats per character) instead.
+    `ppl` comes from the importance-weighted bound (exact for a language model), `elbo_ppl` from the ELBO. EOS is
+    counted as a token, BOS is not. The `ppl` of a sub-word model is per piece and cannot be compared between
+    tokenizers; its `ppl_word` divides by white-space words plus one EOS for each sentence. Text without spaces has no
+    words; it gets `nll_per_char` (nats per character) instead.
 
     Args:
         iw_nll_N: nats of each sentence.
         elbo_nll_N: nats of each sentence.
         tokens_N: predicted tokens of each.
-        splits_words: whether a word may be several tokens.
+        splits_words: whether a word may be several tokens; only then are `ppl_word` and `nll_per_char` given.
         words_N: white-space words of each.
         characters_N: characters of each.
 
@@ -51,10 +51,10 @@ def perplexities(
 
 
 def has_spaces(words_N: np.ndarray, characters_N: np.ndarray | None) -> bool:
-    """Whether the text puts spaces between its words: 25 characters a word and more are no words."""
+    """Whether words are separated by spaces: False where the mean word has 25 characters or more."""
     return characters_N is None or int(characters_N.sum()) < 25 * int(words_N.sum())
 
 
 def _exp(nats: float) -> float:
-    # An NLL of more nats than a float can hold the exponential of must not end a run with an overflow.
+    # Above about 709 nats the exponential overflows, which must not end a run with an error.
     return math.exp(min(nats, 700.0))

@@ -1,4 +1,4 @@
-"""Codes in the plane of their two principal components, for a picture of the latent space."""
+"""Posterior means in the plane of their two principal components, for the report's picture of the latent space."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 PLOTTED = 2000
-"""Points of the picture, at most."""
+"""Most points in the picture."""
 
 
 def latent_plane(
@@ -48,8 +48,7 @@ def principal_plane(x_ND: np.ndarray) -> tuple[np.ndarray, list[float]]:
     plane = np.zeros((len(x_ND), 2))
     shares = [0.0, 0.0]
     for axis in range(min(2, len(scale))):
-        # The sign of a principal axis is arbitrary; the largest coordinate is made positive, so that it is always the
-        # same.
+        # The sign of a principal axis is arbitrary. Making its largest coordinate positive fixes it.
         sign = np.sign(right[axis][np.abs(right[axis]).argmax()]) or 1.0
         plane[:, axis] = left[:, axis] * scale[axis] * sign
         shares[axis] = round(float(variance[axis]) / total, 4)

@@ -1,4 +1,4 @@
-"""A linear probe: how much of a label can be read off the codes of a model that never saw one."""
+"""A linear probe: how well a label can be predicted from the codes of a model that was trained without labels."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from textvae.evaluation.sweep import BATCH_TOKENS, sweep
 from textvae.models import TextModel
 
 STRENGTHS = tuple(10.0**power for power in range(-4, 5))
-"""Inverse strengths of the L2 penalty (scikit-learn's C) that compete."""
+"""Inverse strengths of the L2 penalty (scikit-learn's C) that cross-validation compares."""
 
 _FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A logistic regression on standardized codes, and how it did.
+    """A logistic regression on standardized codes, and its accuracy.
 
     Attributes:
-        accuracy: share of the sentences measured that got their label.
+        accuracy: share of the test sentences whose label was predicted.
         accuracy_se: its binomial standard error.
-        strength: the C chosen.
+        strength: the chosen C.
         weights: of the standardized dimensions, [1, D] for two classes, [C, D] for more.
         intercept: [1] or [C].
     """
@@ -41,16 +41,16 @@ class Probe:
 def linear_probe(
     shown_ND: np.ndarray, shown_labels_N: np.ndarray, unseen_MD: np.ndarray, unseen_labels_M: np.ndarray, *, seed: int
 ) -> Probe:
-    """Fit a logistic regression to some labelled codes and measure it on others.
+    """Fit a logistic regression to some labelled codes and measure its accuracy on others.
 
-    Everything that is chosen is chosen on the codes shown: means and deviations for standardizing, and the strength of
-    the L2 penalty by cross-validation (at most 5 stratified folds, standardized afresh in each; lowest cross-entropy).
-    Where a class shows a single sentence nothing can be validated, and C is 1. The other labels are only counted.
+    Only the training codes determine the fit: means and deviations for standardizing, and the strength of the L2
+    penalty by cross-validation (at most 5 stratified folds, standardized within each; lowest cross-entropy). Where a
+    class has a single training sentence there is no cross-validation, and C is 1.
 
     Args:
-        shown_ND: codes with a label to learn from, at least two classes among them.
+        shown_ND: codes to train on, of at least two classes.
         shown_labels_N: their classes.
-        unseen_MD: codes to measure on, M > 0.
+        unseen_MD: codes to test on, M > 0.
         unseen_labels_M: their classes.
         seed: of the folds.
 
@@ -81,7 +81,7 @@ def linear_probe(
 
 
 def require_scikit_learn() -> None:
-    """Raise a ConfigError that says how to install scikit-learn, where it is missing."""
+    """Raise a ConfigError that says how to install scikit-learn, if it is missing."""
     try:
         import sklearn  # noqa: F401
     except ImportError:
@@ -99,9 +99,9 @@ def posterior_means(
     batch_tokens: int = BATCH_TOKENS,
     progress: Progress | None = None,
 ) -> np.ndarray | None:
-    """E_q[z] of some sentences, float32 [N, D] in the order of the indices; None where q has no mean.
+    """E_q[z] of some sentences, float32 [N, D] in the order of the indices; None where the mean of q is unknown.
 
-    Labels are hidden from the model; a semi-supervised one is asked at its likeliest label.
+    Labels are hidden from the model; a semi-supervised model encodes with its likeliest label.
     """
     indices, means_ND = np.asarray(indices), None
     with sweep(model, corpus, indices, "probe", batch_tokens=batch_tokens, progress=progress) as parts:

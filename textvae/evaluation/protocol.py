@@ -1,4 +1,4 @@
-"""What an evaluation asks of a corpus and of a model."""
+"""What evaluations require of a corpus, and questions about a model's latent variables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Progress = Callable[[str, int, int], None]
 
 @runtime_checkable
 class Corpus(Protocol):
-    """The part of `textvae.text.tokenized.TokenizedCorpus` that bounds and codes need."""
+    """The members of `textvae.text.tokenized.TokenizedCorpus` that bounds and codes need."""
 
     @property
     def lengths(self) -> np.ndarray: ...
@@ -30,7 +30,7 @@ class Corpus(Protocol):
 
 @runtime_checkable
 class TextCorpus(Corpus, Protocol):
-    """The part of it that a whole evaluation needs."""
+    """The members of `textvae.text.tokenized.TokenizedCorpus` that `evaluate` needs."""
 
     label_names: tuple[str, ...]
 
@@ -46,17 +46,17 @@ class TextCorpus(Corpus, Protocol):
 
 
 def terms_of_one(model: TextModel, batch: Batch) -> LatentTerms:
-    """The terms of the first sentence alone: they tell what latent variables the model has."""
+    """The terms of the first sentence alone; they show which latent variables the model has."""
     return model.terms(batch.unlabelled().rows(slice(1)), 1)
 
 
 def prior_for(model: TextModel, batch: Batch) -> LatentDistribution:
-    """p(z) of sentences whose labels are hidden, or p(z|vector) of a prior that is conditioned on vectors."""
+    """p(z) with labels hidden, or p(z|vector) where the prior is conditioned on vectors."""
     return model.prior_of(batch) if model.vector_size else model.prior_given()
 
 
 def vector_group(terms: LatentTerms) -> LatentGroup | None:
-    """The latent variable of an ordinary VAE (one vector a sentence, with importance weights), or None."""
+    """The latent variable of an ordinary VAE (one vector for each sentence, with a log-density), or None."""
     if len(terms.latents) != 1:
         return None
     group = terms.latents[0]
@@ -65,12 +65,12 @@ def vector_group(terms: LatentTerms) -> LatentGroup | None:
 
 
 def is_implicit(terms: LatentTerms) -> bool:
-    """Whether the one latent variable is a vector a sentence whose posterior has no density."""
+    """Whether there is one latent vector for each sentence, with a posterior without a density."""
     return len(terms.latents) == 1 and terms.latents[0].log_q_SU is None and terms.latents[0].unit_B is None
 
 
 def likely_label(model: TextModel, batch: Batch) -> Context | None:
-    """The decoder's context: the likeliest label of each sentence, for a model that has labels."""
+    """The likeliest label of each sentence, as the decoder's context; None where the decoder takes no label."""
     if not model.decodes_labels:
         return None
     return Context(label_B=model.label_log_prob(batch).argmax(-1))

@@ -1,4 +1,4 @@
-"""Lossy codes: the rate of the first levels of a hierarchical code, and the distortion that they leave."""
+"""Lossy codes: rate and distortion when only the first levels of a hierarchical code are kept."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from textvae.types import Batch
 
 @dataclass(frozen=True)
 class RateDistortion:
-    """Of N sentences and L levels, by the number k = 0 .. L of levels sent; float64 [N, L + 1], nats per sentence.
+    """Rate and distortion of N sentences, by the number k = 0 .. L of levels sent; float64 [N, L + 1], nats.
 
     Attributes:
         rate: sum of the first k levels' KLs, each given the levels above.
-        distortion: -E log p(x|z), the first k levels from q(z|x) and the others from the prior given these.
+        distortion: -E log p(x|z), with the first k levels from q(z|x) and the others from the prior given these.
     """
 
     rate: np.ndarray
     distortion: np.ndarray
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each k: `levels`, `rate`, `rate_se`, `distortion`, `distortion_se`; one sentence has no errors."""
+        """A row for each k: `levels`, `rate`, `rate_se`, `distortion`, `distortion_se`; no errors for one sentence."""
         rows = []
         for k in range(self.rate.shape[1]):
             (rate, rate_se), (distortion, distortion_se) = (
@@ -55,25 +55,25 @@ def rate_distortion(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> RateDistortion | None:
-    """The trade of a code sent level by level from the top (Gregor et al. 2016, arXiv 1604.08772, section 4).
+    """Rate and distortion of a code sent level by level from the top (Gregor et al. 2016, arXiv 1604.08772, section 4).
 
-    The rate of k levels is what a bits-back coder pays for them, and never falls with k; all L levels' rate and
-    distortion sum to minus the ELBO, with the same codes as `likelihood` to the last digit. The distortion falls with
-    every level that tells something of the sentence beyond those above, if the decoder uses it. The prior's draws are
-    the same for every k.
+    The rate of k levels is the code length of bits-back coding; it never falls with k. At k = L rate and distortion
+    sum to minus the ELBO; the samples are those of `likelihood`. The distortion falls with every level that has
+    information about the sentence beyond the levels above, if the decoder uses it. The prior's draws are the same for
+    every k.
 
     Args:
-        model: with one latent vector a sentence.
+        model: with one latent vector for each sentence.
         corpus: tokenized sentences.
         indices: which of them; all when None.
-        num_samples: codes of a sentence; each is decoded L + 1 times.
+        num_samples: codes for each sentence; each is decoded L + 1 times.
         batch_tokens: rows times tokens of a decoder call, at most.
         seed: of the draws.
         progress: called after every batch.
 
     Returns:
-        None for a model whose codes come in one piece, in pieces that are no Gaussians given those above, or beside
-        other latent variables.
+        None for a model whose code has one level, whose levels are not Gaussian given those above, or that has other
+        latent variables beside the code.
     """
     seed = checked_seed(seed)
     num_samples = checked_count(num_samples, "num_samples", 1, MAX_SAMPLES)
@@ -102,7 +102,7 @@ def rate_distortion(
 
 
 def _levels(model: TextModel, batch: Batch) -> int:
-    """Levels of the model's code; 1 where there is no telling what each costs."""
+    """Levels of the model's code; 1 where the KL of each level is unknown."""
     group = vector_group(terms_of_one(model, batch))
     return 1 if group is None or group.kl_per_dim_UD is None else group.levels
 
@@ -121,7 +121,7 @@ def _measure(
         z_SBD, _ = draw(posterior, ids, seed, count, stream=Stream.LIKELIHOOD + block, device=device)
         noise_SBD, _ = draw(noise_of, ids, seed, count, stream=Stream.UNSENT_LEVELS + block, device=device)
         kl_SBD = posterior.kl_per_dim_given(prior, z_SBD)
-        assert kl_SBD is not None  # codes in levels are Gaussians given the levels above
+        assert kl_SBD is not None  # each level is Gaussian given the levels above
         kl_BL = kl_SBD.double().sum(0).unflatten(-1, (levels, -1)).sum(-1)
         rate_BK[:, 1:] += kl_BL.cumsum(-1)
         for k in range(levels + 1):
@@ -135,7 +135,7 @@ def completed(prior: LatentDistribution, z: Tensor, sent: int, levels: int, nois
     """A code with its first levels kept and the others drawn from the prior, each given those above.
 
     Args:
-        prior: whose coordinates are Gaussian given those before them (see `LatentDistribution.given`).
+        prior: each of its coordinates is Gaussian given those before it (see `LatentDistribution.given`).
         z: codes, [..., D].
         sent: levels to keep.
         levels: L.
@@ -144,18 +144,18 @@ def completed(prior: LatentDistribution, z: Tensor, sent: int, levels: int, nois
     parts, noises = list(z.split(z.shape[-1] // levels, -1)), noise.split(z.shape[-1] // levels, -1)
     for level in range(sent, levels):
         given = prior.given(torch.cat(parts, -1))
-        assert isinstance(given, DiagonalGaussian)  # codes in levels are Gaussians given the levels above
+        assert isinstance(given, DiagonalGaussian)  # each level is Gaussian given the levels above
         loc, scale = (x.unflatten(-1, (levels, -1))[..., level, :] for x in (given.loc, given.scale))
         parts[level] = loc + scale * noises[level]
     return torch.cat(parts, -1)
 
 
 def lossy_codes(model: TextModel, sent: int, batch: Batch) -> Tensor:
-    """The center of each sentence's posterior in the first levels, below them the prior's means given these, [B, D].
+    """Codes with the posterior's center in the first levels and the prior's means given these in the others, [B, D].
 
     Args:
-        model: whose codes come in levels.
-        sent: levels to keep; all of them give the center.
+        model: with a hierarchical code.
+        sent: levels to keep; with all of them the result is the posterior's center.
         batch: sentences.
     """
     posterior, prior = model.posterior_of(batch), model.prior_given()

@@ -1,4 +1,4 @@
-"""How much of a sentence comes back from its code."""
+"""How well sentences are reconstructed from their codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reconstruction:
     Attributes:
         metrics: `token_accuracy`, `teacher_forced_accuracy`, `exact_match` (shares), with a tokenizer `bleu` (0 to 100)
             and `bleu_signature`.
-        originals: ids of each sentence, in the order of the indices asked for.
+        originals: ids of each sentence, in the order of the indices.
         reconstructions: ids of each reconstruction.
     """
 
@@ -46,16 +46,16 @@ def reconstruct(
     batch_tokens: int = BATCH_TOKENS,
     progress: Progress | None = None,
 ) -> Reconstruction:
-    """Decode each sentence from the mean of its posterior (or from what `codes_of` says), greedily by default, and
-    compare.
+    """Decode each sentence from its posterior mean (or from `codes_of`), greedily by default, and compare.
 
-    On a sphere the mean direction is decoded; the mean itself lies inside.
+    On a sphere the mean direction is decoded, because the mean lies inside the sphere.
 
-    `token_accuracy` is the share of a sentence's tokens (EOS counted) that the reconstruction, which never sees the
-    sentence, has at the same place. `teacher_forced_accuracy` is the share that are the likeliest next token when the
-    true ones before them are given; there a model that ignores z scores too. `exact_match` is the share of sentences
-    restored to the last token. BLEU compares readable text, both sides put through the tokenizer's `decode`, so that
-    what the vocabulary loses is not held against z; its signature says how sacrebleu cut the words.
+    `token_accuracy` is the share of a sentence's tokens (EOS counted) that the reconstruction, decoded from the code
+    alone, has at the same place. `teacher_forced_accuracy` is the share of tokens that are the likeliest next token
+    given the true tokens before them; a model that ignores z can score well there. `exact_match` is the share of
+    sentences reconstructed without any difference. BLEU compares detokenized text. The sentence too passes through the
+    tokenizer, so that words outside the vocabulary do not count as errors of z. The signature names sacrebleu's
+    tokenization.
     """
     indices = np.asarray(indices)
     found = Reconstruction(originals=[[] for _ in indices], reconstructions=[[] for _ in indices])
@@ -86,7 +86,7 @@ def reconstruct(
 
 
 def _teacher_forced_hits(decoder: SteppingDecoder, batch: Batch, z_BD: torch.Tensor, context: Context | None) -> int:
-    """Tokens that are the likeliest after the true ones before them, stepping so that [B, T, V] is never held."""
+    """Tokens that are the likeliest given the true tokens before them; by steps, so that [B, T, V] is never stored."""
     state, hits = decoder.init_state(z_BD, context), 0
     for position in range(batch.tokens_BT.shape[1] - 1):
         log_prob_BV, state = decoder.step(batch.tokens_BT[:, position], state)
@@ -103,7 +103,7 @@ def bleu(candidates: list[str], references: list[str]) -> dict[str, Any]:
     """
     from sacrebleu.metrics import BLEU
 
-    # `force`: PTB-like text, which is tokenized already, is scored as it is; the signature says 13a.
+    # `force` silences a warning about text that is tokenized already, such as PTB; the signature says 13a.
     metric = BLEU(force=True)
     score = metric.corpus_score(candidates, [references]).score
     return {"bleu": float(score), "bleu_signature": str(metric.get_signature())}
@@ -111,11 +111,11 @@ def bleu(candidates: list[str], references: list[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class PermutedCodes:
-    """How much worse a sentence fares with another sentence's code.
+    """How much the reconstruction NLL rises when a sentence is decoded from another sentence's code.
 
     Attributes:
         nll: mean -log p(x_i | z_j), nats per sentence.
-        rise: how far that is above -log p(x_i | z_i), of the same codes.
+        rise: `nll` minus the mean of -log p(x_i | z_i) with the same codes.
         rise_se: standard error of the rise over sentences; None for fewer than two.
     """
 
@@ -134,9 +134,10 @@ def permuted_codes(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> PermutedCodes | None:
-    """Give every sentence the code of another, and measure how its likelihood falls: the plainest sign that z is used.
+    """Decode every sentence from another sentence's code, and measure how its likelihood falls.
 
-    The permutation is one cycle over all sentences, so none keeps its own code. None for fewer than two sentences.
+    A fall shows that the decoder uses z. The permutation is one cycle over all sentences, so none keeps its own code.
+    None for fewer than two sentences.
     """
     seed, indices = checked_seed(seed), np.asarray(indices)
     if len(indices) < 2:

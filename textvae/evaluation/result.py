@@ -1,4 +1,4 @@
-"""What an evaluation found: the numbers of `report.json`, and what is shown beside them."""
+"""The result of an evaluation: the metrics of `report.json`, and the examples and curves of the report."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from textvae.disk import no_number
 
 @dataclass(frozen=True)
 class Example:
-    """A sentence and what came back from its code."""
+    """A sentence and its reconstruction."""
 
     text: str
     reconstruction: str
 
 
 class Evaluation(dict[str, Any]):
-    """The flat metrics of `report.json`; what was not measured is an absent key. Beside them, as attributes:
+    """The metrics of `report.json` by name, as a dict. A metric that was not measured is absent.
 
     Attributes:
         curve: rows `{"iw_samples", "iw_nll", "iw_nll_se"}`, the bound by its number of samples.
-        rate_distortion: of a code in levels, what its first k levels cost and tell; see `textvae.evaluation.
+        rate_distortion: for a hierarchical code, rate and distortion of its first k levels; see `textvae.evaluation.
             rate_distortion` for the rows. Empty for other models.
         latent_means: posterior means, float32 [N, D], or None.
         labels: class of each of these sentences, int64 [N], -1 for none.
         indices: their places in the corpus, [N].
-        by_sentence: what was measured of each, [N]: `sentence` (its place in the corpus), `tokens`, `iw_nll`,
-            `elbo_nll`, `rec_nll`, `kl`; two models are compared by the differences of these.
-        reconstructions: some sentences and what came back (needs a tokenizer).
+        by_sentence: metrics of each sentence, [N]: `sentence` (its place in the corpus), `tokens`, `iw_nll`,
+            `elbo_nll`, `rec_nll`, `kl`. Two models are compared by paired differences of these.
+        reconstructions: some sentences and their reconstructions (needs a tokenizer).
         samples: sentences from the prior (needs a tokenizer).
     """
 
@@ -50,5 +50,5 @@ class Evaluation(dict[str, Any]):
         self.by_sentence = {"sentence": indices}
 
     def put(self, **values: object) -> None:
-        """Add what was measured; None stays absent, and so does what is no finite number, which JSON does not have."""
+        """Add metrics. None, NaN and infinities are left out; JSON has no NaN and no infinity."""
         self.update({name: value for name, value in values.items() if value is not None and not no_number(value)})

@@ -1,4 +1,4 @@
-"""The settings of an evaluation, and which models they are refused for."""
+"""The settings of an evaluation, and the models for which they are refused."""
 
 from __future__ import annotations
 
@@ -17,28 +17,39 @@ class EvaluateConfig(Config):
     split: str = Field("test", description="which sentences; a corpus without it is measured on what it has")
     iw_samples: int = Field(100, ge=1, le=MAX_SAMPLES, description="samples of the importance-weighted bound")
     max_sentences: int | None = Field(
-        None, ge=2, le=MAX_STEPS, description="measure so many, drawn by the seed; all when absent"
+        None, ge=2, le=MAX_STEPS, description="evaluate this many sentences, drawn by the seed; all when absent"
     )
     mi_sentences: int = Field(10_000, ge=2, le=1_000_000, description="sentences of the aggregated posterior, at most")
     batch_tokens: int = Field(
-        16_384, ge=1, le=MAX_BATCH_TOKENS, description="tokens of a decoder call; memory, never a result"
+        16_384,
+        ge=1,
+        le=MAX_BATCH_TOKENS,
+        description="rows times tokens of a decoder call, at most; changes memory and speed, not the results",
     )
-    reconstruct_sentences: int | None = Field(None, ge=1, description="reconstruct so many; all when absent")
-    reconstruct_decoding: DecodingConfig = Field(default_factory=GreedyConfig, description="from posterior means")
+    reconstruct_sentences: int | None = Field(
+        None, ge=1, description="reconstruct this many sentences; all when absent"
+    )
+    reconstruct_decoding: DecodingConfig = Field(
+        default_factory=GreedyConfig, description="how reconstructions are decoded from posterior means"
+    )
     rate_distortion_samples: int = Field(
         10,
         ge=0,
         le=MAX_SAMPLES,
-        description="codes of a sentence, for what each level of a hierarchical model tells; 0 leaves it out",
+        description="codes for each sentence, for rate and distortion of a hierarchical model; 0 leaves them out",
     )
     samples: int = Field(20, ge=0, le=MAX_SAMPLES, description="sentences from the prior to show")
     quality_samples: int = Field(
         500, ge=0, le=MAX_SAMPLES, description="sentences from the prior to measure; 0 leaves that out"
     )
-    decoding: DecodingConfig = Field(default_factory=SamplingConfig, description="of sentences from the prior")
-    ais: AISConfig | None = Field(None, description="annealed importance sampling too; slow, so left out when absent")
+    decoding: DecodingConfig = Field(
+        default_factory=SamplingConfig, description="how sentences from the prior are decoded"
+    )
+    ais: AISConfig | None = Field(
+        None, description="annealed importance sampling as well; slow, so only where this table is present"
+    )
     probe_labels: tuple[int, ...] = Field(
-        (), description="train a linear probe of the label on so many labelled training sentences, for each number"
+        (), description="numbers of labelled training sentences; a linear probe of the label is trained for each"
     )
 
     @model_validator(mode="after")
@@ -46,37 +57,38 @@ class EvaluateConfig(Config):
         if any(count < 2 for count in self.probe_labels) or len(set(self.probe_labels)) < len(self.probe_labels):
             raise ValueError("expected probe_labels to be different numbers, each at least 2")
         if self.probe_labels and self.split == "train":
-            raise ValueError("expected another split than train: probes would be measured on sentences they learn from")
+            raise ValueError("expected another split than train: probes would be tested on sentences they learn from")
         return self
 
 
 def require_bound(model: ModelSettings, config: EvaluateConfig) -> None:
     """Refuse models whose log p(x) an evaluation with these settings cannot bound.
 
-    They have a prior that needs a vector, which no corpus holds, or a posterior without a density, unless annealing is
-    asked for, or a label beside the code, where annealing is asked for.
+    Refused are a prior that is conditioned on a vector, since corpora contain no vectors; a posterior without a
+    density, unless `config.ais` is set; and a model with a label beside the code, if `config.ais` is set.
 
     Args:
-        model: the settings of a model.
-        config: those of its evaluation.
+        model: the settings of the model.
+        config: the settings of the evaluation.
 
     Raises:
-        ConfigError: and names what to use.
+        ConfigError: the model is one of these; the message names what to use.
     """
     vector_dim = model.vector_size
     if vector_dim:
         raise ConfigError(
-            f"the prior is conditioned on a vector of {vector_dim} numbers, and corpora hold none, so there is no p(x) "
-            "to bound; bound log p(x|vector) by textvae.evaluation.likelihood, or condition the prior on labels."
+            f"the prior is conditioned on a vector of {vector_dim} numbers, and corpora contain no vectors, so there "
+            "is no p(x) to bound; bound log p(x|vector) with textvae.evaluation.likelihood, or condition the prior on "
+            "labels."
         )
     posterior = model.posterior_settings
     if config.ais is None and posterior is not None and not posterior.has_density:
         raise ConfigError(
-            f"a {posterior.kind} posterior has no density, so neither ELBO nor importance weighting bounds the "
-            "likelihood; add [evaluate.ais] to the recipe, or --ais to the command."
+            f"a {posterior.kind} posterior has no density, so there is neither an ELBO nor an importance-weighted "
+            "bound; add [evaluate.ais] to the recipe, or --ais to the command."
         )
     if config.ais is not None and model.classifies:
         raise ConfigError(
-            "annealed importance sampling moves one vector a sentence, and a semi_supervised model has a label beside "
-            "it; leave out [evaluate.ais], or --ais of the command."
+            "annealed importance sampling needs one vector for each sentence, and a semi_supervised model has a label "
+            "beside it; leave out [evaluate.ais], or --ais of the command."
         )

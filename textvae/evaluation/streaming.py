@@ -12,11 +12,11 @@ class LogMeanExp:
     """The average of log (1/k) sum_i w_i over the disjoint groups of k in a stream of log-weights.
 
     With k the length of the stream it is the importance-weighted bound of Burda et al. 2016
-    (arXiv 1509.00519, eq. 8); with k = 1 the mean, the plain ELBO; in between, as many independent estimates of the
-    bound with k samples as the stream has room for, averaged. What is left over in an unfinished group is not used.
+    (arXiv 1509.00519, eq. 8). With k = 1 it is the mean, the ELBO. In between it is the mean of independent estimates
+    of the bound with k samples, one for each complete group. An incomplete group at the end is not used.
 
     Args:
-        group: k.
+        group: k, the samples in a group.
 
     >>> stream = LogMeanExp(group=4)
     >>> for chunk in torch.arange(4.0).unsqueeze(1).split([3, 1]):
@@ -27,7 +27,7 @@ class LogMeanExp:
 
     def __init__(self, group: int) -> None:
         if group < 1:
-            raise ValueError(f"a group has at least one sample, got {group}")
+            raise ValueError(f"expected at least one sample in a group, got {group}")
         self.group = group
         self.groups = 0
         self._filled = 0
@@ -35,7 +35,7 @@ class LogMeanExp:
         self._total_B: Tensor | None = None
 
     def update(self, log_w_SB: Tensor) -> None:
-        """Take in some more log-weights, [S, B], nats."""
+        """Add log-weights, [S, B], nats."""
         log_w_SB = log_w_SB.double()
         if self._filled:
             missing = self.group - self._filled
@@ -64,14 +64,14 @@ class LogMeanExp:
         self.groups += groups
 
     def value(self) -> Tensor:
-        """The averaged bound, float64 [B], nats."""
+        """The bound averaged over the complete groups, float64 [B], nats."""
         if self._total_B is None:
             raise ValueError(f"the stream ended after {self._filled} samples, before one group of {self.group}")
         return self._total_B / self.groups
 
 
 def ladder(num_samples: int) -> list[int]:
-    """The numbers of samples a curve over k shows: 1, 2, 5, 10, 20, 50, ... and `num_samples`.
+    """The numbers of samples in a curve over k: 1, 2, 5, 10, 20, 50, ... and `num_samples`.
 
     >>> ladder(30)
     [1, 2, 5, 10, 20, 30]

@@ -1,4 +1,4 @@
-"""The loop that every evaluation shares: once over the sentences of a corpus, a batch at a time."""
+"""The loop of every evaluation: once over the sentences of a corpus, a batch at a time."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from textvae.text.batching import sequential_batches
 from textvae.types import Batch
 
 BATCH_TOKENS = 16_384
-"""Rows times tokens of a decoder call at most, unless the caller says otherwise: memory, never a result."""
+"""Default for the most rows times tokens of a decoder call. It changes memory and speed, not the results."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Sentences that are measured together.
+    """Sentences that are measured in one batch.
 
     Attributes:
-        batch: their tokens, where the model is. Labels are hidden: every likelihood here is p(x), never p(x, y).
-        rows: place of each among the sentences asked for, int64 [B]: where its results belong.
-        example_ids: place of each in the corpus, int64 [B]: what its noise is seeded by.
+        batch: their tokens, on the model's device. Labels are hidden: every likelihood here is p(x), never p(x, y).
+        rows: place of each among the given indices, int64 [B]; results are stored there.
+        example_ids: place of each in the corpus, int64 [B]; its noise is seeded by this.
     """
 
     batch: Batch
@@ -44,19 +44,19 @@ def sweep(
     copies: int = 1,
     progress: Progress | None = None,
 ) -> Iterator[Iterator[Part]]:
-    """All the sentences asked for, in batches of sentences of like length.
+    """The given sentences, in batches of sentences of similar length.
 
-    Inside, gradients and dropout are off. Afterwards the model's mode and the global random state are as before. Which
-    sentences share a batch depends on the budget, so an evaluation writes each result to the rows of its part and
-    draws noise by `example_ids`; then neither the budget nor the order of the sentences changes a result.
+    Inside, gradients and dropout are off. Afterwards the model's mode and the global random state are restored. Which
+    sentences share a batch depends on the budget. An evaluation therefore stores results by the `rows` of a part and
+    draws noise by its `example_ids`; then neither the budget nor the order of the sentences changes a result.
 
     Args:
-        model: what is measured; batches are moved to its device.
+        model: the model that is measured; batches are moved to its device.
         corpus: tokenized sentences.
         indices: which of them, [N].
         doing: what is measured, for `progress`.
         batch_tokens: rows times tokens of a decoder call, at most (more only where one sentence has more).
-        copies: rows of a decoder call that each sentence takes, such as its samples.
+        copies: rows of a decoder call for each sentence, such as its samples.
         progress: called after every batch.
 
     Raises:
@@ -87,5 +87,5 @@ def sweep(
 
 
 def places(corpus: Corpus, indices: np.ndarray | None) -> np.ndarray:
-    """Places in a corpus, [N]: those given, or all of them when None."""
+    """Indices into a corpus, [N]: those given, or all when None."""
     return np.arange(len(corpus)) if indices is None else np.asarray(indices)

@@ -1,4 +1,4 @@
-"""What sentences drawn from the prior are like, beside the corpus."""
+"""Diversity, length and memorization of sentences sampled from the prior, beside those of the corpus."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROWS = 256
 
 
 def prior_samples(model: TextModel, count: int, decoding: Decoding, *, seed: int = 0) -> list[list[int]]:
-    """Ids of sentences from codes drawn from the prior (and labels from theirs, where a model has them)."""
+    """Ids of sentences decoded from draws of the prior (and of the prior of labels, where the model has labels)."""
     seed = checked_seed(seed)
     made: list[list[int]] = []
     with own_randomness(model):
@@ -37,7 +37,7 @@ def prior_samples(model: TextModel, count: int, decoding: Decoding, *, seed: int
 
 
 def distinct(sentences: Sequence[Sequence[int]], n: int) -> float:
-    """Different n-grams over all n-grams (Li et al. 2016, arXiv 1510.03055). Falls with the number of sentences.
+    """Different n-grams / all n-grams (Li et al. 2016, arXiv 1510.03055). Falls with the number of sentences.
 
     >>> distinct([[5, 6, 5], [5, 6]], 1)
     0.4
@@ -53,12 +53,12 @@ def text_quality(
     allow_unk: bool,
     training: Collection[tuple[int, ...]] | None = None,
 ) -> dict[str, Any]:
-    """Diversity and length of samples, with the same of as many corpus sentences.
+    """Diversity and length of samples, and of as many corpus sentences for comparison.
 
     Args:
         samples: ids of sentences from the prior.
         originals: ids of as many sentences of the corpus.
-        allow_unk: whether decoding could say `<unk>`; only then is its share a finding.
+        allow_unk: whether decoding could generate `<unk>`; only then is its share measured.
         training: a set of the training sentences' ids; the share of samples found in it is `sample_memorized`.
     """
     found: dict[str, Any] = {"quality_samples": len(samples)}

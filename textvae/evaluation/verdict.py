@@ -1,4 +1,4 @@
-"""The verdict: whether z is used, in one sentence with the numbers it rests on."""
+"""The verdict on posterior collapse: whether z is used, in one sentence with the numbers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 MIN_INFORMATION = 1.0
 """Nats of mutual information below which a model counts as collapsed."""
 MIN_ACTIVE = 2
-"""Active units below which it does."""
+"""Active units below which a model counts as collapsed."""
 MIN_RISE = 1.0
-"""Nats by which another sentence's code must raise the reconstruction NLL."""
+"""Nats by which another sentence's code must raise the reconstruction NLL; below it a model counts as collapsed."""
 
 
 class Verdict(NamedTuple):
-    """`collapsed` is None for a model without z, and where nothing that could tell was measured."""
+    """`collapsed` is None for a model without z, and where none of the three numbers was measured."""
 
     collapsed: bool | None
     sentence: str
@@ -28,7 +28,7 @@ def judge(
 ) -> Verdict:
     """Collapsed: MI below 1 nat, or fewer than 2 active units, or a permuted z costs less than 1 nat.
 
-    Whatever was not measured is left out of the judgement.
+    A number that is None is not judged.
 
     >>> judge(latent_dim=32, mi=5.23, active_units=30).sentence
     'Not collapsed: z tells 5.2 nats about its sentence and 30 of 32 units are active.'
@@ -47,7 +47,7 @@ def judge(
             )
         )
     if active_units is not None:
-        # One unit can never be two; a model of one dimension is judged by what it says.
+        # A model with one latent dimension can have at most one active unit.
         needed = min(MIN_ACTIVE, latent_dim)
         units = f"{active_units} of {latent_dim} {'unit is' if active_units == 1 else 'units are'} active"
         checks.append((active_units < needed, units, f"at least {needed}"))
@@ -63,7 +63,7 @@ def judge(
 
 
 def _nats(value: float, threshold: float) -> str:
-    """With one decimal, and with as many more as it takes to tell a number below its threshold from it.
+    """Nats with one decimal, or with more where a value below the threshold would be rounded up to it.
 
     >>> [_nats(value, 1.0) for value in (-0.01, 0.94, 0.96, 0.99999, 1.0, 1.04)]
     ['0.0 nats', '0.9 nats', '0.96 nats', '0.99999 nats', '1.0 nat', '1.0 nat']
@@ -71,7 +71,7 @@ def _nats(value: float, threshold: float) -> str:
     decimals = 1
     while value < threshold <= round(value, decimals):
         decimals += 1
-    # No "-0.0": near collapse the estimates scatter around zero.
+    # + 0.0 turns "-0.0" into "0.0": near collapse the estimates scatter around zero.
     rounded = round(value, decimals) + 0.0
     return f"{rounded:.{decimals}f} nat{'' if rounded == 1 else 's'}"
 

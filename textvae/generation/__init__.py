@@ -1,7 +1,7 @@
 """Turning a decoder and latent vectors into sentences.
 
-Everything here speaks the stepping half of the decoder's contract (`init_state`, `step`, `select`), so it
-serves every decoder, and a language model with latent vectors of width 0 as well.
+Only the stepping methods of a decoder (`init_state`, `step`, `select`) are used here, so every decoder can be
+decoded. A language model is decoded with latent vectors of width 0.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ def generate(
     """Decode one sentence for each row of z.
 
     Args:
-        decoder: anything with the stepping contract; dropout is off while it decodes.
+        decoder: anything with the methods of `SteppingDecoder`; dropout is off while it decodes.
         z_ND: latent vectors [N, D]; [N, 0] for a language model.
         decoding: greedy, sample or beam settings.
         context: conditions, one row for each sentence.
         generator: source of randomness for `sample`; the same seed gives the same sentences.
 
     Raises:
-        ConfigError: `max_tokens` is more than the decoder can do.
+        ConfigError: `max_tokens` is above the longest sentence that the decoder was built for.
     """
     with inference(decoder):
         return decoding.decode(decoder, z_ND, context=context, generator=generator)

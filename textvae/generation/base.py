@@ -1,4 +1,4 @@
-"""What every way of decoding shares: its settings, its result and the words it may not say."""
+"""What every way of decoding shares: settings, result, length limit and forbidden tokens."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from textvae.errors import ConfigError
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Context, DecoderState
 
 DEFAULT_MAX_TOKENS = 50
-"""Longest sentence, in words or pieces without EOS, of a decoder that knows no limit of its own."""
+"""Longest sentence, in tokens without EOS, for a decoder that has no limit (`max_tokens` is None)."""
 
 
 @runtime_checkable
 class SteppingDecoder(Protocol):
-    """The part of a decoder's contract that turning z into sentences needs.
+    """The methods of a decoder that generation needs.
 
     All rows of a state have read the same number of tokens. `max_tokens` is the longest sequence of
-    predicted tokens, EOS included, or None.
+    predicted tokens, EOS included, or None for no limit.
     """
 
     @property
@@ -43,10 +43,10 @@ class Generated:
 
     Attributes:
         tokens: ids of each sentence, without BOS and EOS.
-        log_prob_N: the decoder's own log p of each sentence, nats, EOS included; whatever was forbidden or
-            reshaped while choosing (temperature, `<unk>`) does not change it. Of an unfinished sentence it
-            is log p of the words alone, that is of all sentences that begin so.
-        finished_N: False where `max_tokens` words passed without EOS.
+        log_prob_N: log p(x|z) of each sentence under the decoder, nats, EOS included. Forbidden tokens and
+            temperature change which tokens are chosen, not this number. For an unfinished sentence it is the
+            log-probability of this prefix.
+        finished_N: False where the limit `max_tokens` was reached without EOS.
     """
 
     tokens: list[list[int]]
@@ -58,9 +58,9 @@ class Decoding(Component):
     """Settings that every way of decoding has.
 
     Attributes:
-        max_tokens: longest sentence in words or pieces, EOS not counted; None means what the decoder was
-            built for, or 50 where it has no limit.
-        allow_unk: whether `<unk>` may be said. PAD and BOS never are.
+        max_tokens: longest sentence in tokens, EOS not counted. None: the longest that the decoder was built
+            for, or 50 where it has no limit.
+        allow_unk: whether `<unk>` may be generated. PAD and BOS never are.
     """
 
     max_tokens: int | None = Field(default=None, ge=1, le=MAX_TOKENS)
@@ -79,10 +79,10 @@ class Decoding(Component):
 
 
 def word_limit(decoder: SteppingDecoder, max_tokens: int | None) -> int:
-    """The most words a sentence may have before EOS.
+    """The most tokens that a sentence may have before EOS.
 
     Raises:
-        ConfigError: more was asked for than the decoder can do.
+        ConfigError: `max_tokens` is above the longest sentence that the decoder was built for.
     """
     longest = decoder.max_tokens
     if max_tokens is None:
@@ -96,7 +96,7 @@ def word_limit(decoder: SteppingDecoder, max_tokens: int | None) -> int:
 
 
 def forbidden_ids(allow_unk: bool) -> list[int]:
-    """Ids that no sentence may contain (EOS, which ends one, is not among them)."""
+    """Ids that are never generated. EOS, which ends a sentence, is not among them."""
     return [PAD_ID, BOS_ID] if allow_unk else [PAD_ID, BOS_ID, UNK_ID]
 
 
@@ -113,10 +113,10 @@ def cut_at_end(tokens_NT: Tensor) -> list[list[int]]:
 
 @contextmanager
 def inference(module: object) -> Iterator[None]:
-    """No gradients, and dropout off; the module's mode is restored afterwards.
+    """Gradients and dropout are off inside; the module's training mode is restored afterwards.
 
     Args:
-        module: a model or a decoder. A decoder that is no module of torch has no mode to change.
+        module: a model or a decoder. One that is not an `nn.Module` has no mode to change.
     """
     trained = module if isinstance(module, nn.Module) and module.training else None
     if trained is not None:

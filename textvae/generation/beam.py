@@ -21,7 +21,7 @@ from textvae.generation.base import (
 from textvae.types import EOS_ID, Context
 
 _ROWS_AT_ONCE = 4096
-"""Prefixes followed at once, so that a wide beam takes no more memory than many narrow ones."""
+"""Most prefixes (sentences times width) in one search: it bounds the memory that a wide beam takes."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Hypothesis:
     Attributes:
         tokens: ids without BOS and EOS.
         log_prob: the decoder's log p(x|z), nats, EOS included where finished.
-        score: what hypotheses are ranked by.
+        score: log_prob with the length penalty; hypotheses are ranked by it.
         finished: False where the limit was reached without EOS.
     """
 
@@ -42,13 +42,13 @@ class Hypothesis:
 
 
 class BeamConfig(Decoding):
-    """Beam search: the `width` best prefixes are followed at once.
+    """Beam search: the `width` best prefixes are extended together.
 
     Attributes:
         width: prefixes kept for each sentence; at most 1000, since all are held in memory.
         length_penalty: sentences are ranked by log p / (tokens, EOS included) ** length_penalty, a plain
-            power of the length (not the formula of GNMT): 0 looks for the mode of p(x|z), 1 for the best
-            mean per token; in between, longer sentences are favored the more, the larger it is.
+            power of the length (not the formula of GNMT). 0 searches for the mode of p(x|z), 1 for the best
+            mean per token. Larger values favor longer sentences.
 
     >>> BeamConfig(width=5).length_penalty
     0.0
@@ -101,13 +101,13 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """The `best` sentences found for each row of z, best first.
 
-    A sentence enters the answers when EOS is among the `width` best continuations, and `width` open
-    prefixes are kept besides. The search of a row ends when no open prefix, however it goes on, can beat
-    the worst of its `best` answers: log p only falls, so log p / (longest length) ** length_penalty is a
-    bound. With `width` no smaller than the number of prefixes this is the exact argmax.
+    A sentence is finished when EOS is among the `width` best continuations; `width` open prefixes are kept
+    as well. The search for a row ends when no continuation of an open prefix can beat the worst of its `best`
+    finished sentences. log p only falls, so log p / (longest length) ** length_penalty is an upper bound on
+    the score of every continuation. With `width` at least the number of prefixes the result is the exact argmax.
 
     Returns:
-        At least one hypothesis for each row; unfinished prefixes fill up where fewer than `best` ended.
+        At least one hypothesis for each row. Where fewer than `best` sentences ended, unfinished prefixes follow.
     """
     rows, device = z_ND.shape[0], z_ND.device
     limit = word_limit(decoder, max_tokens)
@@ -126,8 +126,8 @@ def beam_search(
     for position in range(limit + 1):
         log_prob_NV, state = decoder.step(last, state)
         n, w = open_nw.shape
-        # Twice the width, so that `width` open prefixes remain even if half of the candidates end. The best of each
-        # prefix first, forbidden words besides: nothing as large as the vocabulary is added to or copied.
+        # Twice the width, so that `width` open prefixes remain even if half of the candidates end. The top k of each
+        # prefix are taken first, with room for the forbidden tokens, so that no tensor over the vocabulary is copied.
         wanted = min(2 * width + len(forbidden), log_prob_NV.shape[-1])
         log_prob_Nk, token_Nk = log_prob_NV.topk(wanted, dim=-1)
         log_prob_Nk = log_prob_Nk.masked_fill(torch.isin(token_Nk, forbidden), -torch.inf)
@@ -144,13 +144,13 @@ def beam_search(
                 Hypothesis(tokens_nwt[i, int(from_nc[i, c])].tolist(), log_prob, log_prob / length_cost)
             )
 
-        # The first `width` that go on, in order of score: a stable sort puts the others last.
+        # The first `width` candidates that do not end, in order of score: a stable sort puts the ended ones last.
         order_nc = ends_nc.long().argsort(dim=-1, stable=True)[:, :width]
         score_nw = score_nc.masked_fill(ends_nc, -torch.inf).gather(1, order_nc)
         from_nw, token_nw = from_nc.gather(1, order_nc), token_nc.gather(1, order_nc)
         kept_nwt = tokens_nwt.gather(1, from_nw.unsqueeze(-1).expand(-1, -1, tokens_nwt.shape[-1]))
         if position == limit:
-            # The continuation is no part of the sentence any more: what remains are the unfinished prefixes.
+            # The limit is reached: the new token is dropped, and the prefixes before it are unfinished.
             _fill_up(answers, best, row_n, kept_nwt, open_nw.gather(1, from_nw), score_nw, longest)
             break
         bound_n = (score_nw[:, 0] / longest).tolist()
@@ -182,7 +182,7 @@ def _fill_up(
     next_score_nw: Tensor,
     longest: float,
 ) -> None:
-    """Where too few sentences ended, take the open prefixes, best continuation first, each once."""
+    """Add open prefixes where fewer than `best` sentences ended: best continuation first, each prefix once."""
     for i, row in enumerate(row_n.tolist()):
         seen: list[list[int]] = []
         for c in range(tokens_nwt.shape[1]):

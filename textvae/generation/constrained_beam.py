@@ -13,7 +13,7 @@ from textvae.generation.base import SteppingDecoder, first_tokens, forbidden_ids
 from textvae.types import EOS_ID, Context
 
 _ROWS_AT_ONCE = 4096
-"""Hypotheses followed at a time: their log-probabilities over 10 000 words take 160 MB."""
+"""Most hypotheses in one search: their log-probabilities over 10 000 words take 160 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Blank:
         first_V: bool [V], which tokens may come first; None for all.
         rest_V: bool [V], which tokens may follow in the gap; None for all.
 
-    PAD, BOS and EOS never fill a gap, `<unk>` only where the search is told so.
+    PAD, BOS and EOS never fill a gap; `<unk>` does only with `allow_unk`.
     """
 
     min_tokens: int = 1
@@ -51,7 +51,7 @@ class Filling:
 
     Attributes:
         tokens: the whole sentence, without BOS and EOS.
-        fillers: what each blank got, in order.
+        fillers: the tokens in each blank, in order.
         log_prob: the decoder's log p(x|z) of the whole sentence, nats, EOS included.
     """
 
@@ -72,21 +72,21 @@ def constrained_beam(
     max_tokens: int | None = None,
     allow_unk: bool = False,
 ) -> list[list[Filling]]:
-    """Look for the most probable fillings of each template under p(x|z).
+    """Search for the most probable fillings of each template under p(x|z).
 
-    All sentences advance together, one token a step. The hypotheses of a sentence that stand at the same
-    slot, with the same number of tokens in it, compete with each other only, so that long and short
-    fillings of a span both survive. At a blank the `width` best are extended to the `width * expand` best.
-    These also read the fixed tokens to the right of the blank, whose probabilities so enter their scores,
-    before the next blank cuts them to `width` again. Nothing is cut after the last blank. With `width` and
-    `expand` large enough the result is the exact argmax over all fillings.
+    All sentences advance together, one token a step. Hypotheses of a sentence are compared only with those at
+    the same slot that have the same number of tokens in it, so that long and short fillings of a span both
+    survive. At a blank the `width` best are extended to the `width * expand` best. These are scored on the
+    fixed tokens to the right of the blank as well, before the next blank prunes them to `width` again. Nothing
+    is pruned after the last blank. With `width` and `expand` large enough the result is the exact argmax over
+    all fillings.
 
     Args:
-        decoder: anything with the stepping contract.
+        decoder: anything with the methods of `SteppingDecoder`.
         z_ND: a latent vector for each template; width 0 for a language model.
         templates: for each sentence its fixed tokens and gaps, without BOS and EOS.
         width: hypotheses kept where a blank begins.
-        expand: how many times more are kept while the words after a blank are read.
+        expand: this many times `width` are kept while the words after a blank are read.
         best: fillings returned for a sentence; None for all that survived.
         context: conditions, one row for each sentence.
         max_tokens: longest sentence, EOS not counted; longer fillings are not considered.
@@ -97,7 +97,7 @@ def constrained_beam(
         probability zero or is too long.
 
     Raises:
-        DataError: a template that is longer than the decoder can say, however it is filled.
+        DataError: even the shortest filling of a template is longer than the decoder's limit.
     """
     if width < 1 or expand < 1:
         raise ValueError(f"width and expand must be at least 1, got {width} and {expand}")
@@ -132,28 +132,28 @@ def constrained_beam(
 
 
 def _different_lengths(template: Sequence[Slot]) -> int:
-    """How many different lengths the filled sentence may have: groups of hypotheses that live side by side."""
+    """How many different lengths the filled sentence may have: hypotheses of each length are kept separately."""
     return 1 + sum(slot.max_tokens - slot.min_tokens for slot in template if isinstance(slot, Blank))
 
 
 @dataclass
 class _Rows:
-    """Hypotheses of all sentences: whose they are, where they stand, what they said."""
+    """Hypotheses of all sentences: the sentence, the position in its template and the tokens so far."""
 
     sentence: Tensor  # [R]
     slot: Tensor  # [R] the slot the next token belongs to
     count: Tensor  # [R] tokens already put into that slot
     score: Tensor  # [R] float64
-    filled: Tensor  # [R, blanks] tokens each blank got
+    filled: Tensor  # [R, blanks] number of tokens in each blank
     tokens: Tensor  # [R, t]
-    parent: Tensor  # [R] row of the state it goes on from
+    parent: Tensor  # [R] row of the decoder state that it continues
 
     def pick(self, index: Tensor) -> _Rows:
         return _Rows(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
 
 class _Search:
-    """One chunk of sentences."""
+    """The search over one chunk of sentences."""
 
     def __init__(
         self,
@@ -255,7 +255,7 @@ class _Search:
             filled = filled.pick(best_in_group(filled.score, self._bin(filled), cap))
             filled.count = filled.count + 1
             least, most, _, _, blank = self.table[filled.sentence, filled.slot].unbind(1)
-            # A blank that may end here or go on does both: two hypotheses with the same words so far.
+            # Where a blank may end or continue, both are kept: two hypotheses with the same tokens so far.
             parts.append(filled.pick((filled.count < most).nonzero().squeeze(1)))
             ends = (filled.count >= least).nonzero().squeeze(1)
             closed = filled.pick(ends)
@@ -284,7 +284,7 @@ class _Search:
                 if isinstance(slot, Blank):
                     fillers.append(words[at : at + length])
                 at += length
-            # Two spans may share the same words out differently; the sentence is one all the same.
+            # Two adjacent spans can divide the same words differently; the sentence is returned once.
             if words not in done[sentence]:
                 done[sentence][words] = Filling(words, tuple(fillers), score)
 

@@ -13,9 +13,9 @@ from textvae.types import Context
 
 
 class GreedyConfig(Decoding):
-    """Always the most probable next token: fast, deterministic, not the most probable sentence.
+    """Always the most probable next token: fast and deterministic, but not the most probable sentence.
 
-    Not to be confused with the mode of p(x|z), which `beam` looks for; greedy is a beam of width 1.
+    `beam` searches for the most probable sentence, the mode of p(x|z); greedy is a beam of width 1.
 
     >>> GreedyConfig(max_tokens=20).kind
     'greedy'

@@ -1,4 +1,4 @@
-"""Where sampled words get their randomness from."""
+"""The random generator for sampled words."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import torch
 from textvae.arguments import checked_seed
 
 _WORDS = 1
-"""Tells the stream of words from that of codes."""
+"""Added to the seed, so that words and codes have different random streams."""
 
 
 def word_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator for sampled words, independent of what `torch.manual_seed(seed)` gives the codes.
 
-    Two generators with one seed put out the same bits: words would then depend on the noise their code was made of.
+    Two generators with one seed produce the same bits: a sentence's words would depend on the noise of its code.
 
     Raises:
-        ConfigError: the seed is no whole number from 0 to 2**63 - 1.
+        ConfigError: the seed is not a whole number from 0 to 2**63 - 1.
 
     >>> import torch
     >>> alike = torch.Generator().manual_seed(0)

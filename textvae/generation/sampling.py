@@ -14,12 +14,12 @@ from textvae.types import Context
 
 
 class SamplingConfig(Decoding):
-    """Ancestral sampling from p(x|z), reshaped or not.
+    """Ancestral sampling from p(x|z), with temperature, top-k and nucleus sampling.
 
-    The three settings act in this order: p^(1/temperature), then the `top_k` most probable tokens, then
+    The three settings apply in this order: p^(1/temperature); then the `top_k` most probable tokens; then
     the nucleus, the smallest set of most probable tokens whose probability reaches `top_p` (Holtzman et
-    al. 2020, arXiv 1904.09751); what remains is renormalised. The defaults draw from the model as it is,
-    but for `<unk>`.
+    al. 2020, arXiv 1904.09751). The remaining probabilities are renormalised. The defaults sample from p(x|z)
+    without `<unk>`.
 
     Attributes:
         temperature: above 0; below 1 sharpens, above 1 flattens.
@@ -56,8 +56,8 @@ class SamplingConfig(Decoding):
         source = z_ND.device if generator is None else generator.device
 
         def choose(log_prob_MV: Tensor, index_M: Tensor) -> Tensor:
-            # One number for every sentence of the batch, finished or not: a draw then depends on the
-            # generator, the row and the step alone, not on when other sentences end.
+            # A number is drawn for every sentence of the batch, finished or not: each draw then depends only on
+            # the generator, the row and the step, not on when other sentences end.
             uniform_N = torch.rand(rows, generator=generator, device=source, dtype=torch.float64).to(z_ND.device)
             weights_MV = reshape(log_prob_MV, self.temperature, self.top_k, self.top_p)
             return draw(weights_MV, uniform_N[index_M])
@@ -75,7 +75,7 @@ def reshape(log_prob_NV: Tensor, temperature: float = 1.0, top_k: int | None = N
     >>> reshape(torch.tensor([[0.5, 0.3, 0.2]]).log(), top_k=2)
     tensor([[0.6250, 0.3750, 0.0000]], dtype=torch.float64)
     """
-    # The largest first, or a temperature near 0 would make all of them minus infinity.
+    # The largest is subtracted first: with a temperature near 0 all values would become minus infinity otherwise.
     log_prob_NV = log_prob_NV.double()
     probs_NV = ((log_prob_NV - log_prob_NV.amax(-1, keepdim=True)) / temperature).softmax(-1)
     if top_k is not None and top_k < probs_NV.shape[-1]:
@@ -84,7 +84,7 @@ def reshape(log_prob_NV: Tensor, temperature: float = 1.0, top_k: int | None = N
         probs_NV = probs_NV / probs_NV.sum(-1, keepdim=True)
     if top_p < 1.0:
         sorted_NV, index_NV = probs_NV.sort(dim=-1, descending=True, stable=True)
-        # A token stays if those before it do not yet reach top_p; the slack absorbs rounding in the sum.
+        # A token is kept if the more probable ones do not reach top_p; 1e-9 absorbs rounding in the sum.
         before_NV = sorted_NV.cumsum(-1) - sorted_NV
         sorted_NV = sorted_NV.masked_fill(before_NV >= top_p - 1e-9, 0.0)
         probs_NV = torch.zeros_like(probs_NV).scatter(-1, index_NV, sorted_NV)
@@ -93,9 +93,9 @@ def reshape(log_prob_NV: Tensor, temperature: float = 1.0, top_k: int | None = N
 
 
 def draw(weights_NV: Tensor, uniform_N: Tensor) -> Tensor:
-    """Invert the cumulative distribution at `uniform_N` in [0, 1): token ids, never one of weight 0."""
+    """Token ids by inverting the cumulative distribution at `uniform_N` in [0, 1); never one of weight 0."""
     cumulative_NV = weights_NV.cumsum(-1)
     total_N = cumulative_NV[:, -1]
-    # u * total may round up to the total itself, past the last token that has any weight.
+    # u * total may round up to the total, which is past the last token of positive weight.
     at_N = torch.minimum(uniform_N.to(weights_NV.dtype) * total_N, torch.nextafter(total_N, torch.zeros_like(total_N)))
     return torch.searchsorted(cumulative_NV, at_N.unsqueeze(-1), right=True).squeeze(-1)

@@ -1,4 +1,4 @@
-"""The loop that greedy decoding and sampling share: one token at a time, finished sentences leave."""
+"""The loop of greedy decoding and sampling: one token at a time; finished sentences are dropped from the batch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from textvae.generation.base import Generated, SteppingDecoder, cut_at_end, firs
 from textvae.types import EOS_ID, Context
 
 _COMPACT_BELOW = 0.75
-"""Rows are gathered anew only when at least a quarter of them has finished: copying a key-value cache costs
-about as much as a step."""
+"""Finished rows are dropped only when at least a quarter has finished: copying a key-value cache costs about as
+much as a step."""
 
 
 def decode_stepwise(
@@ -24,10 +24,10 @@ def decode_stepwise(
     max_tokens: int | None,
     allow_unk: bool,
 ) -> Generated:
-    """Let `choose` pick every next token.
+    """Decode with a function that picks the next tokens.
 
     Args:
-        choose: (log_prob_MV with forbidden words at -inf, index_M of these rows in the batch) -> token_M.
+        choose: (log_prob_MV with forbidden tokens at -inf, index_M of these rows in the batch) -> token_M.
     """
     rows, device = z_ND.shape[0], z_ND.device
     limit = word_limit(decoder, max_tokens)
@@ -38,7 +38,7 @@ def decode_stepwise(
     if rows == 0:
         return Generated([], log_prob_N, finished_N)
 
-    active_M = torch.arange(rows, device=device)  # which sentences the state's rows are
+    active_M = torch.arange(rows, device=device)  # the sentence of each row of the state
     state = decoder.init_state(z_ND, context)
     token_M = first_tokens(rows, device)
     for position in range(limit + 1):
@@ -46,7 +46,7 @@ def decode_stepwise(
         token_M = choose(log_prob_MV.index_fill(1, forbidden, -torch.inf), active_M)
         going_M = ~finished_N[active_M]
         ends_M = token_M == EOS_ID
-        # After the last word only EOS still counts; any other token is no part of the sentence.
+        # At the limit only EOS counts; any other token would make the sentence too long.
         counts_M = going_M & ends_M if position == limit else going_M
         gained_M = log_prob_MV.gather(1, token_M.unsqueeze(1)).squeeze(1).to(log_prob_N.dtype)
         log_prob_N[active_M] += torch.where(counts_M, gained_M, torch.zeros_like(gained_M))

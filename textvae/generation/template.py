@@ -1,4 +1,4 @@
-"""From a text with blanks to a template of fixed tokens and gaps."""
+"""Parses a text with blanks into a template of fixed tokens and gaps."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from textvae.generation.constrained_beam import Blank, Slot
 from textvae.text.tokenizers.base import Tokenizer
 
 BLANK = re.compile(r"_{3,}\*?")
-"""`___` is a word, `___*` a span; more underscores than three say the same."""
+"""`___` is one word, `___*` a span of several tokens; more than three underscores mean the same."""
 
 MAX_PIECES = 6
-"""Pieces a whole word may have where the tokenizer cuts words."""
+"""Most pieces in one word, for sub-word tokenizers."""
 
 _STAND_INS = 12
+"""Words that are tried in place of the blanks."""
 
 
 def word_blank(tokenizer: Tokenizer) -> Blank:
-    """One word: a token, or for sub-word tokenizers a piece that starts a word and pieces that go on with it."""
+    """A blank for one word: one token, or for sub-word tokenizers a piece that starts a word and pieces within it."""
     if not tokenizer.splits_words:
         return Blank()
     first_V, rest_V = _masks(tokenizer)
@@ -31,7 +32,7 @@ def word_blank(tokenizer: Tokenizer) -> Blank:
 
 
 def span_blank(tokenizer: Tokenizer, max_span: int) -> Blank:
-    """One to `max_span` tokens; for sub-word tokenizers the first starts a word."""
+    """A blank for one to `max_span` tokens; for sub-word tokenizers the first starts a word."""
     if not tokenizer.splits_words:
         return Blank(1, max_span)
     return Blank(1, max_span, _masks(tokenizer)[0], None)
@@ -39,24 +40,24 @@ def span_blank(tokenizer: Tokenizer, max_span: int) -> Blank:
 
 @lru_cache(maxsize=8)
 def _masks(tokenizer: Tokenizer) -> tuple[torch.Tensor, torch.Tensor]:
-    # Kept, so that all blanks of a search share one tensor (the search tells masks apart by identity).
+    # Cached, so that all blanks of a search share one tensor (the search compares masks by identity).
     return torch.tensor(tokenizer.starts_word), torch.tensor(tokenizer.continues_word)
 
 
 def parse_template(text: str, tokenizer: Tokenizer, *, max_span: int) -> list[Slot]:
-    """Read a text with blanks.
+    """Parse a text with blanks.
 
-    Where tokens around a blank depend on what stands in it (a full stop that is a token of its own only at
-    the end, a piece that is spelled differently after a space), they are taken from the text with stand-in
-    words in the blanks: two encodings that differ at the blanks only say where these are.
+    The tokens around a blank can depend on what fills it: a full stop may be a separate token only at the end, a
+    piece may be spelled differently after a space. The text is therefore encoded with ordinary words in the blanks,
+    twice with different words: where only the blanks differ, their positions and the tokens around them are known.
 
     Args:
         text: such as ``I love ___.`` or ``the ___* was late``.
-        tokenizer: of the model.
+        tokenizer: the model's tokenizer.
         max_span: the longest filling of ``___*``, in tokens.
 
     Raises:
-        DataError: no blank, or a blank inside a word.
+        DataError: there is no blank, or a blank is inside a word.
     """
     text = text.replace("*_", "* _")
     marks = list(BLANK.finditer(text))
@@ -79,7 +80,7 @@ def parse_template(text: str, tokenizer: Tokenizer, *, max_span: int) -> list[Sl
         for place, blank in zip(places, blanks, strict=True):
             slots[place] = blank
         return slots
-    # White-space tokenizers see "___." as one word; cut there, the full stop becomes a word of its own.
+    # Fallback: encode the pieces between the blanks separately. White-space tokenizers would read "___." as one word.
     slots = []
     for piece, after in itertools.zip_longest(tokenizer.encode_batch(pieces), blanks):
         slots += piece
@@ -89,7 +90,7 @@ def parse_template(text: str, tokenizer: Tokenizer, *, max_span: int) -> list[Sl
 
 
 def _by_stand_ins(pieces: Sequence[str], tokenizer: Tokenizer) -> tuple[list[int], list[int]] | None:
-    """Ids of the text with a stand-in for each blank, and where the stand-ins are; None where that fails."""
+    """Ids of the text with a word in place of each blank, and the positions of these words; None where none fits."""
     rows = tokenizer.encode_batch([word.join(pieces) for word in _stand_ins(tokenizer)])
     for first, second in itertools.pairwise(rows):
         if len(first) != len(second):
@@ -102,13 +103,13 @@ def _by_stand_ins(pieces: Sequence[str], tokenizer: Tokenizer) -> tuple[list[int
 
 @lru_cache(maxsize=8)
 def _stand_ins(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """A few ordinary words of the vocabulary that are one token each."""
+    """A few words of the vocabulary that are one token each."""
     words: dict[str, int] = {}
     for start in range(4, tokenizer.vocab_size, 512):
         ids = [i for i in range(start, min(start + 512, tokenizer.vocab_size)) if tokenizer.starts_word[i]]
         texts = [text.strip() for text in tokenizer.decode_batch([[i] for i in ids])]
         for text, row in zip(texts, tokenizer.encode_batch([f"{text} {text}" for text in texts]), strict=True):
-            # Twice, because some vocabularies spell the first word of a text in a way of its own.
+            # The word is encoded twice, because some vocabularies have other pieces for the first word of a text.
             if text.isalpha() and len(row) == 2 and len(text) > 1:
                 words.setdefault(text, row[1])
         if len(words) >= _STAND_INS:

@@ -18,20 +18,20 @@ def run(
     only: str | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Run what is out of date of a recipe: the command `textvae run`, from Python.
+    """Run the stages of a recipe that are out of date: the command `textvae run`, from Python.
 
     Args:
         recipe: a TOML file, the name of an installed recipe (``"demo"``), or nested tables.
         out: the run folder; ``runs/NAME`` when None.
-        settings: laid over the recipe, such as ``{"train.epochs": 2}``.
-        only: this stage and what it needs, no other.
-        force: run although up to date.
+        settings: override those of the recipe, such as ``{"train.epochs": 2}``.
+        only: run this stage and the stages that it needs, no others.
+        force: run stages even if they are up to date.
 
     Returns:
         the report, as in ``report.json``.
 
     Raises:
-        TextVAEError: what is wrong, in one sentence.
+        TextVAEError: the recipe, the corpus or the machine prevents the run; the message says what to do.
     """
     from textvae.disk import read_json
     from textvae.pipeline.reading import read_recipe

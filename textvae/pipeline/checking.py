@@ -1,4 +1,4 @@
-"""Checks a recipe before anything runs: each stage's settings, and whether stages, model and corpus go together."""
+"""Checks a recipe before anything runs: each stage's settings, and whether stages, model and corpus fit together."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def checked_settings(recipe: Recipe, stages: Sequence[Stage]) -> dict[str, Any]:
-    """Each stage's settings, checked and with their defaults: of the stage's `config_type`, by its name.
+    """The settings of each stage by its name, checked and with defaults, as the stage's `config_type`.
 
     Args:
-        recipe: whose settings.
-        stages: all the stages there are; those without a table are left out.
+        recipe: the recipe.
+        stages: all existing stages; those without a table in the recipe are left out.
 
     Raises:
         ConfigError: a setting is unknown or wrong; the message names it as ``train.epochs``.
@@ -34,14 +34,14 @@ def checked_settings(recipe: Recipe, stages: Sequence[Stage]) -> dict[str, Any]:
 
 
 def require_corpus(recipe: Recipe, asked: Sequence[Stage]) -> None:
-    """Refuse a recipe that its corpus cannot feed.
+    """Refuse a recipe whose corpus lacks what a stage needs.
 
     Args:
-        recipe: what is wanted.
-        asked: the stages that are to be up to date.
+        recipe: the recipe.
+        asked: the stages that the run brings up to date.
 
     Raises:
-        ConfigError: the corpus has no labels, or not the splits that a stage needs.
+        ConfigError: the corpus has no labels, or lacks a split that a stage needs.
     """
     for stage in asked:
         if stage.needs_labels and not recipe.corpus.has_labels:
@@ -55,13 +55,13 @@ def require_corpus(recipe: Recipe, asked: Sequence[Stage]) -> None:
 def require_fitting(
     recipe: Recipe, asked: Sequence[Stage], stages: Sequence[Stage], settings: Mapping[str, Any]
 ) -> None:
-    """Refuse a recipe whose stages do not go together.
+    """Refuse a recipe whose stages do not fit together.
 
     Args:
-        recipe: what is wanted.
-        asked: the stages that are to be up to date.
-        stages: all the stages there are.
-        settings: as `checked_settings` gives them.
+        recipe: the recipe.
+        asked: the stages that the run brings up to date.
+        stages: all existing stages.
+        settings: from `checked_settings`.
 
     Raises:
         ConfigError: a stage cannot work with the recipe's model, or with another stage's settings.
@@ -78,14 +78,14 @@ def require_fitting(
 
 
 def require_model(stage: Stage, model: ModelSettings) -> None:
-    """Refuse a model that a stage declares it cannot work with.
+    """Refuse a model that lacks what a stage declares to need.
 
     Args:
-        stage: which needs a model.
-        model: its settings.
+        stage: a stage that uses a model.
+        model: settings of the model.
 
     Raises:
-        ConfigError: the model has no code z or a label beside it, or its codes have no density.
+        ConfigError: the model has no code z, or has a label beside z, or its codes have no density.
     """
     if (stage.needs_code and not model.has_code) or (not stage.takes_label and model.classifies):
         raise ConfigError(

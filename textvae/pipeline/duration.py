@@ -1,4 +1,4 @@
-"""How long something took, in words."""
+"""Durations as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def duration(seconds: float) -> str:
     """
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
-    # Rounded first: otherwise there would be minutes of 60 seconds.
+    # Seconds are rounded first; otherwise 59.9 s could become "0 min 60 s".
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"

@@ -1,4 +1,4 @@
-"""Fingerprints: what a stage's output depends on, in one hash; and what changed, in words."""
+"""Fingerprints: a hash over everything on which a stage's output depends; and differences of settings as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 _ABSENT = object()
 _LONGEST = 60
-"""Characters of a value that are shown."""
+"""Most characters of a value that are shown."""
 
 
 def canonical(value: object) -> str:
@@ -29,22 +29,22 @@ def fingerprint(
     inputs: Mapping[str, str],
     seed: int | None,
 ) -> str:
-    """SHA-256 over all that a stage's output depends on.
+    """SHA-256 over everything on which a stage's output depends.
 
     Args:
         stage: its name.
-        stage_version: raised by hand when the stage's code comes to give other results.
+        stage_version: raised by hand when a change of the stage's code changes its results.
         package_version: of textvae.
         config: its settings, defaults filled in.
         inputs: fingerprints of what it reads.
-        seed: None for a stage that draws nothing.
+        seed: None for a stage that uses no random numbers.
     """
     parts = [stage, stage_version, package_version, dict(config), dict(inputs), seed]
     return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
 
 def changes(old: object, new: object, prefix: str) -> list[str]:
-    """Each setting in which two configs differ, as `` `name` old -> new ``.
+    """The settings in which two configs differ, each as `` `name` old -> new ``.
 
     >>> changes({"epochs": 3, "model": {"kind": "lstm"}}, {"epochs": 5, "model": {"kind": "lstm"}}, "train")
     ['`train.epochs` 3 -> 5']
@@ -57,7 +57,7 @@ def changes(old: object, new: object, prefix: str) -> list[str]:
         for name in sorted({*old, *new}):
             found += changes(old.get(name, _ABSENT), new.get(name, _ABSENT), f"{prefix}.{name}" if prefix else name)
         return found
-    # Compared as JSON, since a tuple comes back from a file as a list.
+    # Compared as JSON, because JSON turns tuples into lists.
     if old is not _ABSENT and new is not _ABSENT and canonical(old) == canonical(new):
         return []
     before, after = _text(old), _text(new)

@@ -1,4 +1,4 @@
-"""`fit`: a model from a list of texts, with its recipe and its run in a folder of its own."""
+"""`fit`: trains a model on a list of texts, and keeps texts, recipe and run in one folder."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def fit(
 
     Args:
         texts: sentences, at least 20 different ones; a tenth is set aside for validation and test.
-        labels: of each text, a string or a whole number, None for none; with them a classifier is trained as well.
+        labels: a string or a whole number for each text, None for no label. With labels a classifier is trained too.
         minutes: about how long training may take on this machine.
-        out: where texts, recipe and run are kept; the first free one of ``runs/fit``, ``runs/fit-2``, ... when None.
-            Given again with the same texts, a training that was interrupted goes on.
-        **settings: laid over the recipe; a dot is written as two underscores, such as ``train__epochs=3``.
+        out: the folder for texts, recipe and run; the first free one of ``runs/fit``, ``runs/fit-2``, ... when None.
+            With the same folder and texts, an interrupted training is resumed.
+        **settings: override those of the recipe; a dot is written as two underscores, such as ``train__epochs=3``.
 
     Returns:
         the trained model; the report is in ``out/run/report.html``.
 
     Raises:
-        TextVAEError: what is wrong, in one sentence.
+        TextVAEError: the texts, the settings or the machine prevent the fit; the message says what to do.
     """
     import json
 
@@ -57,7 +57,7 @@ def fit(
         rows = [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]  # type: ignore[dict-item]
     folder = _fit_folder(None if out is None else Path(out))
     file, recipe = folder / "texts.jsonl", folder / "fit.toml"
-    # Before any work: nothing of somebody else's may be where our files go.
+    # Before any work: no other program's file may have the name of one that is written here.
     require_free(recipe, force=True)
     require_free(folder / "fit_corpus.toml", force=True)
     require_ours(folder / "run", STAGES, ())
@@ -65,20 +65,22 @@ def fit(
     if not _holds(file, content):
         if os.path.lexists(file):
             raise DataError(
-                f"{file} holds other texts, which fit does not write over; choose another out, or remove that folder."
+                f"{file} contains other texts, and fit does not overwrite them; choose another out, or remove that "
+                "folder."
             )
         write_text(file, content)
-    # Once made, the recipe stays: measured anew, the machine would be given other epochs, and what is trained be lost.
+    # An existing recipe is kept: a new measurement of the machine could change the epochs, and the trained model would
+    # be out of date.
     if not _made_for(recipe, minutes):
         recipe, _ = new_recipe(file, name="fit", minutes=minutes, out=folder, force=True)
         write_text(recipe, recipe.read_text(encoding="utf-8") + _minutes_comment(minutes))
-    # The pictures and tables of the other stages cost little beside training.
+    # All stages are run, because the others take little time beside training.
     run(recipe, folder / "run", {name.replace("__", "."): value for name, value in settings.items()})
     return TextVAE.from_pretrained(folder / "run" / "train" / "model")
 
 
 def _fit_folder(out: Path | None) -> Path:
-    """The folder of a fit: the one that was asked for, or a free one."""
+    """The folder of a fit: the given one, or a free one."""
     from textvae.disk import claim, new_folder
     from textvae.errors import ConfigError, DataError
 
@@ -94,7 +96,7 @@ def _fit_folder(out: Path | None) -> Path:
         try:
             new_folder(folder, "fit")
         except ConfigError:
-            continue  # another process took it in this moment
+            continue  # another process has just made it
         return folder
 
 
@@ -107,7 +109,7 @@ def _minutes_comment(minutes: float) -> str:
 
 
 def _made_for(recipe: Path, minutes: float) -> bool:
-    """Whether a recipe is one that `fit` made for so many minutes."""
+    """Whether a recipe was made by `fit` for this number of minutes."""
     if recipe.is_symlink() or not recipe.is_file():
         return False
     return recipe.read_bytes().endswith(_minutes_comment(minutes).encode())

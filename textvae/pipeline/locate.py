@@ -1,4 +1,4 @@
-"""Where recipes are found. Corpus cards are found by `textvae.text.corpora.find_card`."""
+"""Finds recipes by name or path. Corpus cards are found by `textvae.text.corpora.find_card`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from textvae.errors import ConfigError
 
 
 def find_recipe(name: str | Path) -> Path:
-    """A recipe by path, or by name among those installed.
+    """The path of a recipe, given its path or the name of an installed recipe.
 
     Raises:
-        ConfigError: there is none; it says which there are.
+        ConfigError: there is no such recipe; the message lists those that exist.
     """
     given = at_home(name)
     found = first_file(given, [Path()] if given.is_absolute() else [Path(), installed("recipes")], "recipe")

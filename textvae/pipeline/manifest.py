@@ -1,4 +1,4 @@
-"""The manifest of a stage's output: written last, so that what has one is whole."""
+"""The manifest of a stage's output. It is written last, so an output with a manifest is complete."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from pydantic import BaseModel
 from textvae.disk import LOCK, MARKER, finite, flush_folder, read_json, write_json
 
 MANIFEST, BEGUN = "manifest.json", "begun.json"
-"""Of a finished output; and, until the manifest is written, the fingerprint of what is being made and those of what it
-is made from."""
+"""Names of the manifest, and of the file that an unfinished output has in its place: its fingerprint and those of its
+inputs."""
 FORMAT_VERSION = 1
 
 HASHED_BYTES = 64 * 2**20
-"""Files up to this size are checked by content before they are trusted again, larger ones by size."""
+"""Bytes. Files up to this size are checked by content, larger ones by size only."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a stage's output was made from, and of what it consists.
+    """Describes a stage's output: what it was made from, its numbers and its files.
 
     Attributes:
-        stage: whose output it is.
-        fingerprint: over everything below that decides the output.
+        stage: name of the stage.
+        fingerprint: over everything below that determines the output.
         stage_version: of the stage's code.
         package_version: of textvae.
         config: settings with their defaults.
-        table: settings as the recipe wrote them: where they are the same, so is `config`.
+        table: settings as the recipe wrote them. With the same table and versions, `config` is the same too.
         inputs: fingerprints of what was read.
-        about: not fingerprinted by itself, but told when it changed (the corpus card).
-        seed: None where nothing was drawn.
-        seconds: wall time it took, interruptions left out.
+        about: the corpus card. Not in the fingerprint; used to name what changed.
+        seed: None where the stage uses no random numbers.
+        seconds: wall time of the stage; time between an interruption and the resumption is not counted.
         results: the stage's numbers, as in report.json.
-        files: size, and SHA-256 where small, of each file.
+        files: size of each file, and SHA-256 of small ones.
     """
 
     stage: str
@@ -56,18 +56,18 @@ class Manifest:
 
     @property
     def total_seconds(self) -> float:
-        """Wall time over all sittings. A stage's own count comes first: early versions wrote that of the
-        last sitting into the manifest."""
+        """Wall time, with that before an interruption. The stage's own count is preferred: early versions wrote only
+        the time since the last resumption into the manifest."""
         return float(self.results.get("seconds", self.seconds))
 
     def write(self, folder: Path) -> None:
-        """Flush everything in the folder to the disk, then write the manifest."""
+        """Force everything in the folder to the disk, then write the manifest."""
         flush_folder(folder)
         write_json(folder / MANIFEST, asdict(self))
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a folder; None where there is none that can be read."""
+    """The manifest of a folder; None where it is missing or cannot be read."""
     try:
         data = read_json(folder / MANIFEST)
         found = Manifest(**data) if data["format_version"] == FORMAT_VERSION else None
@@ -84,7 +84,7 @@ def _is_well_formed(manifest: Manifest) -> bool:
 
 
 def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """Size of each file below a folder, and SHA-256 of those of at most `HASHED_BYTES`; markers are left out."""
+    """Size of each file below a folder, and SHA-256 of files of at most `HASHED_BYTES`; markers are left out."""
     described: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path not in (folder / MANIFEST, folder / BEGUN) and path.name not in (MARKER, LOCK):
@@ -96,13 +96,13 @@ def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def damage(folder: Path, manifest: Manifest) -> str | None:
-    """What is wrong with the files of a finished stage, in words; None when they are as they were written."""
+    """How the files of a finished stage differ from what was written, as text; None where they do not."""
     for name, entry in manifest.files.items():
         path = folder / name
         if not path.is_file():
             return f"{name} is missing"
         if path.stat().st_size != entry["bytes"]:
-            return f"{name} has {path.stat().st_size} bytes, not {entry['bytes']}"
+            return f"{name} has {path.stat().st_size} bytes, expected {entry['bytes']}"
         if "sha256" in entry and _sha256(path) != entry["sha256"]:
             return f"{name} has been changed"
     return None
@@ -114,7 +114,7 @@ def _sha256(path: Path) -> str:
 
 
 def as_json(value: Any) -> Any:
-    """A config or a result as plain JSON values. What is no number (NaN, infinities) is absent from a table."""
+    """A config or a result as plain JSON values. NaN and infinities are left out of tables."""
     return finite(json.loads(json.dumps(value, default=_plain)))
 
 

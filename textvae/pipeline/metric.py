@@ -1,4 +1,4 @@
-"""A number of a stage: what it is called, its unit, and what it means."""
+"""A number of a stage: its name, unit and meaning."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any, NamedTuple
 
 
 class Metric(NamedTuple):
-    """A number that a stage returns, as the report's table and `docs/units.md` tell of it.
+    """Describes a number that a stage returns, for the report's table and `docs/units.md`.
 
     Attributes:
-        name: in the stage's part of report.json. A `#` stands for a number, which the unit may repeat: there is a row
-            for each.
-        title: what the table calls it.
+        name: in the stage's part of report.json. A `#` in it stands for an integer, and the table has a row for each
+            value; `#` in the unit is replaced by the same value.
+        title: of its row.
         unit: of the number, and of its standard error `NAME_se` where the stage returns one.
         meaning: in plain words, for the table.
-        digits: after the point.
+        digits: after the decimal point.
         note: added to the unit: a format pattern over the stage's results, such as ``IW-{iw_samples}``. It is left out
             where one of these is absent or 0.
-        definition: the exact definition, for `docs/units.md`; the meaning where there is none.
-        cost: whether it tells what the stage took, and not what it found: the table has costs last.
-        shown: whether the table has it; `docs/units.md` does in any case.
+        definition: the exact definition, for `docs/units.md`; the meaning when empty.
+        cost: whether it is a cost (time, memory) instead of a finding. Costs are the last rows of the table.
+        shown: whether it is in the report's table; it is in `docs/units.md` in any case.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Metric(NamedTuple):
     shown: bool = True
 
     def rows(self, stage: str, results: Mapping[str, Any]) -> list[dict[str, str]]:
-        """Its rows of the report's table: none where it was not measured, several where the name has a `#`.
+        """Its rows in the report's table: none where it was not measured, several where the name has a `#`.
 
         Args:
-            stage: whose number it is.
+            stage: name of the stage.
             results: all numbers of that stage.
 
         Returns:
@@ -66,7 +66,7 @@ class Metric(NamedTuple):
         return rows
 
     def names_in(self, results: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The names in `results` that are this number, each with what stands for `#`, the lowest first."""
+        """The names in `results` that match this metric, each with its value of `#`, the lowest first."""
         before, wild, _ = self.name.partition("#")
         if not wild:
             return [(self.name, "")] if self.name in results else []

@@ -1,4 +1,4 @@
-"""What a model tells of where it comes from."""
+"""The origin of a model, for its model card."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textvae.pipeline.stage import Work
 
 
 def model_card(work: Work) -> dict[str, Any]:
-    """The origin of the model that a stage trains: recipe, corpus and its licence, seed, version; empty facts left out.
+    """The origin of the model that a stage trains: recipe, corpus and licence, seed, version; without empty entries.
 
     Args:
         work: of a stage that needs the stage `tokenize`.

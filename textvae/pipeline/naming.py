@@ -1,9 +1,9 @@
-"""What a run or a recipe may be called: its name is that of a folder, on any system."""
+"""Names of runs and recipes: a name must be valid as that of a folder on every operating system."""
 
 from __future__ import annotations
 
 MAX_CHARACTERS, MAX_BYTES = 100, 200
-"""Of a name at most: file systems allow 255 bytes, and endings such as `.partial` are put behind it."""
+"""Longest name: file systems allow 255 bytes, and endings such as `.partial` are added to it."""
 
 _FORBIDDEN = '/\\<>:"|?*'
 _RESERVED = frozenset(
@@ -12,7 +12,7 @@ _RESERVED = frozenset(
 
 
 def problem_of_name(name: str) -> str | None:
-    """What keeps a name from being that of a folder, in words; None for a good one.
+    """Why a name is not valid as that of a folder, as text; None for a valid name.
 
     >>> problem_of_name("yelp_vae 2"), problem_of_name("a/b"), problem_of_name("..")
     (None, "it may not hold '/'", 'it may not begin with a dot')

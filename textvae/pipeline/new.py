@@ -1,4 +1,4 @@
-"""`textvae new FILE`: a recipe and a corpus card for someone's own text."""
+"""`textvae new FILE`: writes a recipe and a corpus card for a user's text."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from textvae.text.inspect import FileReport
 
 TRAINING_EFFICIENCY = 0.5
-"""Share of the matrix-product speed that training is expected to reach (`benchmarks/speed.py` measures it): a cautious
-estimate, so that a time budget is kept on a machine that has other things to do as well."""
+"""Share of the matrix-product speed that training is expected to reach (`benchmarks/speed.py` measures it). The value
+is low, so that the time budget is kept on a machine that is busy with other programs too."""
 
 
 SIZES = (Size(64, 64, 16), Size(128, 96, 24), Size(192, 128, 24), Size(256, 256, 32), Size(512, 256, 32))
@@ -31,7 +31,7 @@ MIN_VOCABULARY = 4000
 MIN_TEXTS = 20
 
 _CARD_COMMENT, _RECIPE_COMMENT = "The corpus card of", "Made by `textvae new"
-"""How the files begin that `new` writes, by which it recognizes them."""
+"""First words of the files that `new` writes, by which it recognizes them."""
 
 
 def new_recipe(
@@ -43,22 +43,22 @@ def new_recipe(
     force: bool = False,
     operations_per_second: float | None = None,
 ) -> tuple[Path, list[str]]:
-    """Look at a file and write `NAME.toml` and its card `NAME_corpus.toml`, ready for `textvae run`.
+    """Analyze a file of texts and write `NAME.toml` and its card `NAME_corpus.toml`, ready for `textvae run`.
 
     Args:
         file: text, CSV, TSV or JSON lines; gzip too.
         name: of the recipe; the file's by default.
         minutes: about how long training may take.
         out: the folder to write to.
-        force: overwrite a recipe and a card that this function wrote; other files are never touched.
+        force: overwrite a recipe and a card that this function wrote; other files are never overwritten.
         operations_per_second: of this machine; measured when None.
 
     Returns:
-        the recipe's path, and sentences that say what was found and chosen.
+        the recipe's path, and sentences about what was found in the file and chosen for it.
 
     Raises:
         DataError: the file cannot be used.
-        ConfigError: a file is in the way, or the time is not positive.
+        ConfigError: a file to be written exists already, or the time is not positive.
     """
     from textvae.text.inspect import inspect_file
 
@@ -69,7 +69,7 @@ def new_recipe(
     recipe_path = folder / f"{name}.toml"
     card_path = card_beside(recipe_path)
     require_free(recipe_path, force)
-    # A card without its recipe was left by an earlier call that was cut off between the two.
+    # A card without a recipe was left by an earlier call that stopped between writing the two.
     require_free(card_path, force or not os.path.lexists(recipe_path))
     require_texts(found.distinct, str(file))
     speed = operations_per_second or measure_operations_per_second()
@@ -90,51 +90,53 @@ def card_beside(recipe: Path) -> Path:
 
 
 def require_free(path: Path, force: bool) -> None:
-    """Refuse to write where something is, unless it is what `new` wrote there before and it may be overwritten.
+    """Refuse to write over an existing file, unless `new` wrote it and `force` is set.
 
     Raises:
-        ConfigError: it is somebody else's, or may not be overwritten.
+        ConfigError: `new` did not write the file, or `force` is not set.
     """
     if not os.path.lexists(path):
         return
     if path.is_symlink() or not path.is_file() or not _is_ours(path):
         raise not_ours(path)
     if not force:
-        raise ConfigError(f"{path} exists; choose another --name or --out, or overwrite it by --force.")
+        raise ConfigError(f"{path} exists; choose another --name or --out, or overwrite it with --force.")
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether `new` wrote a file: its first line says so."""
+    """Whether `new` wrote a file, by its first line."""
     with path.open("rb") as stream:
         beginning = stream.read(200)
     return beginning.startswith((f"# {_CARD_COMMENT}".encode(), f"# {_RECIPE_COMMENT}".encode()))
 
 
 def require_texts(distinct: int, where: str) -> None:
-    """Refuse texts too few to be split into training, validation and test; duplicates all go to the same split.
+    """Refuse texts too few to be split into training, validation and test; duplicates are always in the same split.
 
     Args:
-        distinct: how many different texts there are.
-        where: what holds them, for the message.
+        distinct: number of different texts.
+        where: their file or other origin, for the message.
 
     Raises:
         DataError: fewer than `MIN_TEXTS`.
     """
     if distinct < MIN_TEXTS:
         different = "1 different text" if distinct == 1 else f"{distinct} different texts"
-        raise DataError(f"{where} has {different}; a model needs at least {MIN_TEXTS}, and some thousands to be good.")
+        raise DataError(
+            f"{where} has {different}; a model needs at least {MIN_TEXTS}, and some thousands for good results."
+        )
 
 
 def choose_size(found: FileReport, minutes: float, operations_per_second: float) -> tuple[Size, int]:
-    """The largest model that trains enough epochs in the time there is, and how many epochs fit.
+    """The largest model for which enough epochs fit into the time budget, and the number of epochs.
 
     Args:
-        found: the file, of which nine tenths are trained on.
-        minutes: to spend.
+        found: the file; nine tenths of it are training texts.
+        minutes: the time budget.
         operations_per_second: of the machine.
     """
     tokens = _training_tokens(found)
-    # A model much larger than its corpus only learns it by heart.
+    # A model that is large for its corpus memorizes it.
     fitting = [size for size in SIZES if size.hidden <= 128 or tokens > 400 * size.hidden]
     affordable = [size for size in fitting if _epochs(found, size, minutes, operations_per_second) >= WANTED_EPOCHS]
     size = affordable[-1] if affordable else SIZES[0]
@@ -143,10 +145,10 @@ def choose_size(found: FileReport, minutes: float, operations_per_second: float)
 
 
 def affordable_vocabulary(found: FileReport, minutes: float, operations_per_second: float) -> FileReport:
-    """The same file with a smaller vocabulary, where even the smallest model could not read it often enough.
+    """The same file with a smaller vocabulary, where not even the smallest model gets enough epochs in the time budget.
 
-    The projection to the vocabulary is most of a small model's work, and rare words are learned last: half of them
-    given up are worth twice the epochs.
+    The projection to the vocabulary is most of a small model's work, and rare words are learned last. Half the
+    vocabulary allows about twice the epochs.
     """
     while (
         found.vocab_size >= 2 * MIN_VOCABULARY
@@ -162,13 +164,13 @@ def _training_tokens(found: FileReport) -> float:
 
 
 def _epochs(found: FileReport, size: Size, minutes: float, operations_per_second: float) -> float:
-    """How often a model of some size can read the file in the time there is."""
+    """The epochs of a model of this size in the time budget."""
     operations = minutes * 60 * operations_per_second * TRAINING_EFFICIENCY
     return operations / (_training_tokens(found) * size.flops_per_token(found.vocab_size))
 
 
 def measure_operations_per_second(seconds: float = 0.5) -> float:
-    """Float32 operations a second of a matrix product of the sizes that training has, measured."""
+    """Measures the float32 operations per second of a matrix product of sizes that are typical of training."""
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -203,7 +205,7 @@ def _card(found: FileReport, name: str) -> dict[str, Any]:
 
 
 def _recipe(proposal: Proposal, name: str, card: str) -> dict[str, Any]:
-    """The recipe's tables: what each stage makes of the file. Stages that need labels come last."""
+    """The recipe's tables, one from each stage. Those of stages that need labels come last."""
     recipe: dict[str, Any] = {"name": name, "corpus": card, "seed": 0}
     for stage in sorted(STAGES, key=lambda stage: stage.needs_labels):
         table = stage.new_table(proposal)
@@ -213,7 +215,7 @@ def _recipe(proposal: Proposal, name: str, card: str) -> dict[str, Any]:
 
 
 def _notes(proposal: Proposal, minutes: float) -> list[str]:
-    """Sentences that say what was found and chosen."""
+    """Sentences about what was found in the file and chosen for it."""
     found, size = proposal.found, proposal.size
     unit = "words" if found.has_spaces else "characters"
     more = "" if found.complete else " at least"
@@ -240,12 +242,12 @@ def _notes(proposal: Proposal, minutes: float) -> list[str]:
 def _plain(name: str) -> str:
     plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in name).strip("_")
     if (problem := problem_of_name(plain)) is not None:
-        raise ConfigError(f"--name got {shown(name)}; {problem}: give a name of letters and digits.")
+        raise ConfigError(f"--name got {shown(name)}, but {problem}; give a name of letters and digits.")
     return plain
 
 
 def to_toml(table: Mapping[str, Any], comment: str) -> str:
-    """Nested tables as TOML: plain values first, then tables, those without a table of their own inline.
+    """Nested tables as TOML: plain values first, then tables; a table inside a table is written inline.
 
     >>> print(to_toml({"a": 1, "b": {"c": "x", "d": {"e": [1.5]}}}, "An example."))
     # An example.
@@ -282,5 +284,5 @@ def _value(value: Any) -> str:
         return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }" if value else "{}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(v) for v in value) + "]"
-    # JSON writes surrogate pairs for what is outside the basic plane, which TOML does not allow.
+    # Without ensure_ascii=False JSON would write surrogate pairs, which TOML does not allow.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,7 +1,7 @@
-"""What in a run folder is ours, and what must be left alone.
+"""Recognizes textvae's own files in a run folder; other files there are never moved, overwritten or deleted.
 
-Of a run folder, `recipe.json`, `report.json` and `report.html` are ours where their content says so, and the folders of
-stages where they bear our marker. Runs from before there were markers are known by their manifests.
+`recipe.json`, `report.json` and `report.html` are recognized by their content, folders of stages by the marker that
+textvae puts into them. Folders from versions without markers are recognized by their manifests.
 """
 
 from __future__ import annotations
@@ -38,40 +38,42 @@ from textvae.pipeline.stage import DETAILS, RESULTS, Stage
 
 
 def partial_of(folder: Path) -> Path:
-    """Where the output of a stage is made before it is renamed to its own folder."""
+    """The folder in which a stage writes its output; it is renamed when the output is finished."""
     return folder.with_name(folder.name + ".partial")
 
 
 def claim_run(out: Path) -> None:
-    """Make a run folder, or mark the one that is there; `require_ours` comes before."""
+    """Make a run folder, or put the marker into an existing one, which `require_ours` must have accepted."""
     if not os.path.lexists(out):
         try:
             new_folder(out, "run")
         except ConfigError:
-            if what_is(out) != "run":  # else another process was quicker, and holds it or has ended
+            if what_is(out) != "run":  # if it is "run", another process has just made it
                 raise
     else:
         mark(out, "run")
 
 
 def require_ours(out: Path, stages: Sequence[Stage], running: Sequence[Stage]) -> None:
-    """Refuse a run folder in which somebody else's files are where ours go. Nothing is written.
+    """Refuse a run folder where a file that textvae did not write has the name of one that the run writes.
+
+    Nothing is written.
 
     Args:
-        out: the run folder; it need not be there.
-        stages: all that the recipe has.
-        running: those whose output will be made.
+        out: the run folder; it need not exist.
+        stages: all stages of the recipe.
+        running: the stages that will run.
 
     Raises:
-        ConfigError: and names the file.
+        ConfigError: there is such a file; the message names it.
     """
     if not os.path.lexists(out):
         return
     if not out.is_dir():
-        raise ConfigError(f"{out} is a file, and a run needs a folder; choose another by --out.")
+        raise ConfigError(f"{out} is a file, expected a folder for the run; choose another with --out.")
     what = what_is(out)
     if what not in (None, "run"):
-        raise ConfigError(f"{out} is textvae's folder of a {what}, not of a run; choose another by --out.")
+        raise ConfigError(f"{out} is textvae's folder of a {what}, expected one of a run; choose another with --out.")
     if what is None and os.path.lexists(out / MARKER):
         raise not_ours(out / MARKER)
     if not is_lock(out / LOCK):
@@ -88,10 +90,10 @@ def require_ours(out: Path, stages: Sequence[Stage], running: Sequence[Stage]) -
 
 
 def require_own_file(path: Path) -> None:
-    """Refuse to write over a file of a run folder that is not ours.
+    """Refuse to overwrite a file of a run folder that textvae did not write.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: textvae did not write it.
     """
     if not os.path.lexists(path):
         return
@@ -103,14 +105,14 @@ def write_own(path: Path, text: str) -> None:
     """Write a file of a run folder.
 
     Raises:
-        ConfigError: one that is not ours is there.
+        ConfigError: a file that textvae did not write has this name.
     """
     require_own_file(path)
     write_text(path, text)
 
 
 def is_output(folder: Path, stage: str) -> bool:
-    """Whether a folder is the output of a stage, finished or not: by its marker, or by what it holds."""
+    """Whether a folder is the output of a stage, finished or not: by its marker, or else by its files."""
     if folder.is_symlink() or not folder.is_dir():
         return False
     what = what_is(folder)
@@ -126,14 +128,14 @@ def is_output(folder: Path, stage: str) -> bool:
 
 
 def files_of(stage: Stage, folder: Path) -> tuple[str, ...]:
-    """The names of a stage's files in its folder, as `textvae.disk.matches` takes them."""
+    """Patterns of a stage's files in its folder, for `textvae.disk.matches`."""
     manifest = read_manifest(folder)
     listed = () if manifest is None else tuple(manifest.files)
     return (MARKER, LOCK, MANIFEST, RESULTS, DETAILS, BEGUN, *stage.files(), *listed)
 
 
 def begin_output(partial: Path, stage: Stage) -> None:
-    """A new empty folder for a stage to write into; what was there of ours is removed."""
+    """Make an empty folder for a stage to write into; an earlier output of the stage there is removed."""
     remove_output(partial, stage)
     new_folder(partial, f"stage {stage.name}")
 
@@ -142,24 +144,24 @@ def remove_output(folder: Path, stage: Stage) -> None:
     """Remove a stage's folder.
 
     Raises:
-        ConfigError: a file that is not ours is in it.
+        ConfigError: it has a file that textvae did not write.
     """
     if os.path.lexists(folder):
         if not is_output(folder, stage.name):
             raise not_ours(folder)
         require_no_foreign(folder, stage)
         mark(folder, f"stage {stage.name}")
-        # Under a temporary name first: what a crash leaves of it bears no name that we need.
+        # Renamed to a temporary name first: a crash then leaves no half-removed folder under the stage's name.
         aside, names = folder.with_name(temporary_name()), files_of(stage, folder)
         rename_folder(folder, aside)
         remove_folder(aside, names)
 
 
 def put_in_place(partial: Path, folder: Path, stage: Stage) -> None:
-    """Rename a finished output to the stage's folder; the folder that was there is removed only afterwards.
+    """Rename a finished output to the stage's folder; the earlier output is removed only afterwards.
 
     Raises:
-        ConfigError: a file that is not ours is in one of them.
+        ConfigError: one of the two folders has a file that textvae did not write.
     """
     for one in (partial, folder):
         require_no_foreign(one, stage)
@@ -178,18 +180,18 @@ def put_in_place(partial: Path, folder: Path, stage: Stage) -> None:
 
 
 def recover(out: Path, stages: Sequence[Stage]) -> None:
-    """Finish what a crash may have cut in two: the renames that replace an old output by a new one."""
+    """After a crash, complete the renames that replace an old output by a new one."""
     for stage in stages:
         folder = out / stage.name
         partial, older = partial_of(folder), folder.with_name(stage.name + ".old")
         if is_output(partial, stage.name):
             finished = read_manifest(partial)
             if finished is not None and damage(partial, finished) is None:
-                # The manifest is written last, so this output is complete and lacked one rename only.
+                # The manifest is written last, so this output is complete; only the rename is missing.
                 put_in_place(partial, folder, stage)
             elif not os.path.lexists(partial / MARKER):
                 mark(partial, f"stage {stage.name}")
-        # What an earlier version left when it crashed between its two renames, or after them.
+        # Earlier versions of textvae left `NAME.old` when they crashed between their two renames, or after them.
         if is_output(older, stage.name):
             if os.path.lexists(folder):
                 remove_folder(older, files_of(stage, older))
@@ -199,18 +201,17 @@ def recover(out: Path, stages: Sequence[Stage]) -> None:
 
 
 def tidy(out: Path) -> None:
-    """Remove what a crash left unfinished in a finished run's folder, if there is any, it can be done, and nobody else
-    is at work there."""
+    """Remove temporary files of a crash from a finished run's folder, unless the folder is locked or read-only."""
     if any(TEMPORARY.fullmatch(path.name) for path in out.iterdir()):
         with contextlib.suppress(OSError, ConfigError), held(out):
             remove_unfinished(out, below=False)
 
 
 def require_no_foreign(folder: Path, stage: Stage) -> None:
-    """Refuse a stage's folder with a file in it that is not ours; a folder that is not there will do.
+    """Refuse a stage's folder that has a file that textvae did not write. The folder need not exist.
 
     Raises:
-        ConfigError: and names the file.
+        ConfigError: it has such a file; the message names it.
     """
     if os.path.lexists(folder):
         foreign = foreign_entry(folder, files_of(stage, folder))
@@ -234,7 +235,7 @@ def _is_report(path: Path) -> bool:
 
 
 def _json_of_ours(path: Path, beginning: str) -> Any:
-    """What a JSON file holds; True where it is damaged and, in a folder of ours, begins as ours do."""
+    """The content of a JSON file. For a damaged file: whether it is in a marked folder and begins like textvae's."""
     try:
         return read_json(path)
     except (OSError, ValueError):
@@ -244,7 +245,7 @@ def _json_of_ours(path: Path, beginning: str) -> Any:
 def _begins(path: Path, beginning: str) -> bool:
     with path.open("rb") as stream:
         found = stream.read(len(beginning.encode()))
-    return beginning.encode().startswith(found)  # what is shorter was cut off; nothing is lost with it
+    return beginning.encode().startswith(found)  # a shorter file was cut off while it was written
 
 
 def _is_page(path: Path) -> bool:

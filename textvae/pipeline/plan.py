@@ -1,4 +1,4 @@
-"""What a run would do, and why: each stage's fingerprint against the manifest of its output."""
+"""The plan of a run: which stages have to run and why, by comparing fingerprints with the manifests of outputs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Step:
     """One stage of a plan.
 
     Attributes:
-        stage: which.
+        stage: the stage.
         runs: whether it has to run.
-        reason: why, or that it is up to date.
-        draft: the manifest its output has, or will have.
+        reason: why it has to run, or "up to date".
+        draft: the manifest that its output has, or will have.
     """
 
     stage: Stage
@@ -49,18 +49,18 @@ def make_plan(
     force: bool = False,
     planned: Planned | None = None,
 ) -> list[Step]:
-    """Compare what a recipe asks for with what is there.
+    """Compare the stages of a recipe with the outputs in a run folder.
 
     Args:
-        recipe: what is wanted.
-        stages: all stages there are, in order.
+        recipe: the recipe.
+        stages: all existing stages, in the order in which they run.
         out: the run folder.
-        only: this stage and what it needs, no other.
-        force: run it (or everything) although it is up to date.
+        only: plan this stage and the stages that it needs, no others.
+        force: run `only` (or all stages) even if up to date.
         planned: other runs that the same command brings up to date before this one.
 
     Raises:
-        ConfigError: the recipe cannot work.
+        ConfigError: the recipe cannot be run; the message says why.
     """
     asked = _asked(recipe, stages, only)
     require_corpus(recipe, asked)
@@ -136,8 +136,8 @@ def _configs(
 ) -> dict[str, dict[str, Any]]:
     """Settings with their defaults, as JSON.
 
-    Where the recipe's tables are word for word those of the finished outputs, and the code is the same, so are the
-    defaults: they are taken from the manifests, which spares a run with nothing to do the import of torch.
+    Where the recipe's tables and the code versions equal those of the finished outputs, the defaults are equal too.
+    They are then taken from the manifests, so that a run with nothing to do need not import torch.
     """
     known = {}
     for stage in asked:
@@ -158,12 +158,12 @@ def _configs(
 
 
 def _reason(folder: Path, old: Manifest | None, new: Manifest, running: set[str], forced: bool) -> str | None:
-    """Why a stage has to run; None when its output is good."""
+    """Why a stage has to run; None when its output is up to date."""
     if forced:
         return "because of --force"
     if old is None:
         if interrupted_fingerprint(folder) == new.fingerprint:
-            return "because it was interrupted; it goes on from its last checkpoint"
+            return "because it was interrupted; it resumes from its last checkpoint"
         return "because its output is missing" if not folder.exists() else "because its output is damaged: no manifest"
     if old.fingerprint == new.fingerprint:
         harm = damage(folder, old)
@@ -193,7 +193,7 @@ def interrupted_fingerprint(folder: Path) -> str | None:
 
 
 def _interrupted(folder: Path) -> tuple[str | None, dict[str, str]]:
-    """The fingerprint of the interrupted output beside a stage's folder, and those of what it is made from."""
+    """The fingerprint of the interrupted output beside a stage's folder, and the fingerprints of its inputs."""
     try:
         found = read_json(partial_of(folder) / BEGUN)
         return str(found["fingerprint"]), dict(found.get("inputs", {}))
@@ -207,8 +207,8 @@ def _remembered_source(
     inputs: Mapping[str, str],
     fingerprint_of: Callable[[Mapping[str, str]], str],
 ) -> dict[str, str]:
-    """The fingerprint of what a stage started from, where that is gone: a finished output, or one with a checkpoint,
-    needs it no more."""
+    """The fingerprint of the run that a stage started from, where that run was deleted: a finished output, or one
+    with a checkpoint, no longer needs the run."""
     known = [] if finished is None else [(finished.fingerprint, finished.inputs)]
     for made, made_from in [*known, _interrupted(folder)]:
         if SOURCE in made_from and fingerprint_of({**inputs, SOURCE: made_from[SOURCE]}) == made:

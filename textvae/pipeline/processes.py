@@ -1,4 +1,4 @@
-"""Several processes of one command (`torchrun`, `accelerate launch`): one leads, all take part in training."""
+"""Several processes of one command (`torchrun`, `accelerate launch`): all train; the main process does the rest."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from textvae.errors import MachineError
 
 
 def leads() -> bool:
-    """Whether this process leads those that were started with it, until their `Team` is disbanded; one alone does."""
+    """Whether this is the main process (rank 0) of those started together; True for a single process."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 class Team:
     """The processes that were started together; usually there is one.
 
-    Only `is_main` runs what is not made for several processes; the others wait for it. They meet through
-    accelerate's state, which is made only where there are several, so that a single process need not import torch.
+    Work that is not written for several processes is done by the main process, and the others wait for it. They
+    synchronize through accelerate's state. It is made only for several processes, so that one need not import torch.
     """
 
     def __init__(self) -> None:
@@ -28,25 +28,25 @@ class Team:
             import torch
             from accelerate import PartialState
 
-            # Without an accelerator, accelerate takes each of torchrun's processes for the only one, unless told that
-            # the CPU is meant. Training finds the group that is made here.
+            # On a machine without an accelerator, accelerate forms no process group under torchrun unless cpu=True.
+            # Training uses the group that is made here.
             wanted = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
             cpu = wanted or not torch.accelerator.is_available()
-            # The others may have to wait while the main process tokenizes a large corpus.
+            # The timeout is long, because the others wait while the main process tokenizes the corpus.
             self._state = PartialState(cpu=cpu, timeout=timedelta(days=7))
             if self._state.num_processes != self.size:
                 raise MachineError(
-                    f"{self.size} processes were started, but they do not see each other "
-                    f"(accelerate counts {self._state.num_processes}); start one, or check the launcher's settings."
+                    f"{self.size} processes were started, but accelerate counts {self._state.num_processes}, so they "
+                    "cannot communicate; start one process, or check the launcher's settings."
                 )
 
     def wait(self) -> None:
-        """Wait until every process has come here."""
+        """Wait until every process has reached this call."""
         if self._state is not None:
             self._state.wait_for_everyone()
 
     def disband(self) -> None:
-        """The main process goes on alone: what trains after this (a classifier) must wait for nobody."""
+        """End the process group: later stages (a classifier's training) run in the main process alone."""
         if self._state is None:
             return
         self.wait()
@@ -56,7 +56,7 @@ class Team:
         torch.distributed.destroy_process_group()
         AcceleratorState._reset_state()
         PartialState._reset_state()
-        # With these variables set, the process would be taken for one of several again.
+        # With these variables set, accelerate would look for the other processes again.
         for name in (
             "RANK",
             "WORLD_SIZE",

@@ -1,4 +1,4 @@
-"""What `textvae new` has found in a file and chosen for it; stages make their tables of the new recipe from it."""
+"""What `textvae new` has found in a file and chosen for it; each stage makes its table of the new recipe from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from textvae.text.inspect import FileReport
 
 MAX_LABELS = 50
-"""A column with more different values is not taken for a column of labels."""
+"""A column with more different values than this is not used as labels."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Size:
         """Operations of a training step for each token: 2 for each weight forward, 4 backward.
 
         Two directions of the encoder, the decoder (which reads z as well), and the projection to the vocabulary,
-        which at these sizes is most of it.
+        which is most of the work at these sizes.
         """
         encoder = 2 * 4 * self.hidden * (self.embedding + self.hidden)
         decoder = 4 * self.hidden * (self.embedding + self.latent + self.hidden)
@@ -34,12 +34,12 @@ class Size:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A file and what is to be made of it.
+    """A file and the model proposed for it.
 
     Attributes:
         found: the file.
         size: of the model.
-        epochs: that fit into the time there is.
+        epochs: the number that fits into the time budget.
     """
 
     found: FileReport
@@ -48,20 +48,21 @@ class Proposal:
 
     @property
     def labels(self) -> dict[str, int]:
-        """How often each label occurs; empty where the file has no labels, or so many that they are none."""
+        """How often each label occurs; empty where the file has no labels, or too many different ones."""
         counts = self.found.label_counts
         return counts if self.found.label_column is not None and 2 <= len(counts) <= MAX_LABELS else {}
 
     @property
     def shown_labels(self) -> int:
-        """How many labels a classifier is given; see `labels_to_show`."""
+        """Number of labels for the classifier's training; see `labels_to_show`."""
         return labels_to_show(self.labels)
 
 
 def labels_to_show(counts: Mapping[str, int]) -> int:
-    """How many labels a classifier is given: 500, or fewer where the rarest class has few; 0 where it is too rare.
+    """Number of labels for a classifier's training: 500, or fewer where the rarest class is small; 0 if it is too rare.
 
-    Classes are shown equally often, and at most a third of the rarest one, which the split has made smaller already.
+    Each class gives the same number of labels, at most a third of the rarest class (its texts are also split into
+    training, validation and test).
 
     >>> labels_to_show({"pos": 4000, "neg": 3000}), labels_to_show({"a": 90, "b": 60}), labels_to_show({"a": 90})
     (500, 40, 30)

@@ -1,6 +1,6 @@
-"""Reads recipes: from files or tables, with what they extend and the command line's settings laid over.
+"""Reads recipes from files or tables, with the recipes that they extend and the settings of the command line.
 
-Only names are checked here, which costs no import of torch; `pipeline.checking` checks every setting.
+Only names are checked here, so that torch need not be imported; `pipeline.checking` checks every setting.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from textvae.text.corpora.reading import read_toml
 
 
 class RecipeHeader(Config):
-    """What a recipe says besides its tables.
+    """The entries of a recipe outside its tables.
 
     Attributes:
-        name: of the run: its folder is `runs/NAME`.
+        name: of the run; its folder is `runs/NAME`.
         description: one line for the report.
         seed: of everything random.
     """
@@ -43,15 +43,15 @@ def read_recipe(recipe: str | Path | Mapping[str, Any], settings: Iterable[str] 
 
     Args:
         recipe: a TOML file, the name of an installed recipe, or nested tables.
-        settings: laid over it: ``["train.epochs=2"]`` or ``{"train.epochs": 2}``.
+        settings: override those of the recipe: ``["train.epochs=2"]`` or ``{"train.epochs": 2}``.
 
-    A recipe may say ``extends = "other.toml"``: it is then the other one, found beside it, with its own settings laid
-    over. A table that names another `kind` than the one below it replaces it.
+    With ``extends = "other.toml"`` a recipe takes the tables of the other recipe, in the same folder, and its own
+    settings override them. A table with another `kind` than the same table of the other recipe replaces it whole.
 
     The setting ``train.model.kind=language_model`` turns any recipe into that of its baseline: see `_baseline`.
 
     Raises:
-        ConfigError: there is no such recipe, it is no TOML, or a table's name is unknown.
+        ConfigError: there is no such recipe, it is not TOML, or a table's name is unknown.
     """
     if isinstance(recipe, Mapping):
         return _from_tables(_with_settings(recipe, settings), Path.cwd(), "the recipe")
@@ -64,11 +64,11 @@ def read_recipe(recipe: str | Path | Mapping[str, Any], settings: Iterable[str] 
 
 
 def _read_tables(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """A recipe's tables, laid over those of the recipe it extends.
+    """A recipe's tables, which override those of the recipe that it extends.
 
     Args:
         path: of the recipe.
-        heirs: the recipes that extend this one.
+        heirs: the recipes that extend this one, by which a circle is found.
     """
     tables = read_toml(path, f"recipe {shown_path(path)}", "give a recipe, a TOML file")
     parent = tables.pop("extends", None)
@@ -82,7 +82,9 @@ def _read_tables(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
         )
     above = (path.parent / parent).resolve()
     if above in (path, *heirs):
-        raise ConfigError(f"recipe {shown_path(path)} extends itself, by way of {shown(parent)}; break that circle.")
+        raise ConfigError(
+            f"recipe {shown_path(path)} extends itself, by way of {shown(parent)}; remove an 'extends' of this circle."
+        )
     merged = _laid_over(_read_tables(above, (path, *heirs)), tables)
     if not _asks_for_baseline(tables):
         return merged
@@ -90,7 +92,7 @@ def _read_tables(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested tables with others over them.
+    """Nested tables, with the values of others overriding theirs.
 
     >>> _laid_over({"a": {"kind": "x", "b": 1}, "c": {"kind": "x", "b": 1}}, {"a": {"b": 2}, "c": {"kind": "y"}})
     {'a': {'kind': 'x', 'b': 2}, 'c': {'kind': 'y'}}
@@ -99,7 +101,7 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
     for name, value in above.items():
         old = merged.get(name)
         if isinstance(old, Mapping) and isinstance(value, Mapping):
-            # Settings of another kind do not apply to this one; those of a model's parts do, whatever the model's kind.
+            # Settings of another kind do not apply to this one. Those of a model's parts do, whatever its kind.
             kept = name == "model" or value.get("kind", old.get("kind")) == old.get("kind")
             value = _laid_over(old, value) if kept else value
         merged[name] = value
@@ -115,26 +117,27 @@ def _with_settings(tables: Mapping[str, Any], settings: Iterable[str] | Mapping[
 
 
 def _table(tables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The table of a stage; empty where there is none, or something else in its place."""
+    """The table of a stage; empty where it is missing, or is not a table."""
     found = tables.get(name)
     return found if isinstance(found, Mapping) else {}
 
 
 def _asks_for_baseline(laid_over: Mapping[str, Any]) -> bool:
-    """Whether what is laid over a recipe turns it into that of its baseline."""
+    """Whether settings turn a recipe into that of its baseline."""
     return any(stage.asks_for_baseline(_table(laid_over, stage.name)) for stage in STAGES)
 
 
 def _baseline(tables: Mapping[str, Any], name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe of the language model without z: the same decoder, trained in the same way.
 
-    Each stage says what of its table only z has a use for (`Stage.baseline_table`): the encoder, the posterior, the
-    prior, what keeps z in use in training, and whole stages.
+    Each stage removes what applies to z only (`Stage.baseline_table`): the encoder, the posterior, the prior, remedies
+    against collapse, and whole stages.
 
     Args:
-        tables: the recipe of the model with z, its kind changed.
-        name: the baseline's, so that the two runs stand side by side.
-        asked: what was laid over the recipe along with the change of kind: it stays, to be refused if it must.
+        tables: the recipe of the model with z, its kind already changed.
+        name: of the baseline; it differs from the recipe's, so that the two have different run folders.
+        asked: the settings that came together with the change of kind. They are kept, so that a setting that does not
+            fit is refused instead of ignored.
 
     >>> train = {"model": {"kind": "language_model", "latent_dim": 8, "decoder": {"kind": "gru"}}, "fresh_decoder": 4}
     >>> _baseline({"name": "a", "train": train, "interpolate": {}}, "a_lm", asked={})
@@ -164,7 +167,8 @@ def _from_tables(tables: dict[str, Any], folder: Path, source: str) -> Recipe:
     problem = problem_of_name(header.name)
     if problem is not None:
         raise ConfigError(
-            f"{source}: setting 'name' is {shown(header.name)}; it names a folder, so {problem}; write one plain word."
+            f"{source}: setting 'name' is {shown(header.name)}, and it names a folder, so {problem}; give a name of "
+            "letters and digits."
         )
     stages = {name: tables[name] for name in names if name in tables}
     for name, table in stages.items():

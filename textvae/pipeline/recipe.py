@@ -1,4 +1,4 @@
-"""What a recipe is: which corpus, and one table of settings for each stage. `pipeline.reading` reads one."""
+"""A recipe: a corpus, and one table of settings for each stage. `pipeline.reading` reads recipes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe that was read, with the command line's settings laid over it.
+    """A recipe, with the settings of the command line applied.
 
     Attributes:
         name: of the run.
         description: one line for the report.
         seed: of everything random.
-        card: the corpus card it names, and the fields of it that the recipe changes.
+        card: the name of its corpus card, and the fields of the card that the recipe overrides.
         tables: settings of each stage as they were written, by the stage's name.
-        folder: where the recipe lies: cards are looked for there first.
-        source: how to name it in an error.
+        folder: of the recipe; cards are searched there first.
+        source: name of the recipe in error messages.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Recipe:
 
     @cached_property
     def corpus(self) -> CorpusCard:
-        """The corpus card, with the recipe's changes to it."""
+        """The corpus card, with the fields that the recipe overrides."""
         from textvae.text.corpora import find_card, load_card
 
         name, overrides = self.card
@@ -47,7 +47,7 @@ class Recipe:
         return load_card(find_card(name, self.folder).resolve(), None, overrides)
 
     def as_tables(self) -> dict[str, Any]:
-        """The recipe as nested tables again, such as a run folder keeps."""
+        """The recipe as nested tables, as `recipe.json` of a run folder has it."""
         name, overrides = self.card
         header = {"name": self.name, "description": self.description, "seed": self.seed}
         return {**header, "corpus": {"card": name, **overrides}, **self.tables}

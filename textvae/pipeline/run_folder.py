@@ -1,6 +1,6 @@
-"""What a run's folder holds and how it is opened: its model on this machine's device, its splits, its recipe's tables.
+"""Reads a run folder: its model, on this machine's device; the files of its splits; its recipe's tables.
 
-Stages and commands share it. Nothing here imports torch before it is asked for a model or a device.
+Stages and commands use it. Torch is imported only by the functions that return a model or a device.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from textvae.models import TextModel
 
 RECIPE_FILE, REPORT_FILE, PAGE_FILE = "recipe.json", "report.json", "report.html"
-"""In a run's folder, beside a folder for each stage: the recipe with its settings, as it was run last; its numbers; and
+"""Files of a run folder, beside a folder for each stage: the recipe with the settings of the last run, the numbers, and
 the page."""
 
 
@@ -30,23 +30,23 @@ def model_of(run: str | Path, stage: str = "train") -> TextModel:
 
     Args:
         run: a finished run, a model folder, or a name on the Hugging Face hub.
-        stage: which stage's model, when it is a run.
+        stage: the stage whose model is read, for a run.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is no such model.
     """
     return open_model(find_model(run, stage))
 
 
 def open_model(folder: Path) -> TextModel:
-    """The model of a model folder, on the device of this machine."""
+    """The model in a model folder, on the device of this machine."""
     from textvae.models import load_model
 
     return load_model(folder).to(best_device())
 
 
 def best_device() -> torch.device:
-    """The accelerator of this machine, as training chooses it; else the CPU."""
+    """The CUDA device that training would use, else the CPU."""
     import torch
 
     if os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes") or not torch.cuda.is_available():
@@ -55,7 +55,7 @@ def best_device() -> torch.device:
 
 
 def split_file(tokenized: Path, split: str) -> Path:
-    """The file of a split; of the validation sentences where there is no test split.
+    """The file of a split. For "test" it is the validation split where the corpus has no test split.
 
     Raises:
         ConfigError: the corpus has no such split.
@@ -65,12 +65,12 @@ def split_file(tokenized: Path, split: str) -> Path:
         path = tokenized / "valid.arrow"
     if not path.exists():
         there = ", ".join(sorted(found.stem for found in tokenized.glob("*.arrow"))) or "none"
-        raise ConfigError(f"there is no split '{split}'; the corpus has {there}.")
+        raise ConfigError(f"there is no split '{split}'; the corpus has {there}; name one of these.")
     return path
 
 
 def progress_lines(say: Callable[[str], None], every: float = 10.0) -> Callable[[str, int, int], None]:
-    """The progress of an evaluation: a line every few seconds."""
+    """A progress callback for evaluations that prints a line every few seconds."""
     last = time.monotonic()
 
     def tell(what: str, done: int, total: int) -> None:
@@ -83,7 +83,7 @@ def progress_lines(say: Callable[[str], None], every: float = 10.0) -> Callable[
 
 
 def table_of(run: str | Path, stage: str) -> dict[str, Any]:
-    """A stage's settings of the run, as its recipe has them."""
+    """A stage's table in the recipe of a run; empty where there is none."""
     home = run_of_model(find_model(run))
     if home is None:
         return {}
@@ -94,10 +94,10 @@ def table_of(run: str | Path, stage: str) -> dict[str, Any]:
 
 
 def require_undamaged(tokenized: Path) -> None:
-    """Refuse tokenized sentences that are not as they were written: Arrow would believe whatever sizes they claim.
+    """Refuse tokenized sentences whose files were changed: Arrow trusts the sizes in a file, and a wrong one can crash.
 
     Raises:
-        ModelError: and says which file.
+        ModelError: a file was changed; the message names it.
     """
     manifest = read_manifest(tokenized)
     harm = "its manifest cannot be read" if manifest is None else damage(tokenized, manifest)
@@ -106,10 +106,10 @@ def require_undamaged(tokenized: Path) -> None:
 
 
 def decoder_knows_prior(train: Mapping[str, Any]) -> bool:
-    """Whether a training with this table drew the codes of sentences to the prior, so that the decoder knows its codes.
+    """Whether training drew codes towards the prior, so that the decoder can decode draws of the prior.
 
     Args:
-        train: the recipe's table; one that cannot be read counts as an ordinary training.
+        train: the recipe's `[train]` table. True where its objective cannot be read.
     """
     from textvae.config import parse
     from textvae.objectives import ObjectiveConfig, ObjectiveSettings
@@ -125,11 +125,11 @@ def find_model(run: str | Path, stage: str = "train") -> Path:
     """The model folder of a finished run, or the model folder itself (or a name on the Hugging Face hub).
 
     Args:
-        run: what the user named.
-        stage: which stage's model, when it is a run.
+        run: as the user gave it.
+        stage: the stage whose model is found, for a run.
 
     Raises:
-        ModelError: the run has not got that far, or the folder is neither.
+        ModelError: the run has not finished this stage, or the folder is neither a run nor a model.
     """
     folder = at_home(run)
     shown = shown_path(run)
@@ -153,14 +153,14 @@ def find_model(run: str | Path, stage: str = "train") -> Path:
         )
     if is_folder(folder / "train.partial"):
         raise ModelError(f"{shown} has no finished train stage yet; finish it with `textvae run`.")
-    raise ModelError(f"{shown} holds no model; name a finished run such as runs/NAME, or its runs/NAME/train/model.")
+    raise ModelError(f"{shown} holds no model; name a finished run such as runs/NAME, or a model folder.")
 
 
 def run_of_model(folder: Path) -> Path | None:
     """The run folder that a model folder, or the run folder itself, belongs to; None for a model elsewhere."""
     try:
         beside = folder.resolve().parent.parent
-    except (OSError, ValueError, RuntimeError):  # a path that is none, or links in a circle
+    except (OSError, ValueError, RuntimeError):  # not a valid path, or symbolic links in a circle
         return None
     for candidate in (folder, beside):
         if problem_of_file(candidate / "tokenize" / "manifest.json") is None:

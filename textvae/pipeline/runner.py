@@ -1,4 +1,4 @@
-"""Runs what is out of date and nothing else; what is finished is never lost."""
+"""Runs the stages of a recipe that are out of date. Finished outputs are kept until their replacement is complete."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _NOTHING = "nothing to do: everything is up to date."
 
 
 def say(line: str) -> None:
-    """A line of progress, to standard error."""
+    """Print a line of progress to standard error."""
     print(printable(line, lines=True), file=sys.stderr, flush=True)
 
 
@@ -60,21 +60,21 @@ def run_recipe(
     """Bring a run folder up to date.
 
     Args:
-        recipe: what is wanted.
+        recipe: the recipe.
         out: the run folder; `runs/NAME` when None.
-        stages: all the stages there are; those of the package when None.
-        only: this stage and what it needs, no other.
-        force: run although up to date.
-        dry_run: say what would run, and why, and do nothing.
+        stages: all existing stages; those of the package when None.
+        only: run this stage and the stages that it needs, no others.
+        force: run stages even if they are up to date.
+        dry_run: report what would run and why, and do nothing.
         planned: other runs that the same command brings up to date before this one.
-        say: takes lines of progress.
-        report: rebuilds the report when something ran or it is missing; the package's own when None.
+        say: called with lines of progress.
+        report: builds the report if a stage ran or the report is missing; the package's `build_report` when None.
 
     Returns:
-        the plan that was followed.
+        the plan.
 
     Raises:
-        TextVAEError: what is wrong, in one sentence; outputs finished before it stay.
+        TextVAEError: the run failed; the message says why. Outputs that are finished are kept.
     """
     if stages is None:
         from textvae.pipeline.stages import STAGES
@@ -89,7 +89,7 @@ def run_recipe(
 
     def plan() -> list[Step]:
         steps = make_plan(recipe, stages, out, only=only, force=force, planned=planned)
-        # Before any work: nothing of somebody else's may be where our files go.
+        # Before any work: no file of another program may have the name of one that is written here.
         require_ours(out, asked, [step.stage for step in steps if step.runs])
         return steps
 
@@ -100,10 +100,10 @@ def run_recipe(
         return steps
     team = Team()
     steps = plan()
-    # No process writes before all have made their plans.
+    # All processes make their plans before one of them writes.
     team.wait()
     if _is_finished(recipe, out, steps):
-        # Not even a lock is taken, so that this works on a read-only disk too.
+        # No lock is taken, so that this works on a read-only disk too.
         if team.is_main:
             tidy(out)
             for step in steps:
@@ -112,11 +112,11 @@ def run_recipe(
         return steps
     if team.is_main:
         claim_run(out)
-    # Several processes share a run folder: one of them holds it for all.
+    # Several processes share a run folder; the main process takes the lock for all.
     with held(out) if team.is_main else nullcontext():
         if team.is_main:
             recover(out, asked)
-        # All plan again once the leftovers of a crash are cleared, so that they plan from the same files.
+        # All processes plan again after `recover`, so that their plans are made from the same files.
         team.wait()
         steps = plan()
         team.wait()
@@ -133,7 +133,7 @@ def run_recipe(
                 _run_step(step, recipe, stages, out, team, say)
             elif team.is_main:
                 say(str(step))
-            # The others may need what the main process has made alone.
+            # The next stage may need an output that the main process made alone.
             team.wait()
         team.disband()
         if not team.is_main:
@@ -155,16 +155,16 @@ def run_recipes(
     """Bring the run folders of several recipes up to date, one after another.
 
     Args:
-        recipes: what is wanted. One may start from the run of another before it.
-        out: their run folders' parent; of a single recipe, the run folder. `runs` and `runs/NAME` when None.
-        dry_run: say what would run, and why, and do nothing.
+        recipes: the recipes. One may start from the run of another before it.
+        out: for one recipe its run folder, for several the parent of their run folders; `runs/NAME` when None.
+        dry_run: report what would run and why, and do nothing.
         **options: of `run_recipe`.
 
     Returns:
-        the plans that were followed.
+        the plans.
 
     Raises:
-        TextVAEError: what is wrong, in one sentence; runs finished before it stay.
+        TextVAEError: a run failed; the message says why. Runs that are finished are kept.
     """
 
     def each(**options: Any) -> list[list[Step]]:
@@ -179,7 +179,7 @@ def run_recipes(
         return plans
 
     if len(recipes) > 1 and not dry_run:
-        # All are planned before the first one runs, so that a mistake in the last is found at once.
+        # All are planned before the first one runs, so that an error in the last recipe is found at once.
         each(**{**options, "dry_run": True, "say": lambda line: None})
     return each(**options, dry_run=dry_run)
 
@@ -188,9 +188,9 @@ def run_folder_of(recipe: Recipe, out: Path | None, *, alone: bool) -> Path:
     """The run folder of one of the recipes of a command.
 
     Args:
-        recipe: which.
-        out: as `run_recipes` takes it.
-        alone: whether the command has no other recipe.
+        recipe: the recipe.
+        out: see `run_recipes`.
+        alone: whether it is the command's only recipe.
     """
     return out if out is not None and alone else (out or Path("runs")) / recipe.name
 
@@ -218,11 +218,11 @@ def _run_step(
     results = as_json(stage.run(work))
     if not team.is_main:
         return
-    # A stage that was interrupted and went on counts the time of all sittings itself.
+    # A stage that resumes returns its time, with that before the interruption.
     seconds = float(results.get("seconds", time.monotonic() - began))
     remove_unfinished(partial, below=True)
-    # A file that somebody put there meanwhile must not be listed as ours. The folder is kept: the stage goes on when
-    # that file has been moved.
+    # A file that another program put there meanwhile must not be listed in the manifest. The folder is kept: when that
+    # file has been moved, the next run resumes the stage.
     require_no_foreign(partial, stage)
     write_json(partial / RESULTS, results)
     finished = replace(step.draft, seconds=round(seconds, 3), results=results, files=describe_files(partial))
@@ -235,8 +235,8 @@ def _begin(partial: Path, folder: Path, step: Step) -> None:
     """Make the folder that a stage writes into, or keep an interrupted one.
 
     Args:
-        partial: that folder.
-        folder: which it becomes when it is finished.
+        partial: the folder that the stage writes into.
+        folder: the stage's folder, to which `partial` is renamed at the end.
         step: of the plan.
     """
     interrupted = interrupted_fingerprint(folder) == step.draft.fingerprint
@@ -247,8 +247,8 @@ def _begin(partial: Path, folder: Path, step: Step) -> None:
 
 
 def _clear(out: Path, steps: Sequence[Step]) -> None:
-    """Remove what these steps make wrong: an interrupted output beside one that is up to date, and a report of what is
-    made again."""
+    """Remove what is obsolete: interrupted outputs beside outputs that are up to date, and the report of outputs that
+    are made again."""
     for step in steps:
         folder = out / step.stage.name
         same = interrupted_fingerprint(folder) in (None, step.draft.fingerprint)
@@ -256,7 +256,7 @@ def _clear(out: Path, steps: Sequence[Step]) -> None:
             remove_output(partial_of(folder), step.stage)
         finished = read_manifest(folder) if step.runs else None
         if finished is not None and finished.fingerprint == step.draft.fingerprint:
-            # The new output has the same fingerprint, so the old report would be taken for current.
+            # The new output will have the same fingerprint, by which the old report would look current.
             (out / REPORT_FILE).unlink(missing_ok=True)
 
 
@@ -265,7 +265,7 @@ def _recipe_text(recipe: Recipe) -> str:
 
 
 def _is_finished(recipe: Recipe, out: Path, steps: Sequence[Step]) -> bool:
-    """Whether there is nothing to run, to write or to clear away."""
+    """Whether there is nothing to run, to write or to remove."""
     if any(step.runs or partial_of(out / step.stage.name).exists() for step in steps):
         return False
     try:

@@ -1,34 +1,34 @@
-"""A part of the report's page that a stage brings."""
+"""A section of the report's page, declared by a stage."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
 Area = Literal["top", "facts", "numbers", "body"]
-"""Where on the page: above all else; among the facts of "This run" (pairs of `dt` and `dd`); in the sentence above the
-table of numbers; or as a section of its own below that table."""
+"""Place on the page: "top", before everything else; "facts", in the list of "This run" (pairs of `dt` and `dd`);
+"numbers", in the sentence above the table of numbers; "body", a section below that table."""
 
 
 class Section(NamedTuple):
     """A Jinja template, rendered with autoescape.
 
-    It is rendered where its stage has left something, and may render to nothing; white space around it is cut off.
-    What it can use:
+    It is rendered where its stage has an output, and may render to nothing; surrounding white space is stripped.
+    Its variables:
 
     - `results`: the stage's numbers, as in report.json; those that were not measured are undefined.
-    - `details`: what the stage left for the page (`Stage.details`).
-    - `pictures`: the stage's pictures by name (`Stage.pictures`); none where matplotlib is not installed.
+    - `details`: what the stage wrote for the page (`Stage.details`).
+    - `pictures`: the stage's pictures by name (`Stage.pictures`); empty where matplotlib is not installed.
     - `run`: facts of the run, as in report.json: `recipe`, `settings` (the recipe's tables by stage), `seed`, ...
     - `sentence_list(items)` and the rest of `report/macros.html`, the filter `duration`, and
       `decoder_knows_prior(table of [train])`.
 
-    An undefined name is an error; ask by `is defined` or `| default(...)` first.
+    Using an undefined name is an error; test with `is defined` or `| default(...)` first.
 
     Attributes:
-        template: its text.
-        rank: sections of the body stand in the order of their ranks, then of their stages. 10 is the training's curves,
-            20 to 40 what the model writes and restores, 50 to 70 what it is used for, 80 its latent space.
-        area: where on the page.
+        template: text of the template.
+        rank: sections of the body are ordered by rank, then by stage. 10 is for training curves, 20 to 40 for samples
+            and reconstructions, 50 to 70 for uses of the model, 80 for the latent space.
+        area: place on the page.
     """
 
     template: str

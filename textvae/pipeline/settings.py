@@ -1,4 +1,4 @@
-"""`--set a.b.c=value`: settings from the command line, laid over a recipe's tables."""
+"""`--set a.b.c=value`: settings from the command line, which override those of a recipe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textvae.parsing import check_tables, parse_toml
 
 
 def parse_value(text: str) -> Any:
-    """A TOML value; what is none is a bare string.
+    """A TOML value; text that is not valid TOML is a string.
 
     >>> parse_value("3"), parse_value("[1, 2]"), parse_value("true"), parse_value("../data")
     (3, [1, 2], True, '../data')
@@ -23,7 +23,7 @@ def parse_value(text: str) -> Any:
         value = parse_toml(f"value = {text}", "--set")
     except ConfigError:
         return text
-    # "1\nother = 2" is a valid document of two keys, yet no value.
+    # "1\nother = 2" is a valid document of two keys, but not a value.
     if set(value) != {"value"} or not isinstance(value["value"], bool | int | float | str | list | dict):
         return text
     return value["value"]
@@ -49,12 +49,12 @@ def assign(tables: dict[str, Any], path: list[str], value: Any) -> None:
     """Put a value into nested tables, in place, making the tables it needs.
 
     Raises:
-        ConfigError: something on the way is no table.
+        ConfigError: a part of the path exists and is not a table.
     """
     here = tables
     for depth, part in enumerate(path[:-1], start=1):
         if part == "corpus" and depth == 1 and isinstance(here.get(part), str):
-            # `corpus = "card"` is short for a table that names the card and changes nothing in it.
+            # `corpus = "card"` is short for `[corpus] card = "card"`.
             here[part] = {"card": here[part]}
         below = here.setdefault(part, {})
         if not isinstance(below, dict):
@@ -70,13 +70,13 @@ def assign(tables: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def apply_settings(tables: Mapping[str, Any], settings: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
-    """Tables with settings laid over them; the tables given are left as they are.
+    """A copy of the tables in which the settings override the values.
 
     Args:
-        tables: what the recipe file holds.
+        tables: of a recipe.
         settings: ``["train.epochs=2"]``, or ``{"train.epochs": 2}`` from Python.
 
-    A `corpus.root` set here is relative to the current folder, not to the card's.
+    A `corpus.root` set here is relative to the current folder, not to the folder of the card.
 
     >>> apply_settings({"corpus": "demo", "train": {"epochs": 1}}, ["train.epochs=2", "corpus.limit.train=9"])
     {'corpus': {'card': 'demo', 'limit': {'train': 9}}, 'train': {'epochs': 2}}

@@ -1,4 +1,4 @@
-"""How many sentences a section of the report shows, and which."""
+"""Number and choice of the sentences that a section of the report shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 SHOWN = 12
-"""Sentences in a list of the report."""
+"""Most sentences in a list of the report."""
 
 
 def spread_out(items: Sequence[T], count: int = SHOWN) -> list[T]:

@@ -1,4 +1,4 @@
-"""The run that another one starts from: where it is, and what it was made from."""
+"""Finds the run from which another run starts (`start_from`), and its fingerprint."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from textvae.pipeline.manifest import describe_files, read_manifest
 from textvae.pipeline.run_folder import find_model
 
 SOURCE = "start_from"
-"""Under what name its fingerprint stands among a manifest's inputs."""
+"""Name of its fingerprint among the inputs in a manifest."""
 
 Planned = Mapping[Path, str]
-"""Run folders (absolute) that the same command brings up to date, and the fingerprint of their training by then."""
+"""Run folders (absolute) that the same command brings up to date before, and the fingerprints of their training."""
 
 
 def source_model(named: str, beside: Path) -> Path:
     """The model folder of the run that a recipe names, or the model's name on the Hugging Face hub.
 
     Args:
-        named: a run folder, a model folder or a name on the hub. `runs/NAME` is looked for beside the run that starts
-            from it before it is taken as it stands, for `--out` may have put both elsewhere.
-        beside: the folder that holds the run that starts from it.
+        named: a run folder, a model folder or a name on the hub. `runs/NAME` is searched beside the run that starts
+            from it first, because `--out` may have put both elsewhere; then as a path.
+        beside: the parent folder of the run that starts from it.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is no such run or model.
     """
     sibling = _sibling(named, beside)
     if sibling is not None and (sibling / "train" / "model").is_dir():
@@ -35,7 +35,7 @@ def source_model(named: str, beside: Path) -> Path:
 
 
 def source_fingerprint(named: str, beside: Path, planned: Planned) -> str:
-    """The fingerprint of a source: that of its training, or of its files where the training left no manifest.
+    """The fingerprint of a source: that of its training, or a hash of its files where there is no manifest.
 
     Args:
         named: see `source_model`.
@@ -52,7 +52,7 @@ def source_fingerprint(named: str, beside: Path, planned: Planned) -> str:
     trained = read_manifest(model.parent)
     if trained is not None:
         return trained.fingerprint
-    # A model on the hub is known by its name alone.
+    # A model on the hub is identified by its name alone.
     content = describe_files(model) if model.is_dir() else named
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 

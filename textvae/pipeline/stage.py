@@ -1,19 +1,20 @@
-"""What a stage is: one file that brings all that a pipeline needs of it.
+"""The base of stages. A stage is one file with everything that the pipeline needs of it.
 
 A stage is a subclass of `Stage` in a file of `pipeline/stages/`, and a line in the registry of
-`pipeline/stages/__init__.py`, whose order is the order in which stages run. The file brings
+`pipeline/stages/__init__.py`, whose order is the order in which stages run. The file has
 
 - the settings of its table in a recipe (`config_type`), and its table in a recipe of `textvae new` (`new_table`);
-- what it needs: outputs of other stages (`needs`), the corpus (`reads_corpus`, `needs_labels`), and of the model that
-  it works with a code z, a density, no label (`needs_code`, `needs_density`, `takes_label`). What does not fit is
-  refused before anything runs;
+- its requirements: outputs of other stages (`needs`), the corpus (`reads_corpus`, `needs_labels`), and whether its
+  model must have a code z or a density, or may have a label (`needs_code`, `needs_density`, `takes_label`). A recipe
+  that does not meet them is refused before anything runs;
 - its work (`run`), and the names of the files that it writes (`files`);
 - its numbers, with unit and meaning (`metrics`, `unlisted`);
-- its part of the report's page (`sections`), with what that shows beside the numbers (`details`) and its pictures.
+- its sections of the report's page (`sections`), the data that they show besides the numbers (`details`), and its
+  pictures.
 
-Recipes, plans, reports, `textvae new` and docs/units.md read all of it from the registry, and
-`tests/contracts/test_stages.py` runs over it. A file of stages imports torch, and what does, inside its functions: so
-reading a recipe stays cheap. docs/extending.md has a whole example.
+Recipes, plans, reports, `textvae new` and docs/units.md read all of this from the registry, and
+`tests/contracts/test_stages.py` runs over it. The file of a stage imports torch, and modules that import torch, inside
+functions only, so that reading a recipe is fast. docs/extending.md has a complete example.
 """
 
 from __future__ import annotations
@@ -32,21 +33,21 @@ from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.section import Section
 
 RESULTS, DETAILS = "results.json", "details.json"
-"""Of each stage's output: its numbers as in report.json, and what the report page shows beside them."""
+"""Files of each stage's output: its numbers as in report.json, and the other data that the report's page shows."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """All that a stage is given.
+    """The inputs of `Stage.run`.
 
     Attributes:
         recipe: the whole recipe.
-        config: the stage's own settings, checked: of its `config_type`.
-        folder: where to write; it becomes the stage's output by one rename afterwards.
-        inputs: the finished outputs of the stages it needs, by name.
+        config: the stage's settings, checked, of its `config_type`.
+        folder: the folder to write into; it is renamed to the stage's folder afterwards.
+        inputs: folders of the finished outputs of the stages in `needs`, by name.
         seed: of everything random.
         say: prints a line of progress to standard error.
-        is_main: False in all but one of several processes.
+        is_main: whether this is the main process; True for a single process.
     """
 
     recipe: Recipe
@@ -63,24 +64,24 @@ class Stage(ABC):
 
     Attributes:
         name: of its table and of its folder.
-        version: raise it when the stage's code comes to give other results.
-        needs: stages whose output it reads.
+        version: raise it when a change of the stage's code changes its results.
+        needs: names of the stages whose output it reads.
         reads_corpus: whether the corpus itself is an input.
         uses_seed: whether a change of seed changes its output.
-        resumes: whether an interrupted output is kept, for `run` to go on from. Its numbers then tell `seconds`, over
-            all sittings: only what it keeps itself survives a SIGKILL.
+        resumes: whether an interrupted output is kept, and `run` resumes from it. Its numbers must then include
+            `seconds`, with the time before the interruption, which the pipeline cannot know after a SIGKILL.
         all_processes: whether every process takes part where several were started.
-        gives_model: whether its settings have a `model`, and its output that model. Stages that need it are matched
-            with the model, and other runs may start from it.
+        gives_model: whether its settings have a `model`, and its output is that model. The model is checked against
+            the stages that need this one, and other runs can start from it.
         needs_labels: whether the corpus must have labels.
-        needs_code: whether the model must have a code z. The recipe of the baseline, which has none, leaves the stage
+        needs_code: whether the model must have a code z. The recipe of the baseline, which has no z, leaves the stage
             out.
         needs_density: whether codes must have a density q(z|x).
         takes_label: whether it works with a model that has a label beside z.
         metrics: its numbers, in the order of the report's table. `NAME_se` is the standard error of `NAME`.
-        unlisted: other numbers that it returns and that measure nothing (settings repeated, counts): no table has them.
-            Names as `fnmatch` takes them. The wall time `seconds` is every stage's and need not be named.
-        sections: its parts of the report's page.
+        unlisted: patterns (`fnmatch`) of other numbers that it returns, which are no measurements (settings, counts)
+            and are in no table. The wall time `seconds` is added for every stage and need not be listed.
+        sections: its sections of the report's page.
     """
 
     name: ClassVar[str]
@@ -103,64 +104,68 @@ class Stage(ABC):
 
     @abstractmethod
     def config_type(self) -> type[Config]:
-        """The type of its table; imports what it needs itself, so that reading a recipe stays cheap."""
+        """The type of its settings. Imports are inside this method, so that reading a recipe is fast."""
 
     @abstractmethod
     def files(self) -> tuple[str, ...]:
-        """The names of the files that it writes, as `textvae.disk.matches` takes them: all else in its folder is
-        somebody's and left alone. `results.json` and `details.json` need not be named."""
+        """Patterns of the files that it writes, for `textvae.disk.matches`. Other files in its folder are not textvae's
+        and are never deleted. `results.json` and `details.json` need not be listed."""
 
     @abstractmethod
     def run(self, work: Work) -> dict[str, Any]:
         """Write the output into `work.folder` and return its numbers."""
 
     def check(self, recipe: Recipe) -> None:  # noqa: B027
-        """Refuse a recipe that its corpus cannot feed, before anything runs; `needs_labels` is checked already.
+        """Refuse a recipe whose corpus lacks what the stage needs, before anything runs.
+
+        `needs_labels` is checked already.
 
         Raises:
-            ConfigError: and says why.
+            ConfigError: the corpus does not fit; the message says why.
         """
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:  # noqa: B027
-        """Refuse a recipe whose stages do not go together, before anything runs; what it declares to need of the model
-        is checked already.
+        """Refuse settings of other stages that do not fit this one, before anything runs.
+
+        `needs_code`, `needs_density` and `takes_label` are checked already.
 
         Args:
-            settings: of all the recipe's stages by name, with their defaults: those this one needs are there.
+            settings: of all stages of the recipe by name, with their defaults. Those in `needs` are always present.
 
         Raises:
-            ConfigError: and says why; the recipe's name is put before it.
+            ConfigError: the settings do not fit; the message says why. The recipe's name is put before it.
         """
 
     def starts_from(self, config: Mapping[str, Any]) -> str | None:
-        """The other run, or model, that it reads: as its settings (plain JSON values) name it; None for none.
+        """The name of another run or model that it reads, from its settings (plain JSON values); None for none.
 
-        It is refused where it is not there, and made anew it makes this stage run again; see `pipeline.sources`.
+        A run that does not exist is refused. When that run changes, this stage runs again; see `pipeline.sources`.
         """
         return None
 
     def asks_for_baseline(self, table: Mapping[str, Any]) -> bool:
-        """Whether this table, laid over a recipe, turns it into the recipe of its baseline without z."""
+        """Whether this table, applied to a recipe, asks for the recipe of its baseline without z."""
         return False
 
     def baseline_table(self, table: Mapping[str, Any], asked: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Its table in the recipe of the baseline without z: what only z has a use for is left out.
+        """Its table in the recipe of the baseline without z; settings that apply to z only are left out.
 
         Args:
             table: its table in the recipe of the model with z.
-            asked: the part of it that came with the wish for the baseline: it stays, to be refused if it must.
+            asked: the settings in it that the user gave for the baseline. They are kept, so that a setting that does
+                not fit is refused instead of ignored.
 
         Returns:
-            None where the baseline has no such stage.
+            the table; None where the baseline has no such stage.
         """
         return None if self.needs_code else table
 
     def new_table(self, proposal: Proposal) -> dict[str, Any] | None:
-        """Its table in the recipe that `textvae new` writes; None for no such stage."""
+        """Its table in the recipe that `textvae new` writes; None to leave the stage out."""
         return None
 
     def details(self, folder: Path) -> dict[str, Any]:
-        """What the page shows beside the numbers: what `details.json` holds; nothing where it cannot be read.
+        """The data that the page shows besides the numbers: the content of `details.json`; empty if it is unreadable.
 
         Args:
             folder: its finished output.
@@ -171,10 +176,10 @@ class Stage(ABC):
             return {}
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
-        """Its pictures for the page, SVG by name; asked for only where matplotlib is installed.
+        """Its pictures for the page, SVG by name; called only where matplotlib is installed.
 
         Args:
             results: its numbers; empty where it has none.
-            details: as `details` gives them; empty where there are none.
+            details: from `details`; empty where there are none.
         """
         return {}

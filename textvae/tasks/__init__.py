@@ -1,4 +1,4 @@
-"""What a trained model is used for: plain functions over a model, for stages, the command line and notebooks."""
+"""Uses of a trained model: generate, reconstruct, interpolate, impute, classify. Functions that take a model."""
 
 from textvae.tasks.generate import NewSentence, generate_sentences
 from textvae.tasks.impute import Answer, HiddenWord, Imputation, ImputationAccuracy, impute, impute_accuracy

@@ -1,4 +1,4 @@
-"""Classification from few labels, with the rest of the corpus unlabelled."""
+"""Semi-supervised classification: training from few labels and unlabelled sentences, prediction, and evaluation."""
 
 from __future__ import annotations
 
@@ -30,21 +30,35 @@ from textvae.training.folder import claim_training
 
 
 class ClassifyConfig(Config):
-    """A recipe's `[classify]` table."""
+    """Settings of a classifier: a recipe's `[classify]` table."""
 
-    labels: int = Field(500, gt=1, description="training sentences whose label is shown, equally many of each class")
-    valid_labels: int | None = Field(
-        None, gt=0, description="validation sentences whose label may choose the epoch; as many as `labels` when absent"
+    labels: int = Field(
+        500, gt=1, description="training sentences whose label is used, the same number from each class"
     )
-    unlabelled: int | None = Field(None, ge=0, description="training sentences without label; all the rest when absent")
-    model: SemiSupervisedConfig | None = Field(None, description="the trained VAE's own parts when absent")
-    warm_start: bool = Field(True, description="begin with the weights of the trained VAE where they fit")
+    valid_labels: int | None = Field(
+        None,
+        gt=0,
+        description="validation sentences whose labels select the best epoch; as many as `labels` when absent",
+    )
+    unlabelled: int | None = Field(
+        None, ge=0, description="training sentences used without a label; all others when absent"
+    )
+    model: SemiSupervisedConfig | None = Field(
+        None, description="the classifier's parts; when absent, those of the trained VAE"
+    )
+    warm_start: bool = Field(True, description="start from the weights of the trained VAE where their shapes fit")
     objective: ObjectiveConfig | None = Field(
-        None, description="when absent, the ELBO with 8 free nats: by dimension where the KL has dimensions, else whole"
+        None,
+        description="when absent, the ELBO with 8 free nats: by dimension if the KL is known by dimension, else of the "
+        "total KL",
     )
     optimizer: OptimizerConfig = Field(default_factory=AdamConfig)
-    classification_weight: float = Field(20.0, gt=0, description="of the classifier's cross-entropy, in nats per nat")
-    label_word_dropout: float = Field(0.3, ge=0, lt=1, description="share of a labelled sentence's words hidden")
+    classification_weight: float = Field(
+        20.0, gt=0, description="weight of the classifier's cross-entropy against the bound"
+    )
+    label_word_dropout: float = Field(
+        0.3, ge=0, lt=1, description="share of a labelled sentence's words hidden from the classifier"
+    )
     labelled_sentences: int = Field(64, gt=0, description="labelled sentences in each step")
     epochs: int = Field(5, gt=0, le=MAX_STEPS)
     early_stopping: int | None = Field(None, gt=0, description="epochs of patience on the validation accuracy")
@@ -53,14 +67,14 @@ class ClassifyConfig(Config):
 
 
 def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSupervisedConfig, ObjectiveConfig]:
-    """The model and the objective of a classifier, with what its settings leave open.
+    """The model and the objective of a classifier, with defaults filled in.
 
     Args:
-        config: its settings.
-        vae: those of the trained model, whose parts it takes over where it has no `model` of its own.
+        config: settings of the classifier.
+        vae: settings of the trained model, whose parts are used where `config.model` is None.
 
     Raises:
-        ConfigError: parts that no classifier can have, or an objective that does not fit them.
+        ConfigError: a classifier cannot have these parts, or the objective does not fit them.
 
     >>> from textvae.models import TextVAEConfig
     >>> model, objective = check_classifier(ClassifyConfig(), TextVAEConfig(latent_dim=7))
@@ -74,7 +88,7 @@ def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSu
             model = SemiSupervisedConfig.model_validate(parts)
         except ValidationError as error:
             raise ConfigError(
-                "[classify] takes over the parts of the trained model unless it has a [classify.model] of its own, and "
+                "without a [classify.model] of its own, [classify] uses the parts of the trained model, and "
                 f"{first_problem(error)}; to keep the trained model as it is, remove [classify], or write the parts of "
                 "the classifier into [classify.model]."
             ) from None
@@ -83,8 +97,8 @@ def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSu
         return model, ELBOConfig(free_bits=(BatchMeanFreeBitsConfig if by_dimension else RateFreeBitsConfig)(nats=8.0))
     if config.objective.gradient_estimator == "doubly_reparameterized":
         raise ConfigError(
-            "setting 'classify.objective': doubly reparameterized gradients would scale those of the classifier's "
-            'cross-entropy too; set classify.objective.gradient = "plain".'
+            "setting 'classify.objective': doubly reparameterized gradients would scale the gradients of the "
+            'classifier\'s cross-entropy too; set classify.objective.gradient = "plain".'
         )
     try:
         TrainConfig(model=model, objective=config.objective, epochs=config.epochs)
@@ -108,7 +122,7 @@ def classify(model: TextModel, texts: Iterable[str]) -> list[Classification]:
 
     Raises:
         ModelError: the model has no classifier.
-        DataError: an empty sentence, or one longer than the model was trained for.
+        DataError: a sentence is empty, or longer than the model was trained for.
     """
     if not model.config.classifies:
         raise ModelError(
@@ -138,11 +152,11 @@ def train_classifier(
 ) -> TrainResult:
     """Train a semi-supervised VAE from few labels; the best model is left in ``out/model``.
 
-    Labels that must not be seen are absent, not merely hidden: ``out/train.arrow`` holds the chosen sentences, most of
-    them without a label. The epoch is chosen by the accuracy on a few validation labels, not on all there are.
+    Labels that are not used are removed from the data: ``out/train.arrow`` contains the chosen sentences, most of
+    them without a label. The best epoch is selected by the accuracy on `valid_labels` validation labels, not on all.
 
     Raises:
-        ConfigError: the corpus has no labels, or fewer than asked for.
+        ConfigError: the corpus has no labels, or fewer than `config.labels`.
     """
     seed = checked_seed(seed)
     names = train_corpus.label_names
@@ -216,8 +230,8 @@ def _examples(corpus: TokenizedCorpus, shown: np.ndarray, hidden: np.ndarray) ->
 def warm_start(model: TextModel, vae: TextModel) -> list[str]:
     """Copy a trained VAE's weights into the semi-supervised model.
 
-    Where the label widens a layer's input its columns come last, so the leading block is what the VAE has learned; the
-    label's own columns begin at zero, so that the model begins as that VAE whatever the label.
+    Where a layer reads the label as well, the columns for the label come last; the first columns get the weights of
+    the VAE. The columns for the label are set to zero, so that the model starts as the VAE whatever the label.
 
     Returns:
         the names of the weights that were copied.
@@ -247,7 +261,7 @@ def _label_probabilities(
 
 
 def accuracy_on(model: TextModel, corpus: TokenizedCorpus, rows: np.ndarray, batch_tokens: int) -> float:
-    """Share of some sentences whose likeliest label is theirs."""
+    """Share of some sentences whose likeliest label is the true one."""
     chosen = _label_probabilities(model, corpus, rows, batch_tokens).argmax(-1)
     return float((chosen == np.asarray(corpus.labels)[rows]).mean())
 
@@ -259,7 +273,7 @@ def evaluate_classifier(
     *,
     batch_tokens: int = 8192,
 ) -> dict[str, Any]:
-    """Measure a classifier on sentences it never saw.
+    """Measure a classifier on held-out sentences.
 
     Args:
         model: the classifier.
@@ -268,9 +282,9 @@ def evaluate_classifier(
         batch_tokens: budget of a batch.
 
     Returns:
-        accuracy and its standard error, majority_accuracy (always answering training's most frequent label),
-        nll (mean of -log q(y|x), nats), sentences, label_names, confusion (rows: true label, columns: answer) and f1
-        by label.
+        accuracy and its standard error, majority_accuracy (of always predicting training's most frequent label),
+        nll (mean of -log q(y|x), nats), sentences, label_names, confusion (rows: true label, columns: predicted label)
+        and f1 by label.
     """
     truth_N = np.asarray(test_corpus.labels)
     rows = np.flatnonzero(truth_N >= 0)

@@ -1,4 +1,4 @@
-"""New sentences from the prior, or from that of a label or of a vector."""
+"""New sentences from the prior p(z), or from a prior conditioned on a label or a vector."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from textvae.tasks.sentences import (
 from textvae.types import Context
 
 FIRST_CHUNK = 10
-"""Sentences made together at first: as many as are most often asked for."""
+"""Sentences in the first chunk: the default number of `textvae generate`."""
 
 
 @dataclass(frozen=True)
 class NewSentence:
-    """A sentence that a model made.
+    """A generated sentence.
 
     Attributes:
         text: the sentence.
-        log_prob: log p(x|z) (of a language model log p(x), of a semi-supervised one log p(x|y, z)), nats, EOS included
-            where finished.
-        finished: False where the sentence was cut at the longest length.
-        label: the one it was drawn for: the one asked for or, of a semi-supervised model, the one drawn; None where
-            no label was used.
+        log_prob: log p(x|z) (log p(x) of a language model, log p(x|y, z) of a semi-supervised model), nats, EOS
+            included where finished.
+        finished: False where the sentence was cut at the length limit.
+        label: the given label or, for a semi-supervised model without one, the label that was drawn; None where no
+            label was used.
     """
 
     text: str
@@ -55,22 +55,22 @@ def generate_sentences(
     """Draw z from the prior and decode it.
 
     Args:
-        model: a TextVAE, a SemiSupervisedTextVAE or a LanguageModel with its tokenizer. A language model has no z: all
-            that differs between its sentences then comes from decoding by `sample`.
-        count: how many sentences; for vectors, how many for each.
-        label: draw for this label: z from p(z|y) where the prior is conditioned on labels, the sentence from p(x|y, z)
-            where the decoder is (a semi-supervised model). Without one, labels are summed out: z comes from
-            p(z) = sum_y p(y) p(z|y), a decoder's label from p(y).
-        vectors: [N, H], finite numbers: z from p(z|vector), for a prior conditioned on vectors, which has no p(z)
-            without. Sentences come in their order.
+        model: a TextVAE, a SemiSupervisedTextVAE or a LanguageModel with its tokenizer. A language model has no z, so
+            its sentences differ only when decoding is `sample`.
+        count: number of sentences; with vectors, the number for each vector.
+        label: condition on this label: z comes from p(z|y) where the prior is conditioned on labels, the sentence from
+            p(x|y, z) where the decoder is (a semi-supervised model). Without a label, z comes from
+            p(z) = sum_y p(y) p(z|y), and a decoder's label from p(y).
+        vectors: [N, H], finite numbers: z comes from p(z|vector). Needed by a prior that is conditioned on vectors, for
+            which p(z) is not defined. Sentences are in the order of the vectors.
         decoding: greedy when None.
         seed: the same seed gives the same sentences.
 
     Raises:
         ModelError: the model has no tokenizer, or a label or vectors were given to a model that takes none.
-        ConfigError: `count` is negative, the model does not know the label, its prior needs vectors, or longer
-            sentences were asked for than the model can say.
-        DataError: the vectors are others than the prior was trained on.
+        ConfigError: `count` is negative, the model does not know the label, its prior needs vectors, or
+            `decoding.max_tokens` is above the longest sentence that the model was built for.
+        DataError: the vectors do not have the size that the prior was trained on, or are not finite.
 
     >>> from textvae.models import TextVAEConfig
     >>> from textvae.text.tokenizers import WordConfig
@@ -96,20 +96,20 @@ def stream_sentences(
     decoding: Decoding | None = None,
     seed: int = 0,
 ) -> Iterator[NewSentence]:
-    """The sentences of `generate_sentences` one by one, made as they are taken: memory does not grow with `count`.
+    """The sentences of `generate_sentences` as an iterator: memory does not grow with `count`.
 
-    The first ones are the same whatever `count` is, of those without vectors.
+    Without vectors, the first sentences are the same whatever `count` is.
 
     Args:
         model: see `generate_sentences`; so are the others.
-        count: how many; for vectors, for each.
-        label: to draw for.
-        vectors: to draw for.
+        count: number of sentences; with vectors, for each vector.
+        label: condition on this label.
+        vectors: condition on these vectors.
         decoding: greedy when None.
         seed: of all draws.
 
     Raises:
-        TextVAEError: see `generate_sentences`; before the first sentence is taken.
+        TextVAEError: see `generate_sentences`; raised by the call, not by the iterator.
     """
     if count < 0:
         raise ConfigError(f"got {count} sentences to generate; give a number of at least 0.")
@@ -132,7 +132,7 @@ def stream_sentences(
             texts = tokenizer.decode_batch(found.tokens[: total - begin])
             names = [None] * size if label_N is None else [model.labels[i] for i in label_N.tolist()]
             numbers = zip(found.log_prob_N.tolist(), found.finished_N.tolist(), names, strict=True)
-            # The last chunk may hold more than is wanted.
+            # The last chunk may have more sentences than are wanted.
             for text, (log_prob, finished, name) in zip(texts, numbers, strict=False):
                 yield NewSentence(text, log_prob, finished, name)
 
@@ -140,9 +140,9 @@ def stream_sentences(
 
 
 def _whole_chunks(total: int) -> Iterator[tuple[int, int]]:
-    """Where chunks begin and how many rows they have: always whole, as their size decides what is drawn in them.
+    """Start and size of each chunk. The last chunk is not cut, because the draws depend on the size of a chunk.
 
-    They grow from small ones, so that of few sentences not many more are made than wanted.
+    The first chunks are small, so that few superfluous sentences are made where few are wanted.
 
     >>> list(_whole_chunks(25))
     [(0, 10), (10, 10), (20, 20)]
@@ -155,7 +155,7 @@ def _whole_chunks(total: int) -> Iterator[tuple[int, int]]:
 
 
 def _drawn(model: TextModel, size: int, wanted: int | None, vector_NH: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Codes from the prior, [N, D], and the labels they or their sentences are drawn for, [N], if any."""
+    """Codes from the prior, [N, D], and the labels on which prior or decoder are conditioned, [N], if any."""
     device = model.device
     label_N = None if wanted is None else torch.tensor([wanted], device=device).expand(size)
     if not model.has_code:

@@ -1,4 +1,4 @@
-"""Fill the blanks of sentences, and measure how well that goes."""
+"""Fill the blanks of sentences, and measure the accuracy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
 
 _COUNTED_SENTENCES = 50_000
-"""Training sentences read to find the most frequent word, evenly spread over the corpus."""
+"""Training sentences in which the most frequent word is counted, evenly spread over the corpus."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Answer:
     Attributes:
         text: the text with the fillers in place of its blanks.
         fillers: one for each blank, in order.
-        log_prob: log p of the whole sentence, nats, EOS included, by the bound its `Imputation` names.
-        probability: share among the answers that were considered, not among all possible ones.
+        log_prob: log p of the whole sentence, nats, EOS included, by the bound that `Imputation.bound` names.
+        probability: share of exp(log_prob) among the ranked completions, not among all possible ones.
     """
 
     text: str
@@ -51,7 +51,7 @@ class Imputation:
         answers: best first.
         bound: what `log_prob` is: "exact" (a language model) or "iw-K", the importance-weighted estimate with
             K samples.
-        trace: log p(x, z) after each round, nats; its maximum is the best that the rounds found.
+        trace: log p(x, z) after each round, nats.
     """
 
     text: str
@@ -76,17 +76,17 @@ def impute(
     """Fill the blanks of texts: `___` is one word, `___*` a span of one to `max_span` tokens.
 
     With a word tokenizer a word is one token (punctuation too); with a sub-word tokenizer it is a piece that
-    starts a word and the pieces that go on with it. z and the blanks are found by iterated conditional modes
-    (see `iterated_modes`). What all rounds found is ranked by the probability of the whole sentence, z
-    averaged out by `samples` draws that all answers of a text share; probabilities are shares among the
-    `candidates` ranked, so they sum to 1 over these. `<unk>` is never an answer.
+    starts a word and the pieces within it. z and the blanks are found by iterated conditional modes (see
+    `iterated_modes`). The completions of all rounds are ranked by an importance-weighted estimate of the
+    probability of the whole sentence; all completions of a text share the same `samples` draws of z.
+    Probabilities are normalized over the `candidates` that are ranked. `<unk>` is never an answer.
 
     Args:
         model: a TextVAE or a LanguageModel with its tokenizer.
         texts: texts with blanks.
         rounds: alternations between z and the blanks, at most; a language model needs one.
         width: hypotheses kept where a blank begins.
-        expand: how many times more are kept while the words to the right of a blank are read.
+        expand: this many times `width` are kept while the words to the right of a blank are read.
         answers: returned for a text, at most.
         samples: draws of z for the ranking.
         max_span: longest filling of `___*`, in tokens.
@@ -94,9 +94,9 @@ def impute(
         seed: the same seed gives the same probabilities.
 
     Raises:
-        DataError: a text that is empty, has no blank, or is longer than the model was trained for.
+        DataError: a text is empty, has no blank, or is longer than the model was trained for.
         ModelError: the model has no tokenizer, or needs a label or a vector.
-        ConfigError: a number below 1, or above what memory holds (1000 answers or hypotheses).
+        ConfigError: a number is below 1, or above its limit (1000 answers or hypotheses), which bounds the memory.
     """
     texts = checked_texts([texts] if isinstance(texts, str) else texts, "text")
     seed = checked_seed(seed)
@@ -142,18 +142,19 @@ def impute(
 
 
 def _require_search(*, width: int, expand: int, **numbers: int) -> None:
-    """Refuse numbers of a search that are below 1, or more than memory holds."""
+    """Refuse numbers of a search that are below 1, or above the limits that bound its memory."""
     checked_count(width, "width", 1, MAX_BEAM)
     for name, number in {"expand": expand, **numbers}.items():
         checked_count(number, name, 1, MAX_PARTS)
     if width * expand > MAX_PARTS:
         raise ConfigError(
-            f"width * expand is {width * expand}; expected at most {MAX_PARTS} hypotheses of a sentence at once."
+            f"width * expand is {width * expand}, expected at most {MAX_PARTS} hypotheses of a sentence; lower one of "
+            "them."
         )
 
 
 def _filled(text: str, fillers: Iterable[str]) -> str:
-    """The user's own text with fillers in place, so that words the model does not know survive."""
+    """The given text with fillers in its blanks; words outside the vocabulary stay as they are written."""
     words = iter(fillers)
     return BLANK.sub(lambda _: next(words), text)
 
@@ -163,11 +164,11 @@ class HiddenWord:
     """One trial of the accuracy measurement.
 
     Attributes:
-        text: the sentence with its word hidden.
-        truth: the word that was hidden.
-        answer: what the model put there.
-        correct: whether that is the same word.
-        probability: the model's probability of its answer, among those it considered.
+        text: the sentence with a blank for the hidden word.
+        truth: the hidden word.
+        answer: the model's first answer.
+        correct: whether the answer is the hidden word.
+        probability: the model's probability of its answer, normalized over the ranked answers.
     """
 
     text: str
@@ -179,15 +180,15 @@ class HiddenWord:
 
 @dataclass(frozen=True)
 class ImputationAccuracy:
-    """How often a hidden word is restored.
+    """Accuracy of restoring hidden words.
 
     Attributes:
-        accuracy: share of hidden words restored exactly.
+        accuracy: share of hidden words that the first answer restores exactly.
         top5: share of hidden words among the first five answers.
-        baseline_accuracy: the same for always answering `baseline_word`.
+        baseline_accuracy: the accuracy of always answering `baseline_word`.
         baseline_word: the most frequent word of the training text.
-        sentences: how many words were hidden, one in each sentence.
-        unknown_words: how many of them the vocabulary does not have. Unless they were excluded they count as
+        sentences: number of sentences; one word is hidden in each.
+        unknown_words: number of hidden words outside the vocabulary. Unless they were excluded they count as
             errors, for the model and for the baseline.
         examples: some trials, for reports.
     """
@@ -203,7 +204,7 @@ class ImputationAccuracy:
 
 @runtime_checkable
 class Tokenized(Protocol):
-    """Sentences whose ids are known, such as a `TokenizedCorpus`."""
+    """Tokenized sentences, such as a `TokenizedCorpus`."""
 
     def __len__(self) -> int: ...
 
@@ -211,7 +212,7 @@ class Tokenized(Protocol):
 
 
 class _Encoded:
-    """Texts as sentences whose ids are known: each is encoded when it is asked for."""
+    """Texts as tokenized sentences; each is encoded when `ids` is called."""
 
     def __init__(self, texts: Sequence[str], tokenizer: Tokenizer) -> None:
         self.texts, self.tokenizer = texts, tokenizer
@@ -241,18 +242,17 @@ def impute_accuracy(
 
     Args:
         model: a TextVAE or a LanguageModel with its tokenizer.
-        test: a TokenizedCorpus or texts; sentences that are empty or too long are passed over.
-        train: the same, for the baseline's most frequent word.
-        sentences: how many, drawn without replacement; all where there are fewer.
+        test: a TokenizedCorpus or texts; sentences that are empty or too long are skipped.
+        train: a TokenizedCorpus or texts, for the baseline's most frequent word.
+        sentences: number of sentences, drawn without replacement; all where there are fewer.
         rounds: as in `impute`; so are `width`, `expand` and `samples` (five answers are ranked).
         examples: trials returned in full.
-        exclude_unknown: never hide a word that the vocabulary does not have. By default such words are hidden
-            like any other, and count as errors, because a vocabulary too small is the model's fault. Punctuation is
-            never hidden.
-        seed: of the sentences, of the words hidden and of the ranking.
+        exclude_unknown: never hide a word outside the vocabulary. By default such words are hidden like any other and
+            count as errors, because a small vocabulary is a property of the model. Punctuation is never hidden.
+        seed: of the sentences, of the hidden words and of the ranking.
 
     Raises:
-        DataError: no usable sentence.
+        DataError: no sentence has a word that can be hidden.
         ModelError: the model has no tokenizer, or needs a label or a vector.
     """
     require_unlabeled(model, "impute")
@@ -294,7 +294,7 @@ def impute_accuracy(
     common = _most_frequent_word(training, words_of)
     trials, correct, top5 = [], 0, 0
     for number, (template, word, completed) in enumerate(zip(templates, hidden, found, strict=True)):
-        # An unknown word has no spelling that an answer could share.
+        # An unknown word is `<unk>` in the corpus, which is never an answer.
         known = UNK_ID not in word
         ranked = [completion.fillers[0] for completion in completed.completions]
         right = known and ranked[:1] == [word]
@@ -335,10 +335,10 @@ def _gap(template: Sequence[Slot]) -> int:
 
 
 class _WordFinder:
-    """Where each word of a sentence begins and ends. Punctuation is no word: to restore a full stop proves nothing.
+    """Finds start and end of each word in a sentence. Punctuation is not counted as a word: it is too easy to restore.
 
     Args:
-        tokenizer: a word is one of its tokens, or a piece that starts a word and those that follow.
+        tokenizer: a word is one of its tokens, or a piece that starts a word and the pieces that follow.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -353,7 +353,7 @@ class _WordFinder:
 
 
 def _most_frequent_word(corpus: Tokenized, words_of: _WordFinder) -> tuple[int, ...]:
-    """The commonest word the vocabulary has; of equally common ones the first in the vocabulary."""
+    """The most frequent word of the vocabulary; among equally frequent words the one with the lowest ids."""
     counts: Counter[tuple[int, ...]] = Counter()
     step = max(1, len(corpus) // _COUNTED_SENTENCES)
     for i in range(0, len(corpus), step):

@@ -28,15 +28,15 @@ class Interpolation:
 
     Attributes:
         start: the first sentence as given.
-        end: the second.
+        end: the last sentence as given.
         kind: "linear" or "spherical".
-        texts: the sentences on the way, the decodings of both ends included, [steps].
-        z: the latent vectors they came from, [steps][D].
-        edits: tokens to insert, delete or replace from each sentence to the next, [steps - 1].
+        texts: the decoded sentences on the path, those of both ends included, [steps].
+        z: their latent vectors, [steps][D].
+        edits: tokens inserted, deleted or replaced from each sentence to the next, [steps - 1].
         smoothness: 1 minus the mean of edits / length of the longer neighbor: 1 where nothing changes,
-            0 where neighbors share nothing. Beside it belongs the number of different sentences: a path
-            that never moves is smooth too.
-        distinct: how many different sentences are on the path.
+            0 where neighbors have nothing in common. A path of one repeated sentence is smooth as well, so
+            read it together with `distinct`.
+        distinct: number of different sentences on the path.
     """
 
     start: str
@@ -59,20 +59,20 @@ def interpolate(
     decoding: Decoding | None = None,
     seed: int = 0,
 ) -> Interpolation:
-    """Decode points on the way between the posterior means (on a sphere, the mean directions) of two sentences.
+    """Decode points on the path between the posterior means (on a sphere, the mean directions) of two sentences.
 
     Args:
         model: a TextVAE with its tokenizer.
         start: the first sentence.
-        end: the last one.
+        end: the last sentence.
         steps: points on the path, both ends included, at most 10 000.
-        kind: "linear", or "spherical" (see `spherical`); None for the one that stays where codes live:
-            spherical where they live on a sphere, else linear.
+        kind: "linear" or "spherical" (see `spherical`); None for spherical where codes are on a sphere, else
+            linear.
         decoding: greedy when None.
-        seed: of a decoding that draws.
+        seed: of decoding by sampling.
 
     Raises:
-        DataError: an empty sentence, or one longer than the model was trained for.
+        DataError: a sentence is empty, or longer than the model was trained for.
         ModelError: the model has no z.
         ConfigError: fewer than two steps or too many, an unknown kind, or a straight line between codes on a sphere.
     """
@@ -85,7 +85,7 @@ def interpolate(
         kind = "spherical" if on_sphere else "linear"
     if on_sphere and kind == "linear":
         raise ConfigError(
-            "kind is 'linear', but the model's codes live on a sphere, which a line leaves; use 'spherical'."
+            "kind is 'linear', but the model's codes are on a sphere, which a straight line leaves; use 'spherical'."
         )
     tokenizer, device = model.require_tokenizer(), model.device
     decoding, generator = model.limited(decoding), word_generator(seed, device)
@@ -114,7 +114,7 @@ def interpolate(
 
 
 def checked_path(steps: int, kind: str | None) -> tuple[int, str | None]:
-    """The steps and the kind of a path, as far as they can be checked without a model.
+    """The steps and the kind of a path, checked as far as possible without a model.
 
     Raises:
         ConfigError: fewer than two steps or too many, or an unknown kind.
@@ -134,12 +134,12 @@ def linear(a_D: Tensor, b_D: Tensor, at_N: Tensor) -> Tensor:
 
 
 def spherical(a_D: Tensor, b_D: Tensor, at_N: Tensor) -> Tensor:
-    """The direction turns at constant speed (Shoemake 1985), the norm goes linearly from |a| to |b|, [N, D].
+    """The direction turns at constant speed (Shoemake 1985), the norm changes linearly from |a| to |b|, [N, D].
 
-    Points between two posterior means then keep norms like theirs, where a straight line cuts through the
-    middle, in which a Gaussian prior of many dimensions has next to no mass. Where directions coincide, or
-    one vector is zero and has none, this is the straight line; of opposite directions, between which every
-    great circle is as short, one is chosen, the same each time.
+    Points between two posterior means then have norms like those of the means. A straight line passes nearer to the
+    origin, where a Gaussian prior of many dimensions has almost no mass. Where the directions coincide or one vector
+    is zero, the path is the straight line. Between opposite directions all great circles are equally short; a fixed
+    one is used.
 
     >>> half = spherical(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0]), torch.tensor([0.5]))
     >>> [round(x, 6) for x in half.flatten().tolist()]
@@ -150,7 +150,7 @@ def spherical(a_D: Tensor, b_D: Tensor, at_N: Tensor) -> Tensor:
     if norm_a < 1e-12 or norm_b < 1e-12:
         return linear(a_D, b_D, at_N)
     from_D, to_D = a / norm_a, b / norm_b
-    # The part of b's direction at right angles to a's spans the plane of the turn; its length is sin(angle).
+    # The component of b's direction orthogonal to a's spans the plane of the turn; its length is sin(angle).
     cosine = (from_D @ to_D).clamp(-1.0, 1.0)
     aside_D = to_D - cosine * from_D
     sine = aside_D.norm()

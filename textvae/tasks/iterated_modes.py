@@ -17,7 +17,7 @@ from textvae.tasks.sentences import batch_of, chunks, seeded
 from textvae.types import UNK_ID
 
 _SCORED_AT_ONCE = 4096
-"""Sentences times samples scored together."""
+"""Most sentences times samples in one decoder call."""
 
 Words = tuple[int, ...]
 
@@ -28,9 +28,9 @@ class Completion:
 
     Attributes:
         tokens: the whole sentence, without BOS and EOS.
-        fillers: what each blank got.
+        fillers: the tokens in each blank.
         log_prob: importance-weighted estimate of log p(tokens), nats; exact for a language model.
-        probability: share of exp(log_prob) among the completions considered.
+        probability: share of exp(log_prob) among the ranked completions.
     """
 
     tokens: Words
@@ -41,13 +41,13 @@ class Completion:
 
 @dataclass
 class Completed:
-    """All that is known of one sentence when its search has ended.
+    """The result of the search for one sentence.
 
     Attributes:
         completions: ranked, best first.
-        trace: after each round, log p(x, z) at the z and the words of that round, nats (a language model's one
-            entry is log p(x)).
-        best: the words with the highest of these.
+        trace: after each round, log p(x, z) at the z and the words of that round, nats (for a language model
+            one entry, log p(x)).
+        best: the sentence of the round with the highest log p(x, z).
     """
 
     completions: list[Completion] = field(default_factory=list)
@@ -67,24 +67,23 @@ def iterated_modes(
     samples: int,
     seed: int,
 ) -> list[Completed]:
-    """Fill all sentences together.
+    """Fill the blanks of all sentences together.
 
-    A round sets z to the mode of q(z|x), where x holds the best words so far (`<unk>` for each blank at first),
-    then fills the blanks by constrained beam search under p(x|z). The words of the round before are scored
-    under the new z as well, so the second step never lowers log p(x, z); the first cannot either where q is
-    the true posterior, and may where it is only near it. That is why the best pair of all rounds is kept.
-    A sentence leaves when a round changes none of its words. What was found is ranked by its marginal
-    probability: see `_marginal`.
+    A round first sets z to the mode of q(z|x), where x contains the best words so far (`<unk>` for each blank at
+    first). It then fills the blanks by constrained beam search under p(x|z). The words of the round before are
+    scored under the new z as well, so the second step never lowers log p(x, z). The first step may lower it
+    where q is not the exact posterior, so the best pair of all rounds is kept. The search for a sentence ends
+    when a round changes none of its words. Completions are ranked by their marginal probability, see `_marginal`.
 
     Args:
-        model: a TextVAE, or a LanguageModel, for which one exact round is all there is.
+        model: a TextVAE; or a LanguageModel, for which there is one exact round.
         templates: fixed tokens and gaps of each sentence.
         rounds: most alternations.
         width: see `constrained_beam`.
         expand: see `constrained_beam`.
         candidates: completions of a sentence that are ranked, the best by log p(x, z) over all rounds.
-        samples: of z for the ranking.
-        seed: of these.
+        samples: draws of z for the ranking.
+        seed: of these draws.
     """
     device = model.device
     found = [Completed() for _ in templates]
@@ -154,7 +153,7 @@ def _modes(model: TextModel, sentences: Sequence[Words]) -> tuple[Tensor, Tensor
 
 
 def _mode_of(distribution: LatentDistribution) -> Tensor:
-    """The mode where it is known, else the mean, else what stands for it."""
+    """The mode where it is known, else the mean, else `LatentDistribution.center`."""
     with suppress(NotImplementedError):
         return distribution.mode
     with suppress(NotImplementedError):
@@ -163,7 +162,7 @@ def _mode_of(distribution: LatentDistribution) -> Tensor:
 
 
 def _log_px_z(model: TextModel, sentences: Sequence[Words], z_SND: Tensor) -> Tensor:
-    """log p(x|z) of each sentence under its codes, [S, N], a bounded number at a time."""
+    """log p(x|z) of each sentence under its codes, [S, N], in decoder calls of bounded size."""
     order = sorted(range(len(sentences)), key=lambda i: len(sentences[i]))
     log_prob_SN = torch.empty(z_SND.shape[:2], dtype=torch.float64, device=z_SND.device)
     for part in chunks(len(order), max(1, _SCORED_AT_ONCE // z_SND.shape[0])):
@@ -180,7 +179,7 @@ def _rank(
     samples: int,
     seed: int,
 ) -> None:
-    """Give every sentence its completions, ranked by the probability of the whole sentence."""
+    """Add to every sentence its completions, ranked by the probability of the whole sentence."""
     owner = [i for i, fillings in enumerate(kept) for _ in fillings]
     flat = [filling for fillings in kept for filling in fillings]
     if not flat:
@@ -209,8 +208,8 @@ def _marginal(
     """Importance-weighted log p(x), nats.
 
     All completions of a sentence share the same samples z_k of q(z | its best completion):
-    log p(x) is about log (1/K) sum_k p(x|z_k) p(z_k) / q(z_k), an unbiased estimate of p(x) for each of them, and
-    the common noise cancels in comparisons.
+    log p(x) is estimated by log (1/K) sum_k p(x|z_k) p(z_k) / q(z_k). The estimate of p(x) is unbiased for each
+    completion, and the common noise cancels in comparisons.
     """
     device = model.device
     index_of = {i: place for place, i in enumerate(dict.fromkeys(owner))}
@@ -218,14 +217,15 @@ def _marginal(
     bests = [found[i].best for i in index_of]
     with seeded(seed, device):
         for part in chunks(len(bests)):
-            # Any density with samples will do; of an implicit posterior it is that of a Gaussian with its moments.
+            # Importance weights are right for any proposal density. For an implicit posterior it is a Gaussian with
+            # its moments.
             posterior = model.posterior_of(batch_of(bests[part], device)).proposal
             z_SBD, log_q_SB = posterior.rsample_and_log_prob((samples,))
             z_parts.append(z_SBD)
             weight_parts.append(model.prior_given().log_prob(z_SBD) - log_q_SB)
     z_SBD, weight_SB = torch.cat(z_parts, 1), torch.cat(weight_parts, 1).double()
     scores: list[float] = []
-    # The codes of a sentence are repeated for each of its completions, so these are cut as well.
+    # The codes of a sentence are repeated for each of its completions, so completions are scored in chunks.
     for part in chunks(len(sentences), _SCORED_AT_ONCE):
         place = torch.tensor([index_of[i] for i in owner[part]], device=device)
         log_px_z_SN = _log_px_z(model, sentences[part], z_SBD[:, place])

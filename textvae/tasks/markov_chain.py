@@ -1,4 +1,4 @@
-"""New sentences by a walk from sentence to code and back, for decoders that do not know the codes of the prior."""
+"""New sentences by a Markov chain between sentences and codes, for decoders that were not trained on prior codes."""
 
 from __future__ import annotations
 
@@ -22,29 +22,31 @@ def markov_chain(
     decoding: Decoding | None = None,
     seed: int = 0,
 ) -> list[list[str]]:
-    """x -> z ~ q(z|x) -> x ~ p(x|z), again and again, from each of some sentences.
+    """Repeats x -> z ~ q(z|x) -> x ~ p(x|z), in one chain for each given sentence.
 
-    Where p(x|z) q(z|x) fits the data the chain's stationary law is theirs, whatever q(z) is (Zhao et al. 2017, arXiv
-    1702.08658, section 4.2): the way to draw from a model trained by the unregularized criterion.
+    Where p(x|z) q(z|x) fits the data, the stationary distribution of the chain is that of the data, whatever q(z) is
+    (Zhao et al. 2017, arXiv 1702.08658, section 4.2). This samples from a model that was trained without a KL to the
+    prior (objective `unregularized`).
 
-    With `neighbors` the walk goes by association: x -> c, the code of a training sentence near x -> z ~ p(z|c) ->
-    x ~ p(x|z) (Graves et al. 2018, arXiv 1804.02476). Its stationary law is not known.
+    With `neighbors` a step is x -> c, the code of a training sentence near x -> z ~ p(z|c) -> x ~ p(x|z) (Graves et al.
+    2018, arXiv 1804.02476). Its stationary distribution is not known.
 
     Args:
         model: a TextVAE with its tokenizer.
-        texts: where the chains begin.
-        steps: how far they go.
-        neighbors: whether codes are drawn beside those of training sentences, which a prior of the kind
-            nearest_neighbors remembers.
-        decoding: sampling from the whole distribution when None. Any other choice changes the law.
+        texts: the sentences at which the chains start.
+        steps: steps of each chain.
+        neighbors: whether z is drawn given a near training sentence, whose codes a prior of kind nearest_neighbors
+            stores.
+        decoding: sampling from the whole distribution when None. Any other choice changes the stationary
+            distribution.
         seed: the same seed gives the same sentences.
 
     Returns:
         The sentences after each step, for each chain.
 
     Raises:
-        DataError: an empty sentence, or one longer than the model was trained for.
-        ModelError: the model has no z, or no memory of training sentences.
+        DataError: a sentence is empty, or longer than the model was trained for.
+        ModelError: the model has no z; or `neighbors` is set and its prior stores no training sentences.
         ConfigError: steps below 1 or above a million.
     """
     rows = _start(model, texts)
@@ -55,18 +57,18 @@ def markov_chain(
 def stream_chain(
     model: TextModel, text: str, steps: int, *, neighbors: bool = False, decoding: Decoding | None = None, seed: int = 0
 ) -> Iterator[str]:
-    """The chain of one sentence, step by step, made as it is taken: memory does not grow with `steps`.
+    """The chain of one sentence as an iterator: memory does not grow with `steps`.
 
     Args:
         model: see `markov_chain`; so are the others.
-        text: where the chain begins.
-        steps: how far it goes.
-        neighbors: by association.
+        text: the sentence at which the chain starts.
+        steps: steps of the chain.
+        neighbors: see `markov_chain`.
         decoding: sampling from the whole distribution when None.
         seed: of all draws.
 
     Raises:
-        TextVAEError: see `markov_chain`; before the first step is taken.
+        TextVAEError: see `markov_chain`; raised by the call, not by the iterator.
     """
     here, tokenizer = _start(model, [text]), model.require_tokenizer()
     step = _stepper(model, steps, neighbors, decoding, seed)
@@ -81,7 +83,7 @@ def stream_chain(
 
 
 def _start(model: TextModel, texts: Iterable[str]) -> list[list[int]]:
-    """Ids of sentences to begin from, without BOS and EOS."""
+    """Ids of the sentences at which the chains start, without BOS and EOS."""
     require_latent(model, "walk between sentences and codes")
     start = encode_texts(texts, model.require_tokenizer(), model.max_tokens)
     return [row[1 : length - 1] for row, length in zip(start.tokens_BT.tolist(), start.lengths_B.tolist(), strict=True)]
@@ -96,12 +98,12 @@ def walk(
     decoding: Decoding | None = None,
     seed: int = 0,
 ) -> list[list[list[int]]]:
-    """The same on ids, without BOS and EOS.
+    """`markov_chain` on ids, without BOS and EOS.
 
     Args:
         model: a TextVAE.
-        rows: where the chains begin.
-        steps: how far they go.
+        rows: the sentences at which the chains start.
+        steps: steps of each chain.
         neighbors: see `markov_chain`.
         decoding: see `markov_chain`.
         seed: of all draws.
@@ -119,13 +121,13 @@ def walk(
 def _stepper(
     model: TextModel, steps: int, neighbors: bool, decoding: Decoding | None, seed: int
 ) -> Callable[[list[list[int]]], list[list[int]]]:
-    """The function that takes sentences one step further; each call draws anew."""
+    """A function that makes one step of all chains; each call has new draws."""
     checked_count(steps, "steps", 1, LARGEST)
     memory = model.memory if neighbors else None
     if neighbors and memory is None:
         raise ModelError(
-            "a walk by neighbors needs a prior that remembers training sentences, which this model's does not; train "
-            "it with prior.kind = 'nearest_neighbors', or walk through its posterior (without --walk)."
+            "a walk by neighbors needs a prior that stores training sentences, and the prior of this model does not; "
+            "train with prior.kind = 'nearest_neighbors', or walk by the posterior (without --walk)."
         )
     device = model.device
     decoding = model.limited(SamplingConfig(allow_unk=True) if decoding is None else decoding)

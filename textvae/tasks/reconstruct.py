@@ -1,4 +1,4 @@
-"""Sentences through the latent vector and back."""
+"""Reconstruction: sentences encoded and decoded again."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from textvae.types import EOS_ID
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """A sentence and what was decoded from its code.
+    """A sentence and its reconstruction.
 
     Attributes:
-        text: the sentence given.
-        reconstruction: what was decoded from its code.
+        text: the given sentence.
+        reconstruction: the sentence decoded from its code.
         exact: whether all tokens are the same.
         log_prob: log p(reconstruction|z), nats.
     """
@@ -45,10 +45,10 @@ def reconstruct(
         texts: sentences.
         decoding: greedy when None.
         sample: draw z from q(z|x) instead of taking its center (see `LatentDistribution.center`).
-        seed: of z, where it is drawn, and of a decoding that draws.
+        seed: of z, where it is drawn, and of decoding by sampling.
 
     Raises:
-        DataError: an empty sentence, or one longer than the model was trained for.
+        DataError: a sentence is empty, or longer than the model was trained for.
         ModelError: the model has no z.
     """
     require_latent(model, "reconstruct")

@@ -1,4 +1,4 @@
-"""What the tasks share: which models can do them, sentences to latent vectors, seeds."""
+"""What the tasks share: checks of the model, batches of sentences, and seeded draws."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from textvae.text.batching import gather_batch
 from textvae.types import Batch
 
 SENTENCES_AT_ONCE = 256
-"""Sentences encoded or decoded together."""
+"""Most sentences that are encoded or decoded together."""
 
 Vectors = Tensor | np.ndarray | Sequence[Any]
-"""N rows of H numbers, as callers give them; `vectors_for` checks that they are that."""
+"""N rows of H numbers, unchecked, as callers give them; `vectors_for` checks them."""
 
 
 def require_latent(model: TextModel, task: str) -> None:
-    """Refuse models that have no z, or whose z is not all that a sentence is made from.
+    """Refuse models that have no z, or that decode from a label besides z.
 
     Raises:
-        ModelError: a language model, or a model conditioned on a label.
+        ModelError: the model is a language model, or its decoder needs a label.
     """
     require_unlabeled(model, task)
     if not model.has_code:
@@ -36,12 +36,12 @@ def require_latent(model: TextModel, task: str) -> None:
 
 
 def tell_of_fixed_mean(model: TextModel, task: str, cure: str) -> None:
-    """Warn where a posterior's mean, and so what is decoded from it, is the same for every sentence."""
+    """Warn where a posterior's mean, and therefore what is decoded from it, is the same for every sentence."""
     config = model.config.posterior_settings
     if config is not None and config.fixed_mean:
         warnings.warn(
-            f"the mean of a {config.kind} posterior is the same for every sentence, and so is all that {task} decodes "
-            f"from it; {cure}.",
+            f"the mean of a {config.kind} posterior is the same for every sentence, so what {task} decodes from it is "
+            f"the same too; {cure}.",
             stacklevel=3,
         )
 
@@ -50,7 +50,7 @@ def require_unlabeled(model: TextModel, task: str) -> None:
     """Refuse models whose decoder needs a label.
 
     Raises:
-        ModelError: a semi-supervised model.
+        ModelError: the model is semi-supervised.
     """
     if model.decodes_labels:
         raise ModelError(
@@ -67,22 +67,22 @@ def require_free_prior(model: TextModel, task: str) -> None:
     vector_dim = model.vector_size
     if vector_dim:
         raise ModelError(
-            f"this model's prior is conditioned on a vector of {vector_dim} numbers, which a text comes without, so it "
-            f"cannot {task}; use a text_vae with another prior."
+            f"this model's prior is conditioned on a vector of {vector_dim} numbers, and a text has no such vector, so "
+            f"it cannot {task}; use a text_vae with another prior."
         )
 
 
 def vectors_for(model: TextModel, vectors: Vectors | None) -> Tensor | None:
-    """The vectors to draw sentences for, [N, H] where the model lives; None for a model whose prior takes none.
+    """The vectors that condition the prior, [N, H] on the model's device; None for a prior that takes no vectors.
 
     Args:
         model: any model.
-        vectors: a tensor, an array or rows of numbers; None where there are none.
+        vectors: a tensor, an array or rows of numbers; None for no vectors.
 
     Raises:
-        ModelError: the prior takes no vectors.
-        ConfigError: it takes some, and none were given.
-        DataError: they are not N rows of H finite numbers.
+        ModelError: vectors were given, and the prior takes none.
+        ConfigError: the prior needs vectors, and none were given.
+        DataError: the vectors are not N rows of H finite numbers.
     """
     vector_dim = model.vector_size
     if vectors is None:
@@ -93,32 +93,32 @@ def vectors_for(model: TextModel, vectors: Vectors | None) -> Tensor | None:
             )
         return None
     if not vector_dim:
-        raise ModelError("this model's prior takes no vectors; leave them out.")
+        raise ModelError("got vectors, but this model's prior takes no vectors; leave them out.")
     try:
         vector_NH = torch.as_tensor(vectors, dtype=torch.float32, device=model.device)
     except (TypeError, ValueError, RuntimeError):
-        raise DataError(f"the vectors are no table of numbers; give rows of {vector_dim} numbers.") from None
+        raise DataError(f"the vectors are no table of numbers; expected rows of {vector_dim} numbers.") from None
     if vector_NH.dim() != 2 or vector_NH.shape[1] != vector_dim:
         raise DataError(
-            f"the vectors have shape {tuple(vector_NH.shape)}, expected rows of {vector_dim} numbers, as the model's "
-            "prior was trained on."
+            f"the vectors have shape {tuple(vector_NH.shape)}, expected rows of {vector_dim} numbers, the size on "
+            "which the model's prior was trained."
         )
     if not bool(vector_NH.isfinite().all()):
-        raise DataError("the vectors hold values that are not finite; mend or leave out those rows.")
+        raise DataError("the vectors have values that are not finite; correct or leave out those rows.")
     return vector_NH
 
 
 def label_index(model: TextModel, label: str) -> int:
-    """The place of a label among the model's.
+    """The index of a label among the model's labels.
 
     Raises:
         ModelError: the model has no labels.
-        ConfigError: it does not know this one.
+        ConfigError: the model does not have this label.
     """
     names = model.labels
     if not names:
         raise ModelError(
-            f"this model has no labels, so it cannot write for the label {label!r}; take a semi_supervised model "
+            f"this model has no labels, so it cannot generate for the label {label!r}; use a semi_supervised model "
             "(runs/NAME/classify/model), or train a text_vae with prior.kind = 'conditional' and prior.num_labels."
         )
     if label not in names:
@@ -140,12 +140,12 @@ def chunks(count: int, size: int = SENTENCES_AT_ONCE) -> Iterator[slice]:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """A seed for draws that take no generator; torch's own state is restored afterwards.
+    """Seeds torch's global generator inside, for draws that take no generator; its state is restored afterwards.
 
-    Words drawn beside them need a stream of their own: `textvae.generation.word_generator`.
+    Words that are sampled inside need another generator: `textvae.generation.word_generator`.
 
     Raises:
-        ConfigError: the seed is no whole number from 0 to 2**63 - 1.
+        ConfigError: the seed is not a whole number from 0 to 2**63 - 1.
     """
     seed = checked_seed(seed)
     devices = [device] if device.type == "cuda" else []
@@ -155,7 +155,8 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 class Draws:
-    """The same for draws made in parts: between two of them torch's state is the caller's, whatever is done with it.
+    """`seeded` for draws in several parts: each part continues the stream of the last; between them, torch's random
+    state is the caller's.
 
     >>> draws, device = Draws(1, torch.device("cpu")), torch.device("cpu")
     >>> with draws.on():
@@ -174,7 +175,7 @@ class Draws:
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Inside, draws go on where they ended last."""
+        """Inside, draws continue from the state at the end of the last part."""
         on_cuda = self.device.type == "cuda"
         with seeded(self.seed, self.device):
             if self._state:

@@ -1,4 +1,4 @@
-"""Aggressive training of the encoder: it catches up with the decoder before the decoder moves on."""
+"""Aggressive training of the encoder: several updates of the encoder before each update of the decoder."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class AggressiveConfig(Component):
 
     Before each update of the decoder the encoder alone is updated, on batches drawn at random, until the mean loss of
     `window` batches is no lower than that of the `window` before, at most `max_updates` times. The decoder's update
-    leaves the encoder as it is. When the mutual information of validation sentences and z falls from one epoch to the
-    next, training is plain from then on.
+    does not change the encoder. When the mutual information of validation sentences and z falls from one epoch to the
+    next, ordinary training follows.
 
-    The estimate of the mutual information of N sentences is at most log N, which it reaches when codes name every one
-    of them. Near this cap it rises and falls by chance. An epoch there is not compared with others while the KL weight
-    still rises; once that weight is final it ends the phase, for z is in use and a fall could not be seen. More
-    `guard_sentences` raise the cap.
+    The estimate of the mutual information of N sentences is at most log N; it reaches this cap when each code
+    identifies its sentence. Near the cap it rises and falls by chance. An epoch near the cap is not compared with
+    others while the KL weight still changes. Once the weight is final, such an epoch ends the aggressive phase: z is
+    used, and a fall of the mutual information could not be measured. More `guard_sentences` raise the cap.
     """
 
     kind: Literal["aggressive"] = "aggressive"
-    max_updates: int = Field(100, ge=1, description="of the encoder before one of the decoder")
+    max_updates: int = Field(100, ge=1, description="most updates of the encoder before one of the decoder")
     window: int = Field(15, ge=1, description="batches whose mean loss is compared")
-    max_epochs: int | None = Field(None, ge=1, description="after so many epochs training is plain in any case")
+    max_epochs: int | None = Field(None, ge=1, description="most epochs of the aggressive phase; no limit when absent")
 
 
 SATURATED = math.log(2.0)
-"""Nats below its cap from which an estimate of mutual information no longer tells how much there is. A sentence's own
-code is then, in the geometric mean, likelier under its own q than under all the others together."""
+"""Nats below the cap within which an estimate of mutual information is not informative. There a sentence's code is, in
+the geometric mean, likelier under its own q than under the q of all other sentences together."""
 
 
 class InnerLoop:
@@ -55,11 +55,11 @@ class InnerLoop:
         self.loss = self.sentences = 0.0
 
     def done(self, loss_sum: float, sentences: int) -> bool:
-        """Count one update of the encoder.
+        """Count one update of the encoder, and return whether it was the last.
 
         Args:
-            loss_sum: of its batch, nats.
-            sentences: of its batch.
+            loss_sum: sum of the loss over its batch, nats.
+            sentences: in its batch.
         """
         self.updates += 1
         self.loss += loss_sum
@@ -73,16 +73,16 @@ class InnerLoop:
 
 
 class AggressiveRule:
-    """Whether the next epoch is aggressive, judged by mutual information after each.
+    """Decides after each epoch, by mutual information, whether the next epoch is aggressive.
 
     Args:
-        config: of the inner loop; None for a training that is plain from the beginning.
+        config: of the inner loop; None for ordinary training from the start.
 
     >>> rule = AggressiveRule(AggressiveConfig(max_epochs=9))
     >>> [rule.judge(mi) for mi in (0.5, 1.5, 1.4, 2.0)]
     [True, True, False, False]
 
-    At the cap the numbers fall and rise by chance. The first one below it is compared with none before it.
+    Near the cap the estimates rise and fall by chance, so the first one below it has nothing to be compared with.
 
     >>> rule = AggressiveRule(AggressiveConfig())
     >>> [rule.judge(mi, cap=6.21, final=False) for mi in (6.20, 6.19, 5.0, 5.1, 4.9)]
@@ -99,9 +99,9 @@ class AggressiveRule:
         """Judge an epoch.
 
         Args:
-            mutual_information: nats.
-            cap: which it cannot exceed, nats.
-            final: whether the KL weight stays as it is from here on.
+            mutual_information: its estimate, nats.
+            cap: the largest value of the estimate, nats.
+            final: whether the KL weight has its final value.
 
         Returns:
             whether the next epoch is aggressive.
@@ -111,7 +111,7 @@ class AggressiveRule:
         if mutual_information > cap - SATURATED:
             goes_on = not final
         else:
-            # An epoch at the cap is none to compare with: its code named every sentence while the KL weighed little.
+            # Only epochs below the cap are remembered for comparison: above, the estimate is not informative.
             goes_on = mutual_information >= self.mutual_information
             self.mutual_information = mutual_information
         self.on = self.on and goes_on and self.epochs < longest
@@ -125,16 +125,16 @@ class AggressiveRule:
 
 
 class AggressiveUpdates(Callback):
-    """Before each update of the rest, updates of the encoder and the posterior alone, as long as the rule says so.
+    """In the aggressive phase, updates encoder and posterior alone before each update of the other parameters.
 
-    The update of the rest leaves encoder and posterior as they are. Regularizers belong to the rest.
+    The update of the other parameters, those of regularizers among them, does not change encoder and posterior.
 
     Args:
-        rule: whether training is still aggressive; its state is saved.
+        rule: decides whether training is still aggressive; its state is saved.
         train_step: makes the updates.
-        progress: tells the present step and counts the tokens seen.
-        first_final_step: the first step from which the KL weight never changes again.
-        seed: of which batches the encoder sees.
+        progress: has the present step; the tokens seen are added to it.
+        first_final_step: the first step from which the KL weight no longer changes.
+        seed: of the choice of batches for the encoder.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class AggressiveUpdates(Callback):
         self.train_step.frozen = ()
 
     def after_epoch(self, numbers: dict[str, int | float]) -> None:
-        # The guard does not look at a single sentence, and then there is nothing to judge by.
+        # There is no guard_mi where the guard has fewer than two sentences.
         if not self.rule.on or "guard_mi" not in numbers:
             return
         goes_on = self.rule.judge(

@@ -1,4 +1,4 @@
-"""The three moments of a training at which something may act beside the update itself."""
+"""Callbacks: rules of training that act before a step, after a step, or after an epoch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 class Callback:
-    """Acts before a step, after a step, or after an epoch; by default at none of them.
+    """Acts before a step, after a step, or after an epoch; each method does nothing by default.
 
-    The trainer walks through its list of callbacks at each moment, always in the same order. One that must remember
-    something over a restart names its state in the trainer's list of parts that are saved.
+    The training loop calls its callbacks in the order of its list. State that must survive a restart is listed in the
+    loop among the parts that checkpoints contain.
     """
 
     def before_step(self, batches: list[np.ndarray]) -> None:
@@ -20,15 +20,15 @@ class Callback:
         """
 
     def after_step(self, indices: np.ndarray) -> None:
-        """After an update, which is not counted yet.
+        """After an update, before it is counted.
 
         Args:
             indices: the sentences of the global batch.
         """
 
     def after_epoch(self, numbers: dict[str, int | float]) -> None:
-        """After the last update of an epoch, which is not counted yet.
+        """After the last update of an epoch, before the epoch is counted.
 
         Args:
-            numbers: what callbacks before this one have measured of the epoch; this one adds its own.
+            numbers: metrics of the epoch from the callbacks before this one; this callback adds its own.
         """

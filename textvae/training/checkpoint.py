@@ -1,16 +1,16 @@
-"""Checkpoints: everything a training needs to go on as if it had never stopped.
+"""Checkpoints: everything that training needs to resume exactly where it stopped.
 
-A checkpoint is a folder that appears by one rename, with its files and the folder already forced to the disk, so a
-crash at any moment leaves only whole ones::
+A checkpoint is a folder. It is written under a temporary name, forced to the disk and then renamed, so after a crash
+at any moment all checkpoints are complete::
 
     step-00000123-epoch-0004/
-        .textvae             the marker of our folders
+        .textvae             marks the folder as textvae's own
         model.safetensors    the weights
         best.safetensors     the weights of the best epoch so far (a hard link where the disk has them)
-        state.pt             optimizer, random states, counters; read with weights_only=True, so nothing in it runs
+        state.pt             optimizer, random states, counters; read with weights_only=True, which runs no code in it
         checkpoint.json      format, identity of the training, size and checksum of each file
 
-The last two are kept: should the newest be damaged, the one before it serves.
+The last two are kept: if the newest is damaged, training resumes from the one before it.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ _NAME = re.compile(r"step-(\d{8,})-epoch-(\d{4,})")
 _FILES = (MODEL, BEST, STATE, HEADER, MARKER, LOCK)
 _FOLDERS = [f"step-{'[0-9]' * steps}-epoch-{'[0-9]' * epochs}" for steps in (8, 9, 10) for epochs in (4, 5, 6)]
 FILES = (MARKER, LOCK, *(f"{folder}/{name}" for folder in _FOLDERS for name in _FILES))
-"""The files of a folder of checkpoints, as `textvae.disk.matches` takes them."""
+"""Patterns of the files in a folder of checkpoints, for `textvae.disk.matches`."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read and found whole.
+    """A checkpoint that was read and found complete.
 
     Attributes:
         folder: where it is.
-        state: what was given to `save`.
-        environment: on what machine and with what software it was made.
+        state: the state that was given to `save`.
+        environment: the machine and software with which it was written.
     """
 
     folder: Path
@@ -76,22 +76,22 @@ class Checkpoints:
     """The checkpoints of one training.
 
     Args:
-        folder: that holds them.
-        identity: what makes this training this one (settings, seed, data). A checkpoint of another is refused.
-        environment: machine and software; another one is only warned about.
+        folder: contains the checkpoints.
+        identity: settings, seed and data of the training. A checkpoint with another identity is refused.
+        environment: machine and software. A checkpoint from another environment is read, with a warning.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], environment: dict[str, Any]) -> None:
         self.folder, self.environment = folder, environment
-        # Compared after a round trip, because that is what the file holds.
+        # JSON turns tuples into lists, so the identity is compared after a round trip.
         self.identity = json.loads(json.dumps(identity))
         self._latest: Path | None = None
 
     def latest(self) -> Checkpoint | None:
-        """The newest whole checkpoint, or None where there is none at all.
+        """The newest complete checkpoint, or None where there are no checkpoints.
 
         Raises:
-            ModelError: when there are checkpoints but none is whole, or they are of another training.
+            ModelError: there are checkpoints but all are damaged, or they are of another training.
         """
         reasons = []
         for folder in self._committed():
@@ -102,7 +102,8 @@ class Checkpoints:
                 continue
             if header["identity"] != self.identity:
                 raise ModelError(
-                    f"{folder} is of a training with other {_differences(header['identity'], self.identity)}; "
+                    f"{folder} is a checkpoint of a training with other "
+                    f"{_differences(header['identity'], self.identity)}; "
                     f"delete {self.folder} to start afresh, or train into another folder."
                 )
             try:
@@ -119,18 +120,19 @@ class Checkpoints:
         return None
 
     def save(self, model: nn.Module, state: dict[str, Any], *, step: int, epoch: int, is_best: bool) -> None:
-        """Write a checkpoint and drop those older than the one before it.
+        """Write a checkpoint and remove all but the last two.
 
         Args:
-            model: its weights.
-            state: all the rest: tensors, numbers, strings, and dicts and lists of them.
+            model: whose weights are written.
+            state: everything else: tensors, numbers, strings, and dicts and lists of them.
             step: updates made.
             epoch: epochs validated; with the step it names the checkpoint.
-            is_best: whether these weights are the best so far. If not, the best ones are taken over from the last one.
+            is_best: whether these weights are the best so far. If not, the best weights of the last checkpoint are
+                kept.
 
         Raises:
-            MachineError: the disk refuses. The checkpoints before stay as they are.
-            ModelError: a weight is no finite number.
+            MachineError: the disk is full, or cannot be written. Earlier checkpoints are kept.
+            ModelError: a weight is NaN or infinite.
         """
         target = self.folder / f"step-{step:08d}-epoch-{epoch:04d}"
         if target == self._latest:
@@ -139,7 +141,7 @@ class Checkpoints:
             claim(self.folder, "checkpoints", FILES, legacy=_all_ours)
             with FreshFolder(self.folder, "checkpoint") as fresh:
                 self._write(fresh.path, model, state, is_best)
-                if target.exists():  # only ever a damaged one, passed over by `latest`
+                if target.exists():  # it is damaged: `latest` passed over it
                     _remove(target)
                 fresh.put(target)
         self._latest = target
@@ -170,28 +172,28 @@ class Checkpoints:
         return path if path is not None and path.exists() else None
 
     def clean(self) -> None:
-        """Remove what a crash left half written."""
+        """Remove incomplete folders that a crash left."""
         sweep(self.folder)
-        for path in self.folder.glob("*.tmp"):  # as it was named before folders had markers
+        for path in self.folder.glob("*.tmp"):  # the temporary name in versions without markers
             if _NAME.fullmatch(path.stem) and not path.is_symlink() and path.is_dir():
                 _remove(path)
 
     def remove(self) -> None:
-        """Remove all checkpoints; files that are not ours stay."""
+        """Remove all checkpoints; files that textvae did not write are kept."""
         self.clean()
         for folder in self._committed():
             _remove(folder)
-        # Each is gone by now; what has a name like theirs is somebody's.
+        # The checkpoints are gone, so any file with a name like theirs is not textvae's and is kept.
         remove_folder(self.folder, (MARKER, LOCK))
 
     def _committed(self) -> list[Path]:
-        """Newest first."""
+        """The folders of checkpoints, newest first."""
         named = _named(self.folder)
         return [path for _, path in sorted(named, key=lambda pair: (int(pair[0][1]), int(pair[0][2])), reverse=True)]
 
 
 def has_checkpoints(folder: Path) -> bool:
-    """Whether a training that keeps its checkpoints there goes on from one of them, or complains of them all."""
+    """Whether a folder has checkpoints, complete or damaged."""
     return bool(_named(folder))
 
 
@@ -203,12 +205,12 @@ def _named(folder: Path) -> list[tuple[re.Match[str], Path]]:
 
 
 def _all_ours(folder: Path) -> bool:
-    """Whether a folder without a marker holds checkpoints of ours, from before there were markers."""
+    """Whether a folder without a marker contains textvae's checkpoints, from a version without markers."""
     return any(is_marked(path) or (path / HEADER).is_file() for _, path in _named(folder))
 
 
 def _remove(folder: Path) -> None:
-    """Remove one checkpoint; files that are not ours stay."""
+    """Remove one checkpoint; files that textvae did not write are kept."""
     remove_folder(folder, _FILES)
 
 
@@ -221,7 +223,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 
 class _Recording:
-    """A stream that remembers why it could not be written: torch's writer reports only that it could not."""
+    """A stream that keeps its first OSError: torch's writer reports only that writing failed, not why."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -271,12 +273,12 @@ def _read_state(folder: Path, files: dict[str, Any]) -> dict[str, Any]:
             raise ModelError(f"{path} is missing, truncated or damaged")
     try:
         return torch.load(folder / STATE, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever its unpickler met
+    except Exception as error:  # torch's unpickler can raise any exception
         raise ModelError(f"{folder / STATE} cannot be read ({type(error).__name__})") from None
 
 
 def _differences(ours: Any, theirs: Any) -> str:
-    """The names of what differs, such as ``config.optimizer``."""
+    """The names of the entries that differ, such as ``config.optimizer``."""
     names = []
     for key in sorted({*ours, *theirs} if isinstance(ours, dict) and isinstance(theirs, dict) else ()):
         left, right = ours.get(key), theirs.get(key)

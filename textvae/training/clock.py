@@ -1,4 +1,4 @@
-"""How long a training takes: all of it, and its steps alone."""
+"""The time of a training: of all of it, and of its steps alone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from textvae.training.state import Progress
 
 
 class Clock:
-    """Adds the time that passes to a training's numbers.
+    """Adds elapsed time to a training's counters.
 
     Args:
-        progress: takes the seconds of the whole training and those of its steps.
-        window: takes the seconds of the steps since the last log line.
-        started: `time.perf_counter()` when this sitting began.
+        progress: counts the seconds of the whole training and of its steps.
+        window: counts the seconds of the steps since the last log line.
+        started: `time.perf_counter()` at the start or resumption of the training in this process.
     """
 
     def __init__(self, progress: Progress, window: Window, started: float) -> None:
@@ -23,18 +23,18 @@ class Clock:
         self.start_steps()
 
     def read(self) -> float:
-        """Wall-clock seconds of the training so far, all sittings together."""
+        """Wall-clock seconds of the training so far; time before a restart is included."""
         now = time.perf_counter()
         self.progress.seconds += now - self._read
         self._read = now
         return self.progress.seconds
 
     def start_steps(self) -> None:
-        """What passes from now on is the time of steps."""
+        """Start timing steps; the time before is not counted as time of steps."""
         self._steps_wall, self._steps_cpu = time.perf_counter(), time.process_time()
 
     def count_steps(self) -> None:
-        """Add what passed since the last of these two calls to the time of the steps."""
+        """Add the time since the last `start_steps` or `count_steps` to the time of the steps."""
         wall, cpu = self._steps_wall, self._steps_cpu
         self.start_steps()
         self.progress.train_seconds += self._steps_wall - wall

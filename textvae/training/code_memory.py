@@ -1,4 +1,4 @@
-"""The codes that a prior remembers of training sentences: stored by step or by epoch, the same in all processes."""
+"""Stores the codes of training sentences in a prior that is conditioned on them; alike in all processes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from textvae.training.validation import isolated_randomness
 
 
 class CodeMemory(Callback):
-    """Keeps the memory of a prior that is conditioned on codes; for every other prior it does nothing.
+    """Updates the memory of a prior that is conditioned on stored codes; for every other prior it does nothing.
 
-    Before the first step all training sentences are encoded. Then codes are stored after each step, those of the whole
-    global batch in every process, or all anew after each epoch, as the prior's settings say. Updates of the encoder
-    alone store none. The codes are buffers of the model, so checkpoints and model folders hold them.
+    Before the first step all training sentences are encoded. Later, as the prior's settings say, either the codes of
+    the global batch are stored after each step, or all sentences are encoded again after each epoch. Updates of the
+    encoder alone (aggressive training) store no codes. The codes are buffers of the model, so checkpoints and model
+    folders contain them.
 
     Args:
-        model: whose prior it is.
+        model: whose prior has the memory.
         corpus: the training sentences.
-        batch_tokens: budget of a batch when all are encoded.
+        batch_tokens: budget of a batch when all sentences are encoded.
         seed: of what the prior draws from the corpus.
-        processes: whole batches are dealt out to them.
+        processes: each encodes some of the batches.
     """
 
     def __init__(
@@ -35,11 +36,11 @@ class CodeMemory(Callback):
         self.batch_tokens = max(batch_tokens, int(np.max(corpus.lengths)))
         self.prior = model.memory
         if self.prior is not None:
-            # Now, since its length must be right before weights are loaded and before wrappers list the buffers.
+            # The memory must have its length before weights are loaded and before wrappers list the buffers.
             self.prior.begin(len(corpus), seed)
 
     def fill(self) -> None:
-        """Encode and store every training sentence; the model's mode and the random state stay as they were."""
+        """Encode and store every training sentence; the model's mode and the random state are restored."""
         if self.prior is None:
             return
         processes, was_training = self.processes, self.model.training
@@ -56,7 +57,7 @@ class CodeMemory(Callback):
         self.prior.store(torch.arange(len(codes_ND), device=processes.device), processes.sum(codes_ND))
 
     def after_step(self, indices: np.ndarray) -> None:
-        """Store the codes that passed in a step, where the memory is kept so."""
+        """Store the codes of the step's batch, where the prior stores codes by batch."""
         if self.prior is None:
             return
         noticed = self.prior.take_noticed()
@@ -72,6 +73,6 @@ class CodeMemory(Callback):
         self.prior.store(torch.as_tensor(indices, device=processes.device), processes.sum(codes_ND))
 
     def after_epoch(self, numbers: dict[str, int | float]) -> None:
-        """Store all codes anew, where the memory is kept so. Doing it twice changes nothing."""
+        """Encode and store all sentences again, where the prior stores codes by epoch. Idempotent."""
         if self.prior is not None and self.prior.stores == "epoch":
             self.fill()

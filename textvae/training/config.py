@@ -22,7 +22,7 @@ from textvae.training.phases import require_autoencoder_first, require_final_wei
 
 
 class TrainConfig(Config):
-    """How a model is trained.
+    """Settings of a training: model, objective, optimizer, schedule and limits.
 
     >>> TrainConfig.model_validate({"epochs": 3, "optimizer": {"kind": "sgd", "lr": 0.5}}).optimizer.lr
     0.5
@@ -36,31 +36,43 @@ class TrainConfig(Config):
         (), description="penalties beside the objective; each kind once"
     )
     optimizer: OptimizerConfig = Field(default_factory=AdamConfig)
-    warmup: int = Field(0, ge=0, le=MAX_STEPS, description="steps in which the learning rate rises to its full height")
-    decay: DecayConfig = Field(default_factory=NoDecayConfig, description="of the learning rate after the warm-up")
+    warmup: int = Field(0, ge=0, le=MAX_STEPS, description="steps in which the learning rate rises to its full value")
+    decay: DecayConfig = Field(
+        default_factory=NoDecayConfig, description="how the learning rate falls after the warm-up"
+    )
     epochs: int = Field(10, ge=1, le=MAX_STEPS)
-    max_steps: int | None = Field(None, ge=1, le=MAX_STEPS, description="ends training inside an epoch")
+    max_steps: int | None = Field(None, ge=1, le=MAX_STEPS, description="most steps; may end training inside an epoch")
     batch_tokens: int = Field(
         4096, ge=4, le=MAX_BATCH_TOKENS, description="at most this many tokens in a batch, padding counted"
     )
-    batch_sentences: int | None = Field(None, ge=1, le=MAX_STEPS, description="and at most this many sentences")
-    clip_norm: float | None = Field(
-        5.0, gt=0, allow_inf_nan=True, description="largest norm of the gradient; inf for no clipping"
+    batch_sentences: int | None = Field(
+        None, ge=1, le=MAX_STEPS, description="at most this many sentences in a batch; no limit when absent"
     )
-    encoder_updates: AggressiveConfig | None = Field(None, description="how the encoder is kept ahead of the decoder")
+    clip_norm: float | None = Field(
+        5.0, gt=0, allow_inf_nan=True, description="the gradient is clipped to this norm; inf for no clipping"
+    )
+    encoder_updates: AggressiveConfig | None = Field(
+        None, description="aggressive training: further updates of the encoder before each update of the decoder"
+    )
     fresh_decoder: int | None = Field(
         None,
         ge=1,
-        description="after so many epochs of an autoencoder (a KL weight of 0) decoder, optimizer and learning rate "
-        "start anew",
+        description="after this many epochs of an autoencoder (a KL weight of 0) the decoder gets new weights, and "
+        "optimizer and learning rate restart",
     )
-    start_from: StartFromConfig | None = Field(None, description="a trained model whose weights to begin with")
-    guard_sentences: int = Field(500, ge=0, description="validation sentences the collapse guard looks at; 0 = none")
+    start_from: StartFromConfig | None = Field(None, description="a trained model whose weights training starts with")
+    guard_sentences: int = Field(
+        500, ge=0, description="validation sentences on which the collapse guard measures; 0 = no guard"
+    )
     early_stopping: int | None = Field(
         None, ge=1, description="epochs without a better validation value after which training ends"
     )
-    valid_sentences: int | None = Field(None, ge=1, description="validate on this many sentences, drawn once")
-    checkpoint_minutes: float = Field(10.0, gt=0, description="beside the checkpoint after each epoch")
+    valid_sentences: int | None = Field(
+        None, ge=1, description="validate on this many sentences, drawn once; on all when absent"
+    )
+    checkpoint_minutes: float = Field(
+        10.0, gt=0, description="minutes between checkpoints inside an epoch; each epoch ends with one anyway"
+    )
     log_every: int = Field(50, ge=1, description="steps between two lines of metrics.jsonl")
     precision: Literal["float32", "bf16"] = "float32"
     compile: bool = Field(False, description="torch.compile the model")
@@ -69,7 +81,7 @@ class TrainConfig(Config):
     @field_validator("clip_norm")
     @classmethod
     def _infinity_is_no_clipping(cls, value: float | None) -> float | None:
-        # TOML has no null, and JSON has no infinity: the file says inf, everything else sees None.
+        # TOML has no null and JSON has no infinity: a recipe says inf, which is None everywhere else.
         return None if value == math.inf else value
 
     @model_validator(mode="after")
@@ -78,12 +90,15 @@ class TrainConfig(Config):
             if not self.model.single_code:
                 raise ValueError(f"encoder_updates need a text_vae, and the model is a {self.model.kind}; remove them")
             if self.guard_sentences == 0:
-                raise ValueError("encoder_updates end when the guard's mutual information falls; set guard_sentences")
+                raise ValueError(
+                    "encoder_updates end when the guard's mutual information falls, and guard_sentences = 0 switches "
+                    "the guard off; set guard_sentences to 2 or more"
+                )
         self._density_where_it_is_needed()
         if self.objective.gradient_estimator == "doubly_reparameterized" and self.regularizers:
             raise ValueError(
-                "doubly reparameterized gradients would scale those of the regularizers too; set objective.gradient = "
-                '"plain", or remove the regularizers'
+                "doubly reparameterized gradients would scale the gradients of the regularizers too; set "
+                'objective.gradient = "plain", or remove the regularizers'
             )
         if self.compile and self.model.has_code:
             self._gradient_inside_of_what_is_compiled()
@@ -94,15 +109,17 @@ class TrainConfig(Config):
             )
         if self.objective.compares_codes and self.model.classifies:
             raise ValueError(
-                f"the objective {self.objective.kind} compares vectors with a prior's, and a label of a "
-                "semi_supervised model is none; use the objective elbo, or a text_vae"
+                f"the objective {self.objective.kind} compares vectors with draws of the prior, and a semi_supervised "
+                "model has a label besides, which is no vector; use the objective elbo, or a text_vae"
             )
         return self
 
     @property
     def batches_all_lengths(self) -> bool:
-        """Whether a batch has to be a fair sample of the corpus, since its sentences depend on one another: by an
-        objective that compares their codes, or by a posterior that normalizes over them."""
+        """Whether batches must be random samples of the corpus, of all lengths.
+
+        They must where the sentences of a batch depend on one another: the objective compares their codes, or the
+        posterior normalizes over the batch."""
         posterior = self.model.posterior_settings
         return posterior is not None and (self.objective.compares_codes or bool(posterior.batch_setting))
 
@@ -116,29 +133,32 @@ class TrainConfig(Config):
                 f"fresh_decoder keeps what the encoder learned, and a {self.model.kind} has none; remove it"
             )
         if self.fresh_decoder >= self.epochs:
-            raise ValueError(f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}")
+            raise ValueError(
+                f"fresh_decoder = {self.fresh_decoder} must be before the end, epochs = {self.epochs}; lower it, or "
+                "raise epochs"
+            )
         require_autoencoder_first(self.objective, self.epochs, self.fresh_decoder)
         return self
 
     def _gradient_inside_of_what_is_compiled(self) -> None:
-        """Refuse a gradient that is scaled where it reaches the samples: in a compiled model no hook sees it there."""
+        """Refuse gradients that are scaled at the samples by a hook: hooks inside a compiled model do not run."""
         if self.objective.gradient_estimator == "doubly_reparameterized":
             raise ValueError(
-                "doubly reparameterized gradients are scaled where they reach the samples, inside of what compile = "
-                "true translates as a whole, so that the encoder would get another gradient; set compile = false, or "
-                'objective.gradient = "plain"'
+                "doubly reparameterized gradients are scaled where they reach the samples, and inside a model with "
+                "compile = true they cannot be, so that the encoder would get another gradient; set compile = false, "
+                'or objective.gradient = "plain"'
             )
 
     def _density_where_it_is_needed(self) -> None:
-        """An implicit posterior has an objective of its own, and nothing else reaches it or is told of it."""
+        """Refuse a posterior without a density (implicit) with what needs one, and its objective with any other."""
         posterior, own = self.model.posterior_settings, self.objective.for_implicit
         if posterior is None:
             return
         if posterior.has_density:
             if own:
                 raise ValueError(
-                    f"the objective {self.objective.kind} leaves out an entropy that is known for a {posterior.kind} "
-                    "posterior; use the objective elbo, or the posterior stein"
+                    f"the objective {self.objective.kind} omits the posterior's entropy, which is known for a "
+                    f"{posterior.kind} posterior; use the objective elbo, or the posterior stein"
                 )
             return
         kind = posterior.kind
@@ -149,13 +169,13 @@ class TrainConfig(Config):
             )
         if self.regularizers:
             raise ValueError(
-                f"a {kind} posterior learns from Stein's gradient alone, and its codes take no other from "
-                "regularizers; remove them"
+                f"a {kind} posterior learns from Stein's gradient alone, so gradients of regularizers would not reach "
+                "its codes; remove the regularizers"
             )
         if self.encoder_updates is not None:
             raise ValueError(
                 f"encoder_updates end when mutual information falls, and that of a {kind} posterior is unknown; remove "
-                "them"
+                "encoder_updates"
             )
 
     @model_validator(mode="after")
@@ -165,7 +185,7 @@ class TrainConfig(Config):
             require_fitting_objective(self.objective, posterior, prior)
             if self.encoder_updates is not None and posterior.extended:
                 raise ValueError(
-                    f"encoder_updates end by mutual information, which needs the density of codes, and a "
+                    "encoder_updates end when mutual information falls, which needs the density of codes, and a "
                     f"{posterior.kind} posterior does not have it; remove them"
                 )
         return self
@@ -175,9 +195,8 @@ class TrainConfig(Config):
         vector_dim = self.model.vector_size
         if vector_dim:
             raise ValueError(
-                f"corpora hold no vectors, so there is none to condition the prior on (vector_dim = {vector_dim}); set "
-                "prior.num_labels to condition it on labels, or train in Python on TextVAE.terms of batches with "
-                "vector_BH"
+                f"corpora hold no vectors to condition the prior on (vector_dim = {vector_dim}); set prior.num_labels "
+                "to condition it on labels, or train in Python on TextVAE.terms of batches with vector_BH"
             )
         return self
 
@@ -191,12 +210,15 @@ class TrainConfig(Config):
 
 
 def require_fitting_objective(objective: ObjectiveSettings, posterior: PosteriorSettings, prior: PriorSettings) -> None:
-    """Refuse an objective that needs the density of any code, or a KL of each dimension, where there is none, and one
-    whose gradient would be another's: it needs draws of q where there are strata, or is none that scores can follow.
-    A learned prior is refused where nothing would train it.
+    """Refuse an objective that does not fit a posterior or a prior.
+
+    Refused are: a gradient that needs the density of any code, where q has none; a gradient for draws of q, where
+    samples are stratified; an objective that is no expectation under q, where the score function estimates gradients;
+    another bound than that of KL weight 1, where the posterior refines its codes by it; a learned prior that the
+    objective does not train; and a KL of each dimension where it is unknown.
 
     Raises:
-        ValueError: for pydantic to report, or whoever checks settings.
+        ValueError: the combination is refused; the message names a cure. Pydantic reports it.
     """
     gradient = objective.gradient_estimator
     if gradient != "plain" and posterior.extended:
@@ -206,25 +228,26 @@ def require_fitting_objective(objective: ObjectiveSettings, posterior: Posterior
         )
     if gradient != "plain" and not posterior.samples_are_draws:
         raise ValueError(
-            f'the gradient "{gradient}" of objective {objective.kind} is that of draws of q, and a {posterior.title} '
-            f'draws from each of its parts; set objective.gradient = "plain" or {posterior.pathwise_setting}'
+            f'the gradient "{gradient}" of objective {objective.kind} needs draws of q, and a {posterior.title} '
+            f'draws from each of its components instead; set objective.gradient = "plain" or '
+            f"{posterior.pathwise_setting}"
         )
     if posterior.needs_linear and not objective.linear:
         raise ValueError(
-            f"a {posterior.title} follows expectations under q, and the objective {objective.kind} is none: the "
-            f"encoder would get a wrong gradient, or none; set {posterior.pathwise_setting}, or use the objective elbo "
-            "or unregularized"
+            f"the gradient of a {posterior.title} is right for expectations under q only, and the objective "
+            f"{objective.kind} is not one: the encoder would get a wrong gradient, or none; set "
+            f"{posterior.pathwise_setting}, or use the objective elbo or unregularized"
         )
     if posterior.refines_bound and not objective.bound_at_weight_one:
         raise ValueError(
-            f"a {posterior.kind} posterior climbs the bound at KL weight 1, and the objective {objective.kind} with "
-            "these settings is another, which would hardly change its codes; set objective.kl_weight = "
-            '{ kind = "constant", weight = 1.0 } with the objective elbo, iwae or renyi, and begin with a run whose z '
+            f"a {posterior.kind} posterior refines its codes by the bound at KL weight 1, and the objective "
+            f"{objective.kind} with these settings is not this bound; set objective.kl_weight = "
+            '{ kind = "constant", weight = 1.0 } with the objective elbo, iwae or renyi, and start from a run whose z '
             'is in use (start_from), or use posterior.kind = "gaussian"'
         )
     if prior.learned and not objective.trains_prior:
         raise ValueError(
-            f"the objective {objective.kind} with these settings asks nothing of the prior, so a {prior.kind} prior "
+            f"the objective {objective.kind} with these settings does not use the prior, so a {prior.kind} prior "
             f"would never be trained; set prior.kind = '{plain_prior(posterior)}', or use the objective elbo with a "
             "kl_weight above 0"
         )

@@ -1,4 +1,4 @@
-"""What a training asks of its corpora."""
+"""Checks and counts of the corpora of a training."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from textvae.training.config import TrainConfig
 
 
 def require_corpora(config: TrainConfig, train_corpus: TokenizedCorpus, valid_corpus: TokenizedCorpus) -> None:
-    """Refuse corpora that a training cannot use.
+    """Refuse corpora that training cannot use.
 
     Raises:
-        DataError: one is empty.
-        ConfigError: the settings need a label of every training sentence, and some have none.
+        DataError: a corpus is empty.
+        ConfigError: the settings need a label for every training sentence, and some have none.
     """
     for name, corpus in (("training", train_corpus), ("validation", valid_corpus)):
         if len(corpus) == 0:
@@ -23,7 +23,7 @@ def require_corpora(config: TrainConfig, train_corpus: TokenizedCorpus, valid_co
 
 
 def _require_known_labels(config: TrainConfig, corpus: TokenizedCorpus) -> None:
-    """Free bits by dimension need a KL by dimension in every batch, and the mixture over labels has none."""
+    """Refuse unlabelled sentences with free bits by dimension: the KL to a mixture over labels has no dimensions."""
     free_bits, prior = config.objective.kl_allowance, config.model.prior_settings
     if free_bits is None or not free_bits.by_dimension or prior is None or not prior.label_count:
         return
@@ -31,13 +31,13 @@ def _require_known_labels(config: TrainConfig, corpus: TokenizedCorpus) -> None:
     if unknown:
         raise ConfigError(
             f"free bits of kind '{free_bits.kind}' need the KL of each dimension, and {unknown} of {len(corpus)} "
-            f"training sentences have no label, for which a {prior.kind} prior is a mixture; "
-            "set train.objective.free_bits.kind = 'rate' or 'target', or leave these sentences out."
+            f"training sentences have no label; for these a {prior.kind} prior is a mixture over labels, whose KL "
+            "has no dimensions; set train.objective.free_bits.kind = 'rate' or 'target', or leave these sentences out."
         )
 
 
 def label_counts(corpus: TokenizedCorpus, classes: int) -> np.ndarray:
-    """How many sentences show each label, [C]."""
+    """Number of sentences with each label, [C]."""
     labels = np.asarray(corpus.labels)
     return np.bincount(labels[labels >= 0], minlength=classes)
 

@@ -1,4 +1,4 @@
-"""The end of a training: the model that is kept, the result, and what is said of both."""
+"""The end of a training: its result with warnings, and the best model written to disk."""
 
 from __future__ import annotations
 
@@ -28,21 +28,22 @@ def result_of(
     processes: Processes,
     lr: float,
 ) -> TrainResult:
-    """What a training that is over reports. What is wrong with it is warned of in the main process.
+    """The result of a finished training. The main process warns if no epoch could be selected, or of divergence.
 
     Args:
-        progress: its numbers, the seconds up to date.
-        selection: which epoch was best.
-        validation: names the bound and what epochs competed by; holds the model.
-        plan: says how many steps an epoch has.
+        progress: its counters, with the seconds up to date.
+        selection: the best epoch.
+        validation: has the names of the bound and of the selection criterion, and the model.
+        plan: has the steps of an epoch.
         processes: of the training.
         lr: the learning rate of the settings, for a warning.
     """
     competed, first_final_step = selection.epoch > 0, validation.objective.first_final_step
     if not competed and processes.is_main:
         warnings.warn(
-            f"the KL weight is final only from step {first_final_step}, training ended at step {progress.step}; no "
-            "epoch could compete, so the last model is kept; train longer or shorten it.",
+            f"the KL weight is final only from step {first_final_step}, and training ended at step {progress.step}; no "
+            "epoch could be selected as the best, so the last model is kept; train longer, or let the weight rise "
+            "earlier.",
             stacklevel=2,
         )
     bounds = {
@@ -52,7 +53,7 @@ def result_of(
     finite = {name: value for name, value in bounds.items() if not no_number(value)}
     if len(finite) < len(bounds) and processes.is_main:
         warnings.warn(
-            "the validation sentences have no finite bound under the model that is kept: training diverged; "
+            "the validation bound of the model that is kept is not a finite number: training diverged; "
             f"lower train.optimizer.lr ({lr:g}), or set train.warmup.",
             stacklevel=2,
         )
@@ -85,15 +86,15 @@ def keep_best(
 ) -> None:
     """Write the best model and the result into the training's folder, and remove the checkpoints.
 
-    In this order: whatever a crash leaves of it, the next call of `train` finishes.
+    The three are done in this order, so that the next call of `train` completes them after a crash.
 
     Args:
         model: gets the weights of the best epoch.
         result: of the training.
-        checkpoints: hold those weights.
+        checkpoints: contain those weights.
         out: the folder.
-        identity: what makes this training this one.
-        card: what the model card should tell beside the bounds reached.
+        identity: settings, seed and data of the training.
+        card: entries of the model card beside the bounds reached.
     """
     if checkpoints.best is not None:
         load_weights(model, checkpoints.best)

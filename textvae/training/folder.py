@@ -1,4 +1,4 @@
-"""The folder of a training: which files in it are ours."""
+"""The folder of a training, and the files that textvae writes in it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ FILES = (
     *(f"{CHECKPOINT_FOLDER}/{name}" for name in checkpoint.FILES),
     "tensorboard/**",
 )
-"""As `textvae.disk.matches` takes them."""
+"""Patterns of these files, for `textvae.disk.matches`."""
 
 
 def claim_training(out: Path) -> None:
-    """Make a training's folder, or take one of ours; other files in it stay as they are.
+    """Make a training's folder, or reuse one that textvae made; other files in it are not changed.
 
     Raises:
-        ModelError: a file that is not ours is where a training writes.
+        ModelError: a file that textvae did not write has the name of one that training writes.
     """
     claim(out, "training", FILES, also=("stage *",), legacy=_is_training, error=ModelError)
 
 
 def _is_training(out: Path) -> bool:
-    """Whether a folder without a marker is a training's, from before there were markers."""
+    """Whether a folder without a marker is that of a training by a version without markers."""
     if checkpoint.has_checkpoints(out / CHECKPOINT_FOLDER):
         return True
     try:

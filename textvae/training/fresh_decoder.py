@@ -1,4 +1,4 @@
-"""A decoder that begins anew after an autoencoder has been trained."""
+"""New weights for the decoder after an autoencoder has been trained."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from textvae.training.validation import isolated_randomness
 
 
 class FreshDecoder(Callback):
-    """Before one step the decoder gets fresh weights, and the optimizer forgets (Li et al. 2019, arXiv 1909.00868).
+    """Before one step, reinitializes the decoder and clears the optimizer's state (Li et al. 2019, arXiv 1909.00868).
 
-    That step is the first of its epoch. A training resumed there does it again, in the same way, so nothing is saved.
+    That step is the first of its epoch. A training that resumes there repeats the reset with the same weights, so no
+    state is saved.
 
     Args:
-        model: whose decoder it is.
+        model: whose decoder is reset.
         build_model: builds a model of the same settings with fresh weights.
         optimizer: of the training.
-        at_step: the step before which it happens; 0 for none.
-        progress: tells the present step.
+        at_step: the step before which the decoder is reset; 0 for never.
+        progress: has the present step.
         seed: of the training.
     """
 
@@ -45,7 +46,7 @@ class FreshDecoder(Callback):
             self.reset_decoder()
 
     def reset_decoder(self) -> None:
-        """Fresh weights for the decoder, and an optimizer without memory."""
+        """Reinitialize the decoder and clear the optimizer's state."""
         device = self.model.device
         with isolated_randomness(device):
             torch.manual_seed(self.seed + self.progress.step)

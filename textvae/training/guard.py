@@ -1,4 +1,4 @@
-"""The collapse guard: is z still used, and what could be done if it is not."""
+"""The collapse guard: measures after each epoch whether z is used, and names a remedy if it is not."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ from textvae.training.config import TrainConfig
 from textvae.training.state import Progress
 
 _SAMPLE_SEED = 20_190_106
-"""Of the sentences drawn and of their noise: the same at every look, so that looks can be compared."""
+"""Seed of the choice of sentences and of their noise: the same after every epoch, so that epochs can be compared."""
 
 PATIENCE = 2
-"""Epochs a model may take before it uses z for the first time."""
+"""Epochs after which a model that has not used z yet is warned of."""
 
 
 class CollapseWarning(UserWarning):
-    """z is not used, or no longer."""
+    """z is not used, or no longer used."""
 
 
 class CollapseGuard:
-    """After each epoch: raw KL, mutual information, active units, and the price of a permuted z.
+    """Measures raw KL, mutual information, active units, and the rise of the NLL when z is permuted, after each epoch.
 
-    All on the same sentences with the same noise. It speaks when z stops being used, and when it has not come into use
-    after `PATIENCE` epochs; once each time, with a remedy the training does not have yet. Mutual information is capped
-    at the log of the number of sentences: far above the nat by which collapse is judged, and yet reached by any model
-    whose KL is well above it. Two numbers near `guard_mi_cap` say that z is used, and not which of them uses it more.
+    All epochs are measured on the same sentences with the same noise. The guard warns when z is no longer used, and
+    when z is not used after `PATIENCE` epochs: once each time, with a remedy that the settings do not have yet. The
+    estimate of mutual information is at most the log of the number of sentences. This cap is far above the 1 nat by
+    which collapse is judged, but a model whose KL is well above the cap reaches it. Two estimates near `guard_mi_cap`
+    show that z is used, but not which of the two models uses it more.
 
     Args:
         corpus: the validation sentences.
-        sentences: how many of them to look at.
+        sentences: how many of them are measured.
         batch_tokens: budget of a batch.
     """
 
@@ -52,11 +53,11 @@ class CollapseGuard:
         self.used = self.warned = False
 
     def measure(self, model: TextModel) -> dict[str, float]:
-        """Look at a model; its mode and the random state stay as they were.
+        """Measure a model; its mode and the random state are restored.
 
         Returns:
-            guard_kl, guard_mi, its cap guard_mi_cap and guard_permuted_rise in nats, and guard_active_units; what a
-            model cannot tell is absent.
+            guard_kl, guard_mi, its cap guard_mi_cap and guard_permuted_rise in nats, and guard_active_units; those
+            that are unknown for the model's posterior are absent.
         """
         where: dict[str, Any] = {"batch_tokens": self.batch_tokens, "seed": _SAMPLE_SEED}
         known = information(model, self.corpus, self.indices, **where)
@@ -65,7 +66,7 @@ class CollapseGuard:
             # The identity KL = MI + KL(q(z) || p(z)) holds for these estimates, term by term.
             found |= {"guard_kl": known.mi + known.marginal_kl, "guard_mi": known.mi}
             found["guard_mi_cap"] = known.mi_cap
-        # Where means cannot vary, no unit is active and none need be.
+        # A posterior whose mean is fixed has no active units, whether or not z is used.
         if known.means_ND is not None and not model.config.fixed_mean:
             varying = active_units(known.means_ND, known.unit_variance)
             found["guard_active_units"] = float(varying)
@@ -75,7 +76,7 @@ class CollapseGuard:
         return found
 
     def judge(self, latent_dim: int, measured: dict[str, float]) -> Verdict:
-        """The verdict of the evaluation on these numbers."""
+        """The verdict on these numbers, by the rule of the evaluation."""
         units = measured.get("guard_active_units")
         return judge(
             latent_dim=latent_dim,
@@ -85,7 +86,7 @@ class CollapseGuard:
         )
 
     def observe(self, config: TrainConfig, latent_dim: int, measured: dict[str, float], epoch: int) -> str | None:
-        """Tell the guard an epoch's numbers.
+        """Judge an epoch's numbers.
 
         Args:
             config: of the training, for the remedy.
@@ -94,7 +95,7 @@ class CollapseGuard:
             epoch: counted from 1.
 
         Returns:
-            What to warn of; None while all is well, or after it was said once.
+            The text of a warning; None while z is used, or where the warning was already given.
         """
         verdict = self.judge(latent_dim, measured)
         if not verdict.collapsed:
@@ -115,14 +116,14 @@ class CollapseGuard:
 
 
 class CollapseCheck(Callback):
-    """Lets the guard look at the model after each epoch, and warns of what it says.
+    """Runs the guard after each epoch and issues its warnings.
 
     Args:
-        guard: its state is saved. It does not look at a single sentence.
-        model: one without a code is not looked at.
+        guard: its state is saved. With fewer than two sentences nothing is measured.
+        model: a model without a code is not measured.
         config: of the training, for the remedy.
-        progress: tells the epoch.
-        warns: whether this process warns; all of them look.
+        progress: has the epoch.
+        warns: whether this process warns; all processes measure.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class CollapseCheck(Callback):
 
 
 def remedy(config: TrainConfig, measured: dict[str, float]) -> str:
-    """The first remedy, in the order of docs/choosing.md, that a training does not have yet.
+    """The first remedy of docs/choosing.md that the settings do not have yet, as a sentence.
 
     >>> remedy(TrainConfig(), {})
     'Try train.objective.free_bits = { kind = "batch_mean", nats = 6.0 }.'
@@ -153,8 +154,8 @@ def remedy(config: TrainConfig, measured: dict[str, float]) -> str:
     if config.objective.kl_allowance is None:
         return "The remedies of docs/choosing.md that fit are in place already; try more epochs, or a smaller decoder."
     return (
-        "The first remedies of docs/choosing.md are in place already; raise train.objective.free_bits.nats, take a "
-        "smaller decoder, or try another of its table."
+        "The first remedies of docs/choosing.md are in place already; raise train.objective.free_bits.nats, use a "
+        "smaller decoder, or try another remedy of its table."
     )
 
 
@@ -162,7 +163,7 @@ def _remedies(config: TrainConfig, measured: dict[str, float]) -> Iterator[tuple
     objective, model = config.objective, config.model
     encoder, posterior, prior = model.encoder_settings, model.posterior_settings, model.prior_settings
     if measured.get("guard_kl", 0.0) > 1.0 and measured.get("guard_permuted_rise", math.inf) < 1.0:
-        # The encoder says something and the decoder does not listen: more KL would not help.
+        # The codes are informative and the decoder does not use them: more KL would not help.
         yield (
             not model.decoder_settings.hides_words,
             "train.model.decoder.word_dropout = 0.3, so that the decoder needs z",

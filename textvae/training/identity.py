@@ -1,4 +1,4 @@
-"""What tells one training from another, and on what machine it runs."""
+"""The identity of a training (settings, seed, data), and the environment in which it runs (machine, software)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from textvae.training.processes import Processes
 def identity_of(
     config: TrainConfig, train_corpus: TokenizedCorpus, valid_corpus: TokenizedCorpus, seed: int
 ) -> dict[str, Any]:
-    """What makes a training this one: its settings (those that only watch it left out), its seed and its data.
+    """Settings, seed and data of a training, without the settings that cannot change its weights (`watched_only`).
 
-    A result or a checkpoint of another identity is refused.
+    A result or a checkpoint with another identity is refused.
     """
     return {
         "config": config.model_dump(mode="json", exclude=set(config.watched_only)),
@@ -31,7 +31,7 @@ def identity_of(
 
 
 def environment_of(processes: Processes) -> dict[str, Any]:
-    """Software and machine, on which the last bits of the weights depend."""
+    """Software and machine; the last bits of the weights depend on them."""
     device = processes.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     return {
@@ -45,23 +45,23 @@ def environment_of(processes: Processes) -> dict[str, Any]:
 
 
 def warn_of_changes(before: Mapping[str, Any], now: Mapping[str, Any], step: int) -> None:
-    """Say what differs between the environment of a checkpoint and the present one.
+    """Warn if the environment of a checkpoint and the present one differ.
 
     Args:
-        before: that of the checkpoint.
-        now: the present one.
+        before: the environment of the checkpoint.
+        now: the present environment.
         step: at which training resumes.
     """
     changed = [f"{key} {before.get(key)} -> {value}" for key, value in now.items() if before.get(key) != value]
     if changed:
         warnings.warn(
-            f"resuming at step {step} on another machine or set-up ({'; '.join(changed)}): training goes on, "
-            "but its weights will differ in the last bits from those of an uninterrupted one.",
+            f"resuming at step {step} on another machine or set-up ({'; '.join(changed)}): training continues, "
+            "but its weights will differ in the last bits from those of an uninterrupted training.",
             stacklevel=2,
         )
 
 
 def _fingerprint(corpus: TokenizedCorpus) -> dict[str, int]:
-    """Enough of a corpus to notice that another one took its place."""
+    """Number of sentences and a checksum of lengths and labels, by which another corpus is recognized."""
     checksum = zlib.crc32(corpus.lengths.tobytes())
     return {"sentences": len(corpus), "crc32": zlib.crc32(corpus.labels.tobytes(), checksum)}

@@ -1,4 +1,4 @@
-"""Beginning with the weights of a model that was trained before."""
+"""Starting from the weights of a trained model."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from textvae.text.tokenizers import Tokenizer
 
 
 class StartFromConfig(Config):
-    """Whose weights a training begins with.
+    """The trained model whose weights a training starts with.
 
-    With `parts = "all"` every weight of the run is used. A model whose posterior refines a Gaussian one may begin with
-    a run of that Gaussian: what the refinement itself learns, such as step sizes, keeps its fresh values.
+    With `parts = "all"` every weight of the run is used. A model whose posterior refines a Gaussian posterior can start
+    from a run with that Gaussian: the parameters of the refinement itself, such as step sizes, keep their initial
+    values.
 
-    With `parts = "decoder"` a language model becomes the decoder of a VAE (as the language model pre-training of Xu et
-    al. 2017, arXiv 1603.02514): what reads z beside the words keeps its fresh weights.
+    With `parts = "decoder"` a language model becomes the decoder of a VAE (as in the language model pre-training of Xu
+    et al. 2017, arXiv 1603.02514): the weights that read z keep their initial values.
     """
 
     run: str = Field(
-        description="a finished run (a recipe's `runs/NAME` beside its own, wherever that is), a model folder, or a "
-        "model's name on the hub"
+        description="a finished run (`runs/NAME`, looked up beside the folder of this recipe's run), a model folder, "
+        "or a model's name on the hub"
     )
     parts: Literal["all", "decoder"] = "all"
 
@@ -39,16 +40,16 @@ def start_from(
     tokenizer: Tokenizer | None = None,
     find_source: Callable[[str], Path] | None = None,
 ) -> None:
-    """Copy a trained model's weights into one that is built alike.
+    """Copy a trained model's weights into a model with the same parts.
 
     Args:
-        model: takes the weights.
-        config: where they are.
+        model: gets the weights.
+        config: the source of the weights.
         tokenizer: of the corpus.
         find_source: gives the model folder that `config.run` names; by default it is a path or a name on the hub.
 
     Raises:
-        ModelError: there is no such model, or its parts are others.
+        ModelError: there is no such model, or its tokenizer, parts or sizes differ.
     """
     if find_source is not None:
         source = load_model(find_source(config.run))
@@ -56,11 +57,14 @@ def start_from(
         inside = Path(config.run).expanduser() / "train" / "model"
         source = load_model(inside if inside.is_dir() else config.run)
     if tokenizer is not None and source.tokenizer is not None and _words(tokenizer) != _words(source.tokenizer):
-        raise ModelError(f"train.start_from: {config.run} has another tokenizer; tokenize as that run did.")
-    # A posterior that refines a Gaussian one holds it under a name of its own.
+        raise ModelError(
+            f"train.start_from: {config.run} has another tokenizer than this corpus; use the [tokenize] table and the "
+            "corpus of that run."
+        )
+    # A posterior that refines a Gaussian posterior contains it as `posterior.amortized`.
     given = {_plain(name): value for name, value in source.state_dict().items()}
     wanted = {_plain(name): value for name, value in model.state_dict().items()}
-    # A memory of codes holds those of the other run's corpus. The trainer fills this one.
+    # The source's memory has the codes of its own corpus. The trainer fills the memory of this model.
     for name in () if model.memory is None else model.memory.memory_names:
         given.pop(f"prior.{name}", None)
         wanted.pop(f"prior.{name}", None)
@@ -78,30 +82,30 @@ def start_from(
             shape = list(given[name].shape) if name in given else "nothing"
             raise ModelError(
                 f"train.start_from: for '{name}' {config.run} has {shape}, and this model needs {list(value.shape)}; "
-                "start from a run of the same sizes and parts."
+                "start from a run with the same sizes and parts."
             )
     if left := {name for name in given if name.startswith("decoder.") or whole} - copied:
         raise ModelError(
             f"train.start_from: {config.run} has '{min(left)}', for which this model has no place; "
-            "start from a run of the same parts."
+            "start from a run with the same parts."
         )
 
 
 def _of_refinement(model: TextModel) -> set[str]:
-    """What a posterior that refines a Gaussian one has beside that Gaussian."""
+    """Names of the weights that a refining posterior has beside those of the Gaussian that it refines."""
     names = {name for name in model.state_dict() if name.startswith("posterior.")}
     amortized = {name for name in names if name.startswith("posterior.amortized.")}
     return names - amortized if amortized else set()
 
 
 def _fitting(given: Tensor, wanted: Tensor, widen: bool) -> Tensor | None:
-    """Where in a parameter another one's values go; None where they do not fit.
+    """The part of a parameter that takes the given values; None where the shapes do not fit.
 
     Args:
         given: the values.
         wanted: the parameter.
-        widen: whether the parameter may read further inputs after those of the other one, as that of a decoder does
-            that reads z beside the words.
+        widen: whether the parameter may have more columns than the values, as where a decoder reads z after the
+            words.
     """
     if given.shape == wanted.shape:
         return wanted
@@ -110,7 +114,7 @@ def _fitting(given: Tensor, wanted: Tensor, widen: bool) -> Tensor | None:
 
 
 def _plain(name: str) -> str:
-    """A parameter's name, whether its posterior is refined or not.
+    """A parameter's name without the prefix that a refining posterior adds.
 
     >>> _plain("posterior.amortized.parameters_of.weight")
     'posterior.parameters_of.weight'

@@ -1,7 +1,7 @@
 """The learning rate by step: a warm-up, then one of the decays.
 
-Warm-up and cosine are pure functions of the step. The plateau depends on the validation of each epoch as well: the
-three numbers that it keeps go into checkpoints.
+Warm-up and cosine are pure functions of the step. The plateau also depends on the validation of each epoch: its three
+numbers are saved in checkpoints.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from textvae.config import Component
 
 
 class NoDecayConfig(Component):
-    """The rate stays where the warm-up left it."""
+    """The rate is constant after the warm-up."""
 
     kind: Literal["none"] = "none"
 
 
 class PlateauConfig(Component):
-    """The rate is multiplied by `factor` after `patience` epochs without a better value of what epochs compete by.
+    """The rate is multiplied by `factor` after `patience` epochs without a better value of the selection criterion.
 
-    He et al. 2019 (arXiv 1901.05534): factor 0.5, patience 2, from epoch 15, at most 5 times. Epochs before the KL
-    weight is final are not judged, for their objective is another one. When that value stands still once more after
-    the last decay, training ends.
+    The criterion is the validation number by which the best epoch is chosen. He et al. 2019 (arXiv 1901.05534): factor
+    0.5, patience 2, from epoch 15, at most 5 times. Epochs before the KL weight is final are not judged, because their
+    objective differs. When `patience` epochs bring no better value after the last decay, training ends.
     """
 
     kind: Literal["plateau"] = "plateau"
@@ -46,14 +46,14 @@ DecayConfig = Annotated[NoDecayConfig | PlateauConfig | CosineConfig, Field(disc
 
 
 class LearningRate:
-    """The rate of every step.
+    """The learning rate of every step.
 
     Args:
         base: the optimizer's `lr`.
-        warmup: steps in which the rate rises in a straight line; 0 for none.
-        decay: what happens afterwards.
+        warmup: steps in which the rate rises linearly; 0 for none.
+        decay: of the rate after the warm-up.
         total_steps: of the whole training.
-        restart: a step at which warm-up and cosine begin again, for what is left; 0 for none.
+        restart: a step at which warm-up and cosine start again, over the remaining steps; 0 for none.
 
     >>> rate = LearningRate(1.0, warmup=4, decay=CosineConfig(final=0.5), total_steps=8)
     >>> [round(rate(step), 3) for step in range(8)]
@@ -84,10 +84,10 @@ class LearningRate:
         return rate
 
     def judge(self, value: float, epoch: int) -> bool:
-        """Tell the plateau what an epoch competes by (nats per sentence, lower is better).
+        """Update the plateau with an epoch's selection criterion (nats per sentence, lower is better).
 
         Returns:
-            whether training should end because the rate may fall no further.
+            whether training should end, because the largest number of decays is reached.
         """
         if not isinstance(self.decay, PlateauConfig) or epoch < self.decay.start_epoch:
             return False

@@ -1,4 +1,4 @@
-"""The training loop: its parts, put together; epochs of steps; what is judged and saved after each."""
+"""The training loop: builds its parts, runs steps, and validates, selects and saves after each epoch."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ from textvae.training.validation import Validation, ValidationInterrupted
 
 
 class TrainingLoop:
-    """One sitting of a training: from its first step, or from where the last sitting ended.
+    """Trains a model from the first step, or from the last checkpoint.
 
     Args:
         config: of the training.
         plan: its steps.
-        model: what is trained, its weights those to begin with.
+        model: the model, with its initial weights.
         build_model: builds a model of the same settings with fresh weights.
-        train_corpus: what to train on.
-        valid_corpus: by which epochs compete.
+        train_corpus: the training sentences.
+        valid_corpus: the validation sentences, by which the best epoch is selected.
         out: the training's folder.
-        identity: what makes this training this one.
-        seed: of noise and draws; torch's random state is still that of the seed, alike in all processes.
+        identity: settings, seed and data of the training.
+        seed: of noise and draws. Torch's random state must be that of the seed, alike in all processes.
         processes: of the training.
-        started: `time.perf_counter()` when this sitting began.
-        regularizer: further penalties, from the caller.
-        validation_metric: the caller's, see `train`.
+        started: `time.perf_counter()` at the start or resumption of the training in this process.
+        regularizer: further penalties from the caller.
+        validation_metric: of the caller, see `train`.
         show_progress: whether a progress bar is drawn on a terminal.
     """
 
@@ -80,13 +80,13 @@ class TrainingLoop:
         self.progress, self.window, self.interrupt = Progress(), Window(), Interrupt()
         self.clock = Clock(self.progress, self.window, started)
 
-        # -- What weights a checkpoint must have: a memory of codes has its length from here on.
+        # -- Checkpoints. CodeMemory comes first: it sets the length of the memory, one of the weights' shapes.
         memory = CodeMemory(model, train_corpus, batch_tokens=config.batch_tokens, seed=seed, processes=processes)
         weights = {name: list(value.shape) for name, value in model.state_dict().items()}
         environment = environment_of(processes)
         self.checkpoints = Checkpoints(out / CHECKPOINT_FOLDER, {**identity, "weights": weights}, environment)
 
-        # -- The step. Weights are loaded before it is made, since wrappers copy them to other processes.
+        # -- The step. Weights are loaded first, because wrappers copy them to other processes.
         regularizers = Regularizers(config.regularizers, model, regularizer)
         saved = self.checkpoints.latest()
         if saved is not None:
@@ -108,11 +108,11 @@ class TrainingLoop:
             clip_norm=config.clip_norm,
             processes=processes,
         )
-        # From here on noise differs between processes, as their sentences do.
+        # From here on each process has its own noise, for its own sentences.
         torch.manual_seed(seed + 7919 * processes.index)
 
-        # -- What acts around a step and after an epoch, in this order: codes are stored before validation needs them,
-        # and whether training stays aggressive is judged by what the guard has seen.
+        # -- Callbacks. Their order matters: codes are stored before validation uses them, and the guard measures what
+        # AggressiveUpdates judges by.
         guard = CollapseGuard(valid_corpus, min(config.guard_sentences, len(valid_corpus)), plan.valid_batch_tokens)
         aggressive = AggressiveRule(config.encoder_updates)
         self.validation = Validation(
@@ -149,7 +149,7 @@ class TrainingLoop:
         ]
         self.selection = Selection(config.early_stopping)
 
-        # -- Resume, if there is something to resume from.
+        # -- Resume, if there is a checkpoint.
         state = TrainState(
             self.progress,
             {
@@ -171,7 +171,7 @@ class TrainingLoop:
         else:
             memory.fill()
 
-        # -- Who is told of it.
+        # -- Logging and saving.
         if processes.is_main:
             self.checkpoints.clean()
         log = MetricsLog(out / METRICS_FILE, self.progress.metrics_bytes) if processes.is_main else None
@@ -190,10 +190,10 @@ class TrainingLoop:
         )
 
     def run(self, card: dict[str, Any]) -> TrainResult:
-        """Train until it is over, and keep the best model.
+        """Train to the end, and write the best model.
 
         Args:
-            card: what the model card should tell.
+            card: entries of the model card.
         """
         try:
             with self.bar, self.interrupt:
@@ -218,7 +218,7 @@ class TrainingLoop:
         return result
 
     def _train_epoch(self) -> None:
-        """All steps of the epoch that are still to do."""
+        """Run the remaining steps of the epoch."""
         progress, plan = self.progress, self.plan
         batches = plan.batches.epoch(progress.epoch)
         self.model.train()
@@ -232,8 +232,8 @@ class TrainingLoop:
             for callback in self.callbacks:
                 callback.after_step(indices)
 
-            # -- Count. Nothing waits for the device here: a single step's time is exact on a CPU only, that of all
-            # steps between two log lines everywhere.
+            # -- Count. Nothing waits for the device here. The time of a single step is therefore exact on a CPU only;
+            # that of all steps between two log lines is exact on every device.
             progress.step += 1
             progress.position += 1
             progress.train_tokens += done.tokens
@@ -241,7 +241,8 @@ class TrainingLoop:
             self.clock.count_steps()
             self.reporter.advance()
 
-            # -- Log, and save. Several processes must agree, so they ask one another only where they meet anyway.
+            # -- Log and save. Several processes must agree whether to save, which needs communication; they
+            # communicate only at log lines, where they do so anyway.
             logs = progress.step % self.config.log_every == 0 or progress.step == plan.total_steps
             if logs:
                 self._log(done)
@@ -270,7 +271,7 @@ class TrainingLoop:
             raise KeyboardInterrupt
 
     def _validate(self) -> dict[str, int | float]:
-        """What is measured of an epoch, the validation among it."""
+        """Metrics of the epoch, from all callbacks."""
         self.train_step.divergence.check()
         numbers: dict[str, int | float] = {}
         try:
@@ -284,7 +285,7 @@ class TrainingLoop:
     def _select(self) -> tuple[bool, bool]:
         """Whether the epoch just closed is the best so far, and whether patience ends the training.
 
-        Before the KL weight is final, and before a fresh decoder has made a step, epochs do not compete.
+        No epoch is selected before the KL weight is final, or before a fresh decoder has made a step.
         """
         progress = self.progress
         if progress.step < max(self.objective.first_final_step, self.plan.fresh_step + 1):
@@ -300,18 +301,18 @@ class TrainingLoop:
         return is_best, exhausted
 
     def _log(self, done: StepResult) -> None:
-        """Tell the means since the last log line: the only place where the host waits for the device."""
+        """Log the means since the last log line: the only place where the host waits for the device."""
         self.train_step.divergence.check()
         numbers = self.window.means(self.processes.sum)
         self.clock.count_steps()
         numbers["tokens_per_second"] = self.window.tokens / max(self.window.seconds, 1e-9)
         self.window.clear()
-        if "kl" in numbers:  # where q has no density there is no KL, and so no weight of one
+        if "kl" in numbers:  # where q has no density there is no KL, so no KL weight either
             numbers["kl_weight"] = done.kl_weight
         self.reporter.write({**numbers, "lr": done.learning_rate}, epoch=self.progress.epoch + 1)
 
     def _save_if_due(self) -> None:
-        """Save where the last checkpoint is old, or where Ctrl-C ends this sitting."""
+        """Save if the last checkpoint is old, or if Ctrl-C was pressed; then raise KeyboardInterrupt."""
         due, interrupted = self.saver.due, self.processes.any(self.interrupt.raised)
         if due or interrupted:
             self.saver.save()

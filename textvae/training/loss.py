@@ -1,4 +1,4 @@
-"""The loss of one batch: terms, objective, regularizers; and the sums from which metrics are made."""
+"""The loss of one batch: terms, objective, regularizers; and the sums from which metrics are computed."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
 
 
 class Regularizers(nn.Module):
-    """The penalties of the settings and one from the caller as a single regularizer.
+    """All regularizers as one: those of the settings, and one from the caller.
 
     Args:
-        configs: of those that are built here, with fresh parameters.
-        model: gives their sizes.
-        further: one that is there already.
+        configs: settings of the regularizers that are built here.
+        model: the model that they regularize.
+        further: a regularizer that is built already.
 
     Raises:
-        ConfigError: one that does not suit the model.
+        ConfigError: a regularizer does not fit the model.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class Regularizers(nn.Module):
 
 
 class BatchLoss(NamedTuple):
-    """The loss of a process's slice of a batch. A tuple, since wrappers for precision and processes look into those.
+    """The loss of a process's slice of a batch. It is a tuple, because wrappers search tuples for tensors.
 
     Attributes:
         loss: a scalar with gradient.
-        names: of the numbers measured.
-        totals_K: their sums over sentences, no gradient, [K].
+        names: of the K metrics.
+        totals_K: sums of the metrics over sentences, without gradient, [K].
         units_2D: sums over sentences of the posterior means and of their squares, [2, D] (D = 0 without latents).
         kl_weight: of this step.
     """
@@ -73,11 +73,11 @@ class TrainingLoss(nn.Module):
     """Model, objective and regularizers as one module, so that wrappers see a single forward pass.
 
     Args:
-        model: gives the terms.
-        objective: takes terms and a step to a loss.
-        regularizer: further penalties; the parameters of one that is a module are part of this module.
-        compiled: whether torch.compile translates the model.
-        sum_dtype: of the sums.
+        model: computes the terms.
+        objective: computes the loss from terms and step.
+        regularizer: further penalties. If it is a module, its parameters are parameters of this module.
+        compiled: whether the model is compiled by torch.compile.
+        sum_dtype: dtype of the sums.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class TrainingLoss(nn.Module):
         Args:
             batch: this process's slice.
             step: of training, for the schedules.
-            scale: factor from the sum over these sentences to the loss; 0 for a slice that counts nothing.
+            scale: factor from the sum over these sentences to the loss; 0 for a slice that is not counted.
             batch_mean: the mean over the global batch.
         """
         terms = self._terms(batch, self.num_samples)
@@ -119,10 +119,10 @@ class TrainingLoss(nn.Module):
 
 @torch.no_grad()
 def sums_of_means(terms: LatentTerms, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Sums over sentences of the posterior means and their squares, of all vector latents side by side, [2, D].
+    """Sums over sentences of the posterior means and their squares, for all latent vectors concatenated, [2, D].
 
-    Where a posterior differs by an enumerated label, the mean over labels under q(y|x) is taken. Groups that share
-    a code between sentences are counted by unit as well. Means are in units of the distribution's own scale.
+    Where the posterior depends on an enumerated label, the mean is taken over labels under q(y|x). Where sentences
+    share a code, each unit is counted once. Means are in units of `LatentDistribution.unit_variance` ** 0.5.
     """
     columns = []
     for group in terms.latents:

@@ -1,4 +1,4 @@
-"""Metrics of training: sums kept on the device between two log lines, and the file the lines go to."""
+"""Metrics of training: sums on the device between two log lines, and the log file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Window:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew: nothing is summed yet."""
+        """Reset all sums."""
         self.totals_K: Tensor | None = None
         self.units_2D: Tensor | None = None
         self.grad_norm: Tensor | None = None
@@ -55,13 +55,14 @@ class Window:
         """Means per sentence by name, `active_units` where there are latents, and the mean `grad_norm`.
 
         Args:
-            sum_over_processes: the sum of a tensor over all processes; every one of them must ask.
+            sum_over_processes: the sum of a tensor over all processes; a collective call, so all processes must make
+                it.
         """
         if self.totals_K is None or self.units_2D is None or self.grad_norm is None:
             return {}
         totals_K, units_2D = sum_over_processes(self.totals_K), sum_over_processes(self.units_2D)
         numbers: dict[str, float] = dict(
-            zip(self.names, (totals_K / self.sentences).tolist(), strict=True)  # the one wait for the device
+            zip(self.names, (totals_K / self.sentences).tolist(), strict=True)  # the only wait for the device
         )
         if units_2D.shape[1]:
             numbers["active_units"] = active_units_of_sums(units_2D, self.sentences)
@@ -82,8 +83,8 @@ class MetricsLog:
 
     Args:
         path: of the file.
-        size: bytes to keep of what is there; what comes after was written by a run that died before its next
-            checkpoint, and will be written again.
+        size: bytes of the file that are kept. Lines after them were written after the last checkpoint; the resumed
+            training writes them again.
     """
 
     def __init__(self, path: Path, size: int = 0) -> None:
@@ -91,12 +92,15 @@ class MetricsLog:
         self._stream = path.open("ab")
         found = os.fstat(self._stream.fileno()).st_size
         if found < size:
-            warnings.warn(f"{path} has lost lines: {found} bytes, expected {size}; training goes on.", stacklevel=2)
+            warnings.warn(
+                f"{path} has lost lines: got {found} bytes, expected {size}; training continues without these lines.",
+                stacklevel=2,
+            )
         if found > size:
             self._stream.truncate(size)
 
     def write(self, values: Mapping[str, int | float]) -> None:
-        """Write one line. NaN and infinities are left out: JSON has no word for them."""
+        """Write one line. NaN and infinities are left out: JSON cannot represent them."""
         rounded = {
             name: float(f"{value:.8g}") if isinstance(value, float) else value
             for name, value in values.items()
@@ -106,7 +110,7 @@ class MetricsLog:
         self._stream.flush()
 
     def sync(self) -> int:
-        """Force everything to the disk and tell how many bytes there are."""
+        """Force everything to the disk and return the number of bytes."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
         return os.fstat(self._stream.fileno()).st_size

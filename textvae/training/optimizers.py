@@ -1,4 +1,4 @@
-"""The optimizers a recipe can name. Each config builds torch's own, in its fastest form."""
+"""The optimizers that a recipe can name. Each config builds torch's optimizer in its fastest implementation."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class AdamConfig(Component):
 class AdamWConfig(Component):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv 1711.05101).
 
-    Matrices decay. Vectors do not: they are biases and the gains of normalizations, and a gain of zero would switch its
-    unit off.
+    Weight decay applies to matrices only. Vectors are biases and the gains of normalizations, and a gain of zero would
+    switch its unit off.
     """
 
     kind: Literal["adamw"] = "adamw"
@@ -71,7 +71,7 @@ def _matrices_and_vectors(parameters: list[nn.Parameter], weight_decay: float) -
 
 
 def _fast(parameters: list[nn.Parameter]) -> dict[str, bool]:
-    """One kernel for all parameters where torch has it, else one for each operation."""
+    """Torch's fused implementation (one kernel for all parameters) where it exists, else the foreach one."""
     fused = all(parameter.device.type in _FUSED_DEVICES and parameter.is_floating_point() for parameter in parameters)
     return {"fused": True} if fused else {"foreach": True}
 

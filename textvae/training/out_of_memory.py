@@ -1,4 +1,4 @@
-"""A lack of memory in words: which setting to lower."""
+"""Turns out-of-memory errors into a message that names the setting to lower."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _WORDS = ("DefaultCPUAllocator", "out of memory", "can't allocate memory")
 
 @contextmanager
 def memory_errors(batch_tokens: int) -> Iterator[None]:
-    """Turn a lack of memory inside into an error that names `train.batch_tokens`.
+    """Turn an out-of-memory error inside into one that names `train.batch_tokens`.
 
     Raises:
-        MachineError: there is not enough memory on the CPU or the accelerator.
+        MachineError: the memory of the CPU or of the accelerator is not enough.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""How long a training takes, and which sentences meet in a step: known before there is a model."""
+"""The number of steps of a training and the sentences of each step, which are known before a model is built."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from textvae.training.config import TrainConfig
 
 
 class TrainingPlan:
-    """The steps of a training. How many an epoch has depends on the sentences' lengths only.
+    """The steps of a training. The number of steps in an epoch depends on the sentences' lengths only.
 
     Args:
         config: of the training.
-        train_corpus: what to train on.
+        train_corpus: the training sentences.
         valid_corpus: its longest sentence must fit into a batch too.
         seed: of the order of batches.
 
     Attributes:
-        batches: those of every epoch.
-        total_steps: of the whole training, unless patience ends it.
-        fresh_step: the step before which the decoder begins anew; 0 for none.
-        all_lengths: whether batches are fair samples of a corpus, instead of sentences of one length.
+        batches: gives the batches of each epoch.
+        total_steps: of the whole training, unless early stopping ends it.
+        fresh_step: the step before which the decoder is reinitialized; 0 for none.
+        all_lengths: whether batches are random samples of the corpus, instead of sentences of similar length.
         valid_batch_tokens: the token budget of a batch of validation sentences.
 
     Raises:
-        ConfigError: a sentence is longer than a batch.
+        ConfigError: a sentence does not fit into a batch.
     """
 
     def __init__(

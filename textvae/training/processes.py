@@ -1,7 +1,7 @@
 """One process or many, through accelerate: devices, precision, slices of a batch, sums over processes.
 
-accelerate's own sharding loader repeats sentences to even out its shards, so it is not used: every process takes a
-slice of each global batch, and all sums are divided by the global count. Several processes then equal one.
+accelerate's sharding loader repeats sentences to make its shards equal, so it is not used. Every process takes a slice
+of each global batch, and all sums are divided by the global count. The result is then that of a single process.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ T = TypeVar("T")
 
 
 class Processes:
-    """The processes of one training, as one of them sees them.
+    """The group of processes of one training; each process has one such object.
 
-    Started by `torchrun` or `accelerate launch` there are several; otherwise there is one. The device is the
-    accelerator of the machine, else the CPU; the environment variable ACCELERATE_USE_CPU=1 asks for the CPU.
+    Under `torchrun` or `accelerate launch` there are several processes; otherwise there is one. The device is the
+    accelerator of the machine, else the CPU; the environment variable ACCELERATE_USE_CPU=1 selects the CPU.
 
     Args:
         precision: "float32" or "bf16" (autocast).
         trackers: names of accelerate's trackers.
-        out: folder for what trackers write.
+        out: folder for the trackers' files.
     """
 
     def __init__(self, precision: str = "float32", trackers: Sequence[str] = (), out: Path | None = None) -> None:
@@ -42,10 +42,10 @@ class Processes:
                 "trackers = ['tensorboard'] needs the tensorboard package, which is missing; "
                 "install it with `pip install textvae[tensorboard]`, or remove the setting."
             )
-        # A second training in the same process may ask for another precision; the process group stays.
+        # A second training in the same process may have another precision; the process group is kept.
         AcceleratorState._reset_state(reset_partial_state=False)
-        # Without an accelerator, accelerate takes each of torchrun's processes for the only one, unless told that the
-        # CPU is meant; a process group that is there already is used as it is.
+        # On a machine without an accelerator, accelerate forms no process group under torchrun unless cpu=True. An
+        # existing process group is used as it is.
         several = int(os.environ.get("WORLD_SIZE", "1")) > 1
         cpu = several and not PartialState._shared_state and not torch.accelerator.is_available()
         self.accelerator = Accelerator(
@@ -53,7 +53,7 @@ class Processes:
             mixed_precision="bf16" if precision == "bf16" else "no",
             log_with=list(trackers) or None,
             project_dir=None if out is None else str(out),
-            # A decoder without token inputs has embeddings that no loss reaches.
+            # A decoder without token inputs has embeddings that get no gradient.
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
         self.device = self.accelerator.device
@@ -67,10 +67,11 @@ class Processes:
         return torch.float32 if self.device.type == "mps" else torch.float64
 
     def share(self, indices: np.ndarray) -> tuple[np.ndarray, bool]:
-        """This process's slice of a global batch, and whether it counts.
+        """This process's slice of a global batch, and whether it is counted.
 
-        A process for which nothing is left gets one sentence that counts nothing, because it must still take part
-        in the sums of that step. The stride keeps lengths balanced in batches sorted by length.
+        Where a batch has fewer sentences than there are processes, the remaining processes get one sentence that is
+        not counted, because they must take part in the collective sums of the step. The slices are strided, so that
+        lengths are balanced in batches sorted by length.
 
         Args:
             indices: the sentences of the global batch, [N].
@@ -83,13 +84,13 @@ class Processes:
         return x if self.count == 1 else self.accelerator.reduce(x, reduction="sum")
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up in any process; all of them must ask."""
+        """Whether the flag is True in any process. A collective call: all processes must make it."""
         if self.count == 1:
             return flag
         return bool(self.sum(torch.tensor([float(flag)], device=self.device)).item())
 
     def gather(self, value: T) -> list[T]:
-        """The values of all processes, in their order."""
+        """The values of all processes, in their order. A collective call."""
         return [value] if self.count == 1 else gather_object([value])
 
     def batch_mean(self, count: int, counts: bool) -> BatchMean:
@@ -97,10 +98,10 @@ class Processes:
 
         Args:
             count: sentences of the global batch.
-            counts: whether this process's slice does.
+            counts: whether this process's slice is counted.
 
         Returns:
-            a function of [B, ...] that gives [...], without gradient.
+            a function from [B, ...] to [...], without gradient.
         """
 
         def mean(x: Tensor) -> Tensor:
@@ -110,22 +111,22 @@ class Processes:
         return mean
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Wait until all processes have reached this call."""
         self.accelerator.wait_for_everyone()
 
     def start_trackers(self, step: int) -> None:
-        """Open the trackers. What they hold of later steps is dropped: it is of a sitting that was cut off."""
+        """Open the trackers. Entries of later steps, from before an interruption, are dropped."""
         if self.accelerator.log_with:
             self.accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": {"purge_step": step + 1}})
 
     def track(self, values: Mapping[str, int | float], step: int) -> None:
-        """Hand numbers to the trackers."""
+        """Log numbers to the trackers."""
         if self.accelerator.log_with:
             self.accelerator.log(dict(values), step=step)
 
     def finish_trackers(self) -> None:
         """Close the trackers."""
-        # Not accelerator.end_training(): that also ends the process group, which a later stage may need.
+        # Not accelerator.end_training(), which also ends the process group that a later stage may need.
         if self.is_main:
             for tracker in self.accelerator.trackers:
                 tracker.finish()

@@ -1,4 +1,4 @@
-"""A progress bar on standard error, for people: silent where nobody watches."""
+"""A progress bar on standard error; nothing is drawn where standard error is not a terminal."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class ProgressBar:
 
     Args:
         total_steps: of the training.
-        done: steps made before, when resuming.
+        done: steps made before resuming.
         epochs: of the training.
-        enabled: False silences it; so does a standard error that is not a terminal.
+        enabled: False for no bar. Without a terminal there is none either.
         console: where to draw, for tests.
     """
 
@@ -54,7 +54,7 @@ class ProgressBar:
                 _Numbers(),
                 TimeRemainingColumn(compact=True),
                 console=console or Console(stderr=True),
-                # Drawing is work on the same processor that trains.
+                # Few refreshes, because drawing takes time from the processor that trains.
                 refresh_per_second=2,
             )
             self._task = self._progress.add_task("training", total=total_steps, completed=done, numbers=self._numbers)
@@ -69,11 +69,11 @@ class ProgressBar:
             self._progress.stop()
 
     def advance(self, step: int, epoch: int) -> None:
-        """Tell where training is; epoch is counted from 0."""
+        """Show the present step and epoch; epoch is counted from 0."""
         if self._progress is not None:
             description = f"epoch {min(epoch + 1, self._epochs)}/{self._epochs}"
             self._progress.update(self._task, completed=step, description=description)
 
     def show(self, numbers: Mapping[str, int | float]) -> None:
-        """Show new values of metrics, by their names in metrics.jsonl."""
+        """Show new values of metrics, given by their names in metrics.jsonl."""
         self._numbers.update(numbers)

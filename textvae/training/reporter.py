@@ -1,4 +1,4 @@
-"""The numbers of a training on their way to all who want them."""
+"""Sends the numbers of a training to the log file, the trackers and the progress bar."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Reporter:
     Args:
         log: of the main process; None in the others.
         bar: the progress bar.
-        progress: tells the step.
-        clock: tells the seconds.
-        processes: hold the trackers.
+        progress: has the step.
+        clock: has the seconds.
+        processes: have the trackers.
     """
 
     def __init__(
@@ -30,11 +30,11 @@ class Reporter:
         processes.start_trackers(progress.step)
 
     def advance(self) -> None:
-        """Show how far training is."""
+        """Move the progress bar to the present step."""
         self.bar.advance(self.progress.step, self.progress.epoch)
 
     def write(self, values: Mapping[str, int | float], *, epoch: int) -> None:
-        """Tell numbers of the present step.
+        """Report numbers at the present step.
 
         Args:
             values: by name.

@@ -1,4 +1,4 @@
-"""What a training reports when it is over."""
+"""The result of a finished training, and its file."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ RESULT_FILE = "result.json"
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Numbers of a finished training; what was not measured is None. `to_dict` leaves it out, and what is no number.
+    """Numbers of a finished training; what was not measured is None. `to_dict` leaves out None, NaN and infinities.
 
     Attributes:
         steps: updates made.
         epochs: passes over the training sentences, a fraction where the last one was cut short.
-        seconds: wall-clock time in all sittings together, validation and checkpoints included.
+        seconds: wall-clock time, with validation, checkpoints and the time before a restart.
         train_seconds: time of the training steps alone.
-        train_cpu_seconds: processor time of the main process in these steps, over all its threads: what they took of a
-            CPU, whatever else it was doing.
+        train_cpu_seconds: processor time of the main process in these steps, over all its threads; unlike
+            `train_seconds` it does not grow when the machine is busy with other programs.
         train_tokens: predicted tokens the steps have seen (EOS counted; BOS and padding not).
         tokens_per_second: train_tokens / train_seconds.
         peak_memory_mb: maximum resident set of a process, MiB.
-        parameters: trainable numbers of the model, tied ones counted once.
-        best_epoch: epoch (counted from 1) whose model was kept; the last one where none was allowed to compete.
+        parameters: trainable parameters of the model, tied ones counted once.
+        best_epoch: epoch (counted from 1) whose model was kept; the last one where none could be selected.
         valid_elbo_nll: its weight-1 validation bound, nats per sentence (exact for a language model).
-        valid_proxy_elbo_nll: in place of it where q(z|x) has no density: the bound by Gaussians with its moments.
-        valid_nll: its reconstruction term on validation sentences, where epochs competed by that.
-        valid_loss: its validation loss, objective and weight those of training, where epochs competed by that.
-        valid_metric: its value of the metric that chose it, where one was given.
-        stopped_early: whether patience ended the training.
+        valid_proxy_elbo_nll: in place of that bound where q(z|x) has no density: the bound of Gaussians with its
+            moments.
+        valid_nll: its reconstruction term on validation sentences, where this is the selection criterion.
+        valid_loss: its loss on validation sentences, with the objective and weight of training, where this is the
+            selection criterion.
+        valid_metric: its value of the caller's validation metric, where one was given.
+        stopped_early: whether early stopping ended the training.
         peak_gpu_memory_mb: most memory that tensors held on the accelerator, MiB.
     """
 
@@ -65,7 +67,7 @@ class TrainResult:
 
     @property
     def bounds(self) -> dict[str, float]:
-        """The validation numbers by which epochs competed, and the bound beside them; nats per sentence, by name."""
+        """The selection criterion of the best epoch and its validation bound; nats per sentence, by name."""
         known = self.to_dict()
         return {name: known[name] for name in (BOUND, PROXY_BOUND, RECONSTRUCTION, LOSS) if name in known}
 
@@ -76,34 +78,34 @@ class TrainResult:
 
 
 def write_result(out: Path, result: TrainResult, identity: dict[str, Any]) -> None:
-    """Write it into the training's folder, on the disk at once and whole.
+    """Write a result into the training's folder, atomically and forced to the disk.
 
     Args:
         out: the folder.
-        result: of a training that is over.
-        identity: what makes that training this one (settings, seed, data).
+        result: of a finished training.
+        identity: settings, seed and data of the training.
     """
     write_json(out / RESULT_FILE, {"identity": identity, "result": result.to_dict()})
 
 
 def read_result(out: Path, identity: dict[str, Any]) -> TrainResult | None:
-    """The result of this same training; None where it is not over.
+    """The result of the training with this identity; None where it is not finished.
 
     Raises:
-        ModelError: of another training, or damaged.
+        ModelError: the file is damaged, or is the result of another training.
     """
     path = out / RESULT_FILE
     if not path.exists():
         return None
     try:
         content = read_json(path)
-        # Compared after a round trip, because that is what the file holds.
+        # JSON turns tuples into lists, so the identity is compared after a round trip.
         same, result = content["identity"] == json.loads(json.dumps(identity)), TrainResult.from_dict(content["result"])
     except (ValueError, KeyError, TypeError):
         raise ModelError(f"{path} is truncated or not textvae's; delete {out} to train afresh.") from None
     if not same:
         raise ModelError(
-            f"{out} holds the model of a training with other settings or data; "
+            f"{out} contains the model of a training with other settings or data; "
             "delete it to train afresh, or train into another folder."
         )
     return result
@@ -122,5 +124,5 @@ def peak_memory_mb() -> float:
 
 
 def peak_gpu_memory_mb(device: torch.device) -> float | None:
-    """The most memory tensors have held on a CUDA device, MiB; None elsewhere."""
+    """The peak memory of tensors on a CUDA device, MiB; None for other devices."""
     return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None

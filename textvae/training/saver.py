@@ -1,4 +1,4 @@
-"""When a checkpoint is written, and what goes into it."""
+"""Decides when a checkpoint is due, and writes it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from textvae.training.state import TrainState
 
 
 class Saver:
-    """Writes checkpoints. All processes must call it alike, for each has something of its own to save.
+    """Writes checkpoints. All processes must call it alike, because each has its own random states to save.
 
     Args:
-        checkpoints: where they go.
-        model: its weights.
-        state: all the rest.
+        checkpoints: the folder of checkpoints.
+        model: whose weights are saved.
+        state: everything else that is saved.
         log: `metrics.jsonl` of the main process, which is forced to the disk first; None in the others.
         clock: brings the seconds up to date.
-        divergence: no weights are saved after an update that was not a number.
-        minutes: after which a checkpoint is due.
+        divergence: checked first, so that no weights are saved after a gradient that is not finite.
+        minutes: between checkpoints.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Saver:
 
     @property
     def due(self) -> bool:
-        """Whether the last checkpoint is old. The main process's clock counts; all must ask."""
+        """Whether the last checkpoint is old, by the main process's clock. A collective call."""
         processes = self.state.processes
         return processes.any(processes.is_main and time.monotonic() - self.last > self.seconds_between)
 
@@ -55,8 +55,8 @@ class Saver:
             is_best: whether the present weights are the best so far.
 
         Raises:
-            DivergedError: an update since the last look was not a number.
-            MachineError: the disk refuses.
+            DivergedError: a gradient since the last check was not finite.
+            MachineError: the disk is full, or cannot be written.
         """
         self.divergence.check()
         progress, processes = self.state.progress, self.state.processes

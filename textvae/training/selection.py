@@ -1,4 +1,4 @@
-"""Which checkpoint is kept, and when patience ends."""
+"""Model selection by a validation value, and early stopping."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 @dataclass
 class Selection:
-    """Model selection on one validation value an epoch, lower is better, and early stopping on the same value.
+    """Model selection by one validation value for each epoch, lower is better, and early stopping by the same value.
 
-    Epochs before the KL weight is final do not compete and cost no patience: until then the objective is not the bound
-    that is compared.
+    Epochs before the KL weight is final are neither selected nor counted for early stopping: until then the objective
+    is not the bound that is compared.
 
     Attributes:
         patience: epochs without a better value after which training ends; None for never.
-        value: the best value so far.
+        value: the best value so far: the criterion, or minus the metric where there is one.
         epoch: the epoch of that value, counted from 1; 0 while there is none.
-        step: updates made by then.
+        step: updates made at the end of that epoch.
         bound: the weight-1 bound of that epoch.
-        criterion: its value of what epochs compete by, which is the bound unless the objective names another number.
-        metric: its validation metric, where there is one.
-        bad_epochs: epochs since.
+        criterion: the selection criterion of that epoch: the bound, unless the objective names another number.
+        metric: the caller's validation metric of that epoch, where there is one.
+        bad_epochs: epochs since then.
     """
 
     patience: int | None = None
@@ -37,22 +37,22 @@ class Selection:
     def update(
         self, *, epoch: int, step: int, bound: float, criterion: float | None = None, metric: float | None = None
     ) -> bool:
-        """Judge an epoch that competes.
+        """Compare an epoch with the best one so far.
 
         Args:
             epoch: counted from 1.
             step: updates made.
             bound: its weight-1 bound.
-            criterion: what is compared in its place, lower is better.
-            metric: what is compared in place of both, higher is better.
+            criterion: compared in place of the bound, lower is better.
+            metric: compared in place of both, higher is better.
 
         Returns:
-            whether it is the best so far.
+            whether the epoch is the best so far.
         """
         criterion = bound if criterion is None else criterion
         value = criterion if metric is None else -metric
         value = math.inf if math.isnan(value) else value
-        # The first competitor is kept whatever its value, so that even a bound that is no number leaves a model.
+        # The first epoch is kept whatever its value, so that a model is kept even if the bound is NaN.
         if value < self.value or self.epoch == 0:
             self.value, self.epoch, self.step, self.bad_epochs = value, epoch, step, 0
             self.bound, self.criterion, self.metric = bound, criterion, metric
@@ -62,7 +62,7 @@ class Selection:
 
     @property
     def exhausted(self) -> bool:
-        """Whether patience is over."""
+        """Whether early stopping ends the training."""
         return self.patience is not None and self.bad_epochs >= self.patience
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a training must know to go on after a restart, beside its weights."""
+"""The state of a training that survives a restart, beside the weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from textvae.training.processes import Processes
 
 @runtime_checkable
 class Stateful(Protocol):
-    """A part whose state goes into checkpoints: tensors, numbers, strings, and dicts and lists of them."""
+    """A part whose state is saved in checkpoints: tensors, numbers, strings, and dicts and lists of them."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -24,23 +24,23 @@ class Stateful(Protocol):
 
 @dataclass
 class Progress:
-    """How far a training has come: all its numbers that survive a restart.
+    """The counters of a training, all of which survive a restart.
 
     Attributes:
         step: updates made.
         epoch: epochs closed by a validation.
         position: batches of the present epoch that are done.
-        over: whether no step is left to do.
-        stopped_early: whether patience ended the training.
+        over: whether training is finished.
+        stopped_early: whether early stopping ended the training.
         last_bound: the weight-1 bound at the last validation, nats per sentence.
-        last_criterion: what epochs compete by, at the last validation; lower is better.
-        last_metric: the caller's validation metric then, where there is one.
-        seconds: wall-clock time of all sittings, as of the last reading (`Clock.read`).
+        last_criterion: the selection criterion at the last validation; lower is better.
+        last_metric: the caller's validation metric at the last validation, where there is one.
+        seconds: wall-clock time at the last `Clock.read`, with the time before a restart.
         train_seconds: wall-clock time of the steps alone.
         train_cpu_seconds: processor time of the steps alone.
-        train_tokens: predicted tokens the steps have seen.
-        peak_memory: maximum resident set of a process as of the last checkpoint, MiB.
-        metrics_bytes: size of `metrics.jsonl` as of the last checkpoint.
+        train_tokens: predicted tokens that the steps have seen.
+        peak_memory: maximum resident set of a process at the last checkpoint, MiB.
+        metrics_bytes: size of `metrics.jsonl` at the last checkpoint.
     """
 
     step: int = 0
@@ -60,14 +60,14 @@ class Progress:
 
 
 class TrainState:
-    """Saves and resumes: the numbers, the parts that have a state, and what each process has of its own.
+    """Saves and restores the counters, the parts that have a state, and the state of each process.
 
-    In a checkpoint the numbers stand beside the parts, each under its name, and under `by_process` is a list of what
-    the processes had: random states, and the sums since the last log line.
+    In a checkpoint counters and parts are saved under their names. `by_process` is a list with the state of each
+    process: its random states, and its sums since the last log line.
 
     Args:
-        progress: the numbers.
-        parts: what else has a state, by the name under which it is saved.
+        progress: the counters.
+        parts: the other parts that have a state, by the name under which it is saved.
         window: this process's sums since the last log line.
         processes: of this training.
         seed: of the training.
@@ -80,7 +80,7 @@ class TrainState:
         self.processes, self.seed = processes, seed
 
     def gather(self) -> list[dict[str, Any]]:
-        """What each process has of its own; all of them must ask."""
+        """The state of each process. A collective call: all processes must make it."""
         device = self.processes.device
         return self.processes.gather(
             {
@@ -100,7 +100,7 @@ class TrainState:
         return {**asdict(self.progress), **parts, "by_process": by_process}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put everything back, random states last. With another number of processes these begin anew."""
+        """Restore everything, random states last. With another number of processes these are seeded again."""
         for field in fields(self.progress):
             setattr(self.progress, field.name, state[field.name])
         for name, part in self.parts.items():

@@ -21,14 +21,14 @@ from textvae.training.processes import Processes
 
 @dataclass(frozen=True)
 class StepResult:
-    """What is known of one update. Tensors stay on the device, so that the host need not wait for it.
+    """The result of one update. Tensors stay on the device, so that the host need not wait for it.
 
     Attributes:
         loss: this process's share of the mean over the global batch, times the number of processes; nats, a scalar.
-        names: of the numbers in `totals_K`.
-        totals_K: their sums over this process's sentences, [K].
+        names: of the K metrics.
+        totals_K: sums of the metrics over this process's sentences, [K].
         units_2D: sums of the posterior means and of their squares, [2, D] (D = 0 without latents).
-        grad_norm: of all processes together, before clipping; a scalar.
+        grad_norm: norm of the gradient over all processes, before clipping; a scalar.
         kl_weight: of this step.
         learning_rate: of this step.
         sentences: of the global batch.
@@ -47,20 +47,20 @@ class StepResult:
 
 
 class TrainStep:
-    """Makes updates of all that is trained: the model's parameters, then the regularizers' own.
+    """Makes updates of all trained parameters: those of the model, then those of the regularizers.
 
     Args:
-        loss: of a batch; it is moved to this process's device.
+        loss: the loss of a batch; it is moved to this process's device.
         corpus: the training sentences.
-        optimizer: its settings.
+        optimizer: settings of the optimizer.
         learning_rate: of every step.
-        clip_norm: largest norm of the gradient; None for no clipping.
+        clip_norm: the gradient is clipped to this norm; None for no clipping.
         processes: each takes a slice of every batch.
 
     Attributes:
         optimizer: makes the updates.
-        divergence: stops before an update that is not a number.
-        frozen: parameters that get no gradient in the updates to come.
+        divergence: stops before an update whose gradient is not finite.
+        frozen: parameters that get no gradient in the next updates.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class TrainStep:
         self.learning_rate, self.clip_norm, self.processes = learning_rate, clip_norm, processes
         self.frozen: tuple[nn.Parameter, ...] = ()
         self.loss = loss
-        # The wrapper for precision and processes, whose forward pass is that of the loss.
+        # accelerate's wrapper for precision and processes; its forward pass is that of the loss.
         self.wrapped_loss = processes.accelerator.prepare_model(loss)
         self.parameters = [parameter for parameter in loss.parameters() if parameter.requires_grad]
         self.optimizer: torch.optim.Optimizer = optimizer.build(parameters=self.parameters)
@@ -96,7 +96,7 @@ class TrainStep:
             step: its number, counted from 0.
 
         Raises:
-            DivergedError: the loss or its gradient is not finite, and it is known already.
+            DivergedError: the loss or its gradient is not finite; on an accelerator a later check raises it.
         """
         processes = self.processes
         rate = self.learning_rate(step)
@@ -105,7 +105,8 @@ class TrainStep:
         mine, counts = processes.share(indices)
         batch = self.corpus.batch(mine).to(processes.device)
 
-        # The loss is the mean over the global batch. Wrappers average gradients over processes, hence the factor.
+        # The loss is the mean over the global batch. The wrapper averages gradients over processes, so the sum of this
+        # slice is multiplied by their number.
         scale = processes.count / len(indices) if counts else 0.0
         mean = local_mean if processes.count == 1 else processes.batch_mean(len(indices), counts)
         with _without_gradient(self.frozen):
@@ -130,11 +131,11 @@ class TrainStep:
         )
 
     def mean_loss(self, result: StepResult) -> float:
-        """The mean loss over the global batch of a step, nats; all processes must ask."""
+        """The mean loss over the global batch of a step, nats. A collective call: all processes must make it."""
         return float(self.processes.sum(result.loss)) / self.processes.count
 
     def _clip(self) -> Tensor:
-        """Clip the gradient, which is averaged over processes by now; return its norm before that."""
+        """Clip the gradient, already averaged over processes, and return its norm before clipping."""
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         grad_norm = torch.nn.utils.get_total_norm(gradients)
         if self.clip_norm is not None:

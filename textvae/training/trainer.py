@@ -1,4 +1,4 @@
-"""Training a model: from what is given to the model that is kept."""
+"""`train`: trains a model and writes the best one into a folder."""
 
 from __future__ import annotations
 
@@ -50,38 +50,40 @@ def train(
 ) -> TrainResult:
     """Train a model and leave the best one in ``out/model``.
 
-    Everything else in `out` is `metrics.jsonl`, ``result.json`` and, until training is over, ``checkpoints/``. Called
-    again after a crash, a SIGKILL or Ctrl-C it goes on from the last checkpoint and, on a CPU, ends with the same
-    weights to the bit. Called again after the training is over it only reads the result. Under `torchrun` or
-    `accelerate launch` every process calls it alike, and `out` must be a folder that all of them see.
+    The other files in `out` are `metrics.jsonl`, ``result.json`` and, during training, ``checkpoints/``. Called again
+    after a crash, a SIGKILL or Ctrl-C, `train` resumes from the last checkpoint and, on a CPU, ends with the same
+    weights to the bit. Called again after training is finished, it only reads the result. Under `torchrun` or
+    `accelerate launch` every process must make the same call, and `out` must be a folder that all of them can read.
 
     Args:
         config: the recipe's ``[train]`` table.
-        train_corpus: what to train on.
-        valid_corpus: epochs compete by its weight-1 bound, or by the number that the objective names in its place.
+        train_corpus: the training sentences.
+        valid_corpus: the validation sentences. The best epoch is selected by their weight-1 bound, or by the number
+            that the objective names (`competes_by`).
         out: the folder for results.
         seed: of the weights, the noise and the order of batches.
-        tokenizer: goes into the model's folder.
-        label_names: the classes, for models that have them.
-        card: what the model card should tell; the bounds reached are added.
-        max_tokens: longest sentence the model is to take, EOS not counted; by default the longest of both corpora.
-        initial_model: train this one instead of building `config.model`.
-        regularizer: further penalties, each [B] in nats per sentence, beside those of `config.regularizers`. The
-            parameters of one that is a module are trained and kept in checkpoints too.
-        validation_metric: measured on the model after each epoch. The epoch where it is highest is kept, instead of the
-            one that is best by `valid_corpus`.
-        find_source: see `textvae.training.initial.start_from`. It is called only without a checkpoint to go on from.
+        tokenizer: saved in the model's folder.
+        label_names: the classes, for models with labels.
+        card: entries of the model card; the bounds reached are added.
+        max_tokens: longest sentence of the model, EOS not counted; by default the longest of both corpora.
+        initial_model: train this model instead of building `config.model`.
+        regularizer: further penalties, each [B] in nats per sentence, beside those of `config.regularizers`. If it is
+            a module, its parameters are trained and saved in checkpoints too.
+        validation_metric: measured on the model after each epoch. The epoch where it is highest is kept, instead of
+            the best epoch by `valid_corpus`.
+        find_source: see `textvae.training.initial.start_from`. Called only where there is no checkpoint.
         progress: whether to draw a progress bar when standard error is a terminal.
 
     Raises:
-        ConfigError: settings that do not fit together or the corpus.
-        DataError: an empty corpus.
-        ModelError: checkpoints that are damaged, or of another training; a file that is not ours in the way.
-        DivergedError: a gradient that is not a number, before it reaches the weights.
-        MachineError: no memory or no disk.
+        ConfigError: settings do not fit together, or do not fit the corpus.
+        DataError: a corpus is empty.
+        ModelError: checkpoints are damaged or of another training; or a file that textvae did not write has the name of
+            one that training writes.
+        DivergedError: a gradient is not finite; no weight was updated by it.
+        MachineError: memory or disk is full, or the disk cannot be written.
         KeyboardInterrupt: after Ctrl-C, when the step is done and a checkpoint is written.
     """
-    # -- What is asked for: refused here, where it does not fit together.
+    # -- Check what is given.
     seed, out = checked_seed(seed), Path(out)
     require_corpora(config, train_corpus, valid_corpus)
     processes = Processes(config.precision, config.trackers, out)
@@ -89,11 +91,11 @@ def train(
     identity = identity_of(config, train_corpus, valid_corpus, seed)
     started = time.perf_counter()
 
-    # -- Is it over already? Then only what a crash after the result left is removed.
+    # -- If training is finished, read the result. After a crash at its very end, checkpoints may be left: remove them.
     finished = read_result(out, identity) if (out / MODEL_FOLDER).exists() else None
     if finished is not None:
         if processes.is_main:
-            with suppress(OSError):  # a read-only disk may keep it
+            with suppress(OSError):  # on a read-only disk they stay
                 Checkpoints(out / CHECKPOINT_FOLDER, identity, {}).remove()
         return finished
     if processes.is_main:
@@ -101,7 +103,7 @@ def train(
     processes.wait()
 
     with memory_errors(config.batch_tokens), machine_errors(out), isolated_randomness(processes.device):
-        # -- The model. Its weights do not depend on the number of processes: all of them begin with the same seed.
+        # -- The model. All processes have the same seed here, so the initial weights do not depend on their number.
         torch.manual_seed(seed)
         if max_tokens is None:
             max_tokens = longest_sentence(train_corpus, valid_corpus)
@@ -140,5 +142,5 @@ def train(
 
 def _vocab_size(tokenizer: Tokenizer | None) -> int:
     if tokenizer is None:
-        raise ConfigError("got neither a tokenizer nor a model; give train() one of them.")
+        raise ConfigError("train() got neither a tokenizer nor a model, expected one of them; give tokenizer=.")
     return tokenizer.vocab_size

@@ -1,4 +1,4 @@
-"""The validation sentences under a model: the weight-1 bound, and what else epochs may compete by."""
+"""Validation after each epoch: the weight-1 bound, and the criterion by which the best epoch is selected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from textvae.training.state import Progress
 from textvae.types import Batch
 
 _NOISE_SEED = 20_160_101
-"""Of the noise of the first batch: the same at every validation, so that epochs are compared on equal draws."""
+"""Seed of the noise of the first batch: the same at every validation, so that epochs are compared on equal draws."""
 
 
 class ValidationInterrupted(Exception):
@@ -35,20 +35,20 @@ class Validation(Callback):
 
     Args:
         corpus: the validation sentences.
-        model: it is measured as it is then; its mode and the random state of training stay as they were.
-        objective: measures `nll` and raw `kl`; what its epochs compete by, if not the bound, is its `competes_by`.
-        plan: says how batches are made.
-        progress: tells the step, which sets the weight of the objective.
-        limit: validate on this many sentences only, drawn once.
+        model: the model; its mode and the random state of training are restored after each validation.
+        objective: computes `nll` and raw `kl`; its `competes_by` names the selection criterion.
+        plan: says whether batches are random samples, and their token budget.
+        progress: has the step, on which the weight of the objective depends.
+        limit: validate on this many sentences only, drawn once; None for all.
         seed: of that draw.
-        processes: whole batches are dealt out to them; noise is seeded by batch, so their number changes nothing.
-        metric: measured on the model too.
-        interrupted: asked before each batch.
+        processes: each measures some of the batches. Noise is seeded by batch, so their number changes no result.
+        metric: a further metric of the model.
+        interrupted: called before each batch; True ends the validation.
 
     Attributes:
-        bound_name: under which name the weight-1 bound of this model is told.
-        criterion_name: under which name the number is told by which epochs compete, lower is better. It is the bound
-            unless the objective names another number; a language model competes by its exact likelihood.
+        bound_name: name of the weight-1 bound in the metrics.
+        criterion_name: name of the selection criterion in the metrics, lower is better: the bound, unless the
+            objective names another number. For a language model it is the exact NLL.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Validation(Callback):
         """Add the numbers of `measure`.
 
         Raises:
-            ValidationInterrupted: and nothing was added.
+            ValidationInterrupted: `interrupted` returned True; no numbers are added.
         """
         numbers.update(self.measure())
 
@@ -101,12 +101,12 @@ class Validation(Callback):
             - valid_kl: its raw KL; with an extended posterior valid_extended_rate in its place;
             - valid_proxy_elbo_nll: in place of the bound and its KL where q(z|x) has no density: minus the weight-1
               bound of the diagonal Gaussians with its moments;
-            - valid_loss: the objective's own at this step's weight, where epochs compete by that.
+            - valid_loss: the objective's loss at this step's weight, where it is the selection criterion.
 
-            And valid_active_units where means of codes are known without a gradient; valid_metric where there is one.
+            Also valid_active_units where posterior means are known without a gradient; valid_metric where given.
 
         Raises:
-            ValidationInterrupted: `interrupted` said so.
+            ValidationInterrupted: `interrupted` returned True.
         """
         model, processes, was_training = self.model, self.processes, self.model.training
         dtype = processes.sum_dtype
@@ -139,21 +139,21 @@ class Validation(Callback):
             measured[LOSS] = loss
         measured |= self._active_units(units)
         if metric is not None:
-            # Processes must not disagree on which epoch is best.
+            # All processes use the value of the first, so that they select the same epoch.
             measured["valid_metric"] = processes.gather(metric)[0]
         return measured
 
     def _rate(self, batch: Batch, metrics_B: Mapping[str, Tensor]) -> Tensor:
-        """What the weight-1 bound charges a sentence beside the reconstruction, nats, [B]."""
+        """The weight-1 bound's terms beside the reconstruction (the raw KL, for most models), nats, [B]."""
         if self.bound_name == PROXY_BOUND:
             terms = self.model.proxy_terms(batch, self.objective.num_samples)
             return self.bound(terms, 0).loss_B - metrics_B["nll"]
         return metrics_B["extended_rate"] if "extended_rate" in metrics_B else metrics_B["kl"]
 
     def _active_units(self, units_2D: Tensor | None) -> dict[str, int | float]:
-        """From this process's sums of posterior means and of their squares; None where it had no batch."""
+        """`valid_active_units` from this process's sums of posterior means and of squares; None if it had no batch."""
         processes = self.processes
-        # A process without a batch does not know how many dimensions there are.
+        # A process without a batch does not know the number of dimensions.
         width = max(processes.gather(0 if units_2D is None else units_2D.shape[1]))
         if not width:
             return {}
@@ -164,6 +164,6 @@ class Validation(Callback):
 
 @contextmanager
 def isolated_randomness(device: torch.device) -> Iterator[None]:
-    """Whatever is drawn or seeded inside leaves torch's random state outside as it was."""
+    """Draws and seeds inside do not change torch's random state outside."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else [], device_type="cuda"):
         yield

@@ -76,7 +76,7 @@ def test_the_report_says_what_is_known_and_nothing_else(folder: Path) -> None:
     assert np.mean(by_sentence["rec_nll"]) == pytest.approx(measured["rec_nll"])
     page = (folder / "run" / "report.html").read_text()
     assert "Perplexity, annealed" in page and "bound of a proxy" in page and "share, from 20 labels" in page
-    assert "The raw KL is what z costs" not in page and "Weight of the KL" not in page
+    assert "The solid line is the raw KL" not in page and "Weight of the KL" not in page
 
 
 def test_the_command_measures_it_the_same_in_batches_of_any_size(folder: Path) -> None:

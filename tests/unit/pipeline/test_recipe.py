@@ -61,7 +61,7 @@ def test_corpus_fields_can_be_set_and_the_root_is_seen_from_here(
     ("setting", "said"),
     [("evalute.samples=3", "did you mean 'evaluate'"), ("sed=3", "did you mean 'seed'"),
      ("train=3", "expected a table"),
-     ("name=a/b", "one plain word"), ("seed=x", "'seed'")],
+     ("name=a/b", "give a name of letters and digits"), ("seed=x", "'seed'")],
 )  # fmt: skip
 def test_wrong_settings_are_explained(setting: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):

@@ -84,7 +84,7 @@ def test_a_changed_corpus_is_noticed(folder: Path) -> None:
     ("harm", "said"),
     [
         (lambda path: path.unlink(), "model.txt is missing"),
-        (lambda path: path.write_text("x"), "model.txt has 1 bytes, not"),
+        (lambda path: path.write_text("x"), "model.txt has 1 bytes, expected"),
         (lambda path: path.write_bytes(b"X" + path.read_bytes()[1:]), "model.txt has been changed"),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_killed_run_leaves_nothing_half_done_and_loses_nothing_finished(folder
     assert not (folder / "out" / stage).exists()
     assert (folder / "out" / f"{stage}.partial").exists()
     if moment == "train 2":
-        assert "goes on from its last checkpoint" in reasons(folder)["train"]
+        assert "resumes from its last checkpoint" in reasons(folder)["train"]
     ran = run_fakes(folder)
     assert ran == ["tokenize", "train", "evaluate"][["tokenize", "train", "evaluate"].index(stage) :]
     results = json.loads((folder / "out" / "train" / "results.json").read_text())

@@ -11,7 +11,7 @@ from tests.tiny_corpus import TOKENIZE, write_tiny
 from tests.unit.pipeline.test_cli import run
 
 LSTM = {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 16}
-NOTE = "does not know the prior's codes"
+NOTE = "was not trained on codes like the prior's"
 
 
 @pytest.mark.parametrize("kind", ["unregularized", None])

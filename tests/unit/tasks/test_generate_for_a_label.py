@@ -108,7 +108,7 @@ def test_models_without_labels_and_unknown_labels_are_refused() -> None:
     for config in (plain, LanguageModelConfig(decoder=DECODERS["lstm"])):
         model = config.build(vocab_size=TOKENIZER.vocab_size, max_tokens=7, label_names=NAMES)
         model.tokenizer = TOKENIZER
-        with pytest.raises(ModelError, match="no labels, so it cannot write for the label 'good'"):
+        with pytest.raises(ModelError, match="no labels, so it cannot generate for the label 'good'"):
             generate_sentences(model, 1, label="good")
     for model in (conditional(), semi_supervised()):
         with pytest.raises(ConfigError, match="no label 'great'; it knows 'bad', 'good'"):

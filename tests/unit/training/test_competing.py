@@ -115,7 +115,7 @@ def test_a_language_model_competes_by_its_likelihood_under_any_objective(corpora
 SAID = {
     "elbo": "validation bound at weight 1",
     "unregularized": "the reconstruction of validation sentences",
-    "info_vae": "Checkpoints compete on it",
+    "info_vae": "The best epoch is chosen by this loss",
 }
 
 

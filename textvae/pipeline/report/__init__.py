@@ -1,4 +1,4 @@
-"""The report of a run: `report.json` with all numbers, `report.html` for people."""
+"""The report of a run: `report.json` with all numbers, and the page `report.html`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gathers what the stages left, and writes `report.json` and `report.html`."""
+"""Collects the results of the stages, and writes `report.json` and `report.html`."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 def build_report(recipe: Recipe, out: Path) -> dict[str, Any]:
     """Write both files of a run folder from its finished stages.
 
-    A stage whose inputs have been made anew since is left out, and the page says so.
+    A stage whose inputs have changed since it ran is left out, and the page says so.
 
     Returns:
-        what report.json holds.
+        the content of report.json.
 
     Raises:
-        ConfigError: a file that is not ours is in the place of one of them.
+        ConfigError: a file that textvae did not write has the name of one of them.
     """
     manifests, stale = _current(recipe, out)
     report: dict[str, Any] = {"run": _run(recipe, manifests)}
@@ -49,7 +49,7 @@ def build_report(recipe: Recipe, out: Path) -> dict[str, Any]:
             details[stage.name] = stage.details(out / stage.name)
     report = as_json(report)
     write_own(out / PAGE_FILE, render(report, details, _about(recipe), stale))
-    # Written last: a report that this file vouches for is whole.
+    # Written last: where report.json exists, the page is complete.
     write_own(out / REPORT_FILE, json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return report
 
@@ -64,7 +64,7 @@ def render(
 
     Args:
         report: as in report.json.
-        details: what stages left for the page, by name.
+        details: the data of each stage for the page (`Stage.details`), by the stage's name.
         corpus: name, licence, description, citation and source.
         stale: stages that are out of date.
     """
@@ -80,12 +80,12 @@ def render(
 
 
 def _text(name: str) -> str:
-    """A template beside this file."""
+    """The text of a template in this folder."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:
-    """Where the page and the stages' sections are rendered: the same escapes, macros and filters for all of them."""
+    """The Jinja environment of the page and the stages' sections, with escapes, macros and filters."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -93,7 +93,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # Pictures, macros and JSON are Markup: what is in them went through this, or through escapes, already.
+        # Pictures, macros and JSON are Markup, whose content is escaped already.
         finalize=lambda value: printable(value, lines=True) if type(value) is str else value,
     )
     environment.filters["duration"] = duration
@@ -104,7 +104,7 @@ def _environment() -> Environment:
 
 
 def _sections(environment: Environment, report: dict[str, Any], details: dict[str, Any]) -> dict[str, list[Markup]]:
-    """What the stages bring to the page, by area, in order: nothing of a stage that has left nothing."""
+    """The stages' rendered sections by area, in order; empty for a stage without an output."""
     from markupsafe import Markup
 
     made: dict[str, list[tuple[int, Markup]]] = {area: [] for area in get_args(Area)}
@@ -116,7 +116,7 @@ def _sections(environment: Environment, report: dict[str, Any], details: dict[st
         for section in stage.sections:
             template = environment.from_string(section.template)
             text = template.render(run=report["run"], **own).strip() if ran else ""
-            # What stands in a sentence is followed by a space, all else by the end of its line.
+            # Text in the area "numbers" is part of a sentence, so a space follows; elsewhere the line ends.
             end = " " if section.area == "numbers" else "\n"
             made[section.area].append((section.rank, Markup(text + end if text else "")))
     return {area: [text for _, text in sorted(found, key=lambda one: one[0])] for area, found in made.items()}
@@ -163,7 +163,7 @@ def _run(recipe: Recipe, manifests: dict[str, Manifest]) -> dict[str, Any]:
 
 
 def hardware() -> str:
-    """The processor, its cores, and the accelerator if torch is already loaded and sees one."""
+    """The processor, its cores, and the CUDA device if torch is loaded already and finds one."""
     import sys
 
     name = platform.processor() or platform.machine()
@@ -181,7 +181,7 @@ def hardware() -> str:
 
 
 def _about(recipe: Recipe) -> dict[str, Any]:
-    """What the page tells of the corpus."""
+    """The page's facts about the corpus."""
     corpus = recipe.corpus
     return {
         "name": corpus.name,

@@ -8,7 +8,7 @@ from textvae.pipeline.stages import STAGES
 
 
 def metric_rows(report: dict[str, Any]) -> list[dict[str, str]]:
-    """The rows for those numbers that the report has: stage by stage what they found, then what they cost.
+    """The rows of the numbers that the report has: first the findings of all stages, then their costs.
 
     Args:
         report: as in report.json.

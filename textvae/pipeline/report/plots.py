@@ -1,7 +1,7 @@
-"""The report's pictures, as SVG to be put inside the page; none where matplotlib is missing.
+"""The report's pictures, as SVG elements for the page; none where matplotlib is missing.
 
-Stages choose what to draw (`Stage.pictures`). One that draws for itself does it within `styled()`, on a `new_figure`,
-and returns it `as_svg`.
+Stages choose what to draw (`Stage.pictures`). A stage with a picture of its own draws on a `new_figure` within
+`styled()`, and returns it through `as_svg`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def available() -> bool:
 
 
 def styled(grid: bool = True) -> AbstractContextManager[None]:
-    """The context in which every picture of the report is drawn: its fonts, colors and, if wanted, a grid."""
+    """The context in which every picture of the report is drawn: fonts, colors and, by default, a grid."""
     import matplotlib
 
     style: Any = {**_STYLE, "axes.grid": grid}
@@ -60,7 +60,7 @@ def styled(grid: bool = True) -> AbstractContextManager[None]:
 
 def new_figure(width: float, height: float, panels: int = 1) -> tuple[Figure, list[Any]]:
     """An empty figure and its panels, side by side; sizes in inches."""
-    # Without pyplot: it keeps global state, and may look for a screen.
+    # Without pyplot, which has global state and may look for a display.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -68,7 +68,7 @@ def new_figure(width: float, height: float, panels: int = 1) -> tuple[Figure, li
 
 
 def as_svg(figure: Figure) -> str:
-    """A figure as the SVG element that a page holds: the same text for the same picture."""
+    """A figure as an SVG element; the same figure always gives the same text."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
@@ -76,20 +76,21 @@ def as_svg(figure: Figure) -> str:
 
 
 def drawable(name: str) -> str:
-    """A name from a corpus as it can be drawn: matplotlib takes dollar signs for formulas, and hides names that begin
-    with `_`."""
+    """A name from a corpus, escaped for matplotlib, which reads dollar signs as formulas and leaves labels that begin
+    with `_` out of legends."""
     shown = printable(name).replace("$", r"\$")
     return f"\u200b{shown}" if shown.startswith("_") else shown
 
 
 _INSTEAD_OF_THE_BOUND = (("valid_nll", "validation NLL given z"), ("valid_loss", "validation loss"))
-"""What epochs compete by where the objective is no bound."""
+"""The criterion by which the best epoch is chosen, where it is not a bound."""
 
 
 def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ()) -> str:
-    """Loss, NLL, what epochs competed by (mostly the bound); raw KL and its penalty; the KL weight, by step.
+    """Curves by step: loss, NLL and the criterion of the best epoch; raw KL and its penalty; the KL weight.
 
-    Where q(z|x) has no density there is no KL: then only the first, and how the prior likes the codes.
+    Where q(z|x) has no density there is no KL. The second panel then has -log p(z) of the codes, and the third is
+    left out.
 
     Args:
         rows: lines of `metrics.jsonl`.
@@ -105,7 +106,7 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
             (left, "loss", "loss", GRAY, "-"),
             (left, "nll", "NLL given z", BLUE, "-"),
             (middle, "prior_nll", "-log p(z)", ORANGE, "-"),
-            (middle, "kl_penalty", "trained on", GRAY, "--"),
+            (middle, "kl_penalty", "penalty in the loss", GRAY, "--"),
             (middle, "kl", "raw KL", ORANGE, "-"),
             (middle, "extended_rate", "with momenta", ORANGE, "-"),
             (right, "kl_weight", "weight", GREEN, "-"),
@@ -133,7 +134,7 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
                 axes.ticklabel_format(axis="y", useOffset=False)
                 from_zero = axes is middle and not implicit
                 if from_zero:
-                    # A rate that is constant by design would else be drawn as the rounding error of its last digit.
+                    # Without 0 in view, a KL that is constant by design would be drawn as its rounding errors.
                     axes.update_datalim([(0.0, 0.0)], updatex=False)
                     axes.autoscale_view()
                 _leave_out_the_beginning(axes, *([0.0] if from_zero else []))
@@ -144,22 +145,22 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
 def _by_epoch(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
     """The mean of each epoch at its last step; nothing where there are few points, or few epochs.
 
-    Most batches are of like lengths, so that a mean over a few of them tells the lengths before all else.
+    The sentences of a batch mostly have similar lengths, so a mean over a few batches reflects mainly the lengths.
     """
     epochs: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
         if name in row and "epoch" in row:
             epochs.setdefault(row["epoch"], []).append(row)
-    # The last one may have been cut short.
+    # The last epoch may have been cut short.
     if len(epochs) < 4 or min(len(found) for found in list(epochs.values())[:-1]) < 2:
         return []
     return [(found[-1]["step"], sum(row[name] for row in found) / len(found)) for found in epochs.values()]
 
 
 def _leave_out_the_beginning(axes: Any, *seen: float) -> None:
-    """Cut off what the first half of the steps alone reaches, where it would press the rest into a third of the height.
+    """Limit the y-axis where high values of the first half of the steps would leave the rest a third of the height.
 
-    The picture then says so. It holds the values `seen` in any case.
+    The picture then has the note "begins higher". The values `seen` are always inside the limits.
     """
     points = [point for line in axes.lines for point in zip(*line.get_data(), strict=True)]
     first, last = min(step for step, _ in points), max(step for step, _ in points)
@@ -168,18 +169,18 @@ def _leave_out_the_beginning(axes: Any, *seen: float) -> None:
     low, high = min((*values, *seen)), max((*later, *seen))
     if max(values) - low > 3.0 * (high - low) > 0.0:
         axes.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
-        # On the right, because curves come down on the left.
+        # On the right, because curves fall on the left.
         corner: Any = {"transform": axes.transAxes, "ha": "right", "va": "top"}
         axes.text(0.98, 0.98, "begins higher", fontsize=8.5, color=GRAY, **corner)
 
 
 def latent_plane(plane: dict[str, Any]) -> str:
-    """Posterior means along their two principal components, the most frequent labels each in a color of its own."""
+    """Posterior means along their two principal components; each of the most frequent labels has its own color."""
     with styled():
         figure, (axes,) = new_figure(6.6, 4.6)
         points, labels = plane["points"], plane.get("labels")
         if labels:
-            # More labels than colors could not be told apart, and their legend would leave the picture no room.
+            # More labels than colors could not be distinguished, and their legend would be too large.
             counts = Counter(str(label) for label in labels if label is not None)
             names = sorted(sorted(counts, key=lambda name: (-counts[name], name))[: len(PALETTE)])
             rest = [
@@ -206,7 +207,7 @@ def latent_plane(plane: dict[str, Any]) -> str:
 
 
 def confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
-    """Rows are true labels, columns what the classifier said; shades are shares of a row."""
+    """The confusion matrix: rows are true labels, columns predicted labels; shades are shares of a row."""
     from matplotlib.colors import LinearSegmentedColormap
 
     shades = LinearSegmentedColormap.from_list("", ["#ffffff", BLUE])
@@ -225,5 +226,5 @@ def confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> s
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
-        axes.set(xlabel="the classifier said", ylabel="true label")
+        axes.set(xlabel="predicted label", ylabel="true label")
         return as_svg(figure)

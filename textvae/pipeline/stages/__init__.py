@@ -1,4 +1,4 @@
-"""The stages of a pipeline: one file each, which is named as the stage's table in a recipe is."""
+"""The stages of a pipeline: one file each, with the name of the stage's table in a recipe."""
 
 from __future__ import annotations
 

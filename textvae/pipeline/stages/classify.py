@@ -1,4 +1,4 @@
-"""Trains the semi-supervised model from few labels and the rest of the corpus without."""
+"""The stage `classify`: trains a semi-supervised model from few labels and unlabelled sentences, and measures it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from textvae.pipeline.shown import SHOWN
 from textvae.pipeline.stage import DETAILS, Stage, Work
 
 METRICS = (
-    Metric("accuracy", "Classifier's accuracy", "share", "of test sentences given their right label", 3,
+    Metric("accuracy", "Classifier's accuracy", "share", "of test sentences whose label is predicted", 3,
            definition="share of test sentences that are given their right label"),
     Metric("majority_accuracy", "Accuracy of the commonest label", "share",
-           "what always answering the same would reach", 3,
+           "the accuracy of always predicting it", 3,
            definition="share of test sentences whose label is the commonest of training"),
     Metric("labels", "Labels seen", "sentences",
-           "how many training sentences showed the classifier their label", 0),
+           "training sentences whose label was used", 0),
     Metric("nll", "Classifier's NLL", "nats per label", "mean of -log q(y|x) over test sentences", shown=False),
     Metric("tokens_per_second", "Training speed of the classifier", "tokens per second",
-           "predicted tokens, validation left out", 0, shown=False, definition="as that of `train`"),
+           "predicted tokens, in the time of training steps alone", 0, shown=False, definition="as that of `train`"),
     Metric("train_seconds", "Time of its training steps", "seconds", "validation and checkpoints left out", 1,
            shown=False, definition="as that of `train`"),
 )  # fmt: skip
@@ -36,17 +36,17 @@ CLASSIFIER = """
 <section>
 <h2>Classifier</h2>
 <p>
-{%- if results.labels is defined %}Trained with {{ "{:,}".format(results.labels) }} labels; no other sentence showed its label. {% endif %}
-{%- if results.accuracy is defined %}{{ "{:.1%}".format(results.accuracy) }} of the test sentences are classified rightly
-{%- if results.majority_accuracy is defined %}; always answering the commonest label would reach {{ "{:.1%}".format(results.majority_accuracy) }}{% endif %}.{% endif %}</p>
+{%- if results.labels is defined %}Trained with the labels of {{ "{:,}".format(results.labels) }} sentences and the other sentences without labels. {% endif %}
+{%- if results.accuracy is defined %}{{ "{:.1%}".format(results.accuracy) }} of the test sentences are classified correctly
+{%- if results.majority_accuracy is defined %}; always predicting the most frequent label would reach {{ "{:.1%}".format(results.majority_accuracy) }}{% endif %}.{% endif %}</p>
 {% if pictures.confusion is defined %}{{ pictures.confusion }}{% endif %}
 </section>
 """  # noqa: E501
-"""Its accuracy in a sentence, and the confusion matrix."""
+"""The classifier's accuracy in a sentence, and the confusion matrix."""
 
 
 class ClassifyStage(Stage):
-    """Output: `model/`, accuracy and its confusion matrix."""
+    """Output: `model/`, the accuracy, and the confusion matrix."""
 
     name: ClassVar[str] = "classify"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
@@ -72,7 +72,7 @@ class ClassifyStage(Stage):
         check_classifier(settings[self.name], settings["train"].model)
 
     def baseline_table(self, table: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-        """None: a classifier has a code of its own, so that it says nothing of the baseline."""
+        """None: a classifier has a code z, so the baseline without z has none."""
 
     def new_table(self, proposal: Proposal) -> dict[str, Any] | None:
         shown = proposal.shown_labels
@@ -109,7 +109,7 @@ class ClassifyStage(Stage):
         trained_at = time.monotonic()
         model = SemiSupervisedTextVAE.from_pretrained(work.folder / "model").to(best_device())
         results = as_json(evaluate_classifier(model, test_corpus, train_corpus))
-        # A matrix is for the page; the numbers beside it are the results.
+        # The matrix and the lists are for the page only; the other numbers are the results.
         details = {name: results.pop(name) for name in ("confusion", "label_names", "f1")}
         shown = [test_corpus.text(i) for i in range(min(SHOWN, len(test_corpus)))]
         details["examples"] = [

@@ -1,4 +1,4 @@
-"""Measures the model on sentences it has not seen, and draws what a reader wants to see of it."""
+"""The stage `evaluate`: measures the model on held-out sentences, and makes examples and pictures for the report."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ METRICS = (
            "negative log-likelihood"),
     Metric("ais_nll", "NLL, annealed", "nats per sentence",
            "by annealed importance sampling, a bound that needs no good q(z|x); on some of the sentences only, "
-           "whose mean may be another", note="AIS-{ais_steps}, {ais_sentences} sentences",
+           "whose mean may differ", note="AIS-{ais_steps}, {ais_sentences} sentences",
            definition="the upper bound by annealed importance sampling with `ais_chains` chains of `ais_steps` "
            "distributions (Neal 2001; Wu et al. 2017), on `ais_sentences` of the sentences only"),
     Metric("ais_gain", "... below the importance-weighted one", "nats per sentence",
-           "on the same sentences: how much the importance-weighted bound leaves at least",
+           "on the same sentences: the importance-weighted bound is above the true NLL by at least this much",
            definition="`iw_nll` minus `ais_nll` on the same sentences: the importance-weighted bound is above the true "
            "NLL by at least this much"),
     Metric("simulated_nll_upper", "NLL of the model's own sentences, at most", "nats per sentence",
@@ -47,19 +47,19 @@ METRICS = (
            definition="an upper bound, in expectation, on `simulated_sentences` that the model generated "
            "(bidirectional Monte Carlo, Grosse et al. 2015)"),
     Metric("simulated_nll_lower", "... and at least", "nats per sentence",
-           "by annealing backward from the code each was written from; in expectation not above the truth",
+           "by annealing backward from the code of each sentence; in expectation not above the truth",
            definition="a lower bound, in expectation, on the same sentences, from the code each was generated from"),
     Metric("simulated_gap", "Gap of annealed bounds", "nats per sentence",
-           "between these bounds from both sides: the truth is within it",
+           "between the upper and the lower bound: the truth lies between them",
            definition="`simulated_nll_upper` minus `simulated_nll_lower`"),
     Metric("simulated_iw_distance", "Importance-weighted bound from the truth", "nats per sentence",
-           "at most, on sentences the model wrote itself",
+           "at most, on sentences sampled from the model",
            definition="`simulated_iw_nll` minus `simulated_nll_lower`: the importance-weighted bound is above the true "
            "NLL by at most this much"),
     Metric("simulated_iw_nll", "... importance-weighted", "nats per sentence",
-           "the importance-weighted bound on sentences the model wrote itself", shown=False),
+           "the importance-weighted bound on sentences sampled from the model", shown=False),
     Metric("ais_ppl", "Perplexity, annealed", "per token",
-           "from the annealed bound on its sentences, where q(z|x) has no density and so no other bound",
+           "from the annealed bound on its sentences; q(z|x) has no density, so there is no other bound",
            note="over {ais_tokens:,} tokens",
            definition="exp(total `ais_nll` / `ais_tokens`), on its sentences; only where q(z|x) has no density, and so "
            "neither `iw_nll` nor `ppl`"),
@@ -83,32 +83,33 @@ METRICS = (
     Metric("rec_nll", "NLL given z", "nats per sentence", "the reconstruction part of the ELBO", shown=False,
            definition="-E_q log p(x|z), the reconstruction part of the ELBO"),
     Metric("kl", "KL(q(z|x) || p(z))", "nats per sentence",
-           "how much the code of a sentence differs from the prior: what the model pays to use z",
+           "how much the code of a sentence differs from the prior: the cost of using z",
            definition="KL(q(z|x) || p(z)), raw: never clamped, never weighted"),
     Metric("kl_z_#", "KL of level #", "nats per sentence", "given the levels above", shown=False,
            definition="for a hierarchical code, the KL of each level given the levels above, the top first; they "
            "sum to `kl`"),
     Metric("kl_nearest", "... to the nearest training codes", "nats per sentence",
-           "given which training sentences are near: no part of a bound, as that choice is not paid for",
+           "given the nearest training codes; not part of a bound, because the cost of choosing them is left out",
            definition="KL(q(z|x) || p(z|c)), the mean over the K training codes c nearest to the sentence's own (prior "
            "`nearest_neighbors`; not on the training split, and sentences of the training corpus must not be given by "
            "`--file` either: each would be nearest to its own code)"),
-    Metric("kl_nearest_naming", "Cost of naming the nearest", "nats", "of saying which training code is meant",
+    Metric("kl_nearest_naming", "Cost of naming the nearest", "nats", "the cost of choosing among training codes",
            shown=False,
            definition="log(N / K): the nats needed to name one of K acceptable codes among N stored ones"),
     Metric("mi", "Mutual information of x and z", "nats",
-           "how much of a sentence its code tells; 0 in a collapsed model, and at most the log of the sentences used",
+           "information of a code about its sentence; 0 in a collapsed model, and at most the log of the number of "
+           "sentences used",
            definition="mutual information of x and z under q, with the aggregated posterior over the whole evaluation "
            "set (at most 10 000 sentences, `mi_sentences`); its cap is `mi_cap`"),
     Metric("mi_cap", "Cap of mutual information", "nats", "the log of the sentences used", shown=False,
            definition="log N, N = `mi_sentences`, which `mi` cannot exceed"),
     Metric("marginal_kl", "KL(q(z) || p(z))", "nats per sentence",
-           "the part of the KL that is no information: all that a better prior could save",
+           "the part of the KL that is not information: the most that a better prior could save",
            definition="KL(q(z) || p(z)) of the aggregated posterior, on the sentences of `mi`: the part of the KL that "
            "is not information (`kl` = `mi` + `marginal_kl` there), and the most that a better prior can save; an "
            "upper bound, and far too high where `mi` is at its cap"),
     Metric("permuted_rise", "Cost of another sentence's z", "nats per sentence",
-           "by how much reconstruction is worse from the code of another sentence", shown=False,
+           "rise of the reconstruction NLL when the code of another sentence is decoded", shown=False,
            definition="by how much `rec_nll` rises, to `permuted_rec_nll`, when each sentence is decoded from the z of "
            "another one; the report calls it the cost of another sentence's z"),
     Metric("permuted_rec_nll", "NLL given another sentence's z", "nats per sentence",
@@ -128,7 +129,7 @@ METRICS = (
            definition="share of a sentence's tokens (EOS counted) that its reconstruction has at the same place; it is "
            "decoded from the posterior mean (on a sphere, the mean direction) alone and never sees the sentence"),
     Metric("teacher_forced_accuracy", "... given the true tokens before them", "share",
-           "likeliest next token, from the code and the sentence so far: a language model scores there too", 3,
+           "likeliest next token, from the code and the sentence so far: a model that ignores z can score well too", 3,
            definition="share of tokens (EOS counted) that the decoder finds likeliest, given the true tokens before "
            "them and the posterior mean; a language model reaches some of it without z, so it says little about z"),
     Metric("exact_match", "Sentences reconstructed", "share", "exactly, to the last token", 3,
@@ -137,7 +138,7 @@ METRICS = (
     Metric("bleu", "BLEU of reconstructions", "0 to 100", "overlap of words and phrases, by sacrebleu", 1,
            definition="of the same reconstructions, by sacrebleu on detokenized text"),
     Metric("probe_accuracy_#", "Labels read off codes", "share, from # labels",
-           "of test sentences whose label a linear classifier tells from the posterior's mean alone", 3,
+           "of test sentences whose label a linear classifier predicts from the posterior mean alone", 3,
            definition="accuracy on test sentences of a linear classifier of posterior means, trained on # labels"),
     Metric("unk_share", "Unknown words", "share", "of predicted tokens that are unknown words", shown=False,
            definition="predicted tokens that are unknown words, which cost little to predict"),
@@ -164,7 +165,7 @@ VERDICT = """
 </section>
 {% endif %}
 """
-"""Whether z is used, in a sentence."""
+"""The verdict: whether z is used, in one sentence."""
 
 MEASURED_ON = """
 {% if results.split is defined %}Measured on the {{ results.split }} split
@@ -177,18 +178,18 @@ SAMPLES = """
 <section>
 <h2>New sentences</h2>
 {% if not decoder_knows_prior(run.settings.train | default({})) %}
-<p class="note">Nothing in the training drew the codes of sentences to the prior, so the decoder does not know the prior's codes. Draw sentences by walking from one to the next: <code>textvae generate RUN --start TEXT</code>.</p>
+<p class="note">The training objective did not draw the codes of sentences to the prior, so the decoder was not trained on codes like the prior's. Sample with a Markov chain from a sentence instead: <code>textvae generate RUN --start TEXT</code>.</p>
 {% endif %}
 <div class="columns">
 {% if samples.greedy is defined %}
-<div><h3>z from the prior, likeliest words</h3>
+<div><h3>z from the prior, greedy decoding</h3>
 {{ sentence_list(samples.greedy) }}</div>
 {% endif %}
-<div><h3>{{ "z from the prior, words drawn" if samples.greedy is defined else "Words drawn" }}</h3>
+<div><h3>{{ "z from the prior, sampled words" if samples.greedy is defined else "Sampled words" }}</h3>
 {{ sentence_list(samples.sampled) }}</div>
 </div>
 {% if samples.by_label is defined %}
-<p class="note">Above, the label is summed out: each sentence's is drawn by how often it occurs in training. Below, sentences for a label, words drawn.</p>
+<p class="note">Above, the label is summed out: it is drawn for each sentence by its frequency in training. Below, sentences for given labels, with sampled words.</p>
 <div class="columns">
 {% for one in samples.by_label %}
 <div><h3>{{ one.label }}</h3>
@@ -220,7 +221,7 @@ LEVELS = """
 {% set has_bleu = details.rate_distortion[0].bleu is defined %}
 <section>
 <h2>Levels of z</h2>
-<p class="note">What the first levels of a sentence's code cost (the KL of each given those above, summed) and what they tell: minus log p(x|z) with the other levels drawn from the prior given these. In the last row both sum to the ELBO. Tokens and sentences restored{% if has_bleu %}, and BLEU,{% endif %} are of likeliest words, from the most central code of each sentence.</p>
+<p class="note">Rate: the KL of the levels sent, each given the levels above, summed. Distortion: minus log p(x|z), with the other levels drawn from the prior given those sent. In the last row the two sum to minus the ELBO. Tokens and sentences restored{% if has_bleu %}, and BLEU,{% endif %} are those of reconstructions from the center of each posterior.</p>
 <div class="scroll"><table>
 <tr><th class="number">Levels sent</th><th class="number">Rate, nats</th><th class="number">Distortion, nats</th><th class="number">Tokens restored</th><th class="number">Sentences restored</th>{% if has_bleu %}<th class="number">BLEU</th>{% endif %}</tr>
 {% for row in details.rate_distortion %}
@@ -230,21 +231,21 @@ LEVELS = """
 </section>
 {% endif %}
 """  # noqa: E501
-"""What each level of a code in levels costs and tells."""
+"""Rate and distortion of a hierarchical code by the number of levels."""
 
 LATENT_SPACE = """
 {% if pictures.latent is defined %}
 <section>
 <h2>Latent space</h2>
 {{ pictures.latent }}
-<p class="note">Posterior means of {{ "{:,}".format(details.latent.points | length) }} sentences, seen along their two principal components: {{ "{:.0%}".format(details.latent.explained | sum) }} of their variance in {{ details.latent.dimensions }} dimensions; the rest is not in the picture.</p>
+<p class="note">Posterior means of {{ "{:,}".format(details.latent.points | length) }} sentences in the plane of their two principal components, which have {{ "{:.0%}".format(details.latent.explained | sum) }} of the variance in {{ details.latent.dimensions }} dimensions.</p>
 </section>
 {% endif %}
 """  # noqa: E501
 
 
 class EvaluateStage(Stage):
-    """Output: the numbers, those of each sentence in `by_sentence.arrow` (columns as in `Evaluation.by_sentence`), and
+    """Output: the metrics; those of each sentence in `by_sentence.arrow` (columns as in `Evaluation.by_sentence`); and
     `details.json` with samples, reconstructions and the latent space in two dimensions."""
 
     name: ClassVar[str] = "evaluate"
@@ -317,7 +318,7 @@ class EvaluateStage(Stage):
 
 
 def samples_by_label(model: TextModel, decoding: DecodingConfig, seed: int) -> dict[str, Any]:
-    """`by_label`: for each of at most `SHOWN` labels its name and as many sentences as make about `SHOWN` of all.
+    """`by_label`: name and sentences of at most `SHOWN` labels, about `SHOWN` sentences in all.
 
     Empty for a model without labels.
     """

@@ -1,4 +1,4 @@
-"""Hides one word in each of many test sentences, and fills the blanks of given texts."""
+"""The stage `impute`: restores a hidden word in each of many test sentences, and fills the blanks of given texts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from textvae.pipeline.stage import DETAILS, Stage, Work
 
 METRICS = (
     Metric("accuracy", "Hidden words restored", "share",
-           "one random word is hidden in each test sentence; share filled in exactly", 3,
+           "one random word is hidden in each test sentence; share restored exactly", 3,
            definition="one random word is hidden in each test sentence: share of them restored exactly"),
     Metric("top5", "... among five answers", "share", "the hidden word is one of the first five answers", 3,
            definition="share of hidden words that are among the first five answers"),
     Metric("baseline_accuracy", "... by the commonest word", "share",
-           "what always answering the most frequent word would reach", 3,
+           "the share for always answering the most frequent word", 3,
            definition="share restored by always answering the most frequent word of training"),
 )  # fmt: skip
 
@@ -51,22 +51,22 @@ BLANKS = """
 {% endfor %}
 </table></div>
 {% endif %}
-<p class="note">Probabilities are shares among the answers that were considered. Green: the hidden word was found; red: another was put in its place.</p>
+<p class="note">Probabilities are normalized over the answers that were ranked. Green: the answer is the hidden word; red: it is another word.</p>
 </section>
 """  # noqa: E501
-"""Ranked answers for given texts, and some of the hidden words with what the model put there."""
+"""Ranked answers for given texts, and some of the hidden words with the model's answers."""
 
 
 class ImputeConfig(Config):
     """Settings of the stage.
 
     Attributes:
-        sentences: of the split, one random word hidden in each.
-        split: whose sentences.
+        sentences: number of sentences of the split; one random word is hidden in each.
+        split: from which the sentences are drawn.
         texts: with `___` for a token or `___*` for a span; their best answers are shown in the report.
         rounds: alternations between z and the blanks.
         width: hypotheses kept where a blank begins.
-        expand: how many times more are kept while the words to its right are read.
+        expand: this many times `width` are kept while the words to the right of a blank are read.
         samples: draws of z for ranking answers.
         answers: shown for each text.
     """
@@ -83,7 +83,9 @@ class ImputeConfig(Config):
     @model_validator(mode="after")
     def _hypotheses_fit(self) -> ImputeConfig:
         if self.width * self.expand > MAX_PARTS:
-            raise ValueError(f"width * expand is {self.width * self.expand}, expected at most {MAX_PARTS}")
+            raise ValueError(
+                f"width * expand is {self.width * self.expand}, expected at most {MAX_PARTS}; lower one of them"
+            )
         return self
 
 

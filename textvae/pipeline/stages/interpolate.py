@@ -1,4 +1,4 @@
-"""Paths between pairs of sentences."""
+"""The stage `interpolate`: decodes paths between the codes of pairs of sentences."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PATHS = """
 {% if details.paths is defined %}
 <section>
 <h2>Paths between sentences</h2>
-<p class="note">Each path goes from the code of one sentence to that of another, {{ "along the sphere" if results.kind | default("") == "spherical" else "in a straight line" }}. The blue ends are the given sentences; between them is what the model says at each point.</p>
+<p class="note">Each path goes from the code of one sentence to that of another, {{ "along the sphere" if results.kind | default("") == "spherical" else "in a straight line" }}. The blue ends are the given sentences; between them are the sentences decoded at points of the path.</p>
 <div class="columns">
 {% for path in details.paths %}
 <div><h3>{{ loop.index }}</h3>
@@ -54,11 +54,11 @@ class _InterpolateSettings(Config):
     """Settings of the stage.
 
     Attributes:
-        pairs: sentences to go between; test sentences drawn at random are added up to `count`.
-        count: how many paths.
+        pairs: first and last sentences of paths; random sentences of `split` are added up to `count`.
+        count: number of paths.
         steps: points of a path, both ends included.
-        kind: of the line through latent space; when absent the one that stays where codes live.
-        split: whose sentences are drawn.
+        kind: of the path; when absent spherical where codes are on a sphere, else linear.
+        split: from which sentences are drawn.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
@@ -101,8 +101,8 @@ class InterpolateStage(Stage):
 
         if settings["train"].model.posterior.support == SPHERE and settings[self.name].kind == "linear":
             raise ConfigError(
-                "interpolate.kind is 'linear', but the model's codes live on a sphere, which a line "
-                "leaves; use 'spherical', or leave it out."
+                "interpolate.kind is 'linear', but the model's codes are on a sphere, which a straight line leaves; "
+                "use 'spherical', or leave kind out."
             )
 
     def new_table(self, proposal: Proposal) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Trains the tokenizer on the training split and writes every split as token ids."""
+"""The stage `tokenize`: trains the tokenizer on the training split, and writes every split as token ids."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ FACTS = """
 
 
 class _TokenizeSettings(Config):
-    """Settings of the stage; the tokenizer is added where its types are at hand.
+    """Settings of the stage. `config_type` adds the tokenizer, because its types are imported there.
 
     Attributes:
-        max_tokens: longest sentence in words or pieces, BOS and EOS not counted.
-        overlong: what becomes of longer ones: cut off, cut into several, or an error.
+        max_tokens: longest sentence in tokens, BOS and EOS not counted.
+        overlong: treatment of longer sentences: "truncate" cuts them off, "window" divides them into several,
+            "error" refuses them.
     """
 
     max_tokens: int = Field(50, ge=1, le=MAX_TOKENS)

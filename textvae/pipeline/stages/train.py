@@ -1,4 +1,4 @@
-"""Trains the model; interrupted, it goes on from its last checkpoint."""
+"""The stage `train`: trains the model, and resumes an interrupted training from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from textvae.pipeline.sources import source_model
 from textvae.pipeline.stage import Stage, Work
 
 ONLY_OF_CODES = ("encoder_updates", "fresh_decoder", "regularizers")
-"""Settings that only a model with a code z has a use for: they keep z in use."""
+"""Settings that apply only to a model with a code z: remedies against collapse. The baseline has none of them."""
 
 METRICS = (
     Metric("tokens_per_second", "Training speed", "tokens per second",
-           "predicted tokens, validation left out", 0, cost=True,
+           "predicted tokens, in the time of training steps alone", 0, cost=True,
            definition="predicted tokens (EOS counted; BOS and padding not), in the time of training steps alone"),
     Metric("train_tokens", "Tokens trained on", "tokens", "predicted tokens in all epochs", 0, cost=True),
-    Metric("parameters", "Parameters", "", "trainable numbers of the model", 0, cost=True),
+    Metric("parameters", "Parameters", "", "trainable weights of the model, tied ones counted once", 0,
+           cost=True),
     Metric("peak_memory_mb", "Peak memory of training", "MiB", "maximum resident set of the process", 0, cost=True,
            definition="the process's maximum resident set"),
-    Metric("peak_gpu_memory_mb", "Peak memory on the accelerator", "MiB", "most that tensors held", 0, shown=False,
+    Metric("peak_gpu_memory_mb", "Peak memory on the accelerator", "MiB", "peak memory of tensors", 0, shown=False,
            definition="most memory that tensors held on the accelerator"),
     Metric("train_seconds", "Time of training steps", "seconds", "validation and checkpoints left out", 1, shown=False,
            definition="time of the training steps alone, validation and checkpoints left out"),
@@ -61,19 +62,19 @@ CURVES = """
 <h2>Training</h2>
 {{ pictures.curves }}
 {% if results.valid_proxy_elbo_nll is defined %}
-<p class="note">This posterior has no density, so there is no KL, and the loss is no bound: it lacks the entropy of the codes. Checkpoints compete on the bound of a proxy, the Gaussian with the same moments.</p>
+<p class="note">This posterior has no density, so there is no KL, and the loss is not a bound: the entropy of the codes is missing. The best epoch is chosen by the validation bound of a proxy, the Gaussian with the same moments.</p>
 {% elif results.valid_nll is defined %}
-<p class="note">The raw KL is what z costs, and nobody is charged for it: the loss is reconstruction alone and no bound. Checkpoints compete on the reconstruction of validation sentences.</p>
+<p class="note">The loss is the reconstruction alone, so it is not a bound; the raw KL is measured, but it is not part of the loss. The best epoch is chosen by the reconstruction of validation sentences.</p>
 {% elif results.valid_loss is defined %}
-<p class="note">The raw KL is what z costs; the dashed line is what was trained on, the discrepancy of codes from the prior in it. The loss is no bound. Checkpoints compete on it, on validation sentences.</p>
+<p class="note">The solid line is the raw KL; the dashed line is the penalty in the loss, which includes the discrepancy between codes and prior. The loss is not a bound. The best epoch is chosen by this loss on validation sentences.</p>
 {% else %}
-<p class="note">The raw KL is what z costs; the dashed line is what was trained on. While the weight is below 1 the loss is no bound, so checkpoints compete on the validation bound at weight 1.</p>
+<p class="note">The solid line is the raw KL; the dashed line is the penalty in the loss. While the KL weight is below 1 the loss is not a bound, so the best epoch is chosen by the validation bound at weight 1.</p>
 {% endif %}
-<p class="note">A thin line, where there is one, has the means of a few batches each, most often of sentences of like lengths; the thick one has those of epochs.</p>
+<p class="note">Thin lines are means of a few batches, whose sentences mostly have similar lengths; thick lines are means of epochs.</p>
 </section>
 {% endif %}
 """  # noqa: E501
-"""The curves of the training, with what its epochs competed by."""
+"""The curves of the training, and the criterion by which the best epoch was chosen."""
 
 
 class TrainStage(Stage):
@@ -133,7 +134,7 @@ class TrainStage(Stage):
         }
 
     def details(self, folder: Path) -> dict[str, Any]:
-        """`curves`: the lines of `metrics.jsonl`, as many as can be read."""
+        """`curves`: the lines of `metrics.jsonl`, up to the first that cannot be read."""
         curves: list[dict[str, Any]] = []
         try:
             for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
