@@ -36,7 +36,6 @@ def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
     Raises:
         TextVAEError: there is no such model, the run has no classifier, or it cannot take one of the texts.
     """
-    from textvae.models import SemiSupervisedTextVAE
     from textvae.pipeline.run_folder import model_of
     from textvae.tasks.classify import classify
     from textvae.text.given import checked_texts
@@ -44,7 +43,7 @@ def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
     texts = checked_texts(texts)
     # A classifier's own folder will do; of a run, it is the classify stage's.
     model = model_of(run) if (Path(run) / "config.json").exists() else None
-    if not isinstance(model, SemiSupervisedTextVAE):
+    if model is None or not model.config.classifies:
         model = model_of(run, "classify")
     found = [asdict(one) for one in classify(model, texts)]
     for one in found:

@@ -55,18 +55,21 @@ def prior_for(model: TextModel, batch: Batch) -> LatentDistribution:
     return model.prior_of(batch) if model.vector_size else model.prior_given()
 
 
-def vector_group(terms: LatentTerms) -> LatentGroup | None:
-    """The latent variable of an ordinary VAE (one vector a sentence, with importance weights), or None."""
-    if len(terms.latents) != 1:
+def vector_group(model: TextModel, terms: LatentTerms) -> LatentGroup | None:
+    """The latent variable of an ordinary VAE (one vector a sentence, which is all that its words are made from, with
+    importance weights), or None."""
+    if not model.config.single_code or len(terms.latents) != 1:
         return None
     group = terms.latents[0]
     plain = group.unit_B is None and group.log_q_SU is not None
     return group if plain and len(group.posterior.batch_shape) == 1 else None
 
 
-def is_implicit(terms: LatentTerms) -> bool:
-    """Whether the one latent variable is a vector a sentence whose posterior has no density."""
-    return len(terms.latents) == 1 and terms.latents[0].log_q_SU is None and terms.latents[0].unit_B is None
+def is_implicit(model: TextModel, terms: LatentTerms) -> bool:
+    """Whether words are made from one vector a sentence alone, and its posterior has no density."""
+    if not model.config.single_code or len(terms.latents) != 1:
+        return False
+    return terms.latents[0].log_q_SU is None and terms.latents[0].unit_B is None
 
 
 def likely_label(model: TextModel, batch: Batch) -> Context | None:

@@ -69,14 +69,13 @@ def require_bound(model: ModelSettings, config: EvaluateConfig) -> None:
             f"the prior is conditioned on a vector of {vector_dim} numbers, and corpora hold none, so there is no p(x) "
             "to bound; bound log p(x|vector) by textvae.evaluation.likelihood, or condition the prior on labels."
         )
-    posterior = model.posterior_settings
-    if config.ais is None and posterior is not None and not posterior.has_density:
+    if config.ais is None and not model.has_density:
         raise ConfigError(
-            f"a {posterior.kind} posterior has no density, so neither ELBO nor importance weighting bounds the "
+            f"a {model.code_title} has no density, so neither ELBO nor importance weighting bounds the "
             "likelihood; add [evaluate.ais] to the recipe, or --ais to the command."
         )
-    if config.ais is not None and model.classifies:
+    if config.ais is not None and model.beside_code:
         raise ConfigError(
-            "annealed importance sampling moves one vector a sentence, and a semi_supervised model has a label beside "
+            f"annealed importance sampling moves one vector a sentence, and a {model.kind} model has a label beside "
             "it; leave out [evaluate.ais], or --ais of the command."
         )
