@@ -95,6 +95,7 @@ def test_terms_have_the_shapes_of_the_contract(name: str) -> None:
             assert group.log_q_SU.shape == (samples, 5)
             assert group.kl_U is not None and group.kl_U.shape == (5,)
     assert bool(terms.latents) == model.has_code == model.config.has_code
+    assert model.config.exact == (not terms.latents)
     assert model.config.beside_code or not (model.has_code and model.decodes_labels)
     torch.testing.assert_close(model(batch).tokens_B, terms.tokens_B)
 

@@ -37,7 +37,7 @@ class Likelihood:
         kl: KL(q(z|x) || p(z)), over all latent variables; None where the densities are no plain ones.
         tokens: predicted tokens, EOS counted, BOS not.
         num_samples: k.
-        exact: True for a model without latent variables.
+        exact: whether these are no bounds but log p(x) itself (`ModelSettings.exact`).
         curve: minus the bound with k samples, by k, from these same samples: {k: [N]}.
         level_kl: of a code in levels, the KL of each given the levels above, which sum to `kl`: `kl_z_1` (the top) ...
     """
@@ -108,7 +108,7 @@ def likelihood(
                 columns.setdefault(name, np.zeros(len(indices)))[part.rows] = cpu64(values)
             for k, values in measured.curve.items():
                 curves.setdefault(k, np.zeros(len(indices)))[part.rows] = cpu64(-values)
-    exact = kinds is not None and not kinds.latents
+    exact = model.config.exact
     used = 1 if exact else num_samples
     return Likelihood(
         elbo_nll=columns.get("elbo_nll"),
@@ -147,7 +147,7 @@ class _Bound:
             part: the sentences.
             kinds: terms of some sentence, which tell the latent variables there are.
         """
-        if not kinds.latents:
+        if self.model.config.exact:
             return self._exact(part)
         if is_implicit(self.model, kinds):
             return self._implicit(part)
