@@ -194,8 +194,11 @@ def _explain(error: ValidationError, where: str, expected: Any, data: Any) -> st
     told = shown(got) if not isinstance(got, Mapping) else "a table"
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
-        close = difflib.get_close_matches(name, _field_names(expected), n=1)
+        known = _field_names(expected)
+        close = difflib.get_close_matches(name, known, n=1)
         cure = f"did you mean '{close[0]}'?" if close else "remove it, or see the installed recipes for what exists."
+        if name in known:
+            cure = "other tables or kinds have it, and this one does not; remove it, or move it."
         return f"{where}: unknown setting '{path}'; {cure}"
     if first["type"] == "missing":
         return f"{where}: setting '{path}' is missing; add it."

@@ -1,4 +1,4 @@
-"""The `dropout` of every encoder and decoder acts where its description says, and in training only."""
+"""The `dropout` of every encoder and decoder that has one acts where its description says, and in training only."""
 
 from __future__ import annotations
 
@@ -40,11 +40,19 @@ def decoded(config: DecoderConfig, **settings: float) -> tuple[nn.Module, Any]:
 
 
 BUILT = {
-    **{f"encoder-{name}": (encoded, config) for name, config in ENCODERS.items()},
-    **{f"decoder-{name}": (decoded, config) for name, config in DECODERS.items()},
+    **{
+        f"encoder-{name}": (encoded, config)
+        for name, config in ENCODERS.items()
+        if "dropout" in type(config).model_fields
+    },
+    **{
+        f"decoder-{name}": (decoded, config)
+        for name, config in DECODERS.items()
+        if "dropout" in type(config).model_fields
+    },
 }
-RECURRENT = [name for name in BUILT if "transformer" not in name]
-ATTENDING = [name for name in BUILT if "transformer" in name]
+RECURRENT = [name for name, (_, config) in BUILT.items() if config.kind in ("lstm", "gru")]
+ATTENDING = [name for name, (_, config) in BUILT.items() if config.kind == "transformer"]
 
 
 def entering(module: nn.Module) -> list[Tensor]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.components import SMALL, TINY_T, random_batch, scramble
-from textvae.config import parse
+from textvae.config import parse, variants_of
 from textvae.decoders import GRUDecoderConfig, LSTMDecoderConfig, TransformerDecoderConfig
 from textvae.encoders import GRUEncoderConfig, LSTMEncoderConfig, TransformerEncoderConfig
 from textvae.errors import ConfigError, ModelError
@@ -18,6 +18,7 @@ from textvae.models import (
     LanguageModel,
     LanguageModelConfig,
     ModelConfig,
+    ModelSettings,
     SemiSupervisedConfig,
     SemiSupervisedTextVAE,
     TextModel,
@@ -63,6 +64,7 @@ CONFIGS: dict[str, ModelConfig] = {
     "semi-supervised-transformer": SemiSupervisedConfig(
         latent_dim=3, encoder=ENCODERS["transformer"], decoder=DECODERS["transformer"]
     ),
+    **{f"registered-{name}": config for name, config in variants_of(ModelConfig, ModelSettings).items()},
 }
 
 
@@ -73,7 +75,8 @@ def built(name: str) -> TextModel:
 def bound(model: TextModel, batch: Batch) -> torch.Tensor:
     """The ELBO of each sentence with posteriors at a tiny scale, so that noise cannot hide a difference."""
     torch.manual_seed(0)
-    return -ELBOConfig().build(steps_per_epoch=1, total_steps=1)(model.terms(batch), 0).loss_B
+    terms = model.terms(batch) if model.config.has_density else model.proxy_terms(batch)
+    return -ELBOConfig().build(steps_per_epoch=1, total_steps=1)(terms, 0).loss_B
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -86,8 +89,14 @@ def test_terms_have_the_shapes_of_the_contract(name: str) -> None:
     assert terms.tokens_B.tolist() == (batch.lengths_B - 1).tolist()
     for group in terms.latents:
         assert group.z_SUD.shape[:2] == (samples, 5)
-        assert group.log_q_SU is not None and group.log_q_SU.shape == (samples, 5) == group.log_p_SU.shape
-        assert group.kl_U is not None and group.kl_U.shape == (5,)
+        assert group.log_p_SU.shape == (samples, 5)
+        assert (group.log_q_SU is not None) == model.config.has_density
+        if group.log_q_SU is not None:
+            assert group.log_q_SU.shape == (samples, 5)
+            assert group.kl_U is not None and group.kl_U.shape == (5,)
+    assert bool(terms.latents) == model.has_code == model.config.has_code
+    assert model.config.exact == (not terms.latents)
+    assert model.config.beside_code or not (model.has_code and model.decodes_labels)
     torch.testing.assert_close(model(batch).tokens_B, terms.tokens_B)
 
 

@@ -45,7 +45,23 @@ OVERLAY: dict[str, Any] = {
 }
 """Laid over the tiny recipe, so that as many numbers as one run can have are measured."""
 
+
+class ToldMore(TextVAEConfig):
+    """A model of a reader's own, whose decoder is told something beside the code."""
+
+    single_code: ClassVar[bool] = False
+
+
+class Noiseless(TextVAEConfig):
+    """A model of a reader's own, whose code has no density for another reason than its posterior."""
+
+    @property
+    def has_density(self) -> bool:
+        return False
+
+
 MODELS = {"text_vae": TextVAEConfig(), "language_model": LanguageModelConfig(), "labelled": SemiSupervisedConfig()}
+MODELS["told_more"] = ToldMore()
 STEIN = TextVAEConfig.model_validate({"posterior": {"kind": "stein"}})
 CORPUS = dict.fromkeys(("name", "licence", "description", "citation", "source"), "")
 BY_NAME = {stage.name: stage for stage in STAGES}
@@ -184,8 +200,8 @@ def test_its_table_of_a_new_recipe_is_one_it_takes(stage: Stage, labels: bool, f
 def test_it_refuses_the_models_that_it_declares_it_cannot_use(stage: Stage) -> None:
     refused = {name for name, model in MODELS.items() if _is_refused(stage, model)}
     expected = {"language_model"} if stage.needs_code else set()
-    assert refused == expected | ({"labelled"} if not stage.takes_label else set())
-    assert _is_refused(stage, STEIN) == stage.needs_density
+    assert refused == expected | ({"labelled", "told_more"} if not stage.takes_label else set())
+    assert _is_refused(stage, STEIN) == _is_refused(stage, Noiseless()) == stage.needs_density
     table = {"model": {"kind": "language_model"}} if stage.gives_model else {}
     assert (stage.baseline_table(table, {}) is None) or not stage.needs_code
 

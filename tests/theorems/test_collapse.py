@@ -21,7 +21,9 @@ from textvae.training import CollapseWarning, TrainResult, train
 from textvae.training.aggressive import AggressiveConfig, AggressiveRule, AggressiveUpdates, InnerLoop
 from textvae.training.checkpoint import has_checkpoints
 from textvae.training.fresh_decoder import FreshDecoder
-from textvae.training.guard import CollapseGuard, remedy
+from textvae.training.guard import CollapseCheck, CollapseGuard, remedy
+from textvae.training.processes import Processes
+from textvae.training.state import Progress
 
 Corpora = tuple[TokenizedCorpus, TokenizedCorpus, Tokenizer]
 
@@ -95,6 +97,25 @@ def test_the_guard_fires_on_a_decoder_that_cannot_see_z(corpora: Corpora, health
     assert fresh.observe(settings, 3, silent, 1) is None, "one epoch is too early to judge"
     said = fresh.observe(settings, 3, silent, 2)
     assert said is not None and "not come into use" in said and "free_bits" in said
+
+
+class Second(Processes):
+    """The second of two processes, which has measured a little more than the main one."""
+
+    def __init__(self) -> None:
+        self.is_main = False
+
+    def gather(self, value: Any) -> list[Any]:
+        return [{name: number - 1e-6 for name, number in value.items()}, value]
+
+
+def test_all_processes_judge_by_what_the_main_one_has_measured(corpora: Corpora, healthy: Path) -> None:
+    """Else one might go on with aggressive updates while another stops, and each would wait for the other."""
+    guard, model = CollapseGuard(corpora[1], 24, 400), load_model(healthy / "model")
+    numbers: dict[str, int | float] = {}
+    check = CollapseCheck(guard, model, config(**AUTOENCODER), progress=Progress(), processes=Second())
+    check.after_epoch(numbers)
+    assert numbers == {name: number - 1e-6 for name, number in guard.measure(model).items()}
 
 
 def test_every_remedy_is_a_setting(corpora: Corpora) -> None:

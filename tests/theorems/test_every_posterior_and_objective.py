@@ -63,7 +63,8 @@ def one_step(model: TextVAE, objective: ObjectiveSettings, part: nn.Module) -> d
     for step in range(2):
         torch.manual_seed(step)
         optimizer.zero_grad()
-        built(model.terms(batch, built.num_samples), 0).loss_B.mean().backward()
+        # At the final weight: at the first step of a schedule it may be 0, where a prior learns nothing.
+        built(model.terms(batch, built.num_samples), built.first_final_step).loss_B.mean().backward()
         optimizer.step()
     return {
         name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

@@ -51,11 +51,18 @@ def test_log_determinant_is_that_of_the_numeric_jacobian(steps: int) -> None:
         torch.testing.assert_close(log_det_back, log_det, rtol=0, atol=1e-8)
 
 
-def integral(p: LatentDistribution, dims: int) -> float:
-    """The sum of p over a grid that holds all of its mass, times the grid's cell: exact to many digits for smooth p."""
+def integral(p: LatentDistribution, dims: int, share: float = 1.0) -> float:
+    """The sum of p over a grid that holds all of its mass, times the grid's cell: exact to many digits for smooth p.
+
+    Args:
+        p: batch shape [], in one dimension or two.
+        dims: how many.
+        share: of the grid's points on each axis.
+    """
+    torch.manual_seed(0)
     sample = p.sample((4000,))
     low, high = sample.amin(0) - 3 * sample.std(0), sample.amax(0) + 3 * sample.std(0)
-    points = 4001 if dims == 1 else 500
+    points = round(share * (4001 if dims == 1 else 500))
     axes = [torch.linspace(float(low[d]), float(high[d]), points, dtype=torch.float64) for d in range(dims)]
     grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, dims)
     cell = math.prod(float(axis[1] - axis[0]) for axis in axes)
@@ -77,7 +84,9 @@ EUCLIDEAN = [name for name in PRIORS if posterior_beside(name) == "gaussian"]
 )
 def test_prior_densities_integrate_to_one(name: str, dims: int) -> None:
     p = scramble(composed_prior(PRIORS[name], dims, dtype=torch.float64), scale=0.3)()
-    assert integral(p, dims) == pytest.approx(1.0, abs=1e-4)
+    # Half the points change nothing for a smooth density, and a little for one with a cusp, as a Laplace has.
+    unresolved = abs(integral(p, dims) - integral(p, dims, 0.5))
+    assert integral(p, dims) == pytest.approx(1.0, abs=1e-4 + unresolved)
 
 
 @pytest.mark.parametrize(("steps", "gaussian"), [(1, [False, False, True]), (2, [False] * 3), (3, [False] * 3)])

@@ -13,6 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.tiny_corpus import SETTINGS as STAGES
+from tests.tiny_corpus import write_tiny
 from tests.unit.training.helpers import lines, without_times, write_corpora
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,11 +36,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def run(launcher: list[str], *arguments: str) -> None:
+TORCHRUN = ["torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone", "-m"]
+
+
+def run(launcher: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", *launcher, *arguments]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
+    return done
 
 
 @pytest.mark.timeout(300)
@@ -49,8 +55,7 @@ def test_two_gloo_processes_equal_one(name: str, tmp_path: Path) -> None:
     further = json.dumps(SETTINGS[name])
     write_corpora(tmp_path, train=49)
     run([SCRIPT], str(tmp_path), str(tmp_path / "one"), further)
-    torchrun = ["torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone", "-m"]
-    run([*torchrun, SCRIPT], str(tmp_path), str(tmp_path / "two"), further)
+    run([*TORCHRUN, SCRIPT], str(tmp_path), str(tmp_path / "two"), further)
 
     one, two = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two"))
     for name in one:
@@ -59,3 +64,25 @@ def test_two_gloo_processes_equal_one(name: str, tmp_path: Path) -> None:
     assert len(single) == len(double) > 10
     for left, right in zip(single, double, strict=True):
         assert left == pytest.approx(right, abs=1e-4), "every metric is a total over all processes"
+
+
+@pytest.mark.timeout(300)
+def test_two_processes_bring_two_recipes_up_to_date_together(tmp_path: Path) -> None:
+    """The second one is begun when all of the first is done, and both processes train it."""
+    first = write_tiny(tmp_path, {name: table for name, table in STAGES.items() if name != "impute"}, sentences=200)
+    second = tmp_path / "second.toml"
+    second.write_text(first.read_text().replace('name = "tiny"', 'name = "second"'))
+    recipes = [str(first), str(second), "--out", str(tmp_path / "runs")]
+    told = [
+        line for line in run([*TORCHRUN, "textvae"], "run", *recipes).stderr.splitlines() if "output is missing" in line
+    ]
+    assert [line.partition(":")[0] for line in told] == ["tokenize", "train", "evaluate", "classify", "interpolate"] * 2
+
+    one, two = (load_file(tmp_path / "runs" / name / "train/model/model.safetensors") for name in ("tiny", "second"))
+    for name in one:
+        assert torch.equal(one[name], two[name]), f"{name}: a single process would draw other noise"
+
+    plan = run([*TORCHRUN, "textvae"], "run", *recipes, "--dry-run").stdout.splitlines()
+    assert (
+        plan == [f"{stage}: up to date" for stage in ("tokenize", "train", "evaluate", "classify", "interpolate")] * 2
+    )

@@ -245,7 +245,7 @@ def prepared(model: TextModel, part: Part, config: AISConfig, *, seed: int, batc
             f"annealed importance sampling got a model with {len(terms.latents)} latent variables, expected one vector "
             "for each sentence; remove evaluate.ais."
         )
-    if config.start == "posterior" and vector_group(terms) is None and not is_implicit(terms):
+    if config.start == "posterior" and vector_group(model, terms) is None and not is_implicit(model, terms):
         raise ConfigError(
             "q(z|x) of this model has no density of z alone to start from; set start = 'prior' in evaluate.ais."
         )

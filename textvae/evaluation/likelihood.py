@@ -150,9 +150,9 @@ class _Bound:
         """
         if self.model.config.exact:
             return self._exact(part)
-        if is_implicit(kinds):
+        if is_implicit(self.model, kinds):
             return self._implicit(part)
-        if vector_group(kinds) is not None:
+        if vector_group(self.model, kinds) is not None:
             return self._plain(part)
         return self._general(part, labels=len(kinds.log_px_z_SB))
 

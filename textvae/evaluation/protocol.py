@@ -55,18 +55,21 @@ def prior_for(model: TextModel, batch: Batch) -> LatentDistribution:
     return model.prior_of(batch) if model.vector_size else model.prior_given()
 
 
-def vector_group(terms: LatentTerms) -> LatentGroup | None:
-    """The latent variable of an ordinary VAE (one vector for each sentence, with a log-density), or None."""
-    if len(terms.latents) != 1:
+def vector_group(model: TextModel, terms: LatentTerms) -> LatentGroup | None:
+    """The latent variable of an ordinary VAE (one vector for each sentence, with a log-density, on which alone the
+    decoder is conditioned), or None."""
+    if not model.config.single_code or len(terms.latents) != 1:
         return None
     group = terms.latents[0]
     plain = group.unit_B is None and group.log_q_SU is not None
     return group if plain and len(group.posterior.batch_shape) == 1 else None
 
 
-def is_implicit(terms: LatentTerms) -> bool:
-    """Whether there is one latent vector for each sentence, with a posterior without a density."""
-    return len(terms.latents) == 1 and terms.latents[0].log_q_SU is None and terms.latents[0].unit_B is None
+def is_implicit(model: TextModel, terms: LatentTerms) -> bool:
+    """Whether the decoder is conditioned on one vector for each sentence alone, with a posterior without a density."""
+    if not model.config.single_code or len(terms.latents) != 1:
+        return False
+    return terms.latents[0].log_q_SU is None and terms.latents[0].unit_B is None
 
 
 def likely_label(model: TextModel, batch: Batch) -> Context | None:

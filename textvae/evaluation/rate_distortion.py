@@ -103,7 +103,7 @@ def rate_distortion(
 
 def _levels(model: TextModel, batch: Batch) -> int:
     """Levels of the model's code; 1 where the KL of each level is unknown."""
-    group = vector_group(terms_of_one(model, batch))
+    group = vector_group(model, terms_of_one(model, batch))
     return 1 if group is None or group.kl_per_dim_UD is None else group.levels
 
 

@@ -81,14 +81,13 @@ def require_bound(model: ModelSettings, config: EvaluateConfig) -> None:
             "is no p(x) to bound; bound log p(x|vector) with textvae.evaluation.likelihood, or condition the prior on "
             "labels."
         )
-    posterior = model.posterior_settings
-    if config.ais is None and posterior is not None and not posterior.has_density:
+    if config.ais is None and not model.has_density:
         raise ConfigError(
-            f"a {posterior.kind} posterior has no density, so there is neither an ELBO nor an importance-weighted "
+            f"a {model.code_title} has no density, so there is neither an ELBO nor an importance-weighted "
             "bound; add [evaluate.ais] to the recipe, or --ais to the command."
         )
-    if config.ais is not None and model.classifies:
+    if config.ais is not None and model.beside_code:
         raise ConfigError(
-            "annealed importance sampling needs one vector for each sentence, and a semi_supervised model has a label "
+            f"annealed importance sampling needs one vector for each sentence, and a {model.kind} model has a label "
             "beside it; leave out [evaluate.ais], or --ais of the command."
         )

@@ -64,6 +64,16 @@ class ModelSettings(Component):
         """The settings of the decoder."""
 
     @property
+    def beside_code(self) -> bool:
+        """Whether words are made from a label, or something else, beside a code."""
+        return self.has_code and not self.single_code
+
+    @property
+    def code_title(self) -> str:
+        """How messages name what codes come from."""
+        return f"{self.kind} model" if self.posterior_settings is None else f"{self.posterior_settings.kind} posterior"
+
+    @property
     def vector_size(self) -> int:
         """H if the prior is conditioned on vectors of that size; else 0.
 

@@ -87,13 +87,12 @@ def require_model(stage: Stage, model: ModelSettings) -> None:
     Raises:
         ConfigError: the model has no code z, or has a label beside z, or its codes have no density.
     """
-    if (stage.needs_code and not model.has_code) or (not stage.takes_label and model.classifies):
+    if (stage.needs_code and not model.has_code) or (not stage.takes_label and model.beside_code):
         raise ConfigError(
-            f"a model of kind '{model.kind}' cannot {stage.name}; remove [{stage.name}], or train a text_vae."
+            f"[{stage.name}] cannot work with a model of kind '{model.kind}'; remove the table, or train a text_vae."
         )
-    posterior = model.posterior_settings
-    if stage.needs_density and posterior is not None and not posterior.has_density:
+    if stage.needs_density and not model.has_density:
         raise ConfigError(
-            f"[{stage.name}] needs the density of codes, and a {posterior.kind} posterior has none; "
+            f"[{stage.name}] needs the density of codes, and a {model.code_title} has none; "
             f"remove [{stage.name}], or use another posterior, such as gaussian."
         )

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from textvae.errors import MachineError
+
+_STARTED_WITH = (
+    "RANK",
+    "WORLD_SIZE",
+    "LOCAL_RANK",
+    "LOCAL_WORLD_SIZE",
+    "GROUP_RANK",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+)
+"""The environment variables by which a process is taken for one of several."""
 
 
 def leads() -> bool:
@@ -45,8 +58,35 @@ class Team:
         if self._state is not None:
             self._state.wait_for_everyone()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Inside, the main process is on its own: what trains there (a classifier) waits for nobody.
+
+        The others have nothing to do inside. At its end they wait for the main process, and all work together again.
+        """
+        if self._state is None:
+            yield
+            return
+        self.wait()
+        if self.is_main:
+            from accelerate.state import AcceleratorState, PartialState
+
+            # The process group stays as it is, for afterwards; nothing uses it without these.
+            variables = {name: os.environ.pop(name) for name in _STARTED_WITH if name in os.environ}
+            state = dict(PartialState._shared_state)
+            AcceleratorState._reset_state(reset_partial_state=True)
+            try:
+                yield
+            finally:
+                AcceleratorState._reset_state(reset_partial_state=True)
+                PartialState._shared_state.update(state)
+                os.environ.update(variables)
+        else:
+            yield
+        self.wait()
+
     def disband(self) -> None:
-        """End the process group: later stages (a classifier's training) run in the main process alone."""
+        """End the process group: the main process is on its own from here on, and the others have no more to do."""
         if self._state is None:
             return
         self.wait()
@@ -57,14 +97,6 @@ class Team:
         AcceleratorState._reset_state()
         PartialState._reset_state()
         # With these variables set, accelerate would look for the other processes again.
-        for name in (
-            "RANK",
-            "WORLD_SIZE",
-            "LOCAL_RANK",
-            "LOCAL_WORLD_SIZE",
-            "GROUP_RANK",
-            "MASTER_ADDR",
-            "MASTER_PORT",
-        ):
+        for name in _STARTED_WITH:
             os.environ.pop(name, None)
         self._state, self.size = None, 1

@@ -30,7 +30,7 @@ from textvae.pipeline.ownership import (
     write_own,
 )
 from textvae.pipeline.plan import Step, interrupted_fingerprint, make_plan
-from textvae.pipeline.processes import Team
+from textvae.pipeline.processes import Team, leads
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.run_folder import PAGE_FILE, RECIPE_FILE, REPORT_FILE
 from textvae.pipeline.sources import Planned
@@ -54,6 +54,7 @@ def run_recipe(
     force: bool = False,
     dry_run: bool = False,
     planned: Planned | None = None,
+    more_follow: bool = False,
     say: Callable[[str], None] = say,
     report: Callable[[Recipe, Path], dict[str, Any]] | None = None,
 ) -> list[Step]:
@@ -67,6 +68,8 @@ def run_recipe(
         force: run stages even if they are up to date.
         dry_run: report what would run and why, and do nothing.
         planned: other runs that the same command brings up to date before this one.
+        more_follow: whether the command brings another run up to date after this one: where several processes were
+            started, they then stay together.
         say: called with lines of progress.
         report: builds the report if a stage ran or the report is missing; the package's `build_report` when None.
 
@@ -95,14 +98,15 @@ def run_recipe(
 
     if dry_run:
         steps = plan()
-        for step in steps:
+        for step in steps if leads() else ():
             say(str(step))
         return steps
     team = Team()
     steps = plan()
-    # All processes make their plans before one of them writes.
+    finished = _is_finished(recipe, out, steps)
+    # No process writes before all have looked: they must agree on what there is to do.
     team.wait()
-    if _is_finished(recipe, out, steps):
+    if finished:
         # No lock is taken, so that this works on a read-only disk too.
         if team.is_main:
             tidy(out)
@@ -124,28 +128,27 @@ def run_recipe(
             _clear(out, steps)
             write_own(out / RECIPE_FILE, _recipe_text(recipe))
         began = time.monotonic()
-        for i, step in enumerate(steps):
-            if not any(later.runs and later.stage.all_processes for later in steps[i:]):
-                team.disband()
-                if not team.is_main:
-                    return steps
-            if step.runs and (step.stage.all_processes or team.is_main):
-                _run_step(step, recipe, stages, out, team, say)
-            elif team.is_main:
-                say(str(step))
-            # The next stage may need an output that the main process made alone.
+        # The steps up to the last one in which all take part: the others need what the main process makes before it.
+        shared = max((i for i, step in enumerate(steps, 1) if step.runs and step.stage.all_processes), default=0)
+        for step in steps[:shared]:
+            if step.stage.all_processes or team.is_main:
+                _bring_up_to_date(step, recipe, stages, out, team, say)
             team.wait()
-        team.disband()
-        if not team.is_main:
-            return steps
-        ran = [step for step in steps if step.runs]
-        if ran or not _report_is_current(out, steps):
-            report(recipe, out)
-            say(f"report: {out / PAGE_FILE}")
-        if ran:
-            say(f"done: {', '.join(step.stage.name for step in ran)} in {duration(time.monotonic() - began)}.")
-        else:
-            say(_NOTHING)
+        if not more_follow:
+            team.disband()
+        with team.alone():
+            if team.is_main:
+                for step in steps[shared:]:
+                    _bring_up_to_date(step, recipe, stages, out, team, say)
+                ran = [step for step in steps if step.runs]
+                if ran or not _report_is_current(out, steps):
+                    report(recipe, out)
+                    say(f"report: {out / PAGE_FILE}")
+                if ran:
+                    took = duration(time.monotonic() - began)
+                    say(f"done: {', '.join(step.stage.name for step in ran)} in {took}.")
+                else:
+                    say(_NOTHING)
     return steps
 
 
@@ -170,9 +173,10 @@ def run_recipes(
     def each(**options: Any) -> list[list[Step]]:
         plans: list[list[Step]] = []
         planned: dict[Path, str] = {}
-        for recipe in recipes:
+        for number, recipe in enumerate(recipes, start=1):
             folder = run_folder_of(recipe, out, alone=len(recipes) == 1)
-            plans.append(run_recipe(recipe, folder, planned=planned, **options))
+            more_follow = number < len(recipes)
+            plans.append(run_recipe(recipe, folder, planned=planned, more_follow=more_follow, **options))
             for step in plans[-1]:
                 if step.stage.gives_model:
                     planned[folder.resolve()] = step.draft.fingerprint
@@ -193,6 +197,15 @@ def run_folder_of(recipe: Recipe, out: Path | None, *, alone: bool) -> Path:
         alone: whether it is the command's only recipe.
     """
     return out if out is not None and alone else (out or Path("runs")) / recipe.name
+
+
+def _bring_up_to_date(
+    step: Step, recipe: Recipe, stages: Sequence[Stage], out: Path, team: Team, say: Callable[[str], None]
+) -> None:
+    if step.runs:
+        _run_step(step, recipe, stages, out, team, say)
+    elif team.is_main:
+        say(str(step))
 
 
 def _run_step(

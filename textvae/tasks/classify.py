@@ -83,7 +83,8 @@ def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSu
     """
     model = config.model
     if model is None:
-        parts = vae.model_dump(exclude={"kind"}) if vae.has_code else {}
+        shared = SemiSupervisedConfig.model_fields.keys() - {"kind"}
+        parts = vae.model_dump(include=set(shared)) if vae.has_code else {}
         try:
             model = SemiSupervisedConfig.model_validate(parts)
         except ValidationError as error:

@@ -130,7 +130,7 @@ def impute(
         samples=samples,
         seed=seed,
     )
-    bound = f"iw-{samples}" if model.has_code else "exact"
+    bound = "exact" if model.config.exact else f"iw-{samples}"
     made = []
     for text, completed in zip(texts, found, strict=True):
         ranked = []

@@ -54,7 +54,7 @@ def require_unlabeled(model: TextModel, task: str) -> None:
     """
     if model.decodes_labels:
         raise ModelError(
-            f"a semi_supervised model's sentences need a label, so it cannot {task}; use the text_vae of [train]."
+            f"a {model.config.kind} model's sentences need a label, so it cannot {task}; use the text_vae of [train]."
         )
 
 

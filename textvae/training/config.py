@@ -107,9 +107,9 @@ class TrainConfig(Config):
                 f"a {self.regularizers[0].kind} regularizer reads z, which a {self.model.kind} does not have; remove "
                 "it from regularizers"
             )
-        if self.objective.compares_codes and self.model.classifies:
+        if self.objective.compares_codes and self.model.beside_code:
             raise ValueError(
-                f"the objective {self.objective.kind} compares vectors with draws of the prior, and a semi_supervised "
+                f"the objective {self.objective.kind} compares vectors with draws of the prior, and a {self.model.kind} "
                 "model has a label besides, which is no vector; use the objective elbo, or a text_vae"
             )
         return self
@@ -151,30 +151,29 @@ class TrainConfig(Config):
 
     def _density_where_it_is_needed(self) -> None:
         """Refuse a posterior without a density (implicit) with what needs one, and its objective with any other."""
-        posterior, own = self.model.posterior_settings, self.objective.for_implicit
-        if posterior is None:
+        own, title = self.objective.for_implicit, self.model.code_title
+        if not self.model.has_code:
             return
-        if posterior.has_density:
+        if self.model.has_density:
             if own:
                 raise ValueError(
-                    f"the objective {self.objective.kind} omits the posterior's entropy, which is known for a "
-                    f"{posterior.kind} posterior; use the objective elbo, or the posterior stein"
+                    f"the objective {self.objective.kind} omits the posterior's entropy, which is known for a {title}; "
+                    "use the objective elbo, or the posterior stein"
                 )
             return
-        kind = posterior.kind
         if not own:
             raise ValueError(
-                f"a {kind} posterior has no density, and the objective {self.objective.kind} needs one; use "
+                f"a {title} has no density, and the objective {self.objective.kind} needs one; use "
                 '[train.objective] kind = "stein"'
             )
         if self.regularizers:
             raise ValueError(
-                f"a {kind} posterior learns from Stein's gradient alone, so gradients of regularizers would not reach "
-                "its codes; remove the regularizers"
+                f"a {title} learns from Stein's gradient alone, so gradients of regularizers would not reach its "
+                "codes; remove the regularizers"
             )
         if self.encoder_updates is not None:
             raise ValueError(
-                f"encoder_updates end when mutual information falls, and that of a {kind} posterior is unknown; remove "
+                f"encoder_updates end when mutual information falls, and that of a {title} is unknown; remove "
                 "encoder_updates"
             )
 

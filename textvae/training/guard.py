@@ -17,6 +17,7 @@ from textvae.models import TextModel
 from textvae.models.support import kl_has_dimensions
 from textvae.training.callback import Callback
 from textvae.training.config import TrainConfig
+from textvae.training.processes import Processes
 from textvae.training.state import Progress
 
 _SAMPLE_SEED = 20_190_106
@@ -123,22 +124,23 @@ class CollapseCheck(Callback):
         model: a model without a code is not measured.
         config: of the training, for the remedy.
         progress: has the epoch.
-        warns: whether this process warns; all processes measure.
+        processes: all of them measure, and the main one's numbers count; it alone warns.
     """
 
     def __init__(
-        self, guard: CollapseGuard, model: TextModel, config: TrainConfig, *, progress: Progress, warns: bool
+        self, guard: CollapseGuard, model: TextModel, config: TrainConfig, *, progress: Progress, processes: Processes
     ) -> None:
         self.guard, self.model, self.config = guard, model, config
-        self.progress, self.warns = progress, warns
+        self.progress, self.processes = progress, processes
 
     def after_epoch(self, numbers: dict[str, int | float]) -> None:
         if not self.model.has_code or len(self.guard.indices) < 2:
             return
-        measured = self.guard.measure(self.model)
+        # On accelerators a number may differ in its last digits, and processes must not disagree on what to do next.
+        measured = self.processes.gather(self.guard.measure(self.model))[0]
         numbers.update(measured)
         message = self.guard.observe(self.config, self.model.latent_dim, measured, self.progress.epoch + 1)
-        if message is not None and self.warns:
+        if message is not None and self.processes.is_main:
             warnings.warn(message, CollapseWarning, stacklevel=2)
 
 

@@ -138,7 +138,7 @@ class TrainingLoop:
             ),
             memory,
             self.validation,
-            CollapseCheck(guard, model, config, progress=self.progress, warns=processes.is_main),
+            CollapseCheck(guard, model, config, progress=self.progress, processes=processes),
             AggressiveUpdates(
                 aggressive,
                 self.train_step,

@@ -14,6 +14,7 @@ from textvae.errors import ConfigError, DataError, ModelError
 from textvae.models import SemiSupervisedTextVAE, TextVAE, TextVAEConfig
 from textvae.tasks.classify import (
     ClassifyConfig,
+    check_classifier,
     choose_labelled,
     classify,
     evaluate_classifier,
@@ -134,3 +135,14 @@ def test_a_warm_start_keeps_what_the_vae_learned(vae: TextVAE) -> None:
         vae.eval().decoder.log_prob(batch.tokens_BT, z),
     )
     torch.testing.assert_close(model.posterior_of(batch).mean, vae.posterior_of(batch).mean)
+
+
+class Wider(TextVAEConfig):
+    """A model of a reader's own, with a setting that no classifier has."""
+
+    length_weight: float = 1.0
+
+
+def test_a_classifier_takes_over_those_parts_of_a_model_that_it_has_too() -> None:
+    model, _ = check_classifier(ClassifyConfig(), Wider(latent_dim=7))
+    assert model.latent_dim == 7

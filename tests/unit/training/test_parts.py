@@ -120,6 +120,8 @@ def test_infinite_clip_norm_means_none_and_survives_json() -> None:
 def test_unknown_setting_gets_a_suggestion() -> None:
     with pytest.raises(ConfigError, match="early_stopping"):
         parse(TrainConfig, {"early_stoping": 3}, "recipe x.toml")
+    with pytest.raises(ConfigError, match=r"'objective.free_bits'; other tables or kinds have it"):
+        parse(TrainConfig, {"objective": {"kind": "iwae", "free_bits": {}}}, "recipe x.toml")
 
 
 # ------------------------------------------------------------------ selection

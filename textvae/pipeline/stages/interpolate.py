@@ -99,7 +99,8 @@ class InterpolateStage(Stage):
     def check_settings(self, settings: Mapping[str, Any]) -> None:
         from textvae.types import SPHERE
 
-        if settings["train"].model.posterior.support == SPHERE and settings[self.name].kind == "linear":
+        posterior = settings["train"].model.posterior_settings
+        if posterior is not None and posterior.support == SPHERE and settings[self.name].kind == "linear":
             raise ConfigError(
                 "interpolate.kind is 'linear', but the model's codes are on a sphere, which a straight line leaves; "
                 "use 'spherical', or leave kind out."
