@@ -110,7 +110,8 @@ class TrainConfig(Config):
         if self.objective.compares_codes and self.model.beside_code:
             raise ValueError(
                 f"the objective {self.objective.kind} compares vectors with draws of the prior, and a "
-                f"{self.model.kind} model has a label besides, which is no vector; use the objective elbo, or a text_vae"
+                f"{self.model.kind} model has a label besides, which is no vector; use the objective elbo, or a "
+                "text_vae"
             )
         return self
 
