@@ -1,5 +1,5 @@
 # make demo       a trained sentence VAE and its report, in about ten minutes on two cores
-# make test       lint, types and tests, at most twelve minutes on two cores
+# make test       lint, types and tests, at most eight minutes on two cores
 # make test-slow  the long theorems and end-to-end runs
 
 PYTHON ?= python3

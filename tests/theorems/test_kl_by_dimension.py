@@ -62,7 +62,7 @@ def test_a_classifier_takes_over_the_parts_it_can_have() -> None:
     """And then its free bits are of a kind that fits them; other parts are refused, and the cure named."""
     for vae in CONFIGS:
         if vae.prior.label_count or vae.prior.sees_codes:
-            with pytest.raises(ConfigError, match=r"\[classify.model\] of its own, and .* prior"):
+            with pytest.raises(ConfigError, match=r"\[classify.model\] of its own, .* prior"):
                 check_classifier(ClassifyConfig(), vae)
             continue
         model, objective = check_classifier(ClassifyConfig(), vae)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -67,12 +67,12 @@ class DecodingOptions:
 
 def settings_by_kind() -> dict[str, set[str]]:
     """The kinds of decoding, and for each the settings that not every kind has."""
+    from textvae.config import kinds_of
     from textvae.generation import Decoding, DecodingConfig
 
-    (union, *_) = get_args(DecodingConfig)
     return {
-        config.model_fields["kind"].default: config.model_fields.keys() - Decoding.model_fields.keys()
-        for config in get_args(union)
+        kind: config.model_fields.keys() - Decoding.model_fields.keys()
+        for kind, config in kinds_of(DecodingConfig, Decoding).items()
     }
 
 

@@ -19,7 +19,8 @@ class DecoderSettings(Component):
     @property
     @abstractmethod
     def hides_words(self) -> bool:
-        """Whether some input words are hidden in training (`word_dropout` above 0)."""
+        """Whether some input words are hidden in training (`word_dropout` above 0). A decoder without such a setting
+        returns True, so that the collapse guard does not advise it."""
 
     @abstractmethod
     def build(self, *, vocab_size: int, latent_dim: int, num_labels: int = 0, max_tokens: int | None = None) -> Decoder:

@@ -6,12 +6,12 @@ decoded. A language model is decoded with latent vectors of width 0.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from textvae.config import one_of
 from textvae.generation.base import Decoding, Generated, SteppingDecoder, inference
 from textvae.generation.beam import BeamConfig, Hypothesis, beam_search
 from textvae.generation.constrained_beam import Blank, Filling, Slot, constrained_beam
@@ -20,7 +20,10 @@ from textvae.generation.randomness import word_generator
 from textvae.generation.sampling import SamplingConfig
 from textvae.types import Context
 
-DecodingConfig = Annotated[GreedyConfig | SamplingConfig | BeamConfig, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    DecodingConfig: TypeAlias = Decoding
+else:
+    DecodingConfig = one_of(Decoding, globals())
 """How sentences are decoded, chosen by `kind`: greedy, sample, beam."""
 
 __all__ = [

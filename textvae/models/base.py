@@ -151,6 +151,11 @@ class TextModel(nn.Module):
         return EUCLIDEAN if posterior is None else posterior.support
 
     @property
+    def inference_parts(self) -> tuple[nn.Module, ...]:
+        """The parts that make q(z|x) of a sentence; aggressive training updates them ahead of the others."""
+        return ()
+
+    @property
     def decodes_labels(self) -> bool:
         """Whether the decoder is conditioned on a label besides z, which has to be given or sampled."""
         return self.decoder.num_labels > 0

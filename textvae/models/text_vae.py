@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from jaxtyping import Float
 from pydantic import model_validator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
 from textvae.distributions import LatentDistribution
@@ -97,6 +97,10 @@ class TextVAE(TextModel):
     def log_joint(self, batch: Batch) -> LogJoint:
         """log p(x, z) of these sentences and its gradient, as functions of z."""
         return LogJoint(self.decoder, self.prior_of(batch), batch.tokens_BT)
+
+    @property
+    def inference_parts(self) -> tuple[nn.Module, ...]:
+        return self.encoder, self.posterior
 
     @property
     def memory(self) -> MemoryPrior | None:

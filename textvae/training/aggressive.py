@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
-from torch import nn
 
 from textvae.config import Component
 from textvae.training.callback import Callback
@@ -148,12 +147,10 @@ class AggressiveUpdates(Callback):
     ) -> None:
         self.rule, self.train_step, self.progress = rule, train_step, progress
         self.first_final_step, self.seed = first_final_step, seed
-        encoder: list[nn.Parameter] = []
-        rest: list[nn.Parameter] = []
-        for name, parameter in train_step.loss.named_parameters():
-            if parameter.requires_grad:
-                (encoder if name.startswith(("model.encoder.", "model.posterior.")) else rest).append(parameter)
-        self.encoder, self.rest = tuple(encoder), tuple(rest)
+        inference = {id(weight) for part in train_step.loss.model.inference_parts for weight in part.parameters()}
+        trained = [parameter for parameter in train_step.loss.parameters() if parameter.requires_grad]
+        self.encoder = tuple(parameter for parameter in trained if id(parameter) in inference)
+        self.rest = tuple(parameter for parameter in trained if id(parameter) not in inference)
 
     def before_step(self, batches: list[np.ndarray]) -> None:
         if self.rule.on:
