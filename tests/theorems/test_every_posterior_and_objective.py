@@ -31,7 +31,6 @@ from textvae.objectives import IWAEConfig, ObjectiveSettings, SteinConfig
 from textvae.posteriors import MixturePosteriorConfig, PosteriorSettings
 from textvae.priors import PriorSettings
 from textvae.training import TrainConfig
-from textvae.types import Batch
 
 ALL: dict[str, ObjectiveSettings] = {**OBJECTIVES, **IMPLICIT_OBJECTIVES, "stein": SteinConfig(samples=2)}
 BUILD = {"steps_per_epoch": 1, "total_steps": 1}
@@ -174,7 +173,7 @@ def test_with_labels_too_the_doubly_reparameterized_gradient_is_the_plain_one_on
     torch.manual_seed(0)
     model = config.build(vocab_size=11, max_tokens=9, label_names=("a", "b"))
     scramble(model.double(), scale=0.4).eval()
-    batch, parameters = repeated(random_batch(sentences=1), 40), [*model.posterior.parameters()]
+    batch, parameters = random_batch(sentences=1).repeat(40), [*model.posterior.parameters()]
     parameters += model.classifier.parameters()
 
     def estimate(gradient: str, seed: int) -> Tensor:
@@ -190,11 +189,6 @@ def test_with_labels_too_the_doubly_reparameterized_gradient_is_the_plain_one_on
     error = difference.std() / len(difference) ** 0.5
     assert found[0].mean() > 20 * error
     assert abs(difference.mean()) < 4 * error
-
-
-def repeated(batch: Batch, times: int) -> Batch:
-    """The same sentences many times."""
-    return Batch(batch.tokens_BT.repeat(times, 1), batch.lengths_B.repeat(times))
 
 
 def test_a_score_would_leave_the_encoder_of_a_bound_without_any_gradient() -> None:

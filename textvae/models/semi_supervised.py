@@ -155,8 +155,7 @@ class SemiSupervisedTextVAE(TextModel):
         chosen_BC = given_B.unsqueeze(1) == all_C
 
         label_CB = all_C.unsqueeze(1).expand(labels, sentences)
-        repeated = features_BH.repeat(labels, 1), batch.tokens_BT.repeat(labels, 1)
-        found = self._posterior(*repeated, label_CB.reshape(-1))
+        found = self._posterior(features_BH.repeat(labels, 1), batch.repeat(labels).tokens_BT, label_CB.reshape(-1))
         by_label_CB = torch.arange(labels * sentences, device=given_B.device).view(labels, sentences)
         posterior = found.posterior.rows(by_label_CB)
         z_SCBD, log_q_z_SCB, log_weight_SCB = posterior.weighted_samples(num_samples)
