@@ -134,7 +134,7 @@ def test_a_run_tells_scripts_its_plan_and_its_numbers(folder: Path) -> None:
         (["generate", "--vectors", "none.npy"], "none.npy does not exist"),
         (["generate", "--decoding", "beam", "--beam", "0"], "--beam is 0; input should be"),
         (["reconstruct", "the a", "--decoding", "sample", "--top-p", "2"], "--top-p is 2.0; input should be"),
-        (["reconstruct", "the a", "--decoding", ""], "--decoding got '', expected greedy, sample or beam"),
+        (["reconstruct", "the a", "--decoding", ""], "--decoding got '', expected beam, greedy or sample"),
         (["interpolate", "the a", "the b", "--steps", "1"], "steps is 1; expected a whole number from 2 to 10000"),
         (["interpolate", "the a", "the b", "--kind", "round"], "kind is 'round'; expected 'linear' or 'spherical'"),
         (["impute", "the ___", "--answers", "5000"], "answers is 5000; expected a whole number from 1 to 1000"),
