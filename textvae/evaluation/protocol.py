@@ -58,18 +58,23 @@ def prior_for(model: TextModel, batch: Batch) -> LatentDistribution:
 def vector_group(model: TextModel, terms: LatentTerms) -> LatentGroup | None:
     """The latent variable of an ordinary VAE (one vector for each sentence, with a log-density, on which alone the
     decoder is conditioned), or None."""
-    if not model.config.single_code or len(terms.latents) != 1:
+    group = _sentence_vector(model, terms)
+    if group is None or group.log_q_SU is None or len(group.posterior.batch_shape) != 1:
         return None
-    group = terms.latents[0]
-    plain = group.unit_B is None and group.log_q_SU is not None
-    return group if plain and len(group.posterior.batch_shape) == 1 else None
+    return group
 
 
 def is_implicit(model: TextModel, terms: LatentTerms) -> bool:
     """Whether the decoder is conditioned on one vector for each sentence alone, with a posterior without a density."""
-    if not model.config.single_code or len(terms.latents) != 1:
-        return False
-    return terms.latents[0].log_q_SU is None and terms.latents[0].unit_B is None
+    group = _sentence_vector(model, terms)
+    return group is not None and group.log_q_SU is None
+
+
+def _sentence_vector(model: TextModel, terms: LatentTerms) -> LatentGroup | None:
+    """The latent vector of each sentence, if the decoder is conditioned on it alone."""
+    if not model.config.single_code or len(terms.latents) != 1 or terms.latents[0].unit_B is not None:
+        return None
+    return terms.latents[0]
 
 
 def likely_label(model: TextModel, batch: Batch) -> Context | None:

@@ -10,6 +10,7 @@ import torch
 
 from textvae.interrupt import Interrupt
 from textvae.models import TextModel
+from textvae.regularizers import Regularizer
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.training.aggressive import AggressiveRule, AggressiveUpdates
 from textvae.training.callback import Callback
@@ -23,7 +24,7 @@ from textvae.training.fresh_decoder import FreshDecoder
 from textvae.training.guard import CollapseCheck, CollapseGuard
 from textvae.training.identity import environment_of, warn_of_changes
 from textvae.training.learning_rate import LearningRate
-from textvae.training.loss import Regularizer, Regularizers, TrainingLoss
+from textvae.training.loss import Regularizers, TrainingLoss
 from textvae.training.metrics import METRICS_FILE, MetricsLog, Window
 from textvae.training.plan import TrainingPlan
 from textvae.training.processes import Processes

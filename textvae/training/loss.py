@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,11 +13,8 @@ from textvae.errors import ConfigError
 from textvae.models import TextModel
 from textvae.objectives import Objective
 from textvae.objectives.base import BatchMean
-from textvae.regularizers import RegularizerConfig
+from textvae.regularizers import Regularizer, RegularizerConfig
 from textvae.types import Batch, LatentTerms
-
-Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
-"""model, batch, terms, step -> penalties by name, each [B] in nats per sentence, added to the loss."""
 
 
 class Regularizers(nn.Module):

@@ -14,6 +14,7 @@ from textvae.arguments import checked_seed
 from textvae.disk import machine_errors
 from textvae.errors import ConfigError
 from textvae.models import TextModel
+from textvae.regularizers import Regularizer
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.training.checkpoint import Checkpoints, has_checkpoints
@@ -23,7 +24,6 @@ from textvae.training.folder import CHECKPOINT_FOLDER, MODEL_FOLDER, claim_train
 from textvae.training.identity import identity_of
 from textvae.training.initial import start_from
 from textvae.training.loop import TrainingLoop
-from textvae.training.loss import Regularizer
 from textvae.training.out_of_memory import memory_errors
 from textvae.training.plan import TrainingPlan
 from textvae.training.processes import Processes
