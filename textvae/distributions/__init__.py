@@ -7,7 +7,7 @@ from textvae.distributions.gaussian_mixture import Estimator, GaussianMixture
 from textvae.distributions.hierarchical_gaussian import HierarchicalGaussian, LevelNetwork
 from textvae.distributions.hyperspherical_uniform import HypersphericalUniform
 from textvae.distributions.inverse_autoregressive import InverseAutoregressive
-from textvae.distributions.latent import LatentDistribution, RowIndex, Shape, unit_variance
+from textvae.distributions.latent import Index, LatentDistribution, Shape, unit_variance
 from textvae.distributions.masked_autoregressive_flow import MaskedAutoregressiveFlow
 from textvae.distributions.power_spherical import PowerSpherical
 from textvae.distributions.pushforward import Pushforward
@@ -22,6 +22,7 @@ __all__ = [
     "GaussianMixture",
     "HierarchicalGaussian",
     "HypersphericalUniform",
+    "Index",
     "InverseAutoregressive",
     "LatentDistribution",
     "LevelNetwork",
@@ -29,7 +30,6 @@ __all__ = [
     "PowerSpherical",
     "Pushforward",
     "RotationallySymmetric",
-    "RowIndex",
     "Shape",
     "VonMisesFisher",
     "unit_variance",

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.kl import register_kl
 
-from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
+from textvae.distributions.latent import Index, LatentDistribution, Shape
 
 _LOG_2PI = math.log(2.0 * math.pi)
 
@@ -73,7 +73,7 @@ class DiagonalGaussian(LatentDistribution):
     def detached(self) -> DiagonalGaussian:
         return DiagonalGaussian(self.loc.detach(), self.scale.detach(), validate_args=False)
 
-    def rows(self, index: RowIndex) -> DiagonalGaussian:
+    def rows(self, index: Index) -> DiagonalGaussian:
         return DiagonalGaussian(self.loc[index], self.scale[index], validate_args=False)
 
     def pairwise_log_prob(self, z_MD: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.utils.checkpoint import checkpoint
 
-from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
+from textvae.distributions.latent import Index, LatentDistribution, Shape
 
 _PAIRS = 2**22
 """The largest number of (value, component) densities held at once. It limits memory and does not change results."""
@@ -74,6 +74,6 @@ class EqualMixture(LatentDistribution):
     def detached(self) -> EqualMixture:
         return EqualMixture(self.components.detached(), self.batch_shape)
 
-    def rows(self, index: RowIndex) -> EqualMixture:
+    def rows(self, index: Index) -> EqualMixture:
         device = index.device if isinstance(index, Tensor) else "cpu"
         return EqualMixture(self.components, torch.empty(self.batch_shape, device=device)[index].shape)

@@ -11,7 +11,7 @@ from torch.distributions import Categorical, constraints
 from torch.nn.functional import pad
 
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
-from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
+from textvae.distributions.latent import Index, LatentDistribution, Shape
 
 Estimator = Literal["pathwise", "stratified", "score"]
 
@@ -68,7 +68,7 @@ class GaussianMixture(LatentDistribution):
     def detached(self) -> GaussianMixture:
         return self._like(self.log_weight.detach(), self.loc.detach(), self.scale.detach())
 
-    def rows(self, index: RowIndex) -> GaussianMixture:
+    def rows(self, index: Index) -> GaussianMixture:
         return self._like(self.log_weight[index], self.loc[index], self.scale[index])
 
     @property

@@ -11,7 +11,7 @@ from torch.distributions import constraints
 
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
 from textvae.distributions.fixed_noise import opposite_pairs
-from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
+from textvae.distributions.latent import Index, LatentDistribution, Shape
 
 
 class LevelNetwork(NamedTuple):
@@ -143,7 +143,7 @@ class HierarchicalGaussian(LatentDistribution):
         networks = [LevelNetwork(*(weight.detach() for weight in network)) for network in self.networks]
         return self._with(self.loc.detach(), self.log_scale.detach(), self.hidden.detach(), networks)
 
-    def rows(self, index: RowIndex) -> HierarchicalGaussian:
+    def rows(self, index: Index) -> HierarchicalGaussian:
         return self._with(self.loc[index], self.log_scale[index], self.hidden[index], self.networks)
 
     def _with(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
+from textvae.distributions.latent import Index, LatentDistribution, Shape
 from textvae.distributions.sphere import log_area, uniform_directions, unit_sphere
 
 
@@ -53,7 +53,7 @@ class HypersphericalUniform(LatentDistribution):
     def detached(self) -> HypersphericalUniform:
         return self
 
-    def rows(self, index: RowIndex) -> HypersphericalUniform:
+    def rows(self, index: Index) -> HypersphericalUniform:
         return self._like(torch.empty(self.batch_shape, device="meta")[index].shape)
 
     @property

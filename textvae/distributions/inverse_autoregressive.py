@@ -12,7 +12,7 @@ from torch.nn.functional import logsigmoid
 from textvae.distributions.autoregressive_network import AutoregressiveNetwork
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
 from textvae.distributions.fixed_noise import opposite_pairs
-from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
+from textvae.distributions.latent import Index, LatentDistribution, Shape
 
 _GATE_CENTER, _GATE_REACH = 1.0, 3.0
 """Gates are bounded to [sigmoid(-2), sigmoid(4)] = [12 %, 98 %]."""
@@ -121,7 +121,7 @@ class InverseAutoregressive(LatentDistribution):
         context = None if self.context is None else self.context.detach()
         return InverseAutoregressive(self.base.detached(), networks, context)
 
-    def rows(self, index: RowIndex) -> InverseAutoregressive:
+    def rows(self, index: Index) -> InverseAutoregressive:
         context = None if self.context is None else self.context[index]
         return InverseAutoregressive(self.base.rows(index), self.networks, context)
 

@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 Shape = torch.Size | Sequence[int]
 """A sample shape or a batch shape."""
 
-RowIndex = Tensor | np.ndarray | slice | int
+Index = Tensor | np.ndarray | slice | int
 """An index of the first axis of a tensor."""
 
 _PAIRS_AT_ONCE = 2**12
@@ -111,7 +111,7 @@ class LatentDistribution(Distribution):
         """The same distribution with detached parameters."""
         raise NotImplementedError
 
-    def rows(self, index: RowIndex) -> LatentDistribution:
+    def rows(self, index: Index) -> LatentDistribution:
         """The distributions at `index` of the first batch axis."""
         raise NotImplementedError
 

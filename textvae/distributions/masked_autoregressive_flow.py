@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from textvae.distributions.autoregressive_network import AutoregressiveNetwork
-from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
+from textvae.distributions.latent import Index, LatentDistribution, Shape
 
 _LOG_2PI = math.log(2.0 * math.pi)
 _LARGEST = 3.0
@@ -80,7 +80,7 @@ class MaskedAutoregressiveFlow(LatentDistribution):
         networks = [network.detached() for network in self.networks]
         return MaskedAutoregressiveFlow(networks, self.event_shape[0], self.like.detach(), self.batch_shape)
 
-    def rows(self, index: RowIndex) -> MaskedAutoregressiveFlow:
+    def rows(self, index: Index) -> MaskedAutoregressiveFlow:
         shape = self.like.new_empty(self.batch_shape)[index].shape
         return MaskedAutoregressiveFlow(self.networks, self.event_shape[0], self.like, shape)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from textvae.distributions.diagonal_gaussian import DiagonalGaussian
-from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
+from textvae.distributions.latent import Index, LatentDistribution, Shape
 
 _PROPOSAL_FLOOR = 0.02
 """The smallest standard deviation of a proposal, so that chains which start from it start at different points."""
@@ -100,5 +100,5 @@ class Pushforward(LatentDistribution):
     def detached(self) -> Pushforward:
         return self._with(tuple(one.detach() for one in self.conditions), stopped=True)
 
-    def rows(self, index: RowIndex) -> Pushforward:
+    def rows(self, index: Index) -> Pushforward:
         return self._with(tuple(one[index] for one in self.conditions))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import constraints, register_kl
 
 from textvae.distributions.hyperspherical_uniform import HypersphericalUniform
-from textvae.distributions.latent import LatentDistribution, RowIndex, Shape
+from textvae.distributions.latent import Index, LatentDistribution, Shape
 from textvae.distributions.sphere import from_pole, log_area, uniform_directions, unit_sphere
 
 _NODES = 96
@@ -91,7 +91,7 @@ class RotationallySymmetric(LatentDistribution):
     def detached(self) -> RotationallySymmetric:
         return type(self)(self.loc.detach(), self.concentration.detach(), validate_args=False)
 
-    def rows(self, index: RowIndex) -> RotationallySymmetric:
+    def rows(self, index: Index) -> RotationallySymmetric:
         return type(self)(self.loc[index], self.concentration[index], validate_args=False)
 
     @property

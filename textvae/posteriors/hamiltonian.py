@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from textvae.config import MAX_PARTS
-from textvae.distributions import DiagonalGaussian, LatentDistribution, RowIndex, Shape
+from textvae.distributions import DiagonalGaussian, Index, LatentDistribution, Shape
 from textvae.errors import ConfigError
 from textvae.layers import at_least_float32
 from textvae.posteriors.base import JointDensity, NeedsJoint, PosteriorSettings, Refined
@@ -237,7 +237,7 @@ class Hamiltonian(LatentDistribution):
             self.start.detached(), self.log_joint, self.step_sizes_KD.detach(), self.log_factors_K.detach(), True
         )
 
-    def rows(self, index: RowIndex) -> Hamiltonian:
+    def rows(self, index: Index) -> Hamiltonian:
         all_B = torch.arange(self.batch_shape.numel(), device=self.start.loc.device).view(self.batch_shape)
         some = self.log_joint.rows(all_B[index].reshape(-1))
         return Hamiltonian(self.start.rows(index), some, self.step_sizes_KD, self.log_factors_K, self.stopped)

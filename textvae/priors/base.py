@@ -139,7 +139,11 @@ class MemoryPrior(Prior):
                 sentences that are not in it.
 
         Returns:
-            rows of the memory, nearest first, and the number of valid entries in each row of K.
+            rows of the memory, nearest first, and the number of valid entries in each row of K, which is below K only
+            while the memory is being filled.
+
+        Raises:
+            ConfigError: no codes are stored.
         """
         raise NotImplementedError
 

@@ -233,20 +233,6 @@ class NearestNeighborsPrior(MemoryPrior):
     def neighbors(
         self, code_BD: Float[Tensor, "B D"], example_id_B: Int[Tensor, " B"] | None = None
     ) -> tuple[Int[Tensor, "B K"], Int[Tensor, " B"]]:
-        """The stored codes nearest to each of these codes.
-
-        Args:
-            code_BD: codes.
-            example_id_B: positions of these sentences in the training corpus, whose own codes are excluded; None for
-                sentences that are not in it.
-
-        Returns:
-            rows of the memory, nearest first, and the number of valid entries in each row of K, which is below K only
-            while the memory is being filled.
-
-        Raises:
-            ConfigError: no codes are stored.
-        """
         if not len(self.codes_ND):
             raise ConfigError("a nearest_neighbors prior has no codes stored; train it, or call begin() and store().")
         own_B = example_id_B if self._exclude_self else None
