@@ -33,7 +33,7 @@ from textvae.pipeline.runner import run_recipe
 from textvae.pipeline.stage import Stage
 from textvae.pipeline.stages import STAGES
 from textvae.pipeline.stages.impute import ImputeStage
-from textvae.text.inspect import inspect_file
+from textvae.text.inspect import inspect_file, propose_tokenizer
 
 LEVELS = {"kind": "hierarchical", "levels": 2, "hidden_dim": 6}
 OVERLAY: dict[str, Any] = {
@@ -187,7 +187,8 @@ def test_its_table_of_a_new_recipe_is_one_it_takes(stage: Stage, labels: bool, f
         file = tmp_path / "text.txt"
         rows = (folder / "text.tsv").read_text(encoding="utf-8").splitlines()[1:]
         file.write_text("\n".join(row.split("\t")[1] for row in rows), encoding="utf-8")
-    proposal = Proposal(inspect_file(file), Size(64, 64, 16), epochs=3)
+    found = inspect_file(file)
+    proposal = Proposal(found, propose_tokenizer(found.texts), Size(64, 64, 16), epochs=3)
     assert bool(proposal.labels) == labels
     table = stage.new_table(proposal)
     if table is None:

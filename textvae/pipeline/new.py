@@ -18,7 +18,7 @@ from textvae.pipeline.proposal import Proposal, Size
 from textvae.pipeline.stages import STAGES
 
 if TYPE_CHECKING:
-    from textvae.text.inspect import FileReport
+    from textvae.text.inspect import FileReport, ProposedTokenizer
 
 TRAINING_EFFICIENCY = 0.5
 """Share of the matrix-product speed that training is expected to reach (`benchmarks/speed.py` measures it). The value
@@ -60,7 +60,7 @@ def new_recipe(
         DataError: the file cannot be used.
         ConfigError: a file to be written exists already, or the time is not positive.
     """
-    from textvae.text.inspect import inspect_file
+    from textvae.text.inspect import inspect_file, propose_tokenizer
 
     minutes = checked_minutes(minutes, "--minutes")
     found = inspect_file(file)
@@ -71,11 +71,11 @@ def new_recipe(
     require_free(recipe_path, force)
     # A card without a recipe was left by an earlier call that stopped between writing the two.
     require_free(card_path, force or not os.path.lexists(recipe_path))
-    require_texts(found.distinct, str(file))
+    require_texts(found.texts.distinct, str(file))
     speed = operations_per_second or measure_operations_per_second()
-    found = affordable_vocabulary(found, minutes, speed)
-    size, epochs = choose_size(found, minutes, speed)
-    proposal = Proposal(found, size, epochs)
+    tokenizer = affordable_vocabulary(found, propose_tokenizer(found.texts), minutes, speed)
+    size, epochs = choose_size(found, tokenizer, minutes, speed)
+    proposal = Proposal(found, tokenizer, size, epochs)
     if not os.path.lexists(folder):
         new_folder(folder, "recipes")
     card, recipe = _card(found, name), _recipe(proposal, name, card_path.stem)
@@ -127,46 +127,55 @@ def require_texts(distinct: int, where: str) -> None:
         )
 
 
-def choose_size(found: FileReport, minutes: float, operations_per_second: float) -> tuple[Size, int]:
+def choose_size(
+    found: FileReport, tokenizer: ProposedTokenizer, minutes: float, operations_per_second: float
+) -> tuple[Size, int]:
     """The largest model for which enough epochs fit into the time budget, and the number of epochs.
 
     Args:
         found: the file; nine tenths of it are training texts.
+        tokenizer: for its texts.
         minutes: the time budget.
         operations_per_second: of the machine.
     """
-    tokens = _training_tokens(found)
+    tokens = _training_tokens(found, tokenizer)
     # A model that is large for its corpus memorizes it.
     fitting = [size for size in SIZES if size.hidden <= 128 or tokens > 400 * size.hidden]
-    affordable = [size for size in fitting if _epochs(found, size, minutes, operations_per_second) >= WANTED_EPOCHS]
+
+    def epochs_of(size: Size) -> float:
+        return _epochs(found, tokenizer, size, minutes, operations_per_second)
+
+    affordable = [size for size in fitting if epochs_of(size) >= WANTED_EPOCHS]
     size = affordable[-1] if affordable else SIZES[0]
-    epochs = _epochs(found, size, minutes, operations_per_second)
-    return size, int(min(MAX_EPOCHS, max(MIN_EPOCHS, epochs)))
+    return size, int(min(MAX_EPOCHS, max(MIN_EPOCHS, epochs_of(size))))
 
 
-def affordable_vocabulary(found: FileReport, minutes: float, operations_per_second: float) -> FileReport:
-    """The same file with a smaller vocabulary, where not even the smallest model gets enough epochs in the time budget.
+def affordable_vocabulary(
+    found: FileReport, tokenizer: ProposedTokenizer, minutes: float, operations_per_second: float
+) -> ProposedTokenizer:
+    """A smaller vocabulary, where not even the smallest model gets enough epochs in the time budget.
 
     The projection to the vocabulary is most of a small model's work, and rare words are learned last. Half the
     vocabulary allows about twice the epochs.
     """
     while (
-        found.vocab_size >= 2 * MIN_VOCABULARY
-        and _epochs(found, SIZES[0], minutes, operations_per_second) < WANTED_EPOCHS
+        tokenizer.vocab_size >= 2 * MIN_VOCABULARY
+        and _epochs(found, tokenizer, SIZES[0], minutes, operations_per_second) < WANTED_EPOCHS
     ):
-        found = replace(found, vocab_size=found.vocab_size // 2)
-    return found
+        tokenizer = replace(tokenizer, settings={**tokenizer.settings, "vocab_size": tokenizer.vocab_size // 2})
+    return tokenizer
 
 
-def _training_tokens(found: FileReport) -> float:
-    typical = max(found.words_quantiles[0.5], 1) * (1.2 if found.split == "nltk" else 1.0)
-    return 0.9 * found.examples * (min(typical, found.max_tokens) + 1)
+def _training_tokens(found: FileReport, tokenizer: ProposedTokenizer) -> float:
+    return 0.9 * found.texts.count * (tokenizer.tokens_per_text + 1)
 
 
-def _epochs(found: FileReport, size: Size, minutes: float, operations_per_second: float) -> float:
+def _epochs(
+    found: FileReport, tokenizer: ProposedTokenizer, size: Size, minutes: float, operations_per_second: float
+) -> float:
     """The epochs of a model of this size in the time budget."""
     operations = minutes * 60 * operations_per_second * TRAINING_EFFICIENCY
-    return operations / (_training_tokens(found) * size.flops_per_token(found.vocab_size))
+    return operations / (_training_tokens(found, tokenizer) * size.flops_per_token(tokenizer.vocab_size))
 
 
 def measure_operations_per_second(seconds: float = 0.5) -> float:
@@ -193,7 +202,7 @@ def _card(found: FileReport, name: str) -> dict[str, Any]:
         "files": {"train": found.path.name},
         "split_fractions": {"train": 0.9, "valid": 0.05, "test": 0.05},
     }
-    if found.examples < 1000:
+    if found.texts.count < 1000:
         card["split_fractions"] = {"train": 0.8, "valid": 0.1, "test": 0.1}
     if found.header is not None:
         card["header"] = found.header
@@ -216,18 +225,19 @@ def _recipe(proposal: Proposal, name: str, card: str) -> dict[str, Any]:
 
 def _notes(proposal: Proposal, minutes: float) -> list[str]:
     """Sentences about what was found in the file and chosen for it."""
-    found, size = proposal.found, proposal.size
-    unit = "words" if found.has_spaces else "characters"
+    found, size, tokenizer = proposal.found, proposal.size, proposal.tokenizer
+    unit = "words" if found.texts.has_spaces else "characters"
     more = "" if found.complete else " at least"
     where = "" if found.text_column is None else f" in column {found.text_column!r}"
+    quantiles = found.texts.words_quantiles
     notes = [
-        f"{found.path}: {found.kind},{more} {found.examples:,} texts{where}, half of them of at most "
-        f"{found.words_quantiles[0.5]} {unit}, 95 % of at most {found.words_quantiles[0.95]}.",
-        f"Tokenizer {found.tokenizer}, vocabulary {found.vocab_size:,}; texts of more than "
-        f"{found.max_tokens} tokens are cut off.",
+        f"{found.path}: {found.kind},{more} {found.texts.count:,} texts{where}, half of them of at most "
+        f"{quantiles[0.5]} {unit}, 95 % of at most {quantiles[0.95]}.",
+        f"Tokenizer {tokenizer.settings['kind']}, vocabulary {tokenizer.vocab_size:,}; texts of more than "
+        f"{tokenizer.max_tokens} tokens are cut off.",
     ]
-    if found.empty:
-        notes.append(f"{found.empty:,} empty texts are left out.")
+    if found.texts.empty:
+        notes.append(f"{found.texts.empty:,} empty texts are left out.")
     if proposal.labels:
         given = proposal.shown_labels
         then = f"a classifier is trained from {given} of them" if given else "the rarest is too rare for a classifier"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from textvae.text.inspect import FileReport
+    from textvae.text.inspect import FileReport, ProposedTokenizer
 
 MAX_LABELS = 50
 """A column with more different values than this is not used as labels."""
@@ -38,11 +38,13 @@ class Proposal:
 
     Attributes:
         found: the file.
+        tokenizer: for its texts.
         size: of the model.
         epochs: the number that fits into the time budget.
     """
 
     found: FileReport
+    tokenizer: ProposedTokenizer
     size: Size
     epochs: int
 

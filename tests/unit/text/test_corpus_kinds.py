@@ -134,7 +134,7 @@ def test_a_file_of_the_kind_is_known_again(kind, examples):
     if kind != DEFAULT_KIND and not FILE_KINDS[kind].endings:
         pytest.skip("a kind without endings is one that a card must name")
     found = inspect_file(file)
-    assert found.kind == kind and found.examples == len(read["train"])
+    assert found.kind == kind and found.texts.count == len(read["train"])
     assert (found.header is not None) == card.may_have_header
     assert (found.text_column is not None) == (card.rows(file) is not None)
     bare = file.with_name("bare")

@@ -223,6 +223,6 @@ def test_any_table_is_read_or_refused(tmp_path_factory, rows: list[dict], kind: 
         content = "".join(",\t"[kind == "tsv"].join(map(str, row.values())) + "\n" for row in rows)
     (folder / KINDS[kind]).write_text(content, encoding="utf-8", errors="surrogatepass")
     try:
-        assert inspect_file(folder / KINDS[kind]).examples > 0
+        assert inspect_file(folder / KINDS[kind]).texts.count > 0
     except TextVAEError as error:
         assert len(str(error).splitlines()) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from textvae.errors import DataError
 from textvae.text.corpora import load_card
-from textvae.text.inspect import inspect_file
+from textvae.text.inspect import inspect_file, propose_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,14 @@ def test_lines(tmp_path, examples):
     path.write_text("\n".join(text for text, _ in examples) + "\n\n")
     report = inspect_file(path)
     assert (report.kind, report.header, report.text_column, report.label_column) == ("lines", None, None, None)
-    assert (report.examples, report.empty, report.complete) == (len(examples), 1, True)
-    assert report.words_quantiles[1.0] == 14 and report.words_quantiles[0.5] in range(6, 13)
-    assert report.has_spaces and not report.tokenized and not report.lowercase
-    assert (report.tokenizer, report.split) == ("word", "nltk")
-    assert 14 <= report.max_tokens <= 20 and 200 <= report.vocab_size <= report.vocabulary + 100
-    assert list(report.vocabulary_at.values()) == sorted(report.vocabulary_at.values())
+    texts = report.texts
+    assert (texts.count, texts.empty, report.complete) == (len(examples), 1, True)
+    assert texts.words_quantiles[1.0] == 14 and texts.words_quantiles[0.5] in range(6, 13)
+    assert texts.has_spaces and not texts.tokenized and not texts.lowercase
+    tokenizer = propose_tokenizer(texts)
+    assert (tokenizer.settings["kind"], tokenizer.settings["split"]) == ("word", "nltk")
+    assert 14 <= tokenizer.max_tokens <= 20 and 200 <= tokenizer.vocab_size <= texts.vocabulary + 100
+    assert list(texts.vocabulary_at.values()) == sorted(texts.vocabulary_at.values())
     assert not inspect_file(path, max_examples=100).complete
 
 
@@ -42,7 +44,7 @@ def test_csv(tmp_path, examples, header):
     report = inspect_file(path)
     assert (report.kind, report.header) == ("csv", header)
     assert (report.text_column, report.label_column) == (("verse", "group") if header else (1, 2))
-    assert len(report.label_counts) == 6 and report.examples == len(examples)
+    assert len(report.label_counts) == 6 and report.texts.count == len(examples)
 
 
 def test_tsv_without_labels_in_an_unknown_ending(tmp_path, examples):
@@ -64,22 +66,22 @@ def test_json_lines_sorted_by_label(tmp_path, examples):
 def test_text_without_spaces(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("今日は天気がとても良いですね、散歩に行きましょうか。\n" * 50)
-    report = inspect_file(path)
-    assert not report.has_spaces and (report.tokenizer, report.split) == ("sentencepiece", None)
+    texts = inspect_file(path).texts
+    assert not texts.has_spaces and propose_tokenizer(texts).settings["kind"] == "sentencepiece"
 
 
 def test_already_tokenized(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("this is good , he said .\nbut it 's not !\n" * 20)
-    report = inspect_file(path)
-    assert report.tokenized and report.lowercase and report.split == "whitespace"
+    texts = inspect_file(path).texts
+    assert texts.tokenized and texts.lowercase and propose_tokenizer(texts).settings["split"] == "whitespace"
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("x.txt", b"", "is empty"),
-        ("x.txt", b"\n \n", "no text: 2 rows"),
+        ("x.txt", b"\n \n", "holds no text"),
         ("x.txt", b"\xff\n", "line 1 is not UTF-8"),
         ("x.jsonl", b'{"n": 1}\n', "no column with text"),
         ("x.json", b"[\n1]\n", "not one object a line"),

@@ -82,11 +82,8 @@ class TokenizeStage(Stage):
             )
 
     def new_table(self, proposal: Proposal) -> dict[str, Any]:
-        found = proposal.found
-        tokenizer: dict[str, Any] = {"kind": found.tokenizer, "vocab_size": found.vocab_size}
-        if found.split is not None:
-            tokenizer["split"] = found.split
-        return {"max_tokens": found.max_tokens, "overlong": "truncate", "tokenizer": tokenizer}
+        tokenizer = proposal.tokenizer
+        return {"max_tokens": tokenizer.max_tokens, "overlong": "truncate", "tokenizer": dict(tokenizer.settings)}
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.text.corpora import ReadReport, texts_of

@@ -118,7 +118,7 @@ class TrainStage(Stage):
         widths = {"embedding_dim": size.embedding, "hidden_dim": size.hidden}
         return {
             "epochs": proposal.epochs,
-            "batch_tokens": 1024 if proposal.found.examples < 200_000 else 4096,
+            "batch_tokens": 1024 if proposal.found.texts.count < 200_000 else 4096,
             "optimizer": {"kind": "adam", "lr": 2e-3},
             "objective": {
                 "kind": "elbo",
