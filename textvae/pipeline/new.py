@@ -14,6 +14,7 @@ from textvae.arguments import checked_minutes, shown
 from textvae.disk import new_folder, not_ours, shown_path, write_text
 from textvae.errors import ConfigError, DataError
 from textvae.pipeline.naming import problem_of_name
+from textvae.pipeline.new_card import corpus_card, file_notes
 from textvae.pipeline.proposal import Proposal, Size
 from textvae.pipeline.stages import STAGES
 
@@ -78,7 +79,7 @@ def new_recipe(
     proposal = Proposal(found, tokenizer, size, epochs)
     if not os.path.lexists(folder):
         new_folder(folder, "recipes")
-    card, recipe = _card(found, name), _recipe(proposal, name, card_path.stem)
+    card, recipe = corpus_card(found, name), _recipe(proposal, name, card_path.stem)
     write_text(card_path, to_toml(card, f"{_CARD_COMMENT} {name}: where the text is."))
     write_text(recipe_path, to_toml(recipe, f"{_RECIPE_COMMENT} {shown_path(found.path.name)}`."))
     return recipe_path, _notes(proposal, minutes)
@@ -192,27 +193,6 @@ def measure_operations_per_second(seconds: float = 0.5) -> float:
     return repeats * 2.0 * 1024 * 256 * 4096 / (time.perf_counter() - began)
 
 
-def _card(found: FileReport, name: str) -> dict[str, Any]:
-    card: dict[str, Any] = {
-        "name": name,
-        "kind": found.kind,
-        "licence": "",
-        "description": "",
-        "root": str(found.path.absolute().parent),
-        "files": {"train": found.path.name},
-        "split_fractions": {"train": 0.9, "valid": 0.05, "test": 0.05},
-    }
-    if found.texts.count < 1000:
-        card["split_fractions"] = {"train": 0.8, "valid": 0.1, "test": 0.1}
-    if found.header is not None:
-        card["header"] = found.header
-    if found.text_column is not None:
-        card["text_column"] = found.text_column
-    if found.label_column is not None:
-        card["label_column"] = found.label_column
-    return card
-
-
 def _recipe(proposal: Proposal, name: str, card: str) -> dict[str, Any]:
     """The recipe's tables, one from each stage. Those of stages that need labels come last."""
     recipe: dict[str, Any] = {"name": name, "corpus": card, "seed": 0}
@@ -225,23 +205,14 @@ def _recipe(proposal: Proposal, name: str, card: str) -> dict[str, Any]:
 
 def _notes(proposal: Proposal, minutes: float) -> list[str]:
     """Sentences about what was found in the file and chosen for it."""
-    found, size, tokenizer = proposal.found, proposal.size, proposal.tokenizer
-    unit = "words" if found.texts.has_spaces else "characters"
-    more = "" if found.complete else " at least"
-    where = "" if found.text_column is None else f" in column {found.text_column!r}"
-    quantiles = found.texts.words_quantiles
+    size, tokenizer = proposal.size, proposal.tokenizer
+    first, *rest = file_notes(proposal)
     notes = [
-        f"{found.path}: {found.kind},{more} {found.texts.count:,} texts{where}, half of them of at most "
-        f"{quantiles[0.5]} {unit}, 95 % of at most {quantiles[0.95]}.",
+        first,
         f"Tokenizer {tokenizer.settings['kind']}, vocabulary {tokenizer.vocab_size:,}; texts of more than "
         f"{tokenizer.max_tokens} tokens are cut off.",
+        *rest,
     ]
-    if found.texts.empty:
-        notes.append(f"{found.texts.empty:,} empty texts are left out.")
-    if proposal.labels:
-        given = proposal.shown_labels
-        then = f"a classifier is trained from {given} of them" if given else "the rarest is too rare for a classifier"
-        notes.append(f"Labels in column {found.label_column!r}: {', '.join(list(proposal.labels)[:8])}; {then}.")
     time = "a minute" if minutes == 1 else f"{minutes:g} minutes"
     notes.append(
         f"LSTM {size.hidden}, z {size.latent}, {proposal.epochs} epochs: about {time} or less on this machine."
