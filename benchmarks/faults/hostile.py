@@ -62,8 +62,10 @@ def hostile(trial: Trial, folder: Path, base: Path) -> Outcome:
 
 
 def _no_measuring() -> None:
-    """`textvae new` measures the machine for half a second; in forks it takes a figure instead."""
-    from textvae.pipeline import new
+    """`textvae new` measures the machine for some seconds; in forks it takes these figures instead."""
+    from textvae.pipeline import trial
+    from textvae.pipeline.budget import SIZES
+    from textvae.pipeline.proposal import Rates, Trial
 
-    if hasattr(new, "measure_operations_per_second"):
-        new.measure_operations_per_second = lambda *seconds: 2e10
+    measured = Trial("cpu", 1e6, {size.hidden: Rates(1e4, 2e4, 5e4, 1e4) for size in SIZES})
+    trial.measure = lambda *given, **settings: measured

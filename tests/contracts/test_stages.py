@@ -17,13 +17,14 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.tiny_corpus import SETTINGS, write_tiny
+from tests.trial import TRIAL
 from textvae.errors import ConfigError
 from textvae.models import LanguageModelConfig, SemiSupervisedConfig, TextVAEConfig
+from textvae.pipeline.budget import fit_to_budget
 from textvae.pipeline.checking import checked_settings, require_corpus, require_model
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.metric import Metric
 from textvae.pipeline.plan import make_plan
-from textvae.pipeline.proposal import Proposal, Size
 from textvae.pipeline.reading import RecipeHeader, read_recipe
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.report import plots
@@ -188,12 +189,14 @@ def test_its_table_of_a_new_recipe_is_one_it_takes(stage: Stage, labels: bool, f
         rows = (folder / "text.tsv").read_text(encoding="utf-8").splitlines()[1:]
         file.write_text("\n".join(row.split("\t")[1] for row in rows), encoding="utf-8")
     found = inspect_file(file)
-    proposal = Proposal(found, propose_tokenizer(found.texts), Size(64, 64, 16), epochs=3)
+    tokenizer = propose_tokenizer(found.texts)
+    proposal = fit_to_budget(found, tokenizer, TRIAL, 5.0, STAGES).proposal
     assert bool(proposal.labels) == labels
     table = stage.new_table(proposal)
     if table is None:
         return
     assert labels or not stage.needs_labels
+    assert stage.seconds(proposal, table) > 0
     assert checked_settings(Recipe("x", "", 0, ("none", {}), {stage.name: table}), [stage])
 
 

@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.tiny_corpus import write_tiny
+from tests.trial import TRIAL
 from tests.unit.pipeline import fakes
 from tests.unit.training.helpers import LABELS, config, sentences, write_corpora
 from textvae import pipeline
@@ -185,13 +186,13 @@ def _fit(home: Path, out: Path | None) -> None:
 
     with chdir(home), pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "run", run)
-        patch.setattr("textvae.pipeline.new.measure_operations_per_second", lambda: 1e9)
+        patch.setattr("textvae.pipeline.trial.measure", lambda *given, **settings: TRIAL)
         pipeline.fit(sentences(60, 1), minutes=1.0, out=out)
 
 
 def _new(home: Path, out: Path, force: bool) -> None:
     with chdir(home):
-        new_recipe(home / "mine.txt", minutes=1.0, out=out, force=force, operations_per_second=1e9)
+        new_recipe(home / "mine.txt", minutes=1.0, out=out, force=force, trial=TRIAL)
 
 
 def _train(home: Path) -> None:

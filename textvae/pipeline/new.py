@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +13,13 @@ from textvae.disk import new_folder, not_ours, shown_path, write_text
 from textvae.errors import ConfigError, DataError
 from textvae.pipeline.naming import problem_of_name
 from textvae.pipeline.new_card import corpus_card, file_notes
-from textvae.pipeline.proposal import Proposal, Size
+from textvae.pipeline.proposal import Trial
 from textvae.pipeline.stages import STAGES
 
 if TYPE_CHECKING:
+    from textvae.pipeline.budget import Budgeted
     from textvae.text.inspect import FileReport, ProposedTokenizer
 
-TRAINING_EFFICIENCY = 0.5
-"""Share of the matrix-product speed that training is expected to reach (`benchmarks/speed.py` measures it). The value
-is low, so that the time budget is kept on a machine that is busy with other programs too."""
-
-
-SIZES = (Size(64, 64, 16), Size(128, 96, 24), Size(192, 128, 24), Size(256, 256, 32), Size(512, 256, 32))
-MIN_EPOCHS, WANTED_EPOCHS, MAX_EPOCHS = 3, 12, 40
-MIN_VOCABULARY = 4000
 MIN_TEXTS = 20
 
 _CARD_COMMENT, _RECIPE_COMMENT = "The corpus card of", "Made by `textvae new"
@@ -42,17 +33,18 @@ def new_recipe(
     minutes: float = 10.0,
     out: str | Path = Path(),
     force: bool = False,
-    operations_per_second: float | None = None,
+    trial: Trial | None = None,
 ) -> tuple[Path, list[str]]:
     """Analyze a file of texts and write `NAME.toml` and its card `NAME_corpus.toml`, ready for `textvae run`.
 
     Args:
         file: text, CSV, TSV or JSON lines; gzip too.
         name: of the recipe; the file's by default.
-        minutes: about how long training may take.
+        minutes: about how long `textvae run` may take, all stages counted.
         out: the folder to write to.
         force: overwrite a recipe and a card that this function wrote; other files are never overwritten.
-        operations_per_second: of this machine; measured when None.
+        trial: the speed of a machine for this text; measured on this one when None. With the same trial the recipe is
+            the same.
 
     Returns:
         the recipe's path, and sentences about what was found in the file and chosen for it.
@@ -61,6 +53,7 @@ def new_recipe(
         DataError: the file cannot be used.
         ConfigError: a file to be written exists already, or the time is not positive.
     """
+    from textvae.pipeline.budget import fit_to_budget
     from textvae.text.inspect import inspect_file, propose_tokenizer
 
     minutes = checked_minutes(minutes, "--minutes")
@@ -73,16 +66,19 @@ def new_recipe(
     # A card without a recipe was left by an earlier call that stopped between writing the two.
     require_free(card_path, force or not os.path.lexists(recipe_path))
     require_texts(found.texts.distinct, str(file))
-    speed = operations_per_second or measure_operations_per_second()
-    tokenizer = affordable_vocabulary(found, propose_tokenizer(found.texts), minutes, speed)
-    size, epochs = choose_size(found, tokenizer, minutes, speed)
-    proposal = Proposal(found, tokenizer, size, epochs)
+    tokenizer = propose_tokenizer(found.texts)
+    if trial is None:
+        trial = _trial(found, tokenizer, minutes)
+    made = fit_to_budget(found, tokenizer, trial, minutes, STAGES)
     if not os.path.lexists(folder):
         new_folder(folder, "recipes")
-    card, recipe = corpus_card(found, name), _recipe(proposal, name, card_path.stem)
+    card, recipe = corpus_card(found, name), _recipe(made.tables, name, card_path.stem)
     write_text(card_path, to_toml(card, f"{_CARD_COMMENT} {name}: where the text is."))
-    write_text(recipe_path, to_toml(recipe, f"{_RECIPE_COMMENT} {shown_path(found.path.name)}`."))
-    return recipe_path, _notes(proposal, minutes)
+    comment = "\n# ".join(
+        [f"{_RECIPE_COMMENT} {shown_path(found.path.name)}` for {minutes:g} minutes.", *trial.lines()]
+    )
+    write_text(recipe_path, to_toml(recipe, comment))
+    return recipe_path, _notes(made, minutes)
 
 
 def card_beside(recipe: Path) -> Path:
@@ -128,96 +124,54 @@ def require_texts(distinct: int, where: str) -> None:
         )
 
 
-def choose_size(
-    found: FileReport, tokenizer: ProposedTokenizer, minutes: float, operations_per_second: float
-) -> tuple[Size, int]:
-    """The largest model for which enough epochs fit into the time budget, and the number of epochs.
+def _trial(found: FileReport, tokenizer: ProposedTokenizer, minutes: float) -> Trial:
+    """Time models on this machine, from the smallest size to the first that is too large for the budget."""
+    from textvae.pipeline.budget import affordable, batch_tokens, fitting_sizes
+    from textvae.pipeline.trial import measure
 
-    Args:
-        found: the file; nine tenths of it are training texts.
-        tokenizer: for its texts.
-        minutes: the time budget.
-        operations_per_second: of the machine.
-    """
-    tokens = _training_tokens(found, tokenizer)
-    # A model that is large for its corpus memorizes it.
-    fitting = [size for size in SIZES if size.hidden <= 128 or tokens > 400 * size.hidden]
-
-    def epochs_of(size: Size) -> float:
-        return _epochs(found, tokenizer, size, minutes, operations_per_second)
-
-    affordable = [size for size in fitting if epochs_of(size) >= WANTED_EPOCHS]
-    size = affordable[-1] if affordable else SIZES[0]
-    return size, int(min(MAX_EPOCHS, max(MIN_EPOCHS, epochs_of(size))))
+    return measure(
+        tokenizer,
+        found.texts.sample,
+        fitting_sizes(found, tokenizer),
+        batch_tokens=batch_tokens(found),
+        affordable=lambda size, rates: affordable(found, tokenizer, rates, 60.0 * minutes),
+    )
 
 
-def affordable_vocabulary(
-    found: FileReport, tokenizer: ProposedTokenizer, minutes: float, operations_per_second: float
-) -> ProposedTokenizer:
-    """A smaller vocabulary, where not even the smallest model gets enough epochs in the time budget.
-
-    The projection to the vocabulary is most of a small model's work, and rare words are learned last. Half the
-    vocabulary allows about twice the epochs.
-    """
-    while (
-        tokenizer.vocab_size >= 2 * MIN_VOCABULARY
-        and _epochs(found, tokenizer, SIZES[0], minutes, operations_per_second) < WANTED_EPOCHS
-    ):
-        tokenizer = replace(tokenizer, settings={**tokenizer.settings, "vocab_size": tokenizer.vocab_size // 2})
-    return tokenizer
-
-
-def _training_tokens(found: FileReport, tokenizer: ProposedTokenizer) -> float:
-    return 0.9 * found.texts.count * (tokenizer.tokens_per_text + 1)
-
-
-def _epochs(
-    found: FileReport, tokenizer: ProposedTokenizer, size: Size, minutes: float, operations_per_second: float
-) -> float:
-    """The epochs of a model of this size in the time budget."""
-    operations = minutes * 60 * operations_per_second * TRAINING_EFFICIENCY
-    return operations / (_training_tokens(found, tokenizer) * size.flops_per_token(tokenizer.vocab_size))
-
-
-def measure_operations_per_second(seconds: float = 0.5) -> float:
-    """Measures the float32 operations per second of a matrix product of sizes that are typical of training."""
-    import torch
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    a, b = torch.randn(1024, 256, device=device), torch.randn(256, 4096, device=device)
-    (a @ b).sum().item()
-    repeats, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        (a @ b)[0, 0].item()  # waits for the device
-        repeats += 1
-    return repeats * 2.0 * 1024 * 256 * 4096 / (time.perf_counter() - began)
-
-
-def _recipe(proposal: Proposal, name: str, card: str) -> dict[str, Any]:
-    """The recipe's tables, one from each stage. Those of stages that need labels come last."""
+def _recipe(tables: Mapping[str, Mapping[str, Any]], name: str, card: str) -> dict[str, Any]:
+    """The recipe's tables. Those of stages that need labels come last."""
     recipe: dict[str, Any] = {"name": name, "corpus": card, "seed": 0}
     for stage in sorted(STAGES, key=lambda stage: stage.needs_labels):
-        table = stage.new_table(proposal)
-        if table is not None:
-            recipe[stage.name] = table
+        if stage.name in tables:
+            recipe[stage.name] = tables[stage.name]
     return recipe
 
 
-def _notes(proposal: Proposal, minutes: float) -> list[str]:
+def _notes(made: Budgeted, minutes: float) -> list[str]:
     """Sentences about what was found in the file and chosen for it."""
+    proposal = made.proposal
     size, tokenizer = proposal.size, proposal.tokenizer
     first, *rest = file_notes(proposal)
+    epochs = f"{made.epochs:.1f}" if made.epochs < 10 else f"{made.epochs:,.0f}"
     notes = [
         first,
-        f"Tokenizer {tokenizer.settings['kind']}, vocabulary {tokenizer.vocab_size:,}; texts of more than "
-        f"{tokenizer.max_tokens} tokens are cut off.",
         *rest,
+        f"Tokenizer {tokenizer}. Measured on texts that it did not learn from: {tokenizer.unknown:.1%} of the tokens "
+        f"unknown, {tokenizer.given_back:.1%} of the texts given back exactly, {tokenizer.cut:.1%} cut off at "
+        f"{tokenizer.max_tokens} tokens.",
+        f"Model LSTM {size.hidden}, z {size.latent}: at most {epochs} epochs in {_minutes(minutes)}, all stages "
+        "counted, on this machine.",
     ]
-    time = "a minute" if minutes == 1 else f"{minutes:g} minutes"
-    notes.append(
-        f"LSTM {size.hidden}, z {size.latent}, {proposal.epochs} epochs: about {time} or less on this machine."
-    )
+    if (enough := made.enough_minutes) is not None:
+        notes.append(
+            f"That is too little time for this text: z may stay unused. About {_minutes(enough)} would do "
+            f"(--minutes {enough})."
+        )
     return notes
+
+
+def _minutes(minutes: float) -> str:
+    return "1 minute" if minutes == 1 else f"{minutes:g} minutes"
 
 
 def _plain(name: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from textvae.text.inspect import FileReport, ProposedTokenizer
 
 MAX_LABELS = 50
 """A column with more different values than this is not used as labels."""
+SMALL_CORPUS = 1000
+"""Texts below which the validation and test splits get a tenth each, instead of a twentieth."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +23,61 @@ class Size:
     embedding: int
     latent: int
 
-    def flops_per_token(self, vocab_size: int) -> float:
-        """Operations of a training step for each token: 2 for each weight forward, 4 backward.
+    def model(self, dropout: float = 0.0) -> dict[str, Any]:
+        """The table of a model of this size.
 
-        Two directions of the encoder, the decoder (which reads z as well), and the projection to the vocabulary,
-        which is most of the work at these sizes.
+        Args:
+            dropout: of the decoder and the encoder, for corpora that the model could memorize.
         """
-        encoder = 2 * 4 * self.hidden * (self.embedding + self.hidden)
-        decoder = 4 * self.hidden * (self.embedding + self.latent + self.hidden)
-        return 6.0 * (encoder + decoder + self.hidden * vocab_size)
+        widths: dict[str, Any] = {"embedding_dim": self.embedding, "hidden_dim": self.hidden}
+        if dropout:
+            widths["dropout"] = dropout
+        return {
+            "kind": "text_vae",
+            "latent_dim": self.latent,
+            "encoder": {"kind": "lstm", **widths, "bidirectional": True, "pooling": "max"},
+            "decoder": {"kind": "lstm", **widths, "word_dropout": 0.3},
+        }
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The speed of a model of one size on one machine, in tokens per second.
+
+    Attributes:
+        train: in training steps.
+        read: a sentence encoded, and its bound computed, without a gradient.
+        score: tokens times codes, where the decoder scores sentences for several codes each.
+        generate: in greedy decoding of 128 sentences at once.
+    """
+
+    train: float
+    read: float
+    score: float
+    generate: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was measured on one machine, for one text and one tokenizer.
+
+    Attributes:
+        device: on which: "cpu" or "cuda".
+        encode: characters per second that the tokenizer reads.
+        rates: of each size of model that was tried, by its hidden width.
+    """
+
+    device: str
+    encode: float
+    rates: Mapping[int, Rates]
+
+    def lines(self) -> list[str]:
+        """The trial as lines of text, for the head of the recipe."""
+        lines = [f"trial on {self.device}: the tokenizer reads {self.encode:,.0f} characters per second"]
+        for hidden, rates in self.rates.items():
+            told = ", ".join(f"{name} {value:,.0f}" for name, value in asdict(rates).items())
+            lines.append(f"trial of LSTM {hidden}, tokens per second: {told}")
+        return lines
 
 
 @dataclass(frozen=True)
@@ -40,13 +88,19 @@ class Proposal:
         found: the file.
         tokenizer: for its texts.
         size: of the model.
-        epochs: the number that fits into the time budget.
+        rates: of a model of this size, on this machine.
+        encode: characters per second that the tokenizer reads.
+        seconds: the time budget of the whole run.
+        training_seconds: what is left of it for the stage that trains the model.
     """
 
     found: FileReport
     tokenizer: ProposedTokenizer
     size: Size
-    epochs: int
+    rates: Rates
+    encode: float
+    seconds: float
+    training_seconds: float
 
     @property
     def labels(self) -> dict[str, int]:
@@ -58,6 +112,27 @@ class Proposal:
     def shown_labels(self) -> int:
         """Number of labels for the classifier's training; see `labels_to_show`."""
         return labels_to_show(self.labels)
+
+    @property
+    def texts(self) -> int:
+        """Number of texts of the whole file."""
+        return self.found.texts.count
+
+    @property
+    def fractions(self) -> dict[str, float]:
+        """The shares of training, validation and test."""
+        held_out = 0.1 if self.texts < SMALL_CORPUS else 0.05
+        return {"train": 1 - 2 * held_out, "valid": held_out, "test": held_out}
+
+    @property
+    def text_tokens(self) -> float:
+        """Tokens that a model predicts in a typical text, EOS counted."""
+        return self.tokenizer.tokens_per_text + 1
+
+    @property
+    def epoch_tokens(self) -> float:
+        """Tokens that a model predicts in an epoch."""
+        return self.fractions["train"] * self.texts * self.text_tokens
 
 
 def labels_to_show(counts: Mapping[str, int]) -> int:

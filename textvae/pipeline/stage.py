@@ -164,6 +164,15 @@ class Stage(ABC):
         """Its table in the recipe that `textvae new` writes; None to leave the stage out."""
         return None
 
+    def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
+        """About how long it takes, in seconds, where `textvae new` plans a run within a time budget.
+
+        Args:
+            proposal: has the rates that were measured on this machine.
+            table: from `new_table`.
+        """
+        return 0.0
+
     def details(self, folder: Path) -> dict[str, Any]:
         """The data that the page shows besides the numbers: the content of `details.json`; empty if it is unreadable.
 

@@ -12,7 +12,7 @@ import numpy as np
 from textvae.evaluation.information import active_units, information
 from textvae.evaluation.protocol import Corpus
 from textvae.evaluation.reconstruction import permuted_codes
-from textvae.evaluation.verdict import Verdict, judge
+from textvae.evaluation.verdict import MIN_INFORMATION, Verdict, judge
 from textvae.models import TextModel
 from textvae.models.support import kl_has_dimensions
 from textvae.training.callback import Callback
@@ -24,7 +24,7 @@ _SAMPLE_SEED = 20_190_106
 """Seed of the choice of sentences and of their noise: the same after every epoch, so that epochs can be compared."""
 
 PATIENCE = 2
-"""Epochs after which a model that has not used z yet is warned of."""
+"""Epochs in a row, at the final KL weight, in which z must be found unused before a warning."""
 
 
 class CollapseWarning(UserWarning):
@@ -35,7 +35,9 @@ class CollapseGuard:
     """Measures raw KL, mutual information, active units, and the rise of the NLL when z is permuted, after each epoch.
 
     All epochs are measured on the same sentences with the same noise. The guard warns when z is no longer used, and
-    when z is not used after `PATIENCE` epochs: once each time, with a remedy that the settings do not have yet. The
+    when z has not come into use: once each time, with a remedy that the settings do not have yet, and only when that
+    is sure. It is not sure while the KL weight still changes, nor in the first half of a training whose codes are
+    informative (a large KL) and whose decoder has only to learn to read them: healthy trainings begin like that. The
     estimate of mutual information is at most the log of the number of sentences. This cap is far above the 1 nat by
     which collapse is judged, but a model whose KL is well above the cap reaches it. Two estimates near `guard_mi_cap`
     show that z is used, but not which of the two models uses it more.
@@ -52,6 +54,7 @@ class CollapseGuard:
         self.indices = np.sort(everything[:sentences])
         self.batch_tokens = batch_tokens
         self.used = self.warned = False
+        self.unused_epochs = 0
 
     def measure(self, model: TextModel) -> dict[str, float]:
         """Measure a model; its mode and the random state are restored.
@@ -86,7 +89,9 @@ class CollapseGuard:
             permuted_rise=measured.get("guard_permuted_rise"),
         )
 
-    def observe(self, config: TrainConfig, latent_dim: int, measured: dict[str, float], epoch: int) -> str | None:
+    def observe(
+        self, config: TrainConfig, latent_dim: int, measured: dict[str, float], epoch: int, *, final: bool, done: float
+    ) -> str | None:
         """Judge an epoch's numbers.
 
         Args:
@@ -94,26 +99,39 @@ class CollapseGuard:
             latent_dim: D.
             measured: from `measure`.
             epoch: counted from 1.
+            final: whether the KL weight is the one that stays.
+            done: share of the training that is over, 0 to 1.
 
         Returns:
-            The text of a warning; None while z is used, or where the warning was already given.
+            The text of a warning; None while z is used, while that is not sure, or where the warning was already given.
         """
         verdict = self.judge(latent_dim, measured)
         if not verdict.collapsed:
-            self.used, self.warned = True, False
+            self.used, self.warned, self.unused_epochs = True, False, 0
             return None
-        if self.warned or not (self.used or epoch >= PATIENCE):
+        if not final or self.warned:
+            return None
+        self.unused_epochs += 1
+        if self.unused_epochs < PATIENCE or not (self.used or _tell_nothing(measured) or done >= 0.5):
             return None
         began = "z is no longer used" if self.used else "z has not come into use"
         self.used, self.warned = False, True
         kl = f"KL {measured['guard_kl']:.2f} nats. " if math.isfinite(measured.get("guard_kl", math.nan)) else ""
         return f"{began} at the end of epoch {epoch}: {kl}{verdict.sentence} {remedy(config, measured)}"
 
-    def state_dict(self) -> dict[str, bool]:
-        return {"used": self.used, "warned": self.warned}
+    def state_dict(self) -> dict[str, Any]:
+        return {"used": self.used, "warned": self.warned, "unused_epochs": self.unused_epochs}
 
-    def load_state_dict(self, state: dict[str, bool]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.used, self.warned = state["used"], state["warned"]
+        # Checkpoints of version 0.1.0 do not count epochs.
+        self.unused_epochs = state.get("unused_epochs", 0)
+
+
+def _tell_nothing(measured: dict[str, float]) -> bool:
+    """Whether codes carry less than a nat: then the posterior is the prior, and does not leave it again."""
+    known = [measured[name] for name in ("guard_kl", "guard_mi") if name in measured]
+    return bool(known) and min(known) < MIN_INFORMATION
 
 
 class CollapseCheck(Callback):
@@ -123,14 +141,25 @@ class CollapseCheck(Callback):
         guard: its state is saved. With fewer than two sentences nothing is measured.
         model: a model without a code is not measured.
         config: of the training, for the remedy.
-        progress: has the epoch.
+        progress: has the epoch and the step.
+        first_final_step: the first step from which the KL weight no longer changes.
+        total_steps: of the training.
         processes: all of them measure, and the main one's numbers count; it alone warns.
     """
 
     def __init__(
-        self, guard: CollapseGuard, model: TextModel, config: TrainConfig, *, progress: Progress, processes: Processes
+        self,
+        guard: CollapseGuard,
+        model: TextModel,
+        config: TrainConfig,
+        *,
+        progress: Progress,
+        first_final_step: int,
+        total_steps: int,
+        processes: Processes,
     ) -> None:
         self.guard, self.model, self.config = guard, model, config
+        self.first_final_step, self.total_steps = first_final_step, total_steps
         self.progress, self.processes = progress, processes
 
     def after_epoch(self, numbers: dict[str, int | float]) -> None:
@@ -139,7 +168,14 @@ class CollapseCheck(Callback):
         # On accelerators a number may differ in its last digits, and processes must not disagree on what to do next.
         measured = self.processes.gather(self.guard.measure(self.model))[0]
         numbers.update(measured)
-        message = self.guard.observe(self.config, self.model.latent_dim, measured, self.progress.epoch + 1)
+        message = self.guard.observe(
+            self.config,
+            self.model.latent_dim,
+            measured,
+            self.progress.epoch + 1,
+            final=self.progress.step >= self.first_final_step,
+            done=self.progress.step / self.total_steps,
+        )
         if message is not None and self.processes.is_main:
             warnings.warn(message, CollapseWarning, stacklevel=2)
 

@@ -139,7 +139,15 @@ class TrainingLoop:
             ),
             memory,
             self.validation,
-            CollapseCheck(guard, model, config, progress=self.progress, processes=processes),
+            CollapseCheck(
+                guard,
+                model,
+                config,
+                progress=self.progress,
+                first_final_step=max(self.objective.first_final_step, plan.fresh_step),
+                total_steps=plan.total_steps,
+                processes=processes,
+            ),
             AggressiveUpdates(
                 aggressive,
                 self.train_step,

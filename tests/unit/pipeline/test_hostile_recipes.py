@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.trial import TRIAL
 from tests.unit.pipeline.test_cli import refused, run
 from textvae.errors import ConfigError, TextVAEError
 from textvae.pipeline.checking import checked_settings
@@ -281,7 +282,7 @@ def test_new_and_its_arguments(tmp_path) -> None:
 def test_new_makes_a_recipe_of_any_file_name(tmp_path, file: str) -> None:
     texts = [f"text number {i}" for i in range(400)]
     (tmp_path / file).write_text("".join(f"{text}\n" for text in texts))
-    recipe, _ = new_recipe(tmp_path / file, name="made", out=tmp_path, operations_per_second=1e9)
+    recipe, _ = new_recipe(tmp_path / file, name="made", out=tmp_path, trial=TRIAL)
     read = read_recipe(recipe)
     assert checked_settings(read, STAGES)
     found = [example.text for split in read.corpus.splits for example in read.corpus.read(split)]

@@ -27,8 +27,7 @@ def test_lines(tmp_path, examples):
     assert texts.words_quantiles[1.0] == 14 and texts.words_quantiles[0.5] in range(6, 13)
     assert texts.has_spaces and not texts.tokenized and not texts.lowercase
     tokenizer = propose_tokenizer(texts)
-    assert (tokenizer.settings["kind"], tokenizer.settings["split"]) == ("word", "nltk")
-    assert 14 <= tokenizer.max_tokens <= 20 and 200 <= tokenizer.vocab_size <= texts.vocabulary + 100
+    assert 14 <= tokenizer.max_tokens <= 64 and tokenizer.vocab_size >= 200
     assert list(texts.vocabulary_at.values()) == sorted(texts.vocabulary_at.values())
     assert not inspect_file(path, max_examples=100).complete
 
@@ -74,7 +73,7 @@ def test_already_tokenized(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("this is good , he said .\nbut it 's not !\n" * 20)
     texts = inspect_file(path).texts
-    assert texts.tokenized and texts.lowercase and propose_tokenizer(texts).settings["split"] == "whitespace"
+    assert texts.tokenized and texts.lowercase
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -45,6 +46,15 @@ CLASSIFIER = """
 """The classifier's accuracy in a sentence, and the confusion matrix."""
 
 
+SHARE, EPOCHS = 0.25, 5
+"""Share of a time budget that `textvae new` gives to the classifier, and its epochs."""
+
+
+def _seconds_of_sentence(proposal: Proposal) -> float:
+    # The decoder reads an unlabelled sentence with each of the labels, the encoder once.
+    return proposal.text_tokens * (0.4 + 0.6 * len(proposal.labels)) / proposal.rates.train
+
+
 class ClassifyStage(Stage):
     """Output: `model/`, the accuracy, and the confusion matrix."""
 
@@ -76,7 +86,17 @@ class ClassifyStage(Stage):
 
     def new_table(self, proposal: Proposal) -> dict[str, Any] | None:
         shown = proposal.shown_labels
-        return {"labels": shown, "optimizer": {"kind": "adam", "lr": 2e-3}} if shown else None
+        if not shown:
+            return None
+        unlabelled = int(SHARE * proposal.seconds / (EPOCHS * _seconds_of_sentence(proposal)))
+        table: dict[str, Any] = {"labels": shown, "epochs": EPOCHS, "optimizer": {"kind": "adam", "lr": 2e-3}}
+        if unlabelled < proposal.fractions["train"] * proposal.texts:
+            table["unlabelled"] = unlabelled
+        return table
+
+    def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
+        sentences = min(proposal.fractions["train"] * proposal.texts, table.get("unlabelled", math.inf))
+        return 2.0 + EPOCHS * (sentences + 3 * table["labels"]) * _seconds_of_sentence(proposal)
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
         from textvae.pipeline.report import plots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -244,6 +245,14 @@ LATENT_SPACE = """
 """  # noqa: E501
 
 
+SHARE, IW_SAMPLES = 0.1, 50
+"""Share of a time budget that `textvae new` gives to the bounds, and their samples."""
+
+
+def _seconds_of_sentence(proposal: Proposal) -> float:
+    return proposal.text_tokens * (IW_SAMPLES / proposal.rates.score + 3 / proposal.rates.read)
+
+
 class EvaluateStage(Stage):
     """Output: the metrics; those of each sentence in `by_sentence.arrow` (columns as in `Evaluation.by_sentence`); and
     `details.json` with samples, reconstructions and the latent space in two dimensions."""
@@ -278,7 +287,16 @@ class EvaluateStage(Stage):
         require_bound(settings["train"].model, settings[self.name])
 
     def new_table(self, proposal: Proposal) -> dict[str, Any]:
-        return {}
+        tested = proposal.fractions["test"] * proposal.texts
+        affordable = SHARE * proposal.seconds / _seconds_of_sentence(proposal)
+        table: dict[str, Any] = {"iw_samples": IW_SAMPLES, "reconstruct_sentences": 500}
+        if affordable < tested:
+            table["sentences"] = int(max(200, affordable))
+        return table
+
+    def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
+        tested = min(proposal.fractions["test"] * proposal.texts, table.get("sentences", math.inf))
+        return 2.0 + tested * _seconds_of_sentence(proposal) + 1000 * proposal.text_tokens / proposal.rates.generate
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
         from textvae.pipeline.report import plots

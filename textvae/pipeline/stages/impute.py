@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
@@ -57,6 +57,18 @@ BLANKS = """
 """Ranked answers for given texts, and some of the hidden words with the model's answers."""
 
 
+SHARE = 0.05
+"""Share of a time budget that `textvae new` gives to this stage."""
+
+
+def _seconds_of_sentence(proposal: Proposal) -> float:
+    settings = ImputeConfig()
+    # In each round a few hypotheses read the words to the left of the blank, and `expand` times as many the others.
+    written = settings.rounds * settings.width * (1 + settings.expand) / 2
+    scored = settings.samples * settings.width
+    return proposal.text_tokens * (written / proposal.rates.generate + scored / proposal.rates.score)
+
+
 class ImputeConfig(Config):
     """Settings of the stage.
 
@@ -106,7 +118,11 @@ class ImputeStage(Stage):
         return ImputeConfig
 
     def new_table(self, proposal: Proposal) -> dict[str, Any]:
-        return {"sentences": 500}
+        affordable = SHARE * proposal.seconds / _seconds_of_sentence(proposal)
+        return {"sentences": int(min(500, max(50, affordable)))}
+
+    def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
+        return 1.0 + table["sentences"] * _seconds_of_sentence(proposal)
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.tasks.impute import impute, impute_accuracy

@@ -109,6 +109,9 @@ class InterpolateStage(Stage):
     def new_table(self, proposal: Proposal) -> dict[str, Any]:
         return {"count": 6, "steps": 7}
 
+    def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
+        return 0.5 + table["count"] * table["steps"] * proposal.text_tokens / proposal.rates.generate
+
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.tasks.interpolate import interpolate
         from textvae.text.tokenized import TokenizedCorpus

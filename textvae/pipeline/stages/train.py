@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +20,17 @@ from textvae.pipeline.stage import Stage, Work
 
 ONLY_OF_CODES = ("encoder_updates", "fresh_decoder", "regularizers")
 """Settings that apply only to a model with a code z: remedies against collapse. The baseline has none of them."""
+
+MAX_EPOCHS = 2000
+"""Epochs in a recipe of `textvae new`, at most; early stopping ends the training of a small corpus before."""
+FEW_EPOCHS = 10
+"""Epochs below which `textvae new` also gives the number of steps."""
+FULL = 0.93
+"""Share of a batch's tokens that is text: the rest is padding and BOS."""
+ANNEALED_EPOCHS, PATIENCE = 16.0, 4
+"""Epochs after which the KL has its full weight, at most, and epochs of patience, in a recipe of `textvae new`."""
+SMALL_TOKENS, DROPOUT = 500_000, 0.3
+"""Training tokens below which a model of `textvae new` has dropout, and its rate."""
 
 METRICS = (
     Metric("tokens_per_second", "Training speed", "tokens per second",
@@ -114,24 +126,33 @@ class TrainStage(Stage):
         return kept
 
     def new_table(self, proposal: Proposal) -> dict[str, Any]:
-        size = proposal.size
-        widths = {"embedding_dim": size.embedding, "hidden_dim": size.hidden}
+        from textvae.pipeline.budget import VALIDATED, batch_tokens, epochs_of
+
+        epochs = epochs_of(proposal)
+        table: dict[str, Any] = {"epochs": max(1, min(MAX_EPOCHS, round(epochs)))}
+        if epochs < FEW_EPOCHS:
+            # A whole number of epochs would miss the budget by too much.
+            steps = proposal.epoch_tokens / (FULL * batch_tokens(proposal.found))
+            table |= {"epochs": math.ceil(epochs), "max_steps": max(1, round(epochs * steps))}
+        # The KL is charged from an eighth of the training on, and in full after half of it; in a long training of a
+        # small corpus sooner, so that early stopping, which waits for the full weight, ends it when it has learned.
+        end = min(0.5, ANNEALED_EPOCHS / table["epochs"])
         return {
-            "epochs": proposal.epochs,
-            "batch_tokens": 1024 if proposal.found.texts.count < 200_000 else 4096,
+            **table,
+            "batch_tokens": batch_tokens(proposal.found),
+            "valid_sentences": VALIDATED,
+            "early_stopping": PATIENCE,
             "optimizer": {"kind": "adam", "lr": 2e-3},
             "objective": {
                 "kind": "elbo",
-                "kl_weight": {"kind": "linear", "start": 0.25, "end": 0.75},
-                "free_bits": {"kind": "batch_mean", "nats": float(max(4, size.latent // 3))},
+                "kl_weight": {"kind": "linear", "start": round(end / 4, 4), "end": round(end, 4)},
+                "free_bits": {"kind": "batch_mean", "nats": float(max(4, proposal.size.latent // 3))},
             },
-            "model": {
-                "kind": "text_vae",
-                "latent_dim": size.latent,
-                "encoder": {"kind": "lstm", **widths, "bidirectional": True, "pooling": "max"},
-                "decoder": {"kind": "lstm", **widths, "word_dropout": 0.3},
-            },
+            "model": proposal.size.model(DROPOUT if proposal.epoch_tokens < SMALL_TOKENS else 0.0),
         }
+
+    def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
+        return proposal.training_seconds
 
     def details(self, folder: Path) -> dict[str, Any]:
         """`curves`: the lines of `metrics.jsonl`, up to the first that cannot be read."""

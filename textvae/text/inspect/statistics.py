@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,8 +12,25 @@ from textvae.text.normalize import normalize
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
 COVERAGES = (0.9, 0.95, 0.98, 0.99)
-SAMPLE = 20_000
+SAMPLE = 50_000
 """Texts kept for measurements, at most."""
+
+_LONGEST_WORD = 15
+"""Characters for each space. In a text with more, what stands between two spaces is no word."""
+_LONE = 0.8
+"""Share of texts without a space inside from which spaces do not separate words: lists of names, molecules, verses."""
+_LOOKED_AT = 1_000_000
+"""Characters by which the script is judged."""
+
+# Scripts that are written without spaces between words: Thai to Myanmar, Khmer, Hiragana and Katakana, Han.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x9FFF),
+    (0x20000, 0x3FFFF),
+)
 
 
 @dataclass(frozen=True)
@@ -27,12 +44,15 @@ class TextStatistics:
         words_quantiles: quantiles of the number of words in a text, at 0.5, 0.9, 0.95, 0.99 and 1 (of the number of
             characters if there are no spaces).
         characters_median: median number of characters in a text.
+        characters: number of all characters.
+        alphabet: number of different characters.
         vocabulary: number of different words.
         vocabulary_at: number of most frequent words that cover 0.9, 0.95, 0.98 and 0.99 of all words.
-        has_spaces: whether spaces separate words.
+        has_spaces: whether spaces separate words. They do not in scripts such as Han or Thai, nor in texts of which
+            nearly each is one word (names, molecules, proteins).
         tokenized: whether spaces already separate punctuation from words.
         lowercase: whether all text is in lower case.
-        sample: the first texts, normalized, without empty ones; at most `SAMPLE`.
+        sample: different texts from all parts of the file, normalized; at most `SAMPLE`.
     """
 
     count: int
@@ -40,53 +60,92 @@ class TextStatistics:
     empty: int
     words_quantiles: dict[float, int]
     characters_median: int
+    characters: int
+    alphabet: int
     vocabulary: int
     vocabulary_at: dict[float, int]
     has_spaces: bool
     tokenized: bool
     lowercase: bool
-    sample: tuple[str, ...]
+    sample: tuple[str, ...] = field(repr=False)
 
 
-def text_statistics(texts: Iterator[str]) -> TextStatistics | None:
-    """Statistics of texts, in one pass; None where there is not one text that is not empty."""
+def text_statistics(texts: Iterable[str]) -> TextStatistics | None:
+    """Statistics of texts, in one pass; None where there is not one text that is not empty.
+
+    >>> text_statistics(["CC(=O)O", "CCO"]).has_spaces, text_statistics(["the acid", "the alcohol"]).has_spaces
+    (False, True)
+    """
     words: Counter[str] = Counter()
+    alphabet: set[str] = set()
     lengths: list[int] = []
     characters: list[int] = []
-    different: set[int] = set()
-    sample: list[str] = []
+    sample = _Sample(SAMPLE)
     empty = lowered = 0
     for text in map(normalize, texts):
         if not text:
             empty += 1
             continue
-        different.add(hash(text))
         cut = text.split(" ")
         words.update(cut)
+        alphabet.update(text)
         lengths.append(len(cut))
         characters.append(len(text))
         lowered += text == text.lower()
-        if len(sample) < SAMPLE:
-            sample.append(text)
+        sample.add(text)
     if not lengths:
         return None
-    # In a language without spaces, the "words" between spaces are whole sentences.
-    has_spaces = sum(characters) / sum(lengths) < 15
+    has_spaces = _has_spaces(lengths, characters, sample.kept)
     counts = sorted(words.values(), reverse=True)
     covered = np.cumsum(counts) / sum(counts)
     return TextStatistics(
         count=len(lengths),
-        distinct=len(different),
+        distinct=len(sample.seen),
         empty=empty,
         words_quantiles=_quantiles(lengths if has_spaces else characters),
         characters_median=int(np.median(characters)),
+        characters=sum(characters),
+        alphabet=len(alphabet - {" "}),
         vocabulary=len(words),
         vocabulary_at={c: int(np.searchsorted(covered, c - 1e-12) + 1) for c in COVERAGES},
         has_spaces=has_spaces,
         tokenized=has_spaces and _is_tokenized(words),
         lowercase=lowered == len(lengths),
-        sample=tuple(sample),
+        sample=tuple(sample.kept),
     )
+
+
+class _Sample:
+    """Every k-th different text, k doubling whenever the sample is full: spread evenly over a stream of any length."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.seen: set[int] = set()
+        self.kept: list[str] = []
+        self._every = 1
+
+    def add(self, text: str) -> None:
+        key = hash(text)
+        if key in self.seen:
+            return
+        if len(self.seen) % self._every == 0:
+            if len(self.kept) == self.size:
+                self.kept = self.kept[::2]
+                self._every *= 2
+            if len(self.seen) % self._every == 0:
+                self.kept.append(text)
+        self.seen.add(key)
+
+
+def _has_spaces(lengths: list[int], characters: list[int], sample: list[str]) -> bool:
+    """Whether spaces separate words."""
+    letters = Counter("".join(sample)[:_LOOKED_AT].replace(" ", ""))
+    unspaced = sum(
+        count for letter, count in letters.items() if any(first <= ord(letter) <= last for first, last in _UNSPACED)
+    )
+    if unspaced > letters.total() / 2 or sum(characters) / sum(lengths) >= _LONGEST_WORD:
+        return False
+    return sum(length == 1 for length in lengths) < _LONE * len(lengths)
 
 
 def _quantiles(lengths: list[int]) -> dict[float, int]:
@@ -97,4 +156,4 @@ def _is_tokenized(words: Counter[str]) -> bool:
     """Whether most punctuation marks are words of their own, as in tokenized text; `<unk>` is proof of it."""
     alone = sum(words[mark] for mark in (".", ",", "!", "?"))
     stuck = sum(n for word, n in words.items() if len(word) > 1 and word[-1] in ".,!?")
-    return alone > 4 * stuck or (alone + stuck == 0 and words["<unk>"] > 0) or words["<unk>"] > 0
+    return alone > 4 * stuck or words["<unk>"] > 0

@@ -1,0 +1,105 @@
+"""`textvae new` fits a run into the user's time: the same file, minutes and trial give the same recipe."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.trial import TRIAL, trial_of
+from textvae.pipeline.budget import OVERHEAD, SIZES, Budgeted, fit_to_budget
+from textvae.pipeline.new import new_recipe
+from textvae.pipeline.stages import STAGES
+from textvae.pipeline.trial import measure
+from textvae.text.inspect import FileReport, ProposedTokenizer, inspect_file, propose_tokenizer
+
+WORDS = ["the", "a", "one", "old", "red", "big", "cat", "dog", "road", "house", "runs", "sleeps", "and", "or", "then"]
+
+Files = dict[int, tuple[FileReport, ProposedTokenizer]]
+
+
+def write_texts(path: Path, count: int, words: int = 9) -> Path:
+    generator = np.random.default_rng(0)
+    lines = (" ".join([*generator.choice(WORDS, words), str(number % 997)]) for number in range(count))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    folder = tmp_path_factory.mktemp("files")
+    found = {count: inspect_file(write_texts(folder / f"{count}.txt", count)) for count in (60, 2000, 30_000)}
+    return {count: (report, propose_tokenizer(report.texts)) for count, report in found.items()}
+
+
+def budget(
+    files: dict[int, tuple[FileReport, ProposedTokenizer]], count: int, minutes: float, speed: float
+) -> Budgeted:
+    found, tokenizer = files[count]
+    return fit_to_budget(found, tokenizer, trial_of(speed), minutes, STAGES)
+
+
+@pytest.mark.parametrize("count", [60, 2000, 30_000])
+@pytest.mark.parametrize("minutes", [1.0, 5.0, 60.0])
+def test_the_stages_together_take_the_time_that_was_given(files: Any, count: int, minutes: float) -> None:
+    made = budget(files, count, minutes, 20_000)
+    took = OVERHEAD + sum(
+        stage.seconds(made.proposal, made.tables[stage.name]) for stage in STAGES if stage.name in made.tables
+    )
+    assert took == pytest.approx(60 * minutes, rel=0.35 if minutes == 1 else 0.01)
+    train = made.tables["train"]
+    assert train["epochs"] >= made.epochs * 0.9 or train["epochs"] == 2000
+
+
+def test_more_time_is_never_fewer_epochs_of_a_smaller_model(files: Any) -> None:
+    made = [budget(files, 30_000, minutes, 20_000) for minutes in (1.0, 3.0, 10.0, 30.0, 100.0)]
+    hidden = [one.proposal.size.hidden for one in made]
+    assert hidden == sorted(hidden) and len(set(hidden)) > 1
+    by_size = {
+        one.proposal.size.hidden: [m.epochs for m in made if m.proposal.size == one.proposal.size] for one in made
+    }
+    assert all(epochs == sorted(epochs) for epochs in by_size.values())
+
+
+def test_too_little_time_is_said_with_what_would_do(files: Any) -> None:
+    short = budget(files, 30_000, 1.0, 2_000)
+    assert short.enough_minutes is not None and short.enough_minutes > 1.0
+    assert budget(files, 30_000, float(short.enough_minutes), 2_000).enough_minutes is None
+    assert budget(files, 30_000, 10.0, 200_000).enough_minutes is None
+
+
+def test_a_few_texts_are_trained_until_they_are_learned(files: Any) -> None:
+    table = budget(files, 60, 30.0, 20_000).tables["train"]
+    assert table["epochs"] > 100 and table["early_stopping"] < 10
+    annealed = table["epochs"] * table["objective"]["kl_weight"]["end"]
+    assert annealed == pytest.approx(16, rel=0.2), "early stopping waits for the final KL weight"
+    assert table["model"]["decoder"]["dropout"] > 0
+
+
+def test_the_same_trial_gives_the_same_recipe(tmp_path: Path) -> None:
+    file = write_texts(tmp_path / "some.txt", 500)
+    made = []
+    for name in ("one", "two"):
+        path, notes = new_recipe(file, name="same", minutes=5.0, out=tmp_path / name, trial=TRIAL)
+        made.append((path.read_text(), notes))
+    assert made[0] == made[1]
+    text, notes = made[0]
+    assert text.splitlines()[1].startswith("# trial on cpu") and "5 minutes" in text.splitlines()[0]
+    assert any("5 minutes" in note for note in notes)
+    assert tomllib.loads(text)["train"]["epochs"] > 10
+
+
+def test_a_trial_measures_this_machine_and_stops_at_a_size_that_is_too_large(files: Any) -> None:
+    found, tokenizer = files[2000]
+    asked: list[int] = []
+
+    def affordable(size: Any, rates: Any) -> bool:
+        asked.append(size.hidden)
+        assert min(rates.train, rates.read, rates.score, rates.generate) > 0
+        return len(asked) < 2
+
+    trial = measure(tokenizer, found.texts.sample, SIZES, batch_tokens=256, affordable=affordable)
+    assert list(trial.rates) == asked == [64, 128] and trial.encode > 0

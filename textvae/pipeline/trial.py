@@ -1,0 +1,131 @@
+"""A short trial on this machine: how fast models of several sizes train, read and write a user's texts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from textvae.config import parse
+from textvae.models import ModelConfig, TextModel
+from textvae.objectives import ELBOConfig
+from textvae.pipeline.proposal import Rates, Size, Trial
+from textvae.pipeline.run_folder import best_device
+from textvae.tasks.sentences import batch_of
+from textvae.text.tokenizers import Tokenizer, TokenizerConfig
+from textvae.types import Batch
+
+if TYPE_CHECKING:
+    from textvae.text.inspect import ProposedTokenizer
+
+_TEXTS = 4000
+_CODES = 8  # codes for each sentence, where the decoder scores several
+_WRITTEN, _STEPS = 128, 12  # sentences that are generated at once, and their tokens
+
+
+def measure(
+    proposed: ProposedTokenizer,
+    sample: Iterable[str],
+    sizes: Iterable[Size],
+    *,
+    batch_tokens: int,
+    affordable: Callable[[Size, Rates], bool],
+) -> Trial:
+    """Time a few steps of models of several sizes, on the device that training would use.
+
+    Args:
+        proposed: the tokenizer.
+        sample: texts of the user's file.
+        sizes: of the models, the smallest first.
+        batch_tokens: of a training step.
+        affordable: whether a larger size is worth trying after this one.
+    """
+    config: Any = parse(TokenizerConfig, dict(proposed.settings), "the proposed tokenizer")
+    texts = list(sample)[:: max(1, len(list(sample)) // _TEXTS)]
+    tokenizer: Tokenizer = config.train(texts)
+    began = time.perf_counter()
+    rows = [row[: proposed.max_tokens] for row in tokenizer.encode_batch(texts)]
+    encode = sum(map(len, texts)) / max(time.perf_counter() - began, 1e-6)
+    device = best_device()
+    batches = [batch_of(rows, device) for rows in _batches(rows, batch_tokens)]
+    rates: dict[int, Rates] = {}
+    for size in sizes:
+        model: TextModel = parse(ModelConfig, size.model(), "the proposed model").build(
+            vocab_size=proposed.vocab_size, max_tokens=proposed.max_tokens, label_names=()
+        )
+        rates[size.hidden] = _rates(model.to(device), batches)
+        if not affordable(size, rates[size.hidden]):
+            break
+    return Trial(device.type, encode, rates)
+
+
+def _batches(rows: list[list[int]], batch_tokens: int) -> list[list[list[int]]]:
+    """Batches of sentences of similar length, from all parts of the distribution of lengths."""
+    ordered = sorted((row for row in rows if row), key=len)
+    batches = []
+    for quantile in (0.15, 0.5, 0.85):
+        start = int(quantile * len(ordered))
+        count = max(1, batch_tokens // (len(ordered[start]) + 2))
+        batches.append([ordered[i % len(ordered)] for i in range(start, start + count)])
+    return batches
+
+
+def _rates(model: TextModel, batches: list[Batch]) -> Rates:
+    objective = ELBOConfig().build(steps_per_epoch=1, total_steps=1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    # Times of sentences of all lengths, as in an epoch: the tokens of all batches over the time of all.
+    tokens = sum(int((batch.lengths_B - 1).sum()) for batch in batches)
+
+    def train_step(batch: Batch) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        objective(model.terms(batch, 1), 0).loss_B.mean().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+
+    @torch.no_grad()
+    def read(batch: Batch) -> None:
+        model.terms(batch, 1)
+
+    @torch.no_grad()
+    def score(batch: Batch) -> None:
+        z_SBD = torch.randn(_CODES, len(batch.lengths_B), model.latent_dim, device=model.device)
+        model.decoder.log_prob(batch.tokens_BT, z_SBD)
+
+    @torch.no_grad()
+    def write(_: Batch) -> None:
+        state = model.decoder.init_state(torch.randn(_WRITTEN, model.latent_dim, device=model.device))
+        token_N = torch.full((_WRITTEN,), 4, device=model.device)
+        for _step in range(_STEPS):
+            logits_NV, state = model.decoder.step(token_N, state)
+            token_N = logits_NV.argmax(-1)
+
+    train = tokens / _seconds(train_step, batches, repeats=2)
+    model.eval()
+    return Rates(
+        train=train,
+        read=tokens / _seconds(read, batches),
+        score=_CODES * tokens / _seconds(score, batches),
+        generate=_WRITTEN * _STEPS / _seconds(write, batches[:1]),
+    )
+
+
+def _seconds(work: Callable[[Batch], None], batches: list[Batch], repeats: int = 1) -> float:
+    """Seconds of the work on all batches, the best of `repeats`, after one batch to warm up."""
+    work(batches[0])
+    times = []
+    for _ in range(repeats):
+        _wait()
+        began = time.perf_counter()
+        for batch in batches:
+            work(batch)
+        _wait()
+        times.append(time.perf_counter() - began)
+    return float(np.min(times))
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
