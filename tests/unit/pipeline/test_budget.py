@@ -11,7 +11,9 @@ import pytest
 
 from tests.trial import TRIAL, trial_of
 from textvae.pipeline.budget import OVERHEAD, SIZES, Budgeted, fit_to_budget
+from textvae.pipeline.checking import checked_settings
 from textvae.pipeline.new import new_recipe
+from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stages import STAGES
 from textvae.pipeline.trial import measure
 from textvae.text.inspect import FileReport, ProposedTokenizer, inspect_file, propose_tokenizer
@@ -50,6 +52,7 @@ def test_the_stages_together_take_the_time_that_was_given(files: Any, count: int
         stage.seconds(made.proposal, made.tables[stage.name]) for stage in STAGES if stage.name in made.tables
     )
     assert took == pytest.approx(60 * minutes, rel=0.35 if minutes == 1 else 0.01)
+    assert checked_settings(Recipe("x", "", 0, ("none", {}), made.tables), STAGES)
     train = made.tables["train"]
     assert train["epochs"] >= made.epochs * 0.9 or train["epochs"] == 2000
 

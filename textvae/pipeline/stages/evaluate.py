@@ -289,13 +289,17 @@ class EvaluateStage(Stage):
     def new_table(self, proposal: Proposal) -> dict[str, Any]:
         tested = proposal.fractions["test"] * proposal.texts
         affordable = SHARE * proposal.seconds / _seconds_of_sentence(proposal)
-        table: dict[str, Any] = {"iw_samples": IW_SAMPLES, "reconstruct_sentences": 500}
+        table: dict[str, Any] = {
+            "iw_samples": IW_SAMPLES,
+            "reconstruct_sentences": 500,
+            "decoding": {"kind": "sample", "temperature": 0.7},
+        }
         if affordable < tested:
-            table["sentences"] = int(max(200, affordable))
+            table["max_sentences"] = int(max(200, affordable))
         return table
 
     def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
-        tested = min(proposal.fractions["test"] * proposal.texts, table.get("sentences", math.inf))
+        tested = min(proposal.fractions["test"] * proposal.texts, table.get("max_sentences", math.inf))
         return 2.0 + tested * _seconds_of_sentence(proposal) + 1000 * proposal.text_tokens / proposal.rates.generate
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:

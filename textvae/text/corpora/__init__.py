@@ -14,9 +14,12 @@ from textvae.config import kinds_of, one_of, parse
 from textvae.text.corpora.base import CorpusCard, Example, ReadReport, texts_of
 from textvae.text.corpora.bible import BibleCorpus
 from textvae.text.corpora.card import find_card, read_card
+from textvae.text.corpora.chat import ChatCorpus
+from textvae.text.corpora.fasta import FastaCorpus
 from textvae.text.corpora.files import FileCorpus
 from textvae.text.corpora.hub import HubCorpus
 from textvae.text.corpora.lines import LinesCorpus
+from textvae.text.corpora.subtitles import SubtitlesCorpus
 from textvae.text.corpora.tables import CSVCorpus, JSONLinesCorpus, TSVCorpus
 
 if TYPE_CHECKING:
@@ -37,14 +40,17 @@ __all__ = [
     "FILE_KINDS",
     "BibleCorpus",
     "CSVCorpus",
+    "ChatCorpus",
     "CorpusCard",
     "CorpusConfig",
     "Example",
+    "FastaCorpus",
     "FileCorpus",
     "HubCorpus",
     "JSONLinesCorpus",
     "LinesCorpus",
     "ReadReport",
+    "SubtitlesCorpus",
     "TSVCorpus",
     "find_card",
     "load_card",

@@ -16,8 +16,9 @@ from textvae.types import UNK_ID
 
 LONGEST_WORDS, LONGEST_STRING = 64, 128
 """Tokens of a text that are kept, at most: of texts with and without spaces."""
-MAX_UNKNOWN = 0.03
-"""Share of unknown tokens in held-out texts from which a tokenizer is not proposed."""
+MAX_UNKNOWN, MAX_UNKNOWN_PIECES = 0.03, 0.001
+"""Share of unknown tokens in held-out texts from which a tokenizer is not proposed: of words, and of pieces, where
+the unknown are characters."""
 MIN_GIVEN_BACK = 0.5
 """Share of held-out texts that must come back exactly."""
 
@@ -60,7 +61,8 @@ class ProposedTokenizer:
     @property
     def fits(self) -> bool:
         """Whether little is unknown and most texts come back."""
-        return self.unknown <= MAX_UNKNOWN and self.given_back >= MIN_GIVEN_BACK
+        most = MAX_UNKNOWN if self.settings["kind"] == "word" else MAX_UNKNOWN_PIECES
+        return self.unknown <= most and self.given_back >= MIN_GIVEN_BACK
 
 
 def propose_tokenizer(texts: TextStatistics) -> ProposedTokenizer:
@@ -88,9 +90,11 @@ def _candidates(texts: TextStatistics) -> Iterator[dict[str, object]]:
     alphabet = texts.alphabet + len(SPECIAL_TOKENS) + 1
     if not texts.has_spaces and texts.characters_median <= _SHORT:
         yield {"kind": "sentencepiece", "model_type": "char", "vocab_size": max(32, _rounded(alphabet))}
-    # Pieces, with bytes for what was never seen: each piece is seen some dozens of times.
-    room = min(8000, max(400, texts.characters // 250))
-    yield {"kind": "sentencepiece", "vocab_size": _rounded(alphabet + _BYTES + room)}
+    # Pieces, each seen some dozens of times; with bytes only where characters turn up that were never seen, because
+    # a model that has learned little writes bytes that are no text.
+    pieces = min(8000, max(400, texts.characters // 250))
+    yield {"kind": "sentencepiece", "vocab_size": _rounded(alphabet + pieces), "byte_fallback": False}
+    yield {"kind": "sentencepiece", "vocab_size": _rounded(alphabet + _BYTES + pieces)}
 
 
 def measured(settings: Mapping[str, object], texts: TextStatistics) -> ProposedTokenizer:
