@@ -28,7 +28,7 @@ is low, so that the time budget is kept on a machine that is busy with other pro
 SIZES = (Size(64, 64, 16), Size(128, 96, 24), Size(192, 128, 24), Size(256, 256, 32), Size(512, 256, 32))
 MIN_EPOCHS, WANTED_EPOCHS, MAX_EPOCHS = 3, 12, 40
 MIN_VOCABULARY = 4000
-MIN_TEXTS = 20
+MIN_TEXTS = 30
 
 _CARD_COMMENT, _RECIPE_COMMENT = "The corpus card of", "Made by `textvae new"
 """First words of the files that `new` writes, by which it recognizes them."""
@@ -122,9 +122,7 @@ def require_texts(distinct: int, where: str) -> None:
     """
     if distinct < MIN_TEXTS:
         different = "1 different text" if distinct == 1 else f"{distinct} different texts"
-        raise DataError(
-            f"{where} has {different}; a model needs at least {MIN_TEXTS}, and some thousands for good results."
-        )
+        raise DataError(f"{where} has {different}; give at least {MIN_TEXTS}, or some thousands for good results.")
 
 
 def choose_size(
@@ -204,6 +202,8 @@ def _card(found: FileReport, name: str) -> dict[str, Any]:
     }
     if found.texts.count < 1000:
         card["split_fractions"] = {"train": 0.8, "valid": 0.1, "test": 0.1}
+    if found.split_sentences:
+        card["split_sentences"] = True
     if found.header is not None:
         card["header"] = found.header
     if found.text_column is not None:
@@ -236,6 +236,10 @@ def _notes(proposal: Proposal, minutes: float) -> list[str]:
         f"Tokenizer {tokenizer.settings['kind']}, vocabulary {tokenizer.vocab_size:,}; texts of more than "
         f"{tokenizer.max_tokens} tokens are cut off.",
     ]
+    if found.split_sentences:
+        notes.append("A book or article: cut into sentences.")
+    elif found.text_column is None:
+        notes.append("One text a line.")
     if found.texts.empty:
         notes.append(f"{found.texts.empty:,} empty texts are left out.")
     if proposal.labels:

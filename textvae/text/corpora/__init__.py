@@ -17,6 +17,7 @@ from textvae.text.corpora.card import find_card, read_card
 from textvae.text.corpora.files import FileCorpus
 from textvae.text.corpora.hub import HubCorpus
 from textvae.text.corpora.lines import LinesCorpus
+from textvae.text.corpora.prose import ProseCorpus
 from textvae.text.corpora.tables import CSVCorpus, JSONLinesCorpus, TSVCorpus
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ __all__ = [
     "HubCorpus",
     "JSONLinesCorpus",
     "LinesCorpus",
+    "ProseCorpus",
     "ReadReport",
     "TSVCorpus",
     "find_card",

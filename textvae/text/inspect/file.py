@@ -11,15 +11,18 @@ from textvae.disk import shown_path
 from textvae.errors import DataError
 from textvae.parsing import bad_character, parse_json
 from textvae.text.corpora import FILE_KINDS
-from textvae.text.corpora.files import Row
+from textvae.text.corpora.files import Row, filled
 from textvae.text.corpora.reading import read_lines, require_file
 from textvae.text.inspect.columns import cell, has_header, label, label_column, renamed, text_column
 from textvae.text.inspect.report import FileReport
 from textvae.text.inspect.statistics import text_statistics
+from textvae.text.prose import HEAD, is_prose
 
 DEFAULT_KIND = "lines"
 """The kind of corpus for a file that no other kind recognizes."""
 
+MAX_SENTENCES = 60_000
+"""Sentences of prose that are examined, as cutting takes time."""
 _FIRST_ROWS = 1000  # the number of rows by which the columns are recognized
 
 
@@ -61,6 +64,13 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
         text_at = text_column(path, first_rows, columns)
         label_at = label_column(first_rows, columns, text_at)
         pairs = _pairs(chain(first_rows, rows), text_at, label_at)
+    split_sentences = corpus.split_sentences or (
+        rows is None and is_prose(text for text, _ in islice(corpus.read_file(path), _FIRST_ROWS))
+    )
+    if split_sentences:
+        cut = corpus.sentence_cutter(text for text, _ in corpus.read_file(path))
+        pairs = ((sentence, name) for text, name in pairs for sentence in cut(text))
+        max_examples = min(max_examples, MAX_SENTENCES)
     labels: Counter[str] = Counter()
     texts = text_statistics(_counting(islice(pairs, max_examples), labels))
     complete = next(pairs, None) is None
@@ -78,6 +88,7 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
         label_counts=dict(labels.most_common()),
         complete=complete,
         texts=texts,
+        split_sentences=split_sentences,
     )
 
 
@@ -99,13 +110,13 @@ def _kind(path: Path) -> str:
     for name, kind in FILE_KINDS.items():
         if ending in kind.endings:
             return name
-    first = [line for _, line in islice(read_lines(path), 20) if line.strip()]
+    first = [line for _, line in islice(read_lines(path), HEAD)]
     for name, kind in reversed(FILE_KINDS.items()):
-        if first and kind.looks_like(first):
+        if filled(first, 1) and kind.looks_like(first):
             return name
     if ending == ".json":
         try:
-            parse_json(first[0] if first else "", str(path), DataError)
+            parse_json("".join(filled(first, 1)), str(path), DataError)
         except DataError:
             raise DataError(f"{path} is JSON, but not one object a line; write it as JSON lines.") from None
     return DEFAULT_KIND
