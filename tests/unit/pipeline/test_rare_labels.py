@@ -31,6 +31,7 @@ SPLITS: dict[str, dict[str, list[Row]]] = {
     "labels only in valid": {"train": GOOD + BAD, "valid": texts(9, "odd", 2), "test": BAD[:9]},
     "no test row has a label": {"train": GOOD + BAD, "valid": GOOD[:9], "test": texts(9, "", 3)},
     "no test row has a known label": {"train": GOOD + BAD, "valid": BAD[:9], "test": texts(9, "odd", 4)},
+    "labels in training alone": {"train": GOOD + BAD, "valid": texts(9, "", 6), "test": texts(9, "odd", 7)},
     "a class of one row": {"train": [*GOOD, *BAD, ("the a i is odd", "odd")], "valid": GOOD[:9], "test": BAD[:9]},
     "one label in training": {"train": GOOD, "valid": BAD[:9], "test": GOOD[:5] + BAD[:5]},
     "no label in training": {"train": texts(90, "", 5), "valid": BAD[:9], "test": GOOD[:9]},
@@ -39,6 +40,7 @@ UNKNOWN = {
     "a label only in test": {"test": 1},
     "labels only in valid": {"valid": 9},
     "no test row has a known label": {"test": 9},
+    "labels in training alone": {"test": 9},
     "one label in training": {"valid": 9, "test": 5},
 }
 
@@ -99,7 +101,7 @@ def test_rare_classes_of_one_file_are_all_learned(tmp_path: Path, rare: list[Row
     assert len(np.unique(train.labels)) == len(results["label_names"]) and "warning" not in said
 
 
-@pytest.mark.parametrize("name", ["no test row has a known label", "a class of one row", "one label in training"])
+@pytest.mark.parametrize("name", ["labels in training alone", "a class of one row", "one label in training"])
 def test_every_stage_works(tmp_path: Path, name: str) -> None:
     """The classifier, the probe, the pictures and the page."""
     evaluate = {**SETTINGS["evaluate"], "probe_labels": [10]}
@@ -113,7 +115,7 @@ def test_every_stage_works(tmp_path: Path, name: str) -> None:
         assert (
             "labels" not in report["classify"] and "the training texts have one label; a classifier needs two" in page
         )
-    elif name == "no test row has a known label":
+    elif name == "labels in training alone":
         assert report["classify"]["labels"] == 20 and "accuracy" not in report["classify"]
         assert "No test sentence has a label" in page and "no test text has a label" in "\n".join(said)
     else:
