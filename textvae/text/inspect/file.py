@@ -14,15 +14,14 @@ from textvae.text.corpora import FILE_KINDS
 from textvae.text.corpora.files import Row, filled
 from textvae.text.corpora.reading import read_lines, require_file
 from textvae.text.inspect.columns import cell, has_header, label, label_column, renamed, text_column
+from textvae.text.inspect.prose import MAX_SENTENCES, sentence_cutter
 from textvae.text.inspect.report import FileReport
 from textvae.text.inspect.statistics import text_statistics
-from textvae.text.prose import HEAD, is_prose
+from textvae.text.prose import HEAD
 
 DEFAULT_KIND = "lines"
 """The kind of corpus for a file that no other kind recognizes."""
 
-MAX_SENTENCES = 60_000
-"""Sentences of prose that are examined, as cutting takes time."""
 _FIRST_ROWS = 1000  # the number of rows by which the columns are recognized
 
 
@@ -64,11 +63,8 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
         text_at = text_column(path, first_rows, columns)
         label_at = label_column(first_rows, columns, text_at)
         pairs = _pairs(chain(first_rows, rows), text_at, label_at)
-    split_sentences = corpus.split_sentences or (
-        rows is None and is_prose(text for text, _ in islice(corpus.read_file(path), _FIRST_ROWS))
-    )
-    if split_sentences:
-        cut = corpus.sentence_cutter(text for text, _ in corpus.read_file(path))
+    cut = sentence_cutter(corpus, path) if rows is None else None
+    if cut is not None:
         pairs = ((sentence, name) for text, name in pairs for sentence in cut(text))
         max_examples = min(max_examples, MAX_SENTENCES)
     labels: Counter[str] = Counter()
@@ -88,7 +84,7 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
         label_counts=dict(labels.most_common()),
         complete=complete,
         texts=texts,
-        split_sentences=split_sentences,
+        split_sentences=cut is not None,
     )
 
 
