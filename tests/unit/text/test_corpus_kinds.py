@@ -131,7 +131,8 @@ def test_a_file_of_the_kind_is_known_again(kind, examples):
     """By its ending; without one, by its first lines where the kind tells them."""
     _, card, read = examples[kind]
     file = card.paths("train")[0]
-    if kind != DEFAULT_KIND and not FILE_KINDS[kind].endings:
+    first = file.read_bytes().decode("utf-8", errors="replace").splitlines()
+    if kind != DEFAULT_KIND and not FILE_KINDS[kind].endings and not FILE_KINDS[kind].looks_like(first):
         pytest.skip("a kind without endings is one that a card must name")
     found = inspect_file(file)
     assert found.kind == kind and found.texts.count == len(read["train"])
@@ -139,5 +140,4 @@ def test_a_file_of_the_kind_is_known_again(kind, examples):
     assert (found.text_column is not None) == (card.rows(file) is not None)
     bare = file.with_name("bare")
     bare.write_bytes(file.read_bytes())
-    lines = [line for line in bare.read_text(encoding="utf-8").splitlines() if line.strip()]
-    assert inspect_file(bare).kind == (kind if FILE_KINDS[kind].looks_like(lines) else DEFAULT_KIND)
+    assert inspect_file(bare).kind == (kind if FILE_KINDS[kind].looks_like(first) else DEFAULT_KIND)

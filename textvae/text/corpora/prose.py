@@ -53,8 +53,10 @@ class ProseCorpus(FileCorpus):
     split_sentences: bool = True
 
     example: ClassVar[str] = (
-        "CHAPTER I.\n\nThe house stood on a low hill above the river, and in the\nevening its windows shone far.\n\n"
-        '"Who lives there?" asked the boy. Nobody knew. The old woman\nwho kept the inn said it was empty.\n'
+        "CHAPTER I.\n\nThe house stood on a low hill above the river, and in the\nevening its windows shone far over "
+        'the wet fields.\n\n"Who lives there?" asked the boy. Nobody knew. The old woman\nwho kept the inn said that '
+        "it had been empty for years, and\nthat no one had been seen on the path since the great flood.\nThe boy "
+        "looked up at the lights, which were still burning in\nevery room.\n"
     )
 
     @classmethod
