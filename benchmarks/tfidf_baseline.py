@@ -32,7 +32,8 @@ def tfidf_svm_accuracies(run: Path, labels: Sequence[int]) -> list[float]:
     train, test = (TokenizedCorpus(run / "tokenize" / f"{split}.arrow") for split in ("train", "test"))
     truth = np.asarray(train.labels)
     vectors = TfidfVectorizer(ngram_range=(1, 2)).fit(train.text(i) for i in range(len(train)))
-    unseen, right = vectors.transform([test.text(i) for i in range(len(test))]), np.asarray(test.labels)
+    labelled = np.flatnonzero(np.asarray(test.labels) >= 0)
+    unseen, right = vectors.transform([test.text(i) for i in labelled]), np.asarray(test.labels)[labelled]
     accuracies = []
     for count in labels:
         shown = choose_labelled(truth, count, len(train.label_names), report["run"]["seed"])

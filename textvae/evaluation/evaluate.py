@@ -280,10 +280,10 @@ def _probed_sentences(
     """Indices of the labelled training sentences of each probe, by their number; empty where there are no labels."""
     if not config.probe_labels or training_corpus is None or len(training_corpus.label_names) < 2:
         return {}
-    if not (np.asarray(corpus.labels) >= 0).any():
+    labels, classes = np.asarray(training_corpus.labels), len(training_corpus.label_names)
+    if not (np.asarray(corpus.labels) >= 0).any() or len(np.unique(labels[labels >= 0])) < 2:
         return {}
     require_scikit_learn()
-    labels, classes = np.asarray(training_corpus.labels), len(training_corpus.label_names)
     return {
         count: choose_labelled(labels, count, classes, seed, setting="evaluate.probe_labels")
         for count in config.probe_labels

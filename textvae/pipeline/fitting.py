@@ -22,7 +22,7 @@ def fit(
     """Train a sentence VAE on texts: `textvae new` and `textvae run` in one, for a notebook.
 
     Args:
-        texts: sentences, at least 20 different ones; a tenth is set aside for validation and test.
+        texts: sentences, at least 30 different ones; a tenth is set aside for validation and test.
         labels: a string or a whole number for each text, None for no label. With labels a classifier is trained too.
         minutes: about how long training may take on this machine.
         out: the folder for texts, recipe and run; the first free one of ``runs/fit``, ``runs/fit-2``, ... when None.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textvae.pipeline.budget import Budgeted
     from textvae.text.inspect import FileReport, ProposedTokenizer
 
-MIN_TEXTS = 20
+MIN_TEXTS = 30
 
 _CARD_COMMENT, _RECIPE_COMMENT = "The corpus card of", "Made by `textvae new"
 """First words of the files that `new` writes, by which it recognizes them."""
@@ -119,9 +119,7 @@ def require_texts(distinct: int, where: str) -> None:
     """
     if distinct < MIN_TEXTS:
         different = "1 different text" if distinct == 1 else f"{distinct} different texts"
-        raise DataError(
-            f"{where} has {different}; a model needs at least {MIN_TEXTS}, and some thousands for good results."
-        )
+        raise DataError(f"{where} has {different}; give at least {MIN_TEXTS}, or some thousands for good results.")
 
 
 def _trial(found: FileReport, tokenizer: ProposedTokenizer, minutes: float) -> Trial:

@@ -23,6 +23,8 @@ def corpus_card(found: FileReport, name: str) -> dict[str, Any]:
     }
     if found.texts.count < 1000:
         card["split_fractions"] = {"train": 0.8, "valid": 0.1, "test": 0.1}
+    if found.split_sentences:
+        card["split_sentences"] = True
     if found.header is not None:
         card["header"] = found.header
     if found.text_column is not None:
@@ -43,6 +45,10 @@ def file_notes(proposal: Proposal) -> list[str]:
         f"{found.path}: {found.kind},{more} {found.texts.count:,} texts{where}, half of them of at most "
         f"{quantiles[0.5]} {unit}, 95 % of at most {quantiles[0.95]}.",
     ]
+    if found.split_sentences:
+        notes.append("A book or article: cut into sentences.")
+    elif found.text_column is None:
+        notes.append("One text a line.")
     if found.texts.empty:
         notes.append(f"{found.texts.empty:,} empty texts are left out.")
     if proposal.labels:

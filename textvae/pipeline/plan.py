@@ -78,7 +78,12 @@ def make_plan(
             inputs["corpus"] = corpus_fingerprint
         seed = recipe.seed if stage.uses_seed else None
         config, folder = configs[stage.name], out / stage.name
-        fingerprint_of = partial(fingerprint, stage.name, stage.version, __version__, config, seed=seed)
+        forced = force and only in (None, stage.name)
+        version, old = stage.version, there[stage.name]
+        if old is not None and old.stage_version in stage.keeps and not forced and damage(folder, old) is None:
+            made = fingerprint(stage.name, old.stage_version, __version__, config, inputs, seed)
+            version = old.stage_version if made == old.fingerprint else stage.version
+        fingerprint_of = partial(fingerprint, stage.name, version, __version__, config, seed=seed)
         named, missing = stage.starts_from(config), None
         if named is not None:
             try:
@@ -90,7 +95,7 @@ def make_plan(
         draft = Manifest(
             stage=stage.name,
             fingerprint=fingerprint_,
-            stage_version=stage.version,
+            stage_version=version,
             package_version=__version__,
             config=config,
             table=as_json(recipe.tables[stage.name]),
@@ -98,8 +103,7 @@ def make_plan(
             about=about if stage.reads_corpus else {},
             seed=seed,
         )
-        forced = force and only in (None, stage.name)
-        reason = _reason(folder, there[stage.name], draft, running, forced)
+        reason = _reason(folder, old, draft, running, forced)
         goes_on = not forced and interrupted_fingerprint(folder) == fingerprint_
         if missing is not None and reason is not None and not goes_on:
             raise ConfigError(f"{recipe.source}: {stage.name}.start_from: {missing}")
@@ -142,7 +146,9 @@ def _configs(
     known = {}
     for stage in asked:
         manifest = there[stage.name]
-        if manifest is None or (manifest.package_version, manifest.stage_version) != (__version__, stage.version):
+        if manifest is None or manifest.package_version != __version__:
+            break
+        if manifest.stage_version not in (stage.version, *stage.keeps):
             break
         if manifest.table != as_json(recipe.tables[stage.name]):
             break

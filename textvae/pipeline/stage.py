@@ -65,6 +65,8 @@ class Stage(ABC):
     Attributes:
         name: of its table and of its folder.
         version: raise it when a change of the stage's code changes its results.
+        keeps: older versions whose finished outputs are still used, so that a run that has one goes on from it. The
+            stage starts from no other run.
         needs: names of the stages whose output it reads.
         reads_corpus: whether the corpus itself is an input.
         uses_seed: whether a change of seed changes its output.
@@ -86,6 +88,7 @@ class Stage(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    keeps: ClassVar[tuple[int, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
     reads_corpus: ClassVar[bool] = False
     uses_seed: ClassVar[bool] = True

@@ -33,7 +33,10 @@ class ClassifyConfig(Config):
     """Settings of a classifier: a recipe's `[classify]` table."""
 
     labels: int = Field(
-        500, gt=1, description="training sentences whose label is used, the same number from each class"
+        500,
+        gt=1,
+        description="training sentences whose label is used, the same number from each class; all of a class that has "
+        "fewer",
     )
     valid_labels: int | None = Field(
         None,
@@ -154,7 +157,8 @@ def train_classifier(
     """Train a semi-supervised VAE from few labels; the best model is left in ``out/model``.
 
     Labels that are not used are removed from the data: ``out/train.arrow`` contains the chosen sentences, most of
-    them without a label. The best epoch is selected by the accuracy on `valid_labels` validation labels, not on all.
+    them without a label. The best epoch is selected by the accuracy on `valid_labels` validation labels, not on all;
+    by the bound where no validation sentence has a label.
 
     Raises:
         ConfigError: the corpus has no labels, or fewer than `config.labels`.
@@ -179,9 +183,8 @@ def train_classifier(
             label_names=list(names),
         )
     corpus = TokenizedCorpus(few)
-    judged = np.sort(
-        np.random.default_rng([seed, 3]).permutation(len(valid_corpus))[: config.valid_labels or config.labels]
-    )
+    labelled = np.flatnonzero(np.asarray(valid_corpus.labels) >= 0)
+    judged = np.sort(np.random.default_rng([seed, 3]).permutation(labelled)[: config.valid_labels or config.labels])
 
     model_config, objective = check_classifier(config, vae.config)
     torch.manual_seed(seed)
@@ -215,7 +218,9 @@ def train_classifier(
             word_dropout=config.label_word_dropout,
             seed=seed,
         ),
-        validation_metric=lambda _: accuracy_on(model, valid_corpus, judged, config.batch_tokens),
+        validation_metric=(lambda _: accuracy_on(model, valid_corpus, judged, config.batch_tokens))
+        if len(judged)
+        else None,
         progress=progress,
     )
 
@@ -285,12 +290,12 @@ def evaluate_classifier(
     Returns:
         accuracy and its standard error, majority_accuracy (of always predicting training's most frequent label),
         nll (mean of -log q(y|x), nats), sentences, label_names, confusion (rows: true label, columns: predicted label)
-        and f1 by label.
+        and f1 by label. Nothing where no test sentence has a label.
     """
     truth_N = np.asarray(test_corpus.labels)
     rows = np.flatnonzero(truth_N >= 0)
     if len(rows) == 0:
-        raise ConfigError("no test sentence has a label, so accuracy cannot be measured.")
+        return {}
     truth = truth_N[rows]
     probabilities = _label_probabilities(model, test_corpus, rows, batch_tokens)
     answers = probabilities.argmax(-1)

@@ -12,6 +12,8 @@ def choose_labelled(
 ) -> np.ndarray:
     """Choose the sentences whose labels are used: equally many of each class; the first classes get the remainder.
 
+    A class that has fewer gives all of its sentences, and the other classes make up for it.
+
     The semi-supervised classifier, the probe and the baselines all choose by this function, so that with the same seed
     they learn from the same labels.
 
@@ -30,17 +32,21 @@ def choose_labelled(
     (4, 1)
 
     Raises:
-        ConfigError: a class has too few sentences.
+        ConfigError: fewer than `count` sentences have a label.
     """
     generator = np.random.default_rng([seed, count])
-    chosen = []
-    for label in range(classes):
-        wanted = count // classes + (label < count % classes)
-        members = np.flatnonzero(labels == label)
-        if len(members) < wanted:
-            raise ConfigError(
-                f"{setting} = {count} needs {wanted} sentences of each of {classes} classes, "
-                f"but class number {label} has {len(members)}; ask for fewer labels."
-            )
-        chosen.append(np.sort(generator.permutation(members)[:wanted]))
-    return np.concatenate(chosen)
+    members = [np.flatnonzero(labels == label) for label in range(classes)]
+    have = sum(map(len, members))
+    if have < count:
+        raise ConfigError(
+            f"{setting} is {count}, but only {have} training sentences have a label; ask for fewer labels."
+        )
+    wanted = [0] * classes
+    while (missing := count - sum(wanted)) > 0:
+        able = [label for label in range(classes) if wanted[label] < len(members[label])]
+        for place, label in enumerate(able):
+            share = missing // len(able) + (place < missing % len(able))
+            wanted[label] = min(wanted[label] + share, len(members[label]))
+    return np.concatenate(
+        [np.sort(generator.permutation(some)[:number]) for some, number in zip(members, wanted, strict=True)]
+    )

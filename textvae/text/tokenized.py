@@ -48,6 +48,7 @@ class SplitReport(Config):
         overlong: examples of more than `max_tokens` tokens, truncated or cut into windows.
         unknown_tokens: ids that are ``<unk>``.
         longest: tokens of the longest row.
+        unknown_labels: texts whose label is not among the label names, which have no label here.
     """
 
     sentences: int
@@ -58,6 +59,7 @@ class SplitReport(Config):
     overlong: int
     unknown_tokens: int
     longest: int
+    unknown_labels: int = 0
 
 
 class _Columns:
@@ -139,14 +141,15 @@ def write_tokenized(
         overlong: what is done with longer texts: ``truncate`` keeps the beginning, ``window`` writes consecutive
             pieces, each a row with the same label, ``error`` refuses. The text stored for a shortened row is its ids
             decoded.
-        label_names: the labels, in the order of their ids; None writes no labels.
+        label_names: the labels, in the order of their ids; None writes no labels. A text with another label is written
+            without one, and counted.
 
     Returns:
         counts of what was written.
 
     Raises:
-        DataError: an unknown label, a text that is too long under ``error``, no text at all, or a file at `path` that
-            textvae did not write.
+        DataError: a text that is too long under ``error``, no text at all, or a file at `path` that textvae did not
+            write.
         MachineError: the disk is full or broken.
     """
     path = Path(path)
@@ -206,18 +209,13 @@ def _rows(
     label_ids: dict[str, int] | None,
     counts: dict[str, int],
 ) -> Iterator[tuple[list[int], str, int]]:
-    """The rows of some examples, each (ids, text, label); adds to the `empty` and `overlong` counts."""
+    """The rows of some examples, each (ids, text, label); adds to the counts `empty`, `overlong`, `unknown_labels`."""
     texts = [normalize(example.text) for example in chunk]
     for example, text, ids in zip(chunk, texts, tokenizer.encode_batch(texts), strict=True):
         label = NO_LABEL
-        if label_ids is not None and example.label is not None:
-            if example.label not in label_ids:
-                known = ", ".join(repr(name) for name in list(label_ids)[:10])
-                raise DataError(
-                    f"Label {example.label!r} of {text[:60]!r} does not occur in training; known labels: {known}. "
-                    "Correct it, or move such an example into the training split."
-                )
-            label = label_ids[example.label]
+        if ids and label_ids is not None and example.label is not None:
+            label = label_ids.get(example.label, NO_LABEL)
+            counts["unknown_labels"] += label == NO_LABEL
         if not ids:
             counts["empty"] += 1
         elif len(ids) <= max_tokens:

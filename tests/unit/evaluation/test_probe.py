@@ -143,7 +143,7 @@ def test_a_probe_is_absent_where_it_cannot_be() -> None:
 
 def test_settings_that_make_no_sense_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     made, test, training = model(), corpus(30, 0), corpus(40, 1)
-    with pytest.raises(ConfigError, match=r"evaluate\.probe_labels = 60 needs 30 sentences"):
+    with pytest.raises(ConfigError, match=r"evaluate\.probe_labels is 60, but only 40 training sentences have a label"):
         measured(made, test, training, 60)
     for settings in ({"probe_labels": [1]}, {"probe_labels": [5, 5]}, {"probe_labels": [5], "split": "train"}):
         with pytest.raises(ConfigError):

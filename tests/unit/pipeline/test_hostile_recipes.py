@@ -263,7 +263,7 @@ def test_new_and_its_arguments(tmp_path) -> None:
         (["."], "is a folder, not a file"),
         (["/dev/zero"], "is a device, not a file"),
         (["x" * 300], "is no path"),
-        (["same.txt"], "has 1 different text; a model needs at least 20"),
+        (["same.txt"], "has 1 different text; give at least 30"),
         (["good.txt", "--minutes", "inf"], "--minutes is inf"),
         (["good.txt", "--minutes", "nan"], "--minutes is nan"),
         (["good.txt", "--minutes=-1"], "--minutes is -1.0"),

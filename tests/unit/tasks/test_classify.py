@@ -113,8 +113,11 @@ def test_labels_are_balanced_fixed_by_the_seed_and_not_more_than_there_are() -> 
     assert np.bincount(labels[chosen]).tolist() == [8, 7]
     assert (chosen == choose_labelled(labels, 15, 2, seed=3)).all()
     assert (chosen != choose_labelled(labels, 15, 2, seed=4)).any()
-    with pytest.raises(ConfigError, match="ask for fewer"):
-        choose_labelled(labels, 40, 2, seed=3)
+    # A class that has too few gives all it has.
+    assert np.bincount(labels[choose_labelled(labels, 40, 2, seed=3)]).tolist() == [31, 9]
+    assert np.bincount(labels[choose_labelled(labels, 30, 3, seed=3)], minlength=3).tolist() == [21, 9, 0]
+    with pytest.raises(ConfigError, match="only 59 training sentences have a label; ask for fewer"):
+        choose_labelled(labels, 60, 2, seed=3)
 
 
 def test_a_warm_start_keeps_what_the_vae_learned(vae: TextVAE) -> None:

@@ -50,7 +50,7 @@ def test_what_came_of_unusual_arguments(outcomes) -> None:
 def test_errors_say_what_was_got_and_what_is_expected(outcomes) -> None:
     said = {name: outcome["refused"] for name, outcome in outcomes.items() if "refused" in outcome}
     assert said["refused encode none among them"] == "Sentence 2 is None; expected a string."
-    assert "1 different text;" in said["refused fit duplicates"] and "at least 20" in said["refused fit duplicates"]
+    assert "1 different text;" in said["refused fit duplicates"] and "at least 30" in said["refused fit duplicates"]
     assert "19 different texts" in said["refused fit few"]
     assert "got one code of 4 numbers; expected N rows of 4" in said["refused decode one code"]
     assert "steps is 1000000000; expected a whole number from 2 to 10000" in said["refused interpolate steps many"]

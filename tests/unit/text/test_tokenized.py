@@ -58,8 +58,11 @@ def test_truncate_window_error(tmp_path):
 def test_labels(tmp_path):
     _, corpus = write(tmp_path, [Example("a", "y"), Example("b"), Example("c", "x")], label_names=["x", "y"])
     assert corpus.labels.tolist() == [1, -1, 0] and corpus.label_names == ("x", "y")
-    with pytest.raises(DataError, match=r"Label 'z' of 'a' does not occur in training; known labels: 'x', 'y'"):
-        write(tmp_path, [Example("a", "z")], label_names=["x", "y"])
+    rows = [Example("a", "z"), Example("a b c d", "w"), Example("", "w"), Example("b", "x")]
+    report, corpus = write(tmp_path, rows, label_names=["x", "y"], overlong="window")
+    assert corpus.labels.tolist() == [-1, -1, -1, 0] and report.unknown_labels == 2
+    old = report.model_dump(exclude={"unknown_labels"})  # as files of version 0.1.0 have it
+    assert module.SplitReport.model_validate(old).unknown_labels == 0
 
 
 def test_nothing_to_write(tmp_path):

@@ -47,6 +47,11 @@ def trained(out: Path) -> Path:
 def test_a_training_cut_off_under_format_1_goes_on(tmp_path: Path) -> None:
     shutil.copytree(FIXTURE / "interrupted", tmp_path / "interrupted")
     written = lines(tmp_path / "interrupted" / "train.partial")
+    # The splits of version 0.1.0 are kept, where a card would be divided in another way today.
+    (tmp_path / "whole").mkdir()
+    for name in ("recipe.json", "tokenize"):
+        source = FIXTURE / "interrupted" / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / "whole" / name)
     resumed, whole = trained(tmp_path / "interrupted"), trained(tmp_path / "whole")
 
     # It went on from the checkpoint: what was written before it is still there, times included.

@@ -179,7 +179,7 @@ def latent_plane(plane: dict[str, Any]) -> str:
     with styled():
         figure, (axes,) = new_figure(6.6, 4.6)
         points, labels = plane["points"], plane.get("labels")
-        if labels:
+        if labels and any(label is not None for label in labels):
             # More labels than colors could not be distinguished, and their legend would be too large.
             counts = Counter(str(label) for label in labels if label is not None)
             names = sorted(sorted(counts, key=lambda name: (-counts[name], name))[: len(PALETTE)])

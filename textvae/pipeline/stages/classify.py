@@ -37,9 +37,10 @@ CLASSIFIER = """
 <section>
 <h2>Classifier</h2>
 <p>
+{%- if results.left_out is defined %}{{ results.left_out }} {% endif %}
 {%- if results.labels is defined %}Trained with the labels of {{ "{:,}".format(results.labels) }} sentences and the other sentences without labels. {% endif %}
 {%- if results.accuracy is defined %}{{ "{:.1%}".format(results.accuracy) }} of the test sentences are classified correctly
-{%- if results.majority_accuracy is defined %}; always predicting the most frequent label would reach {{ "{:.1%}".format(results.majority_accuracy) }}{% endif %}.{% endif %}</p>
+{%- if results.majority_accuracy is defined %}; always predicting the most frequent label would reach {{ "{:.1%}".format(results.majority_accuracy) }}{% endif %}.{% elif results.labels is defined %}No test sentence has a label, so its accuracy is not measured.{% endif %}</p>
 {% if pictures.confusion is defined %}{{ pictures.confusion }}{% endif %}
 </section>
 """  # noqa: E501
@@ -115,6 +116,13 @@ class ClassifyStage(Stage):
 
         source = work.inputs["tokenize"]
         train_corpus = TokenizedCorpus(source / "train.arrow")
+        known = {label for label in train_corpus.labels.tolist() if label >= 0}
+        if len(known) < 2:
+            left_out = (
+                f"Left out, as the training texts have {'one label' if known else 'no labels'}; a classifier needs two."
+            )
+            work.say(f"  {left_out}")
+            return {"left_out": left_out}
         test_corpus = TokenizedCorpus(split_file(source, "test"))
         trained = train_classifier(
             work.config,
@@ -130,7 +138,9 @@ class ClassifyStage(Stage):
         model = SemiSupervisedTextVAE.from_pretrained(work.folder / "model").to(best_device())
         results = as_json(evaluate_classifier(model, test_corpus, train_corpus))
         # The matrix and the lists are for the page only; the other numbers are the results.
-        details = {name: results.pop(name) for name in ("confusion", "label_names", "f1")}
+        details = {name: results.pop(name) for name in ("confusion", "label_names", "f1") if name in results}
+        if not results:
+            work.say("  no test text has a label, so the accuracy is not measured.")
         shown = [test_corpus.text(i) for i in range(min(SHOWN, len(test_corpus)))]
         details["examples"] = [
             {**as_json(answer), "truth": test_corpus.label_names[label] if label >= 0 else None}

@@ -23,13 +23,22 @@ FACTS = """
 <dd>{{ "{:,}".format(counts.sentences) }} sentences, {{ "{:,}".format(counts.tokens) }} tokens
 {%- if counts.unknown_tokens %}, {{ "{:.1%}".format(counts.unknown_tokens / counts.tokens) }} unknown{% endif %}
 {%- if counts.empty %}, {{ "{:,}".format(counts.empty) }} empty left out{% endif %}
-{%- if counts.overlong %}, {{ "{:,}".format(counts.overlong) }} longer than max_tokens{% endif %}</dd>
+{%- if counts.overlong %}, {{ "{:,}".format(counts.overlong) }} longer than max_tokens{% endif %}
+{%- if counts.unknown_labels | default(0) %}, {{ counts.unknown_labels }} with labels that training has not{% endif %}
+</dd>
+{% endfor %}
+{% for warning in results.warnings | default([]) %}
+<dt>Warning</dt><dd>{{ warning }}</dd>
 {% endfor %}
 {% if results.tokenizer is defined %}
 <dt>Tokens</dt><dd>{{ results.tokenizer }}, vocabulary {{ "{:,}".format(results.vocab_size) }}</dd>
 {% endif %}
 """
 """The splits and the tokenizer, among the facts of the run."""
+
+
+MANY_UNKNOWN = 0.5
+"""Share of unknown tokens in the validation or test split from which on the stage warns."""
 
 
 class _TokenizeSettings(Config):
@@ -49,6 +58,8 @@ class TokenizeStage(Stage):
     """Output: `tokenizer/`, and `train.arrow`, `valid.arrow`, `test.arrow`."""
 
     name: ClassVar[str] = "tokenize"
+    version: ClassVar[int] = 2  # splits by class, sentences cut after full stops of every script
+    keeps: ClassVar[tuple[int, ...]] = (1,)
     reads_corpus: ClassVar[bool] = True
     uses_seed: ClassVar[bool] = False
     metrics: ClassVar[Sequence[Metric]] = (
@@ -97,10 +108,15 @@ class TokenizeStage(Stage):
         corpus = work.recipe.corpus
         tokenizer = work.config.tokenizer.train(texts_of(corpus.read("train")))
         tokenizer.save(work.folder / "tokenizer")
-        labels = corpus.label_names() if corpus.has_labels else None
+        labels = (corpus.label_names() if corpus.has_labels else []) or None
         results: dict[str, Any] = {"vocab_size": tokenizer.vocab_size, "tokenizer": tokenizer.kind}
+        warnings = []
         if labels is not None:
             results["label_names"] = list(labels)
+        elif corpus.has_labels:
+            warnings.append(
+                "no training text has a label, so the run goes on without labels; look at the label_column of the card."
+            )
         for split in (split for split in SPLITS if split in corpus.splits):
             left_out = ReadReport()
             written = write_tokenized(
@@ -114,7 +130,26 @@ class TokenizeStage(Stage):
             counts = {**as_json(written), "too_short": left_out.too_short, "too_long": left_out.too_long}
             results[split] = counts
             work.say(f"  {split}: {_in_words(counts)}")
-        return results
+            warnings += _warnings(split, counts)
+        for warning in warnings:
+            work.say(f"  warning: {warning}")
+        return {**results, "warnings": warnings} if warnings else results
+
+
+def _warnings(split: str, counts: dict[str, Any]) -> list[str]:
+    """What is wrong with a split that has been written, each in a sentence with the cure."""
+    found = []
+    if split != "train" and counts["unknown_tokens"] > MANY_UNKNOWN * counts["tokens"]:
+        found.append(
+            f"{counts['unknown_tokens'] / counts['tokens']:.0%} of the {split} tokens are unknown, so the model cannot "
+            'say what these texts are; use a tokenizer of pieces, such as tokenize.tokenizer.kind = "sentencepiece".'
+        )
+    if number := counts["unknown_labels"]:
+        rows = "1 text has a label" if number == 1 else f"{number:,} texts have labels"
+        found.append(
+            f"{split}: {rows} that no training text has; {'it counts' if number == 1 else 'they count'} as unlabelled."
+        )
+    return found
 
 
 def _in_words(counts: dict[str, Any]) -> str:
@@ -124,6 +159,7 @@ def _in_words(counts: dict[str, Any]) -> str:
     names = {
         "empty": "empty left out",
         "overlong": "longer than max_tokens",
+        "unknown_labels": "with labels that training has not",
         "too_short": "below min_words left out",
         "too_long": "above max_words left out",
     }

@@ -19,6 +19,7 @@ from textvae.text.corpora.fasta import FastaCorpus
 from textvae.text.corpora.files import FileCorpus
 from textvae.text.corpora.hub import HubCorpus
 from textvae.text.corpora.lines import LinesCorpus
+from textvae.text.corpora.prose import ProseCorpus
 from textvae.text.corpora.subtitles import SubtitlesCorpus
 from textvae.text.corpora.tables import CSVCorpus, JSONLinesCorpus, TSVCorpus
 
@@ -49,6 +50,7 @@ __all__ = [
     "HubCorpus",
     "JSONLinesCorpus",
     "LinesCorpus",
+    "ProseCorpus",
     "ReadReport",
     "SubtitlesCorpus",
     "TSVCorpus",

@@ -6,17 +6,18 @@ import hashlib
 import json
 import random
 from abc import abstractmethod
-from collections.abc import Container, Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import Field, field_validator
 
 from textvae.arguments import MAX_SEED
 from textvae.config import Component
 from textvae.errors import DataError
-from textvae.text.normalize import normalize
+from textvae.text.corpora.division import CutText, Division, divide
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
@@ -62,12 +63,14 @@ class CorpusCard(Component):
         description: a sentence or two about the corpus.
         citation: the publication to cite.
         source: where the corpus comes from, such as an address.
-        split_fractions: how a single set of examples is divided, such as ``{train = 0.9, valid = 0.05, test = 0.05}``.
-            A hash of the normalized text decides, so that equal texts are always in the same split.
+        split_fractions: how a single set of examples is divided, such as ``{train = 0.9, valid = 0.05, test = 0.05}``:
+            by label, equal texts together, no split empty; see `textvae.text.corpora.division`. What `min_words` and
+            `max_words` leave out does not count.
         seed: seed of this division and of the choice that `limit` makes.
         limit: the largest number of examples of each split; they are read in the order of the file.
         keep: which examples `limit` keeps: random ones (many published files are sorted by label) or the first.
-        split_sentences: split each text into sentences first, by a Punkt model trained on the corpus.
+        split_sentences: split each text into sentences, by a Punkt model trained on the corpus. They have its label and
+            are in its split, but for those of a corpus of fewer than 100 texts, which are divided one by one.
         min_words: leave out texts of fewer words, separated by white space.
         max_words: leave out texts of more words.
     """
@@ -132,6 +135,10 @@ class CorpusCard(Component):
     descriptive: ClassVar[frozenset[str]] = frozenset({"name", "licence", "description", "citation", "source"})
     """Settings that do not change what `read` gives, and so are left out of fingerprints."""
 
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Settings that the kind did not have in version 0.1.0. They are left out of fingerprints where they have their
+    default, so that the runs of that version stay up to date."""
+
     @property
     def has_labels(self) -> bool:
         """Whether examples carry labels."""
@@ -141,6 +148,16 @@ class CorpusCard(Component):
     def own_splits(self) -> tuple[Split, ...]:
         """The splits that the source comes in; the others are taken from train, by `split_fractions`."""
         return ("train",)
+
+    def sentence_cutter(self, texts: Iterable[str]) -> Callable[[str], list[str]]:
+        """A function that cuts a text into sentences, for `split_sentences`.
+
+        Args:
+            texts: those of the corpus, to learn from.
+        """
+        from textvae.text.sentences import train_punkt
+
+        return train_punkt(texts)
 
     def seen_from(self, folder: Path) -> CorpusCard:
         """The card with its relative paths resolved against the folder of the card's file.
@@ -188,6 +205,8 @@ class CorpusCard(Component):
     def label_names(self) -> list[str]:
         """The labels of the training split, in alphabetical order; the position of a label here is its id.
 
+        Empty where the corpus has labels and no training text has one.
+
         Raises:
             DataError: the corpus has no labels.
         """
@@ -195,14 +214,16 @@ class CorpusCard(Component):
             raise DataError(
                 f"Corpus '{self.name}' has no labels; name its label_column in the card, or drop the stage."
             )
-        names = sorted({example.label for example in self.read("train") if example.label is not None})
-        if not names:
-            raise DataError(f"The training split of corpus '{self.name}' has not one label; look at its label_column.")
-        return names
+        return sorted({example.label for example in self.read("train") if example.label is not None})
 
     def fingerprint(self) -> str:
         """SHA-256 of the source's content and of every setting that changes what `read` gives."""
         settings = self.model_dump(mode="json", exclude=set(self.descriptive))
+        for name in self.later:
+            if name in settings and getattr(self, name) == type(self).model_fields[name].get_default(
+                call_default_factory=True
+            ):
+                del settings[name]
         content = json.dumps([settings, self.source_fingerprint()], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
@@ -219,18 +240,20 @@ class CorpusCard(Component):
         return set(random.Random(f"{self.seed} {split}").sample(range(total), limit))
 
     def _filtered(self, split: Split, counts: ReadReport) -> Iterator[Example]:
-        lowest, highest = self.min_words or 0, self.max_words or float("inf")
-        bounded = self.min_words is not None or self.max_words is not None
         for example in self._of_split(split):
-            if bounded:
-                words = len(example.text.split())
-                if words > highest:
-                    counts.too_long += 1
-                    continue
-                if 0 < words < lowest:
-                    counts.too_short += 1
-                    continue
-            yield example
+            if self._fits(example.text):
+                yield example
+            elif len(example.text.split()) > (self.max_words or float("inf")):
+                counts.too_long += 1
+            else:
+                counts.too_short += 1
+
+    def _fits(self, text: str) -> bool:
+        """Whether a text has `min_words` to `max_words` words, or none."""
+        if self.min_words is None and self.max_words is None:
+            return True
+        words = len(text.split())
+        return not words or (self.min_words or 0) <= words <= (self.max_words or float("inf"))
 
     def _why_empty(self, split: Split, counts: ReadReport) -> str:
         """The error message for a split without examples."""
@@ -239,39 +262,65 @@ class CorpusCard(Component):
                 f"The {split} split of corpus '{self.name}' has no text of min_words to max_words words: "
                 f"{counts.too_short} are shorter, {counts.too_long} longer; change these settings of its card."
             )
-        if split in self.split_fractions:
+        if self._is_divided(split):
+            different = self._division().different
             return (
-                f"The {split} split of corpus '{self.name}' is empty: a hash of each text says which split it is in, "
-                "and none is in this one; give more different texts, change split_fractions, or set corpus.seed to "
-                "another number."
+                f"The {split} split of corpus '{self.name}' is empty: there are too few texts to divide, "
+                f"{different} different; give at least one for each of {', '.join(self.split_fractions)}."
             )
         return f"The {split} split of corpus '{self.name}' holds no text; look at its files."
 
     def _of_split(self, split: Split) -> Iterator[Example]:
-        cut_from_train = split in self.split_fractions and (split == "train" or split not in self.own_splits)
-        for example in self._sentences("train" if cut_from_train else split):
-            if not cut_from_train or self._split_of(example.text) == split:
-                yield example
-
-    def _split_of(self, text: str) -> Split:
-        digest = hashlib.blake2b(f"{self.seed}\0{normalize(text)}".encode(), digest_size=8).digest()
-        place = int.from_bytes(digest, "big") / 2**64
-        for split, fraction in self.split_fractions.items():
-            place -= fraction
-            if place < 0:
-                return split
-        return next(reversed(self.split_fractions))
-
-    def _sentences(self, split: Split) -> Iterator[Example]:
-        if not self.split_sentences:
-            yield from self.read_source(split)
+        if not self._is_divided(split):
+            for _, label, parts in self._cut_texts(split):
+                for part in parts:
+                    yield Example(part, label)
             return
-        from textvae.text.sentences import train_punkt
+        division, wanted = self._division(), list(self.split_fractions).index(split)
+        for text in self._cut_texts("train"):
+            for part, place in zip(text.parts, division.places(text), strict=True):
+                if place == wanted:
+                    yield Example(part, text.label)
 
-        cut = train_punkt(example.text for example in self.read_source("train"))
+    def _is_divided(self, split: Split) -> bool:
+        """Whether a split is cut from the examples of train."""
+        return split in self.split_fractions and (split == "train" or split not in self.own_splits)
+
+    def _division(self) -> Division:
+        def divided() -> Division:
+            texts = (text._replace(parts=tuple(filter(self._fits, text.parts))) for text in self._cut_texts("train"))
+            return divide(texts, list(self.split_fractions.values()), self.seed)
+
+        return _remembered(f"division {self.fingerprint()}", divided)
+
+    def _cut_texts(self, split: Split) -> Iterator[CutText]:
+        if not self.split_sentences:
+            for text, label in self.read_source(split):
+                yield CutText(text, label, (text,))
+            return
+        cut = self._cutter()
         for text, label in self.read_source(split):
-            for sentence in cut(text):
-                yield Example(sentence, label)
+            yield CutText(text, label, tuple(cut(text)))
+
+    def _cutter(self) -> Callable[[str], list[str]]:
+        return _remembered(
+            f"cutter {self.source_fingerprint()}",
+            lambda: self.sentence_cutter(example.text for example in self.read_source("train")),
+        )
+
+
+_memory: OrderedDict[str, Any] = OrderedDict()
+_T = TypeVar("_T")
+
+
+def _remembered(key: str, make: Callable[[], _T]) -> _T:
+    """What `make` gives; each split is read by itself, and need not find it again. The last four are kept."""
+    if key not in _memory:
+        _memory[key] = make()
+        while len(_memory) > 4:
+            _memory.popitem(last=False)
+    made: _T = _memory[key]
+    return made
 
 
 def texts_of(examples: Iterable[Example]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from textvae.disk import shown_path
 from textvae.errors import DataError
 from textvae.parsing import parse_json
 from textvae.text.corpora.base import Example
-from textvae.text.corpora.files import FileCorpus, Row
+from textvae.text.corpora.files import FileCorpus, Row, filled
 from textvae.text.corpora.reading import checked_text, read_lines
 
 
@@ -136,6 +136,7 @@ class TSVCorpus(_SeparatedCorpus):
 
     @classmethod
     def looks_like(cls, lines: Sequence[str]) -> bool:
+        lines = filled(lines)
         return all(line.count(cls.separator) == lines[0].count(cls.separator) > 0 for line in lines)
 
     def _records(self, path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -153,7 +154,7 @@ class JSONLinesCorpus(_TableCorpus):
 
     @classmethod
     def looks_like(cls, lines: Sequence[str]) -> bool:
-        return all(line.lstrip().startswith("{") for line in lines)
+        return all(line.lstrip().startswith("{") for line in filled(lines))
 
     def rows(self, path: Path) -> Iterator[Row]:
         return (dict[str | int, object](record.items()) for _, record in read_json_lines(path))

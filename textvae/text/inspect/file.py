@@ -11,11 +11,13 @@ from textvae.disk import shown_path
 from textvae.errors import DataError
 from textvae.parsing import bad_character, parse_json
 from textvae.text.corpora import FILE_KINDS
-from textvae.text.corpora.files import Row
+from textvae.text.corpora.files import Row, filled
 from textvae.text.corpora.reading import read_lines, require_file
 from textvae.text.inspect.columns import cell, has_header, label, label_column, renamed, text_column
+from textvae.text.inspect.prose import MAX_SENTENCES, sentence_cutter
 from textvae.text.inspect.report import FileReport
 from textvae.text.inspect.statistics import text_statistics
+from textvae.text.prose import HEAD
 
 DEFAULT_KIND = "lines"
 """The kind of corpus for a file that no other kind recognizes."""
@@ -61,6 +63,10 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
         text_at = text_column(path, first_rows, columns)
         label_at = label_column(first_rows, columns, text_at)
         pairs = _pairs(chain(first_rows, rows), text_at, label_at)
+    cut = sentence_cutter(corpus, path) if rows is None else None
+    if cut is not None:
+        pairs = ((sentence, name) for text, name in pairs for sentence in cut(text))
+        max_examples = min(max_examples, MAX_SENTENCES)
     labels: Counter[str] = Counter()
     texts = text_statistics(_counting(islice(pairs, max_examples), labels))
     complete = next(pairs, None) is None
@@ -78,6 +84,7 @@ def inspect_file(path: Path | str, max_examples: int = 200_000) -> FileReport:
         label_counts=dict(labels.most_common()),
         complete=complete,
         texts=texts,
+        split_sentences=cut is not None,
     )
 
 
@@ -99,13 +106,13 @@ def _kind(path: Path) -> str:
     for name, kind in FILE_KINDS.items():
         if ending in kind.endings:
             return name
-    first = [line for _, line in islice(read_lines(path), 20) if line.strip()]
+    first = [line for _, line in islice(read_lines(path), HEAD)]
     for name, kind in reversed(FILE_KINDS.items()):
-        if first and kind.looks_like(first):
+        if filled(first, 1) and kind.looks_like(first):
             return name
     if ending == ".json":
         try:
-            parse_json(first[0] if first else "", str(path), DataError)
+            parse_json("".join(filled(first, 1)), str(path), DataError)
         except DataError:
             raise DataError(f"{path} is JSON, but not one object a line; write it as JSON lines.") from None
     return DEFAULT_KIND

@@ -21,7 +21,8 @@ class FileReport:
         label_column: the column that seems to contain labels; None if there is none.
         label_counts: number of texts of each label, the most frequent first.
         complete: whether the whole file was read; if false, the counts are those of the first `max_examples` rows.
-        texts: statistics of the texts.
+        texts: statistics of the texts; of their sentences with `split_sentences`.
+        split_sentences: whether the texts are prose, which is cut into sentences.
     """
 
     path: Path
@@ -33,3 +34,4 @@ class FileReport:
     label_counts: dict[str, int]
     complete: bool
     texts: TextStatistics
+    split_sentences: bool = False
