@@ -36,8 +36,9 @@ _WORD = rf"{_LETTER}{_REST}(?:{_INNER}{_PART})*+"
 _ATTRIBUTE = r"""[ \n][A-Za-z_:@][\w:.-]{0,40}+=(?:"[^"<>]{0,300}+"|'[^'<>]{0,300}+'|[^\s<>"'=]{1,300})"""
 _TAG = rf"<(?!/?s>|pad>|unk>)(?:/?[A-Za-z][A-Za-z0-9:-]{{0,20}}+(?:{_ATTRIBUTE}){{0,20}}[ \n]?/?|!--\w{{0,20}}--)>"
 
-_ADDRESS = rf"[^\s<>\"{GLUE}{SPACE}]"
-_ADDRESS_END = rf"[^\s<>\"{GLUE}{SPACE}.,;:!?()\[\]{{}}'\u2019\u201d\u2026*]"
+_NO_ADDRESS = rf"\s<>\"\u201c-\u201f\u00ab\u00bb{GLUE}{SPACE}"
+_ADDRESS = rf"[^{_NO_ADDRESS}]"
+_ADDRESS_END = rf"[^{_NO_ADDRESS}.,;:!?()\[\]{{}}'\u2019\u2026*]"
 _URL = (
     rf"(?:https?://|ftp://|www\.(?=\w)){_ADDRESS}*{_ADDRESS_END}/?"
     rf"|(?:[A-Za-z0-9-]{{1,63}}+\.){{1,4}}(?:com|org|net|edu|gov|info|io|de|co\.uk)(?![\w@])(?:/(?:{_ADDRESS}*{_ADDRESS_END})?)?"
@@ -71,7 +72,7 @@ _ABBREVIATION = rf"(?<!\w)(?:(?i:{_SHORT})\.(?!\.)|{_ACRONYM})"
 
 _CLITIC = r"['\u2019](?i:s|re|ve|ll|d|m)(?!\w)"
 _LEADING = r"['\u2019](?i:tis|twas|twere|twill|em|til|till|cause|bout|round|neath|nuff|n['\u2019])(?!\w)"
-_NUMBER = rf"(?:\A[.,])?\d++(?:[.,:/'\u2019-]\d++)*+(?:-(?={_LETTER}){_WORD})?+"
+_NUMBER = rf"(?:(?<![\w.,!?'\")\]])[.,])?\d++(?:[.,:/'\u2019-]\d++)*+(?:-(?={_LETTER}){_WORD})?+"
 
 _PIECE = re.compile(
     rf"""

@@ -8,7 +8,9 @@ from functools import lru_cache
 
 from textvae.text.tokenizers.word_pieces import GLUE, SPACE
 
-_BOTH = frozenset("/\u3001\u3002\uff0c\uff01\uff1f\uff1a\uff1b\u300c\u300d\u300e\u300f\uff08\uff09\u3010\u3011")
+_BOTH = frozenset(
+    [*"/\u2014\u3001\u3002\uff0c\uff01\uff1f\uff1a\uff1b\u300c\u300d\u300e\u300f\uff08\uff09\u3010\u3011", "--"]
+)
 _LEFT = frozenset([*".,!?;:)]}%\u2030\u00b0\u2026\u00ae\u2122\u060c\u061b\u061f\u0964\u0965", "''"])
 _RIGHT = frozenset([*"([{#\u00bf\u00a1\u201e\u201a", "``"])
 _OPENING, _CLOSING = frozenset("\"'\u201c\u2018"), frozenset("\u201d\u2019")
