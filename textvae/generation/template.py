@@ -91,7 +91,7 @@ def _by_stand_ins(pieces: Sequence[str], tokenizer: Tokenizer) -> tuple[list[int
     """Ids of the text with a word in place of each blank, and the positions of these words; None where none fits."""
     words = _stand_ins(tokenizer)
     rows = tokenizer.encode_batch([word.join(pieces) for word in words])
-    for word, (first, second) in zip(words, itertools.pairwise(rows), strict=False):
+    for (word, first), (_, second) in itertools.combinations(zip(words, rows, strict=True), 2):
         if len(first) != len(second):
             continue
         places = [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]

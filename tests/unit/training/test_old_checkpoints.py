@@ -23,6 +23,7 @@ from textvae.training import train
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "format_1"
 SETTINGS: dict[str, Any] = {
+    "tokenize.tokenizer.split": "nltk",  # what a recipe of textvae 0.1 meant that names none
     "train.epochs": 4,
     "train.early_stopping": 3,
     "train.decay.kind": "plateau",

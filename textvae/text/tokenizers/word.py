@@ -23,8 +23,9 @@ Split = Literal["words", "whitespace", "nltk"]
 RULES: Mapping[Split, Rule] = {"words": WORDS, "whitespace": WHITESPACE, "nltk": NLTK}
 """The rules by their name in recipes and saved tokenizers."""
 
-_REMEMBERED = 1 << 16
-"""Most tokens outside the vocabulary of which a tokenizer remembers the id."""
+
+_REMEMBERED = 1 << 14
+"""Most words outside the vocabulary of which a tokenizer remembers the id."""
 
 
 class WordTokenizer(Tokenizer):

@@ -6,10 +6,13 @@ Nothing is dropped: the pieces of a stretch of text, put together, are that text
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
 from itertools import chain
+from typing import TypeVar
+
+T = TypeVar("T")
 
 GLUE, SPACE = "\uffed", "\u2581"
 """The characters that mark a token. In a text they are tokens of their own."""
@@ -24,6 +27,11 @@ _COMBINING = re.escape(
     )
 )
 """Characters of words that `re` does not count as such: vowel signs of Indic scripts, accents that stand alone."""
+
+CLITIC = "(?i:n['\u2019]t|['\u2019](?:s|re|ve|ll|d|m))"
+"""A pattern of what English writes at the end of another word: do n't, it 's."""
+ELISION = "(?i:[ldjcnsmt]|qu|jusqu|lorsqu|puisqu|quoiqu|presqu)['\u2019]"
+"""A pattern of what French writes at the beginning of another word: l' été, qu' il."""
 
 _LETTER = r"[^\W\d_]"
 # A run of letters and digits, with the joiners that Persian, Indic and hyphenated texts have inside words.
@@ -70,7 +78,6 @@ _SHORT = (
 _ACRONYM = rf"(?:{_LETTER}\.)++{_LETTER}(?![\w.'\u2019])|(?:{_LETTER}\.){{2,}}+|Ph\.D\.?"
 _ABBREVIATION = rf"(?<!\w)(?:(?i:{_SHORT})\.(?!\.)|{_ACRONYM})"
 
-_CLITIC = r"['\u2019](?i:s|re|ve|ll|d|m)(?!\w)"
 _LEADING = r"['\u2019](?i:tis|twas|twere|twill|em|til|till|cause|bout|round|neath|nuff|n['\u2019])(?!\w)"
 _NUMBER = rf"(?:(?<![\w.,!?'\")\]])[.,])?\d++(?:[.,:/'\u2019-]\d++)*+(?:-(?={_LETTER}){_WORD})?+"
 
@@ -88,7 +95,7 @@ _PIECE = re.compile(
     | (?<!\w)[A-Za-z](?:\#|\+{{1,2}})(?![\w+\#])                   # C#, C++, A+
     | {_NUMBER}
     | (?<!\w){_LEADING}                                           # 'tis, 'em, 'n'
-    | (?<=.){_CLITIC} | \A{_CLITIC}\Z                           # 's after a number or a quotation mark, or alone
+    | (?<=.){CLITIC}(?!\w) | \A{CLITIC}\Z                      # 's after a number or a quotation mark, or alone
     | {_WORD}(?:\+\+(?![\w+]))?
     | ([.!?=*_~\#+|^$%@:;,\\/-]|\u2026)\1{{1,4}}+ | `` | ''
     | .[{_COMBINING}\ufe0f]*+
@@ -97,12 +104,25 @@ _PIECE = re.compile(
 )
 _SPACED_TAG = re.compile(_TAG)
 
-_ELISION = re.compile(
-    "(?i:[ldjcnsmt]|qu|jusqu|lorsqu|puisqu|quoiqu|presqu)['\u2019]"
-    "(?=[aeiouyh\u0153\u00e6\u00e0\u00e1\u00e2\u00e4\u00e9\u00e8\u00ea\u00eb\u00ee\u00ef\u00f4\u00f6\u00f9\u00fb\u00fc"
-    "AEIOUYH\u0152\u00c6\u00c0\u00c1\u00c2\u00c4\u00c9\u00c8\u00ca\u00cb\u00ce\u00cf\u00d4\u00d6\u00d9\u00db\u00dc])"
+_VOWELS = (
+    "aeiouyh\u0153\u00e6\u00e0\u00e1\u00e2\u00e4\u00e9\u00e8\u00ea\u00eb\u00ee\u00ef\u00f4\u00f6\u00f9\u00fb\u00fc"
 )
-_ENDINGS = re.compile(r"(?i)(?:n['\u2019]t|['\u2019](?:s|re|ve|ll|d|m))\Z")
+_ELIDED = re.compile(rf"{ELISION}(?=[{_VOWELS}{_VOWELS.upper()}])")
+_ENDS = re.compile(rf"{CLITIC}\Z")
+
+
+_SHORT_ENOUGH = 64
+
+
+def remembered(function: Callable[[str], T]) -> Callable[[str], T]:
+    """The function with a memory of its latest results, for short texts alone: long ones do not recur and take room."""
+    known = lru_cache(maxsize=1 << 16)(function)
+
+    @wraps(function)
+    def call(text: str) -> T:
+        return known(text) if len(text) <= _SHORT_ENOUGH else function(text)
+
+    return call
 
 
 def stretches(text: str) -> list[str]:
@@ -116,7 +136,7 @@ def stretches(text: str) -> list[str]:
     return text.split(" ") if text else []
 
 
-@lru_cache(maxsize=1 << 16)
+@remembered
 def pieces(stretch: str) -> tuple[str, ...]:
     """The pieces of a text between two spaces, as `stretches` gave it.
 
@@ -129,19 +149,18 @@ def pieces(stretch: str) -> tuple[str, ...]:
         if len(piece) > 2 and ("'" in piece or "\u2019" in piece) and piece[0].isalnum():
             found += _parts(piece)
         else:
-            found.append(sys.intern(piece))
+            found.append(piece)
     return tuple(found)
 
 
-@lru_cache(maxsize=1 << 14)
 def _parts(word: str) -> tuple[str, ...]:
     """A word with apostrophes without its elided articles in front and its clitics behind, and these."""
     front: list[str] = []
     back: list[str] = []
-    while elision := _ELISION.match(word):
+    while elision := _ELIDED.match(word):
         front.append(elision[0])
         word = word[elision.end() :]
-    while (ending := _ENDINGS.search(word)) and ending.start():
+    while (ending := _ENDS.search(word)) and ending.start():
         back.append(ending[0])
         word = word[: ending.start()]
     return (*front, word, *reversed(back))

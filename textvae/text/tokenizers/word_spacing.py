@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
-from textvae.text.tokenizers.word_pieces import GLUE, SPACE
+from textvae.text.tokenizers.word_pieces import CLITIC, ELISION, GLUE, SPACE, remembered
 
 _BOTH = frozenset(
     [*"/\u2014\u3001\u3002\uff0c\uff01\uff1f\uff1a\uff1b\u300c\u300d\u300e\u300f\uff08\uff09\u3010\u3011", "--"]
@@ -16,8 +15,7 @@ _RIGHT = frozenset([*"([{#\u00bf\u00a1\u201e\u201a", "``"])
 _OPENING, _CLOSING = frozenset("\"'\u201c\u2018"), frozenset("\u201d\u2019")
 _QUOTES = _OPENING | _CLOSING
 _SUMS_FRONT, _SUMS_BEHIND = frozenset("$\u00a3\u00a5\u20b9\u20a9"), frozenset("\u20ac\u20bd\u00a2")
-_CLITIC = re.compile("(?i)(?:n['\u2019]t|['\u2019](?:s|re|ve|ll|d|m))")
-_ELISION = re.compile("(?i)(?:[ldjcnsmt]|qu|jusqu|lorsqu|puisqu|quoiqu|presqu)['\u2019]")
+_CLITIC, _ELISION = re.compile(CLITIC), re.compile(ELISION)
 _AFTER_NUMBER = frozenset(["st", "nd", "rd", "th", "s"])
 _RUN = re.compile(r"([^\w\s])\1*", re.DOTALL)
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf]")
@@ -53,7 +51,7 @@ UNMARKED, MARK = -1, 9
 """The ranks of the unknown word, and of the characters of marks in a text (which are marked on the left only)."""
 
 
-@lru_cache(maxsize=1 << 16)
+@remembered
 def shape_of(piece: str) -> Shape:
     """The shape of a piece."""
     first = piece[0]

@@ -8,10 +8,9 @@ therefore another token than an opening one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 from textvae.text.tokenizers.rule import Rule
-from textvae.text.tokenizers.word_pieces import GLUE, SPACE, pieces, stretches
+from textvae.text.tokenizers.word_pieces import GLUE, SPACE, pieces, remembered, stretches
 from textvae.text.tokenizers.word_spacing import MARK, Shape, shape_of, together
 
 _MARKS = (GLUE, SPACE)
@@ -61,7 +60,7 @@ def join(tokens: Sequence[str]) -> str:
     return "".join(parts)
 
 
-@lru_cache(maxsize=1 << 16)
+@remembered
 def _read(token: str) -> tuple[str, Shape, str]:
     """The mark on the left of a token, its piece, and the mark on the right."""
     left, piece, right = apart(token)
