@@ -108,6 +108,8 @@ def test_special_tokens_in_a_text_come_back() -> None:
         ("so... it -- is", "so… it — is", "so... it -- is"),
         ("so… it", "so... it", "so… it"),
         ("is it.", "is it .", "is it."),
+        ("is it , so .", "is it, so.", "is it , so ."),
+        ("5kg of it", "5 kg of it", "5kg of it"),
     ],
 )  # fmt: skip
 def test_a_token_outside_the_vocabulary_is_read_as_its_other_spelling(learned: str, typed: str, read_as: str) -> None:
@@ -130,6 +132,8 @@ def test_a_rare_marked_variant_counts_for_the_plain_word() -> None:
     lines = ["km"] * 2 + ["5km"] * 2 + ["lb"] * 3 + ["so"] * 9 + ["5"] * 9
     tokens = WordConfig(vocab_size=4 + 3).train(lines).tokens[4:]
     assert tokens == ("5", "so", "km"), "two and two are more than three"
+    many = ["Smith"] * 5 + ["7Smith"] * 2 + ["so"] * 9 + ["7"] * 9 + ["a"] * 6
+    assert WordConfig(vocab_size=4 + 3).train(many).tokens[4:] == ("7", "so", "Smith")
     every = WordConfig().train(lines)
     assert set(every.tokens[4:]) == {"5", "so", "km", "￭km", "lb"}, "with room for all, each variant stays"
     rare = WordConfig(min_count=3).train(["5oz"] * 2 + ["oz"])

@@ -147,15 +147,14 @@ class WordConfig(TokenizerBase):
 
 
 def _respelled(counts: Mapping[str, int], kept: set[str], rule: Rule) -> Mapping[str, int]:
-    """The counts, where a token outside `kept` counts for the first of its other spellings that occurs, or is plain.
+    """The counts, where a token outside `kept` counts for the first of its spellings there, else without its mark.
 
     >>> _respelled({"kg": 3, "￭kg": 2, "￭lb": 2, "it’s": 1}, {"kg"}, WORDS)
     {'kg': 5, 'it’s': 1, 'lb': 2}
     """
     merged = dict(counts)
     for token in sorted(counts.keys() - kept, key=lambda token: (counts[token], token)):
-        plain = rule.plain(token)
-        best = next((other for other in rule.spellings(token) if other in counts), plain)
+        best = next((other for other in rule.spellings(token) if other in kept), rule.plain(token))
         if best != token:
             merged[best] = merged.get(best, 0) + merged.pop(token)
     return merged

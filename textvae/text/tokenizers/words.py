@@ -111,11 +111,11 @@ _OTHER_FORMS = {"\u2026": "...", "...": "\u2026", "\u2014": "--", "--": "\u2014"
 
 def spellings(token: str) -> Iterator[str]:
     """The tokens under which a token is looked up that the vocabulary lacks: without its mark; with typewriter
-    quotation marks, apostrophes, dashes and ellipses for printed ones, and the reverse. A closing quotation mark
-    never becomes an opening one as long as there is another.
+    quotation marks, apostrophes, dashes and ellipses for printed ones, and the reverse; last, with another mark. A
+    closing quotation mark does not become an opening one as long as there is another.
 
-    >>> list(spellings("￭kg")), list(spellings("n’t")), list(spellings("”"))[:2], list(spellings("￭-￭"))
-    (['kg'], ["n't"], ['￭"', '￭“'], ['￭-', '-￭', '-'])
+    >>> [list(spellings(token))[:3] for token in ("￭kg", "n’t", "”", "￭-￭", ".")]
+    [['kg', '▁kg', 'kg▁'], ["n't", '▁n’t', '￭n’t'], ['￭"', '￭“', '"'], ['￭-', '-￭', '-'], ['▁.', '￭.', '.▁']]
     """
     left, piece, right = apart(token)
     straight = _STRAIGHT.get(piece)
@@ -125,11 +125,10 @@ def spellings(token: str) -> Iterator[str]:
         forms = [*same, *(_CLOSING_FORMS if closes else _OPENING_FORMS)[straight], piece, straight]
     else:
         forms = [left + piece, piece + right, piece] if left and right else [piece]
-        other = _OTHER_FORMS.get(piece, piece.translate(_TYPED))
-        printed = piece.translate(_PRINTED)
-        for form in {other: None, printed: None}:
+        for form in (_OTHER_FORMS.get(piece, piece.translate(_TYPED)), piece.translate(_PRINTED)):
             if form != piece:
                 forms += [left + form + right, form]
+    forms += [SPACE + piece, GLUE + piece, piece + SPACE, piece + GLUE, SPACE + piece + SPACE, GLUE + piece + GLUE]
     yield from (form for form in dict.fromkeys(forms) if form != token)
 
 
