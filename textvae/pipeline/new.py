@@ -159,7 +159,7 @@ def affordable_vocabulary(found: FileReport, minutes: float, operations_per_seco
 
 
 def _training_tokens(found: FileReport) -> float:
-    typical = max(found.words_quantiles[0.5], 1) * (1.2 if found.split == "nltk" else 1.0)
+    typical = max(found.words_quantiles[0.5], 1) * (1.2 if found.split == "words" else 1.0)
     return 0.9 * found.examples * (min(typical, found.max_tokens) + 1)
 
 

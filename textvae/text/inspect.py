@@ -170,7 +170,7 @@ def _measure(
     counts = sorted(words.values(), reverse=True)
     covered = np.cumsum(counts) / sum(counts)
     vocabulary_at = {c: int(np.searchsorted(covered, c - 1e-12) + 1) for c in _COVERAGES}
-    # NLTK's tokenizer splits off punctuation and clitics, so a text has more tokens than words.
+    # The rule "words" splits off punctuation and clitics, so a text has more tokens than words.
     stretch = 1.0 if tokenized or not has_spaces else 1.25
     if has_spaces:
         vocab_size = min(20_000, max(200, _rounded(vocabulary_at[0.98])))
@@ -196,7 +196,7 @@ def _measure(
         tokenized=tokenized,
         lowercase=lowered == len(lengths),
         tokenizer="word" if has_spaces else "sentencepiece",
-        split=("whitespace" if tokenized else "nltk") if has_spaces else None,
+        split=("whitespace" if tokenized else "words") if has_spaces else None,
         max_tokens=min(64, max(8, math.ceil(quantiles[0.95] * stretch))),
         vocab_size=vocab_size,
     )

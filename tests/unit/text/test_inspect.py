@@ -25,7 +25,7 @@ def test_lines(tmp_path, examples):
     assert (report.examples, report.empty, report.complete) == (len(examples), 1, True)
     assert report.words_quantiles[1.0] == 14 and report.words_quantiles[0.5] in range(6, 13)
     assert report.has_spaces and not report.tokenized and not report.lowercase
-    assert (report.tokenizer, report.split) == ("word", "nltk")
+    assert (report.tokenizer, report.split) == ("word", "words")
     assert 14 <= report.max_tokens <= 20 and 200 <= report.vocab_size <= report.vocabulary + 100
     assert list(report.vocabulary_at.values()) == sorted(report.vocabulary_at.values())
     assert not inspect_file(path, max_examples=100).complete
