@@ -60,7 +60,7 @@ def _use(place: Place, content: bytes, suffix: str, name: str) -> Case:
         card = {key: value for key, value in card.items() if "column" not in key}
     recipe = RECIPE
     if place.chance(0.3):
-        kinds = [{"kind": "bpe", "vocab_size": 300}, {"kind": "byte"}, {"kind": "word", "split": "nltk"}]
+        kinds = [{"kind": "bpe", "vocab_size": 300}, {"kind": "byte"}, {"kind": "word"}]
         overlong = place.rng.choice(("truncate", "window", "error"))
         tokenizer = place.rng.choice([*kinds, {"kind": "unigram", "vocab_size": 50}])
         recipe = {**RECIPE, "tokenize": {"max_tokens": 10, "overlong": overlong, "tokenizer": tokenizer}}

@@ -24,24 +24,22 @@ _STAND_INS = 12
 
 
 def word_blank(tokenizer: Tokenizer) -> Blank:
-    """A blank for one word: one token, or for sub-word tokenizers a piece that starts a word and pieces within it."""
-    if not tokenizer.splits_words:
-        return Blank()
+    """A blank for one word: a token that starts a word, and for sub-word tokenizers the pieces within it."""
     first_V, rest_V = _masks(tokenizer)
-    return Blank(1, MAX_PIECES, first_V, rest_V)
+    return Blank(1, MAX_PIECES, first_V, rest_V) if tokenizer.splits_words else Blank(1, 1, first_V, None)
 
 
 def span_blank(tokenizer: Tokenizer, max_span: int) -> Blank:
-    """A blank for one to `max_span` tokens; for sub-word tokenizers the first starts a word."""
-    if not tokenizer.splits_words:
-        return Blank(1, max_span)
+    """A blank for one to `max_span` tokens; the first starts a word."""
     return Blank(1, max_span, _masks(tokenizer)[0], None)
 
 
 @lru_cache(maxsize=8)
-def _masks(tokenizer: Tokenizer) -> tuple[torch.Tensor, torch.Tensor]:
+def _masks(tokenizer: Tokenizer) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """Which tokens start a word, None where all of them do, and which continue one."""
     # Cached, so that all blanks of a search share one tensor (the search compares masks by identity).
-    return torch.tensor(tokenizer.starts_word), torch.tensor(tokenizer.continues_word)
+    first_V = None if not tokenizer.continues_word.any() else torch.tensor(tokenizer.starts_word)
+    return first_V, torch.tensor(tokenizer.continues_word)
 
 
 def parse_template(text: str, tokenizer: Tokenizer, *, max_span: int) -> list[Slot]:
@@ -91,12 +89,14 @@ def parse_template(text: str, tokenizer: Tokenizer, *, max_span: int) -> list[Sl
 
 def _by_stand_ins(pieces: Sequence[str], tokenizer: Tokenizer) -> tuple[list[int], list[int]] | None:
     """Ids of the text with a word in place of each blank, and the positions of these words; None where none fits."""
-    rows = tokenizer.encode_batch([word.join(pieces) for word in _stand_ins(tokenizer)])
-    for first, second in itertools.pairwise(rows):
+    words = _stand_ins(tokenizer)
+    rows = tokenizer.encode_batch([word.join(pieces) for word in words])
+    for (word, first), (_, second) in itertools.combinations(zip(words, rows, strict=True), 2):
         if len(first) != len(second):
             continue
         places = [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
-        if len(places) == len(pieces) - 1:
+        # A blank in "___." or "#___" may become a part of a longer token, which it must not replace.
+        if len(places) == len(pieces) - 1 and all(tokenizer.decode([first[i]]).strip() == word for i in places):
             return first, places
     return None
 

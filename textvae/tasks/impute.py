@@ -75,9 +75,9 @@ def impute(
 ) -> list[Imputation]:
     """Fill the blanks of texts: `___` is one word, `___*` a span of one to `max_span` tokens.
 
-    With a word tokenizer a word is one token (punctuation too); with a sub-word tokenizer it is a piece that
-    starts a word and the pieces within it. z and the blanks are found by iterated conditional modes (see
-    `iterated_modes`). The completions of all rounds are ranked by an importance-weighted estimate of the
+    With a word tokenizer a word is one token that stands after a space (punctuation too); with a sub-word tokenizer
+    it is a piece that starts a word and the pieces within it. z and the blanks are found by iterated conditional
+    modes (see `iterated_modes`). The completions of all rounds are ranked by an importance-weighted estimate of the
     probability of the whole sentence; all completions of a text share the same `samples` draws of z.
     Probabilities are normalized over the `candidates` that are ranked. `<unk>` is never an answer.
 
@@ -338,7 +338,8 @@ class _WordFinder:
     """Finds start and end of each word in a sentence. Punctuation is not counted as a word: it is too easy to restore.
 
     Args:
-        tokenizer: a word is one of its tokens, or a piece that starts a word and the pieces that follow.
+        tokenizer: a word is one token that stands after a space (no clitic such as "n't"), or a piece that starts a
+            word and the pieces that follow.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -347,7 +348,7 @@ class _WordFinder:
         self.has_letters = np.array([any(letter.isalnum() for letter in token) for token in spelled])
 
     def __call__(self, row: Sequence[int]) -> list[tuple[int, int]]:
-        begins = [i for i, token in enumerate(row) if self.starts_word[token] or not self.splits]
+        begins = [i for i, token in enumerate(row) if self.starts_word[token] or (token == UNK_ID and not self.splits)]
         spans = zip(begins, [*begins[1:], len(row)] if self.splits else (i + 1 for i in begins), strict=True)
         return [(a, b) for a, b in spans if self.has_letters[list(row[a:b])].any()]
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 
 from tests.unit.generation.toy import TableDecoder
 from textvae.errors import DataError
 from textvae.generation import Blank, constrained_beam
-from textvae.generation.template import parse_template
+from textvae.generation.template import BLANK, parse_template, span_blank, word_blank
 from textvae.text.tokenizers import BPEConfig, ByteConfig, SentencePieceConfig, UnigramConfig, WordConfig
 
 TEXTS = [
@@ -28,8 +30,9 @@ def shape(text: str, tokenizer, max_span: int = 4) -> list[str]:
     ]
 
 
-def test_nltk_words() -> None:
-    tokenizer = WordConfig(vocab_size=100).train(TEXTS)
+@pytest.mark.parametrize("split", ["words", "nltk"])
+def test_words(split: Literal["words", "nltk"]) -> None:
+    tokenizer = WordConfig(vocab_size=100, split=split).train(TEXTS)
     assert shape("I love ___.", tokenizer) == ["I", "love", "_", "."]
     assert shape("___ love ___*, Mr. ___!", tokenizer) == ["_", "love", "*", ",", "Mr.", "_", "<unk>"]
     assert shape("___", tokenizer) == ["_"]
@@ -44,6 +47,42 @@ def test_white_space_words() -> None:
     assert shape("I love ___", tokenizer) == ["I", "love", "_"]
     # "___." would be one word; cut at the blank, the stop is a word of its own that the vocabulary lacks.
     assert shape("I love ___.", tokenizer) == ["I", "love", "_", "<unk>"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('He said "___".', ["He", "said", '"', "_", '￭"', "."]),
+        ("It is (___), ___!", ["It", "is", "(", "_", ")", ",", "_", "!"]),
+        ("the ___ -- it 's", ["the", "_", "▁--▁", "it", "▁'s"]),
+        ("The ___'s dog has 5 ___.", ["The", "_", "'s", "dog", "has", "5", "_", "."]),
+        ("___*, of course", ["*", ",", "of", "course"]),
+        ("I paid $___ / ___%", ["I", "paid", "$", "_", "▁/▁", "_", "%"]),
+        ("#___ is a tag", ["#", "_", "is", "a", "tag"]),
+    ],
+)
+def test_around_a_blank_the_words_are_marked_as_in_the_whole_text(text: str, expected: list[str]) -> None:
+    filled = [BLANK.sub(word, text) for word in ("dog", "cat")]
+    tokenizer = WordConfig(vocab_size=100).train(["dog", "cat", "#", *filled])
+    assert shape(text, tokenizer) == expected
+
+
+def test_a_blank_is_filled_by_a_token_that_stands_after_a_space() -> None:
+    tokenizer = WordConfig(vocab_size=100).train([*TEXTS, 'It is "5kg", it\'s (so) said - "we". l\'air'])
+    first_V = word_blank(tokenizer).first_V
+    assert first_V is not None and first_V is span_blank(tokenizer, 3).first_V
+    fits = {token for token, fit in zip(tokenizer.tokens, first_V.tolist(), strict=True) if fit}
+    assert {"n't", "'s", ".", ",", ")", '￭"', "￭kg", "?", "<unk>", "</s>"}.isdisjoint(fits)
+    assert {"I", "Mr.", "do", "(", '"', "5", "l'", "air", "-"} <= fits
+    for split in ("whitespace", "nltk"):
+        old = WordConfig(vocab_size=100, split=split).train(TEXTS)
+        assert word_blank(old).first_V is None and span_blank(old, 2).first_V is None
+
+
+def test_a_blank_never_swallows_what_it_is_stuck_to() -> None:
+    """Where the vocabulary has "dog." and "cat." as words, the full stop of "___." is not a part of the blank."""
+    tokenizer = WordConfig(split="whitespace").train(["the dog. the cat. a dog a cat a . b ."])
+    assert shape("the ___.", tokenizer) == ["the", "_", "."]
 
 
 def test_what_is_no_template() -> None:

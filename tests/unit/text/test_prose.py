@@ -142,14 +142,20 @@ def test_a_paragraph_a_line_is_cut_into_sentences(tmp_path: Path, shape: str, se
     assert found.texts.count > 60 and found.texts.words_quantiles[0.9] <= 25
 
 
+OWN_KINDS = {"proteins at 60 columns": "fasta", "subtitles": "subtitles"}
+"""Shapes that have a kind of their own."""
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("shape", LINES)
 def test_one_text_a_line_stays_so(tmp_path: Path, shape: str, seed: int) -> None:
     r = random.Random(seed)
     lines = [LINES[shape](r) for _ in range(300)]
     found = inspect_file(write(tmp_path, "\n".join(lines) + "\n"))
-    assert (found.kind, found.split_sentences) == ("lines", False)
-    assert found.texts.count == sum(bool(line.strip()) for text in lines for line in text.split("\n"))
+    kind = OWN_KINDS.get(shape, "lines")
+    assert (found.kind, found.split_sentences) == (kind, False)
+    if kind == "lines":
+        assert found.texts.count == sum(bool(line.strip()) for text in lines for line in text.split("\n"))
 
 
 BOOK = """[A Book by Nobody 1900]

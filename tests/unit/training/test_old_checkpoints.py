@@ -23,6 +23,7 @@ from textvae.training import train
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "format_1"
 SETTINGS: dict[str, Any] = {
+    "tokenize.tokenizer.split": "nltk",  # what a recipe of textvae 0.1 meant that names none
     "train.epochs": 4,
     "train.early_stopping": 3,
     "train.decay.kind": "plateau",
@@ -90,7 +91,9 @@ def test_what_a_checkpoint_holds_stays_as_it_was(tmp_path: Path) -> None:
     )
     assert list(old) == list(new)
     for name in ("optimizer", "regularizers", "learning_rate", "selection", "guard", "aggressive"):
-        assert list(old[name]) == list(new[name]), name
+        # The guard counts epochs since; it reads states without the number.
+        later = ["unused_epochs"] if name == "guard" else []
+        assert [*old[name], *later] == list(new[name]), name
     (old_process,), (new_process,) = old["by_process"], new["by_process"]
     assert list(old_process) == list(new_process)
     assert list(old_process["window"]) == list(new_process["window"])

@@ -83,7 +83,7 @@ def _candidates(texts: TextStatistics) -> Iterator[dict[str, object]]:
     """Tables of tokenizers, the one with the longest tokens first."""
     # Words that cover 98 % of the text, and where that leaves too much unknown, as many as are affordable.
     if texts.has_spaces:
-        split = "whitespace" if texts.tokenized else "nltk"
+        split = "whitespace" if texts.tokenized else "words"
         sizes = [min(20_000, max(200, _rounded(texts.vocabulary_at[coverage]))) for coverage in (0.98, 0.99)]
         for vocab_size in dict.fromkeys([*sizes, min(20_000, max(200, _rounded(texts.vocabulary)))]):
             yield {"kind": "word", "vocab_size": vocab_size, "split": split}

@@ -44,7 +44,8 @@ class Tokenizer(ABC):
     """Names of the files that `_save` writes beside the header."""
 
     splits_words: ClassVar[bool] = True
-    """Whether a word may be several tokens. The perplexity per token is then not the perplexity per word."""
+    """Whether a word may be several pieces. Where it is not, each word, clitic and punctuation mark is one token, and
+    the perplexity per token is the one that tables of word models give."""
 
     # --- what a kind must supply -------------------------------------------------------------------------
 
@@ -68,7 +69,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def _starts_word(self) -> np.ndarray:
-        """Bool [V], true where a token begins a word; the values at the special tokens are ignored."""
+        """Bool [V], true where a token begins a word, that is, stands after a space; special tokens are ignored."""
 
     @abstractmethod
     def _save(self, folder: Path) -> dict[str, Any]:
@@ -88,7 +89,7 @@ class Tokenizer(ABC):
 
     @cached_property
     def starts_word(self) -> np.ndarray:
-        """Bool [V], true where a token begins a word; false for special tokens."""
+        """Bool [V], true where a token begins a word, that is, stands after a space; false for special tokens."""
         starts = np.asarray(self._starts_word(), dtype=bool).copy()
         starts[: len(SPECIAL_TOKENS)] = False
         starts.setflags(write=False)
@@ -96,7 +97,8 @@ class Tokenizer(ABC):
 
     @cached_property
     def continues_word(self) -> np.ndarray:
-        """Bool [V], true where a token continues the word before it; false for special tokens."""
+        """Bool [V], true where a token stands behind another without a space: a piece within a word, or closing
+        punctuation and clitics of a tokenizer of words; false for special tokens."""
         continues = ~self.starts_word
         continues[: len(SPECIAL_TOKENS)] = False
         continues.setflags(write=False)
@@ -164,6 +166,8 @@ class Tokenizer(ABC):
             if not all(isinstance(token, str) for token in header.get("tokens") or ()):
                 raise ValueError("a token is no text")
             tokenizer = cls._load(folder, header)
+        except ModelError:
+            raise
         except Exception as error:
             # On damaged files the tokenizer libraries raise errors of many types.
             raise ModelError(
