@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import operator
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
@@ -138,7 +139,7 @@ def write_tokenized(
         max_tokens: the largest number of ids in a row, BOS and EOS not counted.
         overlong: what is done with longer texts: ``truncate`` keeps the beginning, ``window`` writes consecutive
             pieces, each a row with the same label, ``error`` refuses. The text stored for a shortened row is its ids
-            decoded.
+            decoded; unknown words at the beginning of a text are stored as they are written.
         label_names: the labels, in the order of their ids; None writes no labels.
 
     Returns:
@@ -232,7 +233,35 @@ def _rows(
             last = len(ids) if overlong == "window" else max_tokens
             for start in range(0, last, max_tokens):
                 piece = ids[start : start + max_tokens]
-                yield piece, normalize(tokenizer.decode(piece)), label
+                yield piece, _text_of_piece(piece, text if start == 0 else None, tokenizer), label
+
+
+def _text_of_piece(piece: list[int], text: str | None, tokenizer: Tokenizer) -> str:
+    """The text to store for a piece of a longer text.
+
+    It is the piece decoded. Where the piece has unknown words, and it is the beginning of `text`, it is the shortest
+    beginning in whole words (characters, with a tokenizer of pieces) that encodes to the piece, so that these words
+    are stored as they are written.
+    """
+    if text is not None and UNK_ID in piece:
+        ends = range(1, len(text) + 1) if tokenizer.splits_words else [*_spaces(text), len(text)]
+
+        def tokens_until(end: int) -> int:
+            return len(tokenizer.encode(text[:end]))
+
+        # Only as much of a long text is encoded as is needed; the tokens of a beginning grow with its length.
+        reach = len(piece)
+        while reach < len(ends) and tokens_until(ends[reach - 1]) < len(piece):
+            reach *= 2
+        first = bisect_left(ends[:reach], len(piece), key=tokens_until)
+        beginning = text[: ends[min(first, len(ends) - 1)]].strip()
+        if tokenizer.encode(beginning)[: len(piece)] == piece:
+            return beginning
+    return normalize(tokenizer.decode(piece))
+
+
+def _spaces(text: str) -> list[int]:
+    return [place for place, letter in enumerate(text) if letter == " "]
 
 
 class TokenizedCorpus:

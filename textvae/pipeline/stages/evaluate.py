@@ -209,7 +209,7 @@ RECONSTRUCTIONS = """
 <div class="scroll"><table>
 <tr><th>Sentence</th><th>Reconstruction from its code</th></tr>
 {% for made in details.reconstructions %}
-<tr><td class="text">{{ made.text }}</td><td class="text">{{ made.reconstruction }}{% if made.reconstruction == made.text %} <span class="soft">✓</span>{% endif %}</td></tr>
+<tr><td class="text">{{ made.text }}</td><td class="text">{{ made.reconstruction }}{% if made.exact | default(made.reconstruction == made.text) %} <span class="soft">✓</span>{% endif %}</td></tr>
 {% endfor %}
 </table></div>
 </section>
