@@ -33,6 +33,8 @@ from textvae.types import NO_LABEL, UNK_ID, Batch
 FORMAT_VERSION = 1
 _METADATA = b"textvae"
 _CHUNK = 2048
+_ENDS = 64
+"""Characters of a word at which the text of a cut row is tried to end."""
 
 Overlong = Literal["truncate", "window", "error"]
 
@@ -243,25 +245,35 @@ def _text_of_piece(piece: list[int], text: str | None, tokenizer: Tokenizer) -> 
     beginning in whole words (characters, with a tokenizer of pieces) that encodes to the piece, so that these words
     are stored as they are written.
     """
-    if text is not None and UNK_ID in piece:
-        ends = range(1, len(text) + 1) if tokenizer.splits_words else [*_spaces(text), len(text)]
-
-        def tokens_until(end: int) -> int:
-            return len(tokenizer.encode(text[:end]))
-
-        # Only as much of a long text is encoded as is needed; the tokens of a beginning grow with its length.
-        reach = len(piece)
-        while reach < len(ends) and tokens_until(ends[reach - 1]) < len(piece):
-            reach *= 2
-        first = bisect_left(ends[:reach], len(piece), key=tokens_until)
-        beginning = text[: ends[min(first, len(ends) - 1)]].strip()
-        if tokenizer.encode(beginning)[: len(piece)] == piece:
-            return beginning
-    return normalize(tokenizer.decode(piece))
+    beginning = None if text is None or UNK_ID not in piece else _beginning(piece, text, tokenizer)
+    return normalize(tokenizer.decode(piece)) if beginning is None else beginning
 
 
-def _spaces(text: str) -> list[int]:
-    return [place for place, letter in enumerate(text) if letter == " "]
+def _beginning(piece: list[int], text: str, tokenizer: Tokenizer) -> str | None:
+    """The shortest beginning of a text that encodes to a piece, and possibly to more; None where none is found."""
+
+    def tokens_until(end: int) -> int:
+        return len(tokenizer.encode(text[:end]))
+
+    ends = [*(place for place, letter in enumerate(text) if letter == " "), len(text)]
+    # Only as much of a long text is encoded as is needed; the tokens grow with the words.
+    reach = len(piece)
+    while reach < len(ends) and tokens_until(ends[reach - 1]) < len(piece):
+        reach *= 2
+    word = bisect_left(ends[:reach], len(piece), key=tokens_until)
+    if word == len(ends):
+        return None
+    begin, end = ends[word - 1] + 1 if word else 0, ends[word]
+    tried: Iterable[int] = (end,)
+    if tokenizer.splits_words:
+        # A part of a word may have other pieces than the word, so several ends are tried; in a very long word only
+        # those next to where the tokens are enough.
+        inside = range(begin + 1, end + 1)
+        if len(inside) > _ENDS:
+            first = bisect_left(inside, len(piece), key=tokens_until)
+            inside = inside[first : first + _ENDS]
+        tried = inside
+    return next((text[:at] for at in tried if tokenizer.encode(text[:at])[: len(piece)] == piece), None)
 
 
 class TokenizedCorpus:

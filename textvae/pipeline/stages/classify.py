@@ -19,7 +19,9 @@ from textvae.pipeline.stage import DETAILS, Stage, Work
 
 METRICS = (
     Metric("accuracy", "Classifier's accuracy", "share", "of test sentences whose label is predicted", 3,
-           definition="share of test sentences that are given their right label"),
+           definition="share of test sentences that are given their right label",
+           headline="Classifier: {accuracy:.1%} of test sentences are right, from {labels:,} labels; by always the "
+           "commonest label {majority_accuracy:.1%} are."),
     Metric("majority_accuracy", "Accuracy of the commonest label", "share",
            "the accuracy of always predicting it", 3,
            definition="share of test sentences whose label is the commonest of training"),
