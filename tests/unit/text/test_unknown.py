@@ -25,8 +25,8 @@ of_every_kind = pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=IDS)
 WITHIN_WORDS = [
     tokenizer for tokenizer, config in zip(TOKENIZERS, ALL, strict=True) if getattr(config, "split_by_whitespace", True)
 ]
-"""Those whose tokens do not reach across spaces. With the others a beginning may have no tokens in common with its text,
-and the stored text is then the tokens decoded."""
+"""Those whose tokens do not reach across spaces. With the others a beginning may have other tokens than its text, and
+the stored text is then the tokens decoded."""
 OF_WORDS = [tokenizer for tokenizer in TOKENIZERS if not tokenizer.splits_words]
 of_words = pytest.mark.parametrize("tokenizer", OF_WORDS, ids=lambda one: f"{one.kind}-{one.split}")
 
