@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textvae.commands.base import Command
-from textvae.commands.lines import checked_lines, read_lines
+from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import AsJSON, Run
 from textvae.commands.output import print_result
 from textvae.commands.sentences import Sentences, read_sentences
@@ -50,7 +50,7 @@ def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
     model = model_of(run) if (Path(run) / "config.json").exists() else None
     if model is None or not model.config.classifies:
         model = model_of(run, "classify")
-    lines = read_lines(texts, model)
+    lines = readable_lines(texts, model)
     found = [asdict(one) for one in classify(model, lines.texts, overlong="truncate")]
     for one in found:
         one["probabilities"] = dict(sorted(one["probabilities"].items(), key=lambda pair: -pair[1]))

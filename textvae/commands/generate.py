@@ -13,7 +13,7 @@ import typer
 from textvae.arguments import LARGEST, MAX_SEED
 from textvae.commands.base import Command
 from textvae.commands.decoding import DecodingOptions
-from textvae.commands.lines import checked_lines, read_lines
+from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import AsJSON, Run, Seed
 from textvae.commands.output import print_stream, tell
 from textvae.errors import ConfigError, DataError, ModelError
@@ -181,7 +181,7 @@ def walk_run(
     from textvae.tasks.markov_chain import stream_chain
 
     texts, model = checked_lines(texts, all_needed=True), model_of(run)
-    texts = read_lines(texts, model, all_needed=True).texts
+    texts = readable_lines(texts, model, all_needed=True).texts
     # All chains are checked before the first one runs.
     chains = [
         stream_chain(

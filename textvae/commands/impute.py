@@ -11,7 +11,7 @@ import typer
 
 from textvae.arguments import checked_count
 from textvae.commands.base import Command
-from textvae.commands.lines import checked_lines, read_lines
+from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import MANY, AsJSON, Run, Seed
 from textvae.commands.output import print_result
 from textvae.commands.sentences import read_sentences
@@ -67,7 +67,7 @@ def impute_run(run: str | Path, texts: Sequence[str], *, answers: int, seed: int
         template = template_of(text, model.require_tokenizer(), **sizes, overlong="truncate")
         return len(template.slots), template.tokens
 
-    lines = read_lines(texts, model, unit="text", measure=measure, words_of=lambda text: BLANK.sub(" ", text))
+    lines = readable_lines(texts, model, unit="text", measure=measure, words_of=lambda text: BLANK.sub(" ", text))
     found = impute(model, lines.texts, answers=answers, overlong="truncate", seed=seed, **search)
     blank: dict[str, Any] = {"answers": [], "bound": None, "trace": []}
     return lines.answers(as_json([asdict(one) for one in found]), blank)

@@ -11,7 +11,7 @@ import typer
 
 from textvae.commands.base import Command
 from textvae.commands.decoding import DecodingOptions
-from textvae.commands.lines import checked_lines, read_lines
+from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import MANY, AsJSON, Run, Seed
 from textvae.commands.output import print_result
 from textvae.commands.sentences import Sentences, read_sentences
@@ -68,7 +68,7 @@ def interpolate_run(
         raise DataError(f"interpolate got {len(texts)} sentence(s), expected two: the first and the last of the path.")
     steps, kind = checked_path(steps, kind)
     texts, model = checked_lines(texts, all_needed=True), model_of(run)
-    start, end = read_lines(texts, model, all_needed=True).texts
+    start, end = readable_lines(texts, model, all_needed=True).texts
     path = interpolate(model, start, end, steps=steps, kind=kind, decoding=decoding, overlong="truncate", seed=seed)
     return as_json(asdict(path))
 

@@ -75,7 +75,7 @@ def checked_lines(texts: Sequence[str], unit: str = "sentence", *, all_needed: b
     return list(texts)
 
 
-def read_lines(
+def readable_lines(
     texts: Sequence[str],
     model: TextModel,
     *,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textvae.commands.base import Command
 from textvae.commands.decoding import DecodingOptions
-from textvae.commands.lines import checked_lines, read_lines
+from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import AsJSON, Run, Seed
 from textvae.commands.output import print_result
 from textvae.commands.sentences import Sentences, read_sentences
@@ -54,7 +54,7 @@ def reconstruct_run(
     from textvae.tasks.reconstruct import reconstruct
 
     texts, model = checked_lines(texts), model_of(run)
-    lines = read_lines(texts, model)
+    lines = readable_lines(texts, model)
     found = reconstruct(model, lines.texts, decoding=decoding, overlong="truncate", seed=seed)
     blank = {"reconstruction": None, "exact": None, "log_prob": None}
     return lines.answers([asdict(made) for made in found], blank)

@@ -358,7 +358,10 @@ class TokenizedCorpus:
         return int(self._words[operator.index(i)].as_py())
 
     def text(self, i: SupportsIndex) -> str:
-        """The normalized text of one sentence; for a truncated or windowed text, only the part that was kept."""
+        """The normalized text of one sentence; for a truncated or windowed text, only the part that was kept.
+
+        The kept part of a text with unknown words ends with a whole word, which may have more tokens than were kept.
+        """
         return self._texts[operator.index(i)].as_py()
 
     def ids(self, i: SupportsIndex) -> np.ndarray:

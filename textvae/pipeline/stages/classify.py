@@ -114,9 +114,11 @@ class ClassifyStage(Stage):
         # The matrix and the lists are for the page only; the other numbers are the results.
         details = {name: results.pop(name) for name in ("confusion", "label_names", "f1")}
         shown = [test_corpus.text(i) for i in range(min(SHOWN, len(test_corpus)))]
+        # The text of a cut sentence ends with a whole word, which may be more than its tokens.
+        answers = classify(model, shown, overlong="truncate")
         details["examples"] = [
             {**as_json(answer), "truth": test_corpus.label_names[label] if label >= 0 else None}
-            for answer, label in zip(classify(model, shown), test_corpus.labels, strict=False)
+            for answer, label in zip(answers, test_corpus.labels, strict=False)
         ]
         write_json(work.folder / DETAILS, details)
         speed = {
