@@ -111,7 +111,7 @@ def test_line_i_of_the_output_belongs_to_line_i_of_the_input(name: str, place: s
     # Four lines have unknown words: one line sums them up and names the worst, another those without a known word.
     assert "8 of" in err and "words are not in the vocabulary, in 4 of 12 lines; the worst, line" in err
     lost = ", ".join(str(i) for i, kind in enumerate(kinds, start=1) if kind == "nothing known")
-    assert f"in 2 lines no word is known, so their answers have nothing to do with them: {lost}." in err
+    assert f"in 2 lines no word is known, so their answers have nothing to do with them ({lost})." in err
 
 
 @pytest.mark.parametrize("seed", range(5))

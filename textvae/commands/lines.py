@@ -27,6 +27,8 @@ WORDS = 5
 """Unknown words that are named of a line."""
 LONGEST = 30
 """Characters of an unknown word that are shown."""
+EMPTY = "it is empty; give at least one word."
+"""Why the model does not read a text without a word."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,6 @@ def readable_lines(
     return lines
 
 
-EMPTY = "it is empty; give at least one word."
-"""Why the model does not read a text without a word."""
-
-
 def _harm(text: str) -> str | None:
     """Why no model can read a text; None where there is no reason."""
     if not text.strip():
@@ -200,7 +198,7 @@ def _tell_unknown(found: Sequence[Unknown], lines: Lines, name: _Names) -> None:
     nothing = [place + 1 for place, one in having.items() if one.nothing_known]
     if len(nothing) > 1:
         named = ", ".join(map(str, nothing[:WORDS])) + (", ..." if len(nothing) > WORDS else "")
-        warn(f"in {len(nothing):,} lines no {unit} is known, so their answers have nothing to do with them: {named}.")
+        warn(f"in {len(nothing):,} lines no {unit} is known, so their answers have nothing to do with them ({named}).")
 
 
 def _in_words(one: Unknown) -> str:
