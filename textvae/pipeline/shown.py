@@ -31,4 +31,4 @@ def shorten(text: str, most: int = LINE) -> str:
     """
     if len(text) <= most:
         return text
-    return (text[: most - 3].rpartition(" ")[0] or text[: most - 3]) + "..."
+    return (text[: most - 2].rpartition(" ")[0] or text[: most - 3]) + "..."
