@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from textvae import __version__, interrupt
-from textvae.commands import COMMANDS
+from textvae.commands import COMMANDS, output
 from textvae.commands.base import Command, with_plain_options
 from textvae.commands.output import print_line
 from textvae.errors import ConfigError
@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def warn(message: Warning | str, *where: Any, **more: Any) -> None:
-    """Print a warning as one line, without the source line that Python adds."""
-    print(f"textvae: warning: {one_line(str(message))}", file=sys.stderr, flush=True)
+    """Print a warning of Python as one line, without the source line that Python adds."""
+    output.warn(str(message))
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -157,6 +157,18 @@ def test_its_sections_render_with_nothing_measured_and_with_everything(
 
 
 @of_every_stage
+def test_its_lines_at_the_end_of_a_run(stage: Stage, folder: Path, report: dict[str, Any]) -> None:
+    """One line each, nothing where nothing was measured, and a headline tells its own number."""
+    assert stage.closing({}, {}) == []
+    closing = stage.closing(report[stage.name], stage.details(folder / "run" / stage.name))
+    assert all(one.text.strip() and "\n" not in one.text and "{" not in one.text for one in closing)
+    told = [metric for metric in stage.metrics if metric.headline]
+    assert all(f"{{{metric.name}:" in metric.headline for metric in told)
+    measured = [metric for metric in told if metric.name in report[stage.name]]
+    assert len([one for one in closing if one.part == "numbers"]) >= len(measured)
+
+
+@of_every_stage
 @pytest.mark.skipif(not plots.available(), reason="needs matplotlib")
 def test_its_pictures_are_drawn_where_there_is_something_to_draw(
     stage: Stage, folder: Path, report: dict[str, Any]

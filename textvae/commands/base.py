@@ -19,11 +19,14 @@ class Command:
             for each field.
         example: arguments after the command's name, as in a shell. RUN, RECIPE and FILE stand for a finished run, a
             recipe and a file of texts. It is the end of the command's help, and the tests run it.
+        answers_each_line: whether it takes any number of sentences and answers each by itself: its answers are in the
+            order of the sentences, and none of them is lost because of another (`textvae.commands.lines`).
         prints_if: the command prints a result to standard output only with one of these options; None: always.
     """
 
     function: Callable[..., None]
     example: str
+    answers_each_line: bool = False
     prints_if: tuple[str, ...] | None = None
 
     def prints(self, arguments: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textvae.commands.base import Command
+from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import AsJSON, Run
 from textvae.commands.output import print_result
 from textvae.commands.sentences import Sentences, read_sentences
@@ -19,8 +20,12 @@ def classify_command(run: Run, sentences: Sentences = None, as_json: AsJSON = Fa
     print_result(
         found,
         as_json,
-        lambda found: [f"{one['label']}\t{one['probability']:.3f}\t{one['text']}" for one in found],
+        lambda found: ["" if one["label"] is None else _line(one) for one in found],
     )
+
+
+def _line(one: dict[str, Any]) -> str:
+    return f"{one['label']}\t{one['probability']:.3f}\t{one['text']}"
 
 
 def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -32,24 +37,24 @@ def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
 
     Returns:
         for each text `text`, its `label` with the `probability`, and the `probabilities` of all labels, likeliest
-        first.
+        first. The label of a text that cannot be read is None; see `textvae.commands.lines`.
 
     Raises:
-        TextVAEError: there is no such model, the run has no classifier, or a text is empty or too long.
+        TextVAEError: there is no such model, the run has no classifier, or no text can be read.
     """
     from textvae.pipeline.run_folder import model_of
     from textvae.tasks.classify import classify
-    from textvae.text.given import checked_texts
 
-    texts = checked_texts(texts)
+    texts = checked_lines(texts)
     # RUN may be the model folder of a classifier; for a run it is the model of the stage classify.
     model = model_of(run) if (Path(run) / "config.json").exists() else None
     if model is None or not model.config.classifies:
         model = model_of(run, "classify")
-    found = [asdict(one) for one in classify(model, texts)]
+    lines = readable_lines(texts, model)
+    found = [asdict(one) for one in classify(model, lines.texts, overlong="truncate")]
     for one in found:
         one["probabilities"] = dict(sorted(one["probabilities"].items(), key=lambda pair: -pair[1]))
-    return found
+    return lines.answers(found, {"label": None, "probability": None, "probabilities": {}})
 
 
-COMMAND = Command(classify_command, example='RUN "he went into the house"')
+COMMAND = Command(classify_command, example='RUN "he went into the house"', answers_each_line=True)

@@ -9,7 +9,7 @@ import typer
 
 from textvae.commands.base import Command
 from textvae.commands.options import MANY, AsJSON, Run, Seed, parse_options
-from textvae.commands.output import print_result, tell
+from textvae.commands.output import print_result, tell, warn
 from textvae.errors import ModelError
 
 if TYPE_CHECKING:
@@ -125,8 +125,23 @@ def _tokenize_file(model: TextModel, file: Path, folder: Path) -> Path:
     examples = (Example(line) for _, line in read_lines(file))
     path = folder / "sentences.arrow"
     tokenizer = model.require_tokenizer()
-    write_tokenized(path, examples, tokenizer, max_tokens=model.max_tokens, overlong="truncate", label_names=None)
+    counts = write_tokenized(
+        path, examples, tokenizer, max_tokens=model.max_tokens, overlong="truncate", label_names=None
+    )
+    if counts.empty:
+        warn(f"{counts.empty:,} empty {_lines_in_words(counts.empty)} left out.")
+    if counts.overlong:
+        warn(
+            f"{counts.overlong:,} {_lines_in_words(counts.overlong)} cut as in training, to {model.max_tokens} tokens."
+        )
+    if counts.unknown_tokens:
+        share = counts.unknown_tokens / counts.tokens
+        warn(f"{share:.1%} of the tokens are not in the vocabulary; they cost little to predict.")
     return path
+
+
+def _lines_in_words(count: int) -> str:
+    return "line is" if count == 1 else "lines are"
 
 
 def _lines(measured: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ import typer
 from textvae.arguments import LARGEST, MAX_SEED
 from textvae.commands.base import Command
 from textvae.commands.decoding import DecodingOptions
+from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import AsJSON, Run, Seed
 from textvae.commands.output import print_stream, tell
 from textvae.errors import ConfigError, DataError, ModelError
@@ -179,10 +180,19 @@ def walk_run(
     from textvae.pipeline.run_folder import model_of
     from textvae.tasks.markov_chain import stream_chain
 
-    model = model_of(run)
+    texts, model = checked_lines(texts, all_needed=True), model_of(run)
+    texts = readable_lines(texts, model, all_needed=True).texts
     # All chains are checked before the first one runs.
     chains = [
-        stream_chain(model, text, count, neighbors=neighbors, decoding=decoding, seed=(seed + number) % (MAX_SEED + 1))
+        stream_chain(
+            model,
+            text,
+            count,
+            neighbors=neighbors,
+            decoding=decoding,
+            overlong="truncate",
+            seed=(seed + number) % (MAX_SEED + 1),
+        )
         for number, text in enumerate(texts)
     ]
     return (

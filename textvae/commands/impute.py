@@ -11,6 +11,7 @@ import typer
 
 from textvae.arguments import checked_count
 from textvae.commands.base import Command
+from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import MANY, AsJSON, Run, Seed
 from textvae.commands.output import print_result
 from textvae.commands.sentences import read_sentences
@@ -42,31 +43,43 @@ def impute_run(run: str | Path, texts: Sequence[str], *, answers: int, seed: int
         seed: of the draws by which answers are ranked.
 
     Returns:
-        for each text the fields of `textvae.tasks.impute.Imputation`: `text`, `answers` (best first), ...
+        for each text the fields of `textvae.tasks.impute.Imputation`: `text`, `answers` (best first), ... A text that
+        cannot be read has no answers; see `textvae.commands.lines`. So has one without a blank, or with a blank after
+        the part that the model reads.
 
     Raises:
-        TextVAEError: there is no such model, a text is empty, too long or has no blank, or `answers` is too large.
+        TextVAEError: there is no such model, no text can be answered, or `answers` is too large.
     """
     from textvae.config import MAX_BEAM
+    from textvae.generation.template import BLANK, template_of
     from textvae.pipeline.manifest import as_json
     from textvae.pipeline.run_folder import model_of, table_of
-    from textvae.tasks.impute import impute
-    from textvae.text.given import checked_texts
+    from textvae.tasks.impute import MAX_SPAN, impute
 
-    texts = checked_texts(texts, "text")
+    texts = checked_lines(texts, "text")
     answers = checked_count(answers, "answers", 1, MAX_BEAM)
     settings = table_of(run, "impute")
     search = {name: settings[name] for name in ("rounds", "width", "expand") if name in settings}
-    return as_json([asdict(one) for one in impute(model_of(run), texts, answers=answers, seed=seed, **search)])
+    model = model_of(run)
+    sizes: dict[str, Any] = {"max_tokens": model.max_tokens, "max_span": min(MAX_SPAN, model.max_tokens)}
+
+    def measure(text: str) -> tuple[int, int]:
+        template = template_of(text, model.require_tokenizer(), **sizes, overlong="truncate")
+        return len(template.slots), template.tokens
+
+    lines = readable_lines(texts, model, unit="text", measure=measure, words_of=lambda text: BLANK.sub(" ", text))
+    found = impute(model, lines.texts, answers=answers, overlong="truncate", seed=seed, **search)
+    blank: dict[str, Any] = {"answers": [], "bound": None, "trace": []}
+    return lines.answers(as_json([asdict(one) for one in found]), blank)
 
 
 def _lines(found: list[dict[str, Any]]) -> list[str]:
-    """Each text, followed by its answers with their probabilities."""
+    """Each text, followed by its answers with their probabilities; a line of its own for a text without answers."""
     lines = []
     for one in found:
-        lines.append(one["text"])
+        lines.append(one["text"] if one["text"].strip() else "")
         lines += [f"  {answer['probability']:6.1%}  {answer['text']}" for answer in one["answers"]]
     return lines
 
 
-COMMAND = Command(impute_command, example='RUN "he went up to the ___" -n 3')
+COMMAND = Command(impute_command, example='RUN "he went up to the ___" -n 3', answers_each_line=True)

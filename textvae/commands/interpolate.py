@@ -11,6 +11,7 @@ import typer
 
 from textvae.commands.base import Command
 from textvae.commands.decoding import DecodingOptions
+from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import MANY, AsJSON, Run, Seed
 from textvae.commands.output import print_result
 from textvae.commands.sentences import Sentences, read_sentences
@@ -56,18 +57,19 @@ def interpolate_run(
         the fields of `textvae.tasks.interpolate.Interpolation`.
 
     Raises:
-        TextVAEError: there is no such model, there are not two sentences, or an option is wrong.
+        TextVAEError: there is no such model, there are not two sentences, one of them cannot be read, or an option is
+            wrong.
     """
     from textvae.pipeline.manifest import as_json
     from textvae.pipeline.run_folder import model_of
     from textvae.tasks.interpolate import checked_path, interpolate
-    from textvae.text.given import checked_texts
 
     if len(texts) != 2:
         raise DataError(f"interpolate got {len(texts)} sentence(s), expected two: the first and the last of the path.")
     steps, kind = checked_path(steps, kind)
-    start, end = checked_texts(texts)
-    path = interpolate(model_of(run), start, end, steps=steps, kind=kind, decoding=decoding, seed=seed)
+    texts, model = checked_lines(texts, all_needed=True), model_of(run)
+    start, end = readable_lines(texts, model, all_needed=True).texts
+    path = interpolate(model, start, end, steps=steps, kind=kind, decoding=decoding, overlong="truncate", seed=seed)
     return as_json(asdict(path))
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from textvae.printable import json_text, printable
+from textvae.printable import json_text, one_line, printable
 
 T = TypeVar("T")
 
@@ -19,6 +19,11 @@ def print_line(line: str) -> None:
 def tell(line: str) -> None:
     """Print a line of progress, or a remark, to standard error."""
     print(printable(line), file=sys.stderr, flush=True)
+
+
+def warn(line: str) -> None:
+    """Print a warning to standard error, as one line."""
+    print(f"textvae: warning: {one_line(line)}", file=sys.stderr, flush=True)
 
 
 def print_result(result: T, as_json: bool, lines: Callable[[T], Iterable[str]]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textvae.commands.base import Command
 from textvae.commands.decoding import DecodingOptions
+from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import AsJSON, Run, Seed
 from textvae.commands.output import print_result
 from textvae.commands.sentences import Sentences, read_sentences
@@ -28,7 +29,7 @@ def reconstruct_command(
     """Reconstruct sentences: encode each to z, and decode z."""
     how = decoding.config()
     made = reconstruct_run(run, read_sentences(sentences), decoding=how, seed=seed)
-    print_result(made, as_json, lambda made: [one["reconstruction"] for one in made])
+    print_result(made, as_json, lambda made: [one["reconstruction"] or "" for one in made])
 
 
 def reconstruct_run(
@@ -43,17 +44,20 @@ def reconstruct_run(
         seed: of decoding by sampling.
 
     Returns:
-        for each text its `text`, its `reconstruction`, whether that is `exact`, and its `log_prob` in nats.
+        for each text its `text`, its `reconstruction`, whether that is `exact`, and its `log_prob` in nats. These are
+        None for a text that cannot be read; see `textvae.commands.lines`.
 
     Raises:
-        TextVAEError: there is no such model, it has no z, or a text is empty or too long.
+        TextVAEError: there is no such model, it has no z, or no text can be read.
     """
     from textvae.pipeline.run_folder import model_of
     from textvae.tasks.reconstruct import reconstruct
-    from textvae.text.given import checked_texts
 
-    texts = checked_texts(texts)
-    return [asdict(made) for made in reconstruct(model_of(run), texts, decoding=decoding, seed=seed)]
+    texts, model = checked_lines(texts), model_of(run)
+    lines = readable_lines(texts, model)
+    found = reconstruct(model, lines.texts, decoding=decoding, overlong="truncate", seed=seed)
+    blank = {"reconstruction": None, "exact": None, "log_prob": None}
+    return lines.answers([asdict(made) for made in found], blank)
 
 
-COMMAND = Command(reconstruct_command, example='RUN "he went into the house"')
+COMMAND = Command(reconstruct_command, example='RUN "he went into the house"', answers_each_line=True)

@@ -18,7 +18,10 @@ Sentences = Annotated[
 
 
 def read_sentences(arguments: Sequence[str] | None) -> list[str]:
-    """The sentences of the arguments; if there are none, the lines of standard input.
+    """The sentences of the arguments; if there are none, the lines of standard input, empty ones included.
+
+    A line ends with a line feed, a carriage return or both, and nowhere else: line i of the output belongs to line i of
+    the input.
 
     Raises:
         DataError: standard input is closed, empty or not UTF-8.
@@ -30,11 +33,11 @@ def read_sentences(arguments: Sequence[str] | None) -> list[str]:
     if sys.stdin.isatty():
         tell("Reading sentences from standard input, one per line; end with Ctrl-D.")
     try:
-        lines = sys.stdin.buffer.read().decode("utf-8").splitlines()
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
             f"standard input is not UTF-8 (byte {error.start}); convert it, for instance with iconv."
         ) from None
-    if not lines:
+    if not text:
         raise DataError("got no sentences; give some as arguments, or on standard input, one per line.")
-    return lines
+    return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")

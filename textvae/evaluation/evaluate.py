@@ -270,8 +270,9 @@ def _put_reconstructions(result: Evaluation, setup: _Setup) -> None:
     result.put(**found.metrics, reconstructed=len(chosen))
     if tokenizer is not None:
         for row in _spread(np.arange(len(chosen)), config.samples):
-            texts = tokenizer.decode_batch([found.originals[row], found.reconstructions[row]])
-            result.reconstructions.append(Example(*texts))
+            made = found.reconstructions[row]
+            exact = made == found.originals[row]
+            result.reconstructions.append(Example(setup.corpus.text(int(chosen[row])), tokenizer.show(made), exact))
 
 
 def _probed_sentences(
@@ -325,4 +326,4 @@ def _put_samples(result: Evaluation, setup: _Setup) -> None:
         )
         result.put(**quality)
     if setup.tokenizer is not None:
-        result.samples = setup.tokenizer.decode_batch(made[: config.samples])
+        result.samples = setup.tokenizer.show_batch(made[: config.samples])

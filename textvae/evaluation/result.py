@@ -12,10 +12,17 @@ from textvae.disk import no_number
 
 @dataclass(frozen=True)
 class Example:
-    """A sentence and its reconstruction."""
+    """A sentence and its reconstruction.
+
+    Attributes:
+        text: the sentence, as the corpus has it.
+        reconstruction: of it, as by `Tokenizer.show`.
+        exact: whether all tokens are the same.
+    """
 
     text: str
     reconstruction: str
+    exact: bool
 
 
 class Evaluation(dict[str, Any]):

@@ -6,11 +6,14 @@ import itertools
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 
+from textvae.arguments import shown
 from textvae.errors import DataError
 from textvae.generation.constrained_beam import Blank, Slot
+from textvae.text.given import GivenOverlong, checked_overlong
 from textvae.text.tokenizers.base import Tokenizer
 
 BLANK = re.compile(r"_{3,}\*?")
@@ -42,6 +45,57 @@ def _masks(tokenizer: Tokenizer) -> tuple[torch.Tensor | None, torch.Tensor]:
     return first_V, torch.tensor(tokenizer.continues_word)
 
 
+class Template(NamedTuple):
+    """A given text as a model reads it.
+
+    Attributes:
+        slots: its fixed tokens and gaps.
+        tokens: slots of the whole text; more than there are in `slots` where the text was cut.
+    """
+
+    slots: list[Slot]
+    tokens: int
+
+
+def template_of(
+    text: str, tokenizer: Tokenizer, *, max_tokens: int, max_span: int, overlong: GivenOverlong = "error"
+) -> Template:
+    """Parse a given text with blanks, for a model that reads so many tokens.
+
+    Args:
+        text: see `parse_template`.
+        tokenizer: the model's tokenizer.
+        max_tokens: the longest sentence that the model was trained for.
+        max_span: the longest filling of ``___*``, in tokens.
+        overlong: "error" refuses a longer text, "truncate" keeps its beginning, as training did. The beginning ends
+            early enough that the longest fillings fit, but not before its last blank.
+
+    Raises:
+        DataError: the text is empty, has no blank or one inside a word, is too long (under "error"), or has a blank
+            after the part that is kept.
+    """
+    cut = checked_overlong(overlong) == "truncate"
+    if not text.strip():
+        raise DataError("the text is empty; write a sentence with ___ for the hidden word.")
+    slots = parse_template(text, tokenizer, max_span=max_span)
+    if len(slots) <= max_tokens:
+        return Template(slots, len(slots))
+    if not cut:
+        raise DataError(
+            f"{shown(text, 40)} has at least {len(slots)} tokens, the model was trained for at most {max_tokens}; "
+            'shorten it, or have it cut as in training with overlong="truncate".'
+        )
+    blanks = {place: slot for place, slot in enumerate(slots) if isinstance(slot, Blank)}
+    end = max(blanks) + 1
+    if end > max_tokens:
+        raise DataError(
+            f"{shown(text, 40)} has a blank at token {end} of {len(slots)}, and the model reads the first "
+            f"{max_tokens}; shorten the text before the blank."
+        )
+    room = sum(blank.max_tokens - blank.min_tokens for blank in blanks.values())
+    return Template(slots[: max(end, max_tokens - room)], len(slots))
+
+
 def parse_template(text: str, tokenizer: Tokenizer, *, max_span: int) -> list[Slot]:
     """Parse a text with blanks.
 
@@ -60,12 +114,12 @@ def parse_template(text: str, tokenizer: Tokenizer, *, max_span: int) -> list[Sl
     text = text.replace("*_", "* _")
     marks = list(BLANK.finditer(text))
     if not marks:
-        raise DataError(f"{text!r} has no blank; write ___ for one word or ___* for several.")
+        raise DataError(f"{shown(text)} has no blank; write ___ for one word or ___* for several.")
     for mark in marks:
         around = text[max(mark.start() - 1, 0) : mark.start()] + text[mark.end() : mark.end() + 1]
         if any(character.isalnum() for character in around):
             raise DataError(
-                f"{text!r} has a blank inside a word; a blank stands for whole words, put spaces around it."
+                f"{shown(text)} has a blank inside a word; a blank stands for whole words, put spaces around it."
             )
     blanks: list[Blank] = [
         span_blank(tokenizer, max_span) if mark.group().endswith("*") else word_blank(tokenizer) for mark in marks

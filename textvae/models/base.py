@@ -23,6 +23,7 @@ from textvae.models import saving
 from textvae.posteriors import PosteriorSettings
 from textvae.priors import MemoryPrior, PriorSettings
 from textvae.text.batching import encode_texts
+from textvae.text.given import GivenOverlong
 from textvae.text.tokenizers import Tokenizer
 from textvae.types import EUCLIDEAN, Batch, Context, LatentTerms, Support
 
@@ -248,29 +249,36 @@ class TextModel(nn.Module):
             )
         return decoding if decoding.max_tokens else decoding.model_copy(update={"max_tokens": self.max_tokens})
 
-    def encode(self, texts: Iterable[str]) -> Float[Tensor, "B D"]:
+    def encode(self, texts: Iterable[str], *, overlong: GivenOverlong = "error") -> Float[Tensor, "B D"]:
         """Encode texts: the center of each sentence's posterior, [B, D] (`LatentDistribution.center`).
 
         It is the posterior mean; on a sphere the mean direction; for a flow or a Hamiltonian posterior the image of
         the mean of the initial Gaussian.
 
+        Args:
+            texts: the sentences.
+            overlong: sentences longer than the model was trained for are refused ("error"), or cut as in training
+                ("truncate").
+
         Raises:
-            DataError: there is no sentence, or one of them is empty, not a string, or longer than the model was trained
-                for.
+            DataError: there is no sentence, or one of them is empty, not a string, or too long.
         """
-        batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
+        batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens, overlong=overlong)
         with inference(self):
             return self.posterior_of(batch.to(self.device)).center
 
-    def predict(self, texts: Iterable[str]) -> Float[Tensor, "B C"]:
+    def predict(self, texts: Iterable[str], *, overlong: GivenOverlong = "error") -> Float[Tensor, "B C"]:
         """q(y|x) of each sentence: probabilities of the labels in the order of `label_names`.
+
+        Args:
+            texts: the sentences.
+            overlong: as of `encode`.
 
         Raises:
             ModelError: the model has no classifier.
-            DataError: no sentences, something among them that is no string, an empty one, or one longer than the model
-                was trained for.
+            DataError: no sentences, something among them that is no string, an empty one, or one that is too long.
         """
-        batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens)
+        batch = encode_texts(texts, self.require_tokenizer(), self.max_tokens, overlong=overlong)
         with inference(self):
             return self.label_log_prob(batch.to(self.device)).exp()
 
@@ -281,7 +289,7 @@ class TextModel(nn.Module):
         context: Context | None = None,
         generator: torch.Generator | None = None,
     ) -> list[str]:
-        """Decode codes: one sentence for each, by greedy decoding as a default.
+        """Decode codes: one sentence for each, by greedy decoding as a default; see `Tokenizer.show`.
 
         Args:
             z_ND: codes, [N, D]: a tensor on any device, an array, or lists of numbers.
@@ -298,7 +306,7 @@ class TextModel(nn.Module):
         decoding, codes_ND = self.limited(decoding), self._codes(z_ND)
         labeled = self._labels(context, len(codes_ND))
         made = generate(self.decoder, codes_ND, decoding, context=labeled, generator=generator)
-        return tokenizer.decode_batch(made.tokens)
+        return tokenizer.show_batch(made.tokens)
 
     def _codes(self, codes: Any) -> Tensor:
         """Check codes that a user passed and convert them, [N, D], to the model's dtype and device."""

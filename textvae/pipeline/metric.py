@@ -22,6 +22,8 @@ class Metric(NamedTuple):
         definition: the exact definition, for `docs/units.md`; the meaning when empty.
         cost: whether it is a cost (time, memory) instead of a finding. Costs are the last rows of the table.
         shown: whether it is in the report's table; it is in `docs/units.md` in any case.
+        headline: a sentence with this number for the end of a run: a format pattern over the stage's results, such as
+            ``{speed_9:.0f} words per second.``. Empty for most: a run ends with the few numbers that matter.
     """
 
     name: str
@@ -33,6 +35,18 @@ class Metric(NamedTuple):
     definition: str = ""
     cost: bool = False
     shown: bool = True
+    headline: str = ""
+
+    def told(self, results: Mapping[str, Any]) -> str | None:
+        """Its headline; None where it has none, or where a number in it was not measured.
+
+        >>> kl = Metric("kl", "KL", "nats", "of codes", headline="KL {kl:.1f} nats over {n:,} sentences.")
+        >>> kl.told({"kl": 2.04, "n": 3000}), kl.told({"kl": 2.04})
+        ('KL 2.0 nats over 3,000 sentences.', None)
+        """
+        names = {field for _, field, _, _ in Formatter().parse(self.headline) if field}
+        measured = all(isinstance(results.get(name), int | float) for name in names)
+        return self.headline.format(**results) if self.headline and measured else None
 
     def rows(self, stage: str, results: Mapping[str, Any]) -> list[dict[str, str]]:
         """Its rows in the report's table: none where it was not measured, several where the name has a `#`.

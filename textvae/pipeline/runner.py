@@ -13,6 +13,7 @@ from typing import Any
 
 from textvae.disk import held, read_json, remove_unfinished, write_json
 from textvae.pipeline.checking import checked_settings
+from textvae.pipeline.closing import PARTS, Closing, Part, in_order
 from textvae.pipeline.duration import duration
 from textvae.pipeline.manifest import as_json, describe_files, read_manifest
 from textvae.pipeline.ownership import (
@@ -38,6 +39,8 @@ from textvae.pipeline.stage import RESULTS, Stage, Work
 from textvae.printable import printable
 
 _NOTHING = "nothing to do: everything is up to date."
+_SHORT: tuple[Part, ...] = ("verdict",)
+"""What is said at the end where there was nothing to do."""
 
 
 def say(line: str) -> None:
@@ -113,6 +116,7 @@ def run_recipe(
             for step in steps:
                 say(str(step))
             say(_NOTHING)
+            _tell_end(steps, out, say, _SHORT)
         return steps
     if team.is_main:
         claim_run(out)
@@ -149,6 +153,7 @@ def run_recipe(
                     say(f"done: {', '.join(step.stage.name for step in ran)} in {took}.")
                 else:
                     say(_NOTHING)
+                _tell_end(steps, out, say, PARTS if ran else _SHORT)
     return steps
 
 
@@ -271,6 +276,17 @@ def _clear(out: Path, steps: Sequence[Step]) -> None:
         if finished is not None and finished.fingerprint == step.draft.fingerprint:
             # The new output will have the same fingerprint, by which the old report would look current.
             (out / REPORT_FILE).unlink(missing_ok=True)
+
+
+def _tell_end(steps: Sequence[Step], out: Path, say: Callable[[str], None], parts: Sequence[Part]) -> None:
+    """The last lines: what the stages of the plan, which are all up to date now, have found."""
+    found: list[Closing] = []
+    for stage in (step.stage for step in steps):
+        manifest = read_manifest(out / stage.name)
+        if manifest is not None:
+            found += stage.closing(manifest.results, stage.details(out / stage.name))
+    for line in in_order(found, parts):
+        say(line)
 
 
 def _recipe_text(recipe: Recipe) -> str:

@@ -10,7 +10,8 @@ A stage is a subclass of `Stage` in a file of `pipeline/stages/`, and a line in 
 - its work (`run`), and the names of the files that it writes (`files`);
 - its numbers, with unit and meaning (`metrics`, `unlisted`);
 - its sections of the report's page (`sections`), the data that they show besides the numbers (`details`), and its
-  pictures.
+  pictures;
+- its lines at the end of a run (`closing`): those of its metrics that have a `headline`, and what else it declares.
 
 Recipes, plans, reports, `textvae new` and docs/units.md read all of this from the registry, and
 `tests/contracts/test_stages.py` runs over it. The file of a stage imports torch, and modules that import torch, inside
@@ -27,6 +28,7 @@ from typing import Any, ClassVar
 
 from textvae.config import Config
 from textvae.disk import read_json
+from textvae.pipeline.closing import Closing
 from textvae.pipeline.metric import Metric
 from textvae.pipeline.proposal import Proposal
 from textvae.pipeline.recipe import Recipe
@@ -186,6 +188,15 @@ class Stage(ABC):
             return read_json(folder / DETAILS)
         except (OSError, ValueError):
             return {}
+
+    def closing(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> list[Closing]:
+        """Its lines at the end of a run: the headlines of its metrics. It imports no torch.
+
+        Args:
+            results: its numbers.
+            details: from `details`; empty where there are none.
+        """
+        return [Closing(told) for metric in self.metrics if (told := metric.told(results)) is not None]
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
         """Its pictures for the page, SVG by name; called only where matplotlib is installed.

@@ -22,7 +22,7 @@ from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveCon
 from textvae.regularizers import ClassificationLoss
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled
-from textvae.text.given import checked_texts
+from textvae.text.given import GivenOverlong, checked_texts
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig, TrainResult, train
@@ -121,12 +121,18 @@ class Classification:
     probabilities: dict[str, float]
 
 
-def classify(model: TextModel, texts: Iterable[str]) -> list[Classification]:
+def classify(model: TextModel, texts: Iterable[str], *, overlong: GivenOverlong = "error") -> list[Classification]:
     """Classify sentences.
+
+    Args:
+        model: with a classifier.
+        texts: sentences.
+        overlong: sentences longer than the model was trained for are refused ("error"), or cut as in training
+            ("truncate"); their `text` stays as given.
 
     Raises:
         ModelError: the model has no classifier.
-        DataError: a sentence is empty, or longer than the model was trained for.
+        DataError: a sentence is empty, or too long.
     """
     if not model.config.classifies:
         raise ModelError(
@@ -135,7 +141,7 @@ def classify(model: TextModel, texts: Iterable[str]) -> list[Classification]:
         )
     texts = checked_texts(texts)
     answers = []
-    for text, row in zip(texts, model.predict(texts).tolist(), strict=True):
+    for text, row in zip(texts, model.predict(texts, overlong=overlong).tolist(), strict=True):
         best = int(np.argmax(row))
         by_name = dict(zip(model.label_names, row, strict=True))
         answers.append(Classification(text, model.label_names[best], row[best], by_name))

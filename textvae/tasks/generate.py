@@ -29,7 +29,7 @@ class NewSentence:
     """A generated sentence.
 
     Attributes:
-        text: the sentence.
+        text: the sentence, as by `Tokenizer.show`.
         log_prob: log p(x|z) (log p(x) of a language model, log p(x|y, z) of a semi-supervised model), nats, EOS
             included where finished.
         finished: False where the sentence was cut at the length limit.
@@ -129,7 +129,7 @@ def stream_sentences(
                 z_ND, label_N = _drawn(model, size, wanted, given)
                 context = Context(label_B=label_N) if model.decodes_labels else None
                 found = generate(model.decoder, z_ND, decoding, context=context, generator=generator)
-            texts = tokenizer.decode_batch(found.tokens[: total - begin])
+            texts = tokenizer.show_batch(found.tokens[: total - begin])
             names = [None] * size if label_N is None else [model.labels[i] for i in label_N.tolist()]
             numbers = zip(found.log_prob_N.tolist(), found.finished_N.tolist(), names, strict=True)
             # The last chunk may have more sentences than are wanted.

@@ -13,14 +13,16 @@ from textvae.arguments import checked_count, checked_seed
 from textvae.config import MAX_BEAM, MAX_PARTS, MAX_STEPS
 from textvae.errors import ConfigError, DataError
 from textvae.generation import Slot
-from textvae.generation.template import BLANK, parse_template, word_blank
+from textvae.generation.template import BLANK, template_of, word_blank
 from textvae.models import TextModel
 from textvae.tasks.iterated_modes import Completed, iterated_modes
 from textvae.tasks.sentences import require_free_prior, require_unlabeled
-from textvae.text.given import checked_texts
+from textvae.text.given import GivenOverlong, checked_texts
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import UNK_ID
 
+MAX_SPAN = 4
+"""Tokens of the longest filling of `___*`, if nothing else is asked for."""
 _COUNTED_SENTENCES = 50_000
 """Training sentences in which the most frequent word is counted, evenly spread over the corpus."""
 
@@ -69,8 +71,9 @@ def impute(
     expand: int = 4,
     answers: int = 5,
     samples: int = 32,
-    max_span: int = 4,
+    max_span: int = MAX_SPAN,
     candidates: int | None = None,
+    overlong: GivenOverlong = "error",
     seed: int = 0,
 ) -> list[Imputation]:
     """Fill the blanks of texts: `___` is one word, `___*` a span of one to `max_span` tokens.
@@ -91,10 +94,13 @@ def impute(
         samples: draws of z for the ranking.
         max_span: longest filling of `___*`, in tokens.
         candidates: completions ranked; twice `answers`, and at least `width`, when None.
+        overlong: texts longer than the model was trained for are refused ("error"), or cut as in training
+            ("truncate"). Answers are the whole text with its blanks filled, their probabilities those of the part that
+            was read.
         seed: the same seed gives the same probabilities.
 
     Raises:
-        DataError: a text is empty, has no blank, or is longer than the model was trained for.
+        DataError: a text is empty, has no blank, is too long, or has a blank after the part that is kept.
         ModelError: the model has no tokenizer, or needs a label or a vector.
         ConfigError: a number is below 1, or above its limit (1000 answers or hypotheses), which bounds the memory.
     """
@@ -110,16 +116,11 @@ def impute(
     tokenizer, max_span = model.require_tokenizer(), min(max_span, model.max_tokens)
     templates = []
     for number, text in enumerate(texts, start=1):
-        which = f"Text {number}" if len(texts) > 1 else "The text"
-        if not text.strip():
-            raise DataError(f"{which} is empty; write a sentence with ___ for the hidden word.")
-        template = parse_template(text, tokenizer, max_span=max_span)
-        if len(template) > model.max_tokens:
-            raise DataError(
-                f"{which} ({text[:40]!r}) has at least {len(template)} tokens, the model was trained for at most "
-                f"{model.max_tokens}; shorten it."
-            )
-        templates.append(template)
+        try:
+            fitted = template_of(text, tokenizer, max_tokens=model.max_tokens, max_span=max_span, overlong=overlong)
+        except DataError as error:
+            raise DataError(f"Text {number}: {error}" if len(texts) > 1 else str(error)) from None
+        templates.append(fitted.slots)
     found = iterated_modes(
         model,
         templates,
@@ -164,8 +165,8 @@ class HiddenWord:
     """One trial of the accuracy measurement.
 
     Attributes:
-        text: the sentence with a blank for the hidden word.
-        truth: the hidden word.
+        text: the sentence with a blank for the hidden word, as by `Tokenizer.show`.
+        truth: the hidden word; ``[unknown word]`` where it is not in the vocabulary.
         answer: the model's first answer.
         correct: whether the answer is the hidden word.
         probability: the model's probability of its answer, normalized over the ranked answers.
@@ -319,11 +320,11 @@ def _trial(
 ) -> HiddenWord:
     before = [slot for slot in template[: _gap(template)] if isinstance(slot, int)]
     after = [slot for slot in template[_gap(template) + 1 :] if isinstance(slot, int)]
-    text = " ".join(part for part in (tokenizer.decode(before).strip(), "___", tokenizer.decode(after).strip()) if part)
+    text = " ".join(part for part in (tokenizer.show(before).strip(), "___", tokenizer.show(after).strip()) if part)
     first = completed.completions[0] if completed.completions else None
     return HiddenWord(
         text=text,
-        truth=tokenizer.decode(word).strip(),
+        truth=tokenizer.show(word).strip(),
         answer=tokenizer.decode(first.fillers[0]).strip() if first else "",
         correct=right,
         probability=first.probability if first else 0.0,

@@ -16,7 +16,7 @@ from textvae.errors import ConfigError
 from textvae.generation import Decoding, generate, inference, word_generator
 from textvae.models import TextModel
 from textvae.tasks.sentences import chunks, require_latent, tell_of_fixed_mean
-from textvae.text.given import checked_texts
+from textvae.text.given import GivenOverlong, checked_texts
 from textvae.types import SPHERE
 
 Kind = Literal["linear", "spherical"]
@@ -57,6 +57,7 @@ def interpolate(
     steps: int = 7,
     kind: Kind | str | None = None,
     decoding: Decoding | None = None,
+    overlong: GivenOverlong = "error",
     seed: int = 0,
 ) -> Interpolation:
     """Decode points on the path between the posterior means (on a sphere, the mean directions) of two sentences.
@@ -69,10 +70,12 @@ def interpolate(
         kind: "linear" or "spherical" (see `spherical`); None for spherical where codes are on a sphere, else
             linear.
         decoding: greedy when None.
+        overlong: sentences longer than the model was trained for are refused ("error"), or cut as in training
+            ("truncate").
         seed: of decoding by sampling.
 
     Raises:
-        DataError: a sentence is empty, or longer than the model was trained for.
+        DataError: a sentence is empty, or too long.
         ModelError: the model has no z.
         ConfigError: fewer than two steps or too many, an unknown kind, or a straight line between codes on a sphere.
     """
@@ -90,13 +93,13 @@ def interpolate(
     tokenizer, device = model.require_tokenizer(), model.device
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     with inference(model):
-        a_D, b_D = model.encode([start, end])
+        a_D, b_D = model.encode([start, end], overlong=overlong)
         at_N = torch.linspace(0.0, 1.0, steps, dtype=a_D.dtype, device=a_D.device)
         z_ND = linear(a_D, b_D, at_N) if kind == "linear" else spherical(a_D, b_D, at_N)
         tokens: list[list[int]] = []
         for part in chunks(steps):
             tokens += generate(model.decoder, z_ND[part], decoding, generator=generator).tokens
-    texts = tuple(tokenizer.decode_batch(tokens))
+    texts = tuple(tokenizer.show_batch(tokens))
     edits, distance = [], 0.0
     for one, other in pairwise(tokens):
         edits.append(edit_distance(one, other))

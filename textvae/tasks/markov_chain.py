@@ -11,6 +11,7 @@ from textvae.generation import Decoding, SamplingConfig, generate, inference, wo
 from textvae.models import TextModel
 from textvae.tasks.sentences import Draws, batch_of, chunks, require_latent
 from textvae.text.batching import encode_texts
+from textvae.text.given import GivenOverlong
 
 
 def markov_chain(
@@ -20,6 +21,7 @@ def markov_chain(
     *,
     neighbors: bool = False,
     decoding: Decoding | None = None,
+    overlong: GivenOverlong = "error",
     seed: int = 0,
 ) -> list[list[str]]:
     """Repeats x -> z ~ q(z|x) -> x ~ p(x|z), in one chain for each given sentence.
@@ -39,23 +41,32 @@ def markov_chain(
             stores.
         decoding: sampling from the whole distribution when None. Any other choice changes the stationary
             distribution.
+        overlong: sentences longer than the model was trained for are refused ("error"), or cut as in training
+            ("truncate").
         seed: the same seed gives the same sentences.
 
     Returns:
         The sentences after each step, for each chain.
 
     Raises:
-        DataError: a sentence is empty, or longer than the model was trained for.
+        DataError: a sentence is empty, or too long.
         ModelError: the model has no z; or `neighbors` is set and its prior stores no training sentences.
         ConfigError: steps below 1 or above a million.
     """
-    rows = _start(model, texts)
+    rows = _start(model, texts, overlong)
     chains = walk(model, rows, steps, neighbors=neighbors, decoding=decoding, seed=seed)
-    return [model.require_tokenizer().decode_batch(chain) for chain in chains]
+    return [model.require_tokenizer().show_batch(chain) for chain in chains]
 
 
 def stream_chain(
-    model: TextModel, text: str, steps: int, *, neighbors: bool = False, decoding: Decoding | None = None, seed: int = 0
+    model: TextModel,
+    text: str,
+    steps: int,
+    *,
+    neighbors: bool = False,
+    decoding: Decoding | None = None,
+    overlong: GivenOverlong = "error",
+    seed: int = 0,
 ) -> Iterator[str]:
     """The chain of one sentence as an iterator: memory does not grow with `steps`.
 
@@ -65,27 +76,28 @@ def stream_chain(
         steps: steps of the chain.
         neighbors: see `markov_chain`.
         decoding: sampling from the whole distribution when None.
+        overlong: see `markov_chain`.
         seed: of all draws.
 
     Raises:
         TextVAEError: see `markov_chain`; raised by the call, not by the iterator.
     """
-    here, tokenizer = _start(model, [text]), model.require_tokenizer()
+    here, tokenizer = _start(model, [text], overlong), model.require_tokenizer()
     step = _stepper(model, steps, neighbors, decoding, seed)
 
     def sentences() -> Iterator[str]:
         nonlocal here
         for _ in range(steps):
             here = step(here)
-            yield tokenizer.decode_batch(here)[0]
+            yield tokenizer.show_batch(here)[0]
 
     return sentences()
 
 
-def _start(model: TextModel, texts: Iterable[str]) -> list[list[int]]:
+def _start(model: TextModel, texts: Iterable[str], overlong: GivenOverlong) -> list[list[int]]:
     """Ids of the sentences at which the chains start, without BOS and EOS."""
     require_latent(model, "walk between sentences and codes")
-    start = encode_texts(texts, model.require_tokenizer(), model.max_tokens)
+    start = encode_texts(texts, model.require_tokenizer(), model.max_tokens, overlong=overlong)
     return [row[1 : length - 1] for row, length in zip(start.tokens_BT.tolist(), start.lengths_B.tolist(), strict=True)]
 
 

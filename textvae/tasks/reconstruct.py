@@ -14,7 +14,7 @@ from textvae.tasks.sentences import (
     tell_of_fixed_mean,
 )
 from textvae.text.batching import encode_texts
-from textvae.text.given import checked_texts
+from textvae.text.given import GivenOverlong, checked_texts
 from textvae.types import EOS_ID
 
 
@@ -24,7 +24,7 @@ class Reconstruction:
 
     Attributes:
         text: the given sentence.
-        reconstruction: the sentence decoded from its code.
+        reconstruction: the sentence decoded from its code, as by `Tokenizer.show`.
         exact: whether all tokens are the same.
         log_prob: log p(reconstruction|z), nats.
     """
@@ -36,7 +36,13 @@ class Reconstruction:
 
 
 def reconstruct(
-    model: TextModel, texts: Iterable[str], *, decoding: Decoding | None = None, sample: bool = False, seed: int = 0
+    model: TextModel,
+    texts: Iterable[str],
+    *,
+    decoding: Decoding | None = None,
+    sample: bool = False,
+    overlong: GivenOverlong = "error",
+    seed: int = 0,
 ) -> list[Reconstruction]:
     """Encode each text and decode it again.
 
@@ -45,10 +51,12 @@ def reconstruct(
         texts: sentences.
         decoding: greedy when None.
         sample: draw z from q(z|x) instead of taking its center (see `LatentDistribution.center`).
+        overlong: sentences longer than the model was trained for are refused ("error"), or cut as in training
+            ("truncate"); `exact` is then about the part that was read.
         seed: of z, where it is drawn, and of decoding by sampling.
 
     Raises:
-        DataError: a sentence is empty, or longer than the model was trained for.
+        DataError: a sentence is empty, or too long.
         ModelError: the model has no z.
     """
     require_latent(model, "reconstruct")
@@ -59,7 +67,7 @@ def reconstruct(
     tokenizer, device = model.require_tokenizer(), model.device
     decoding, generator = model.limited(decoding), word_generator(seed, device)
     texts = checked_texts(texts)
-    whole = encode_texts(texts, tokenizer, model.max_tokens)
+    whole = encode_texts(texts, tokenizer, model.max_tokens, overlong=overlong)
     made: list[Reconstruction] = []
     with inference(model), seeded(seed, device):
         for part in chunks(len(texts)):
@@ -72,7 +80,7 @@ def reconstruct(
                 Reconstruction(text, said, row[1 : row.index(EOS_ID)] == tokens, log_prob)
                 for text, said, row, tokens, log_prob in zip(
                     texts[part],
-                    tokenizer.decode_batch(found.tokens),
+                    tokenizer.show_batch(found.tokens),
                     rows,
                     found.tokens,
                     found.log_prob_N.tolist(),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from textvae.errors import ConfigError, DataError
-from textvae.text.given import checked_texts
+from textvae.text.given import GivenOverlong, checked_overlong, checked_texts
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import BOS_ID, EOS_ID, NO_LABEL, PAD_ID, Batch
 
@@ -176,6 +176,8 @@ def encode_texts(
     max_tokens: int,
     label_B: Sequence[int] | np.ndarray | None = None,
     vector_BH: torch.Tensor | None = None,
+    *,
+    overlong: GivenOverlong = "error",
 ) -> Batch:
     """Tokenize texts that a user passed into one batch, in the order given.
 
@@ -185,13 +187,18 @@ def encode_texts(
         max_tokens: the longest sentence that the model was trained for, in tokens without BOS and EOS.
         label_B: the class of each sentence, -1 for none; None for no labels at all.
         vector_BH: a vector for each sentence, for a prior that is conditioned on vectors.
+        overlong: what is done with longer sentences: ``error`` refuses them, ``truncate`` keeps their first
+            `max_tokens` tokens, as the tokenize stage does.
 
     Raises:
-        DataError: there is no sentence, one is empty, too long or not a string, or the number of labels or vectors is
-            not that of the sentences.
+        DataError: there is no sentence, one is empty, too long (under ``error``) or not a string, or the number of
+            labels or vectors is not that of the sentences.
+        ConfigError: `overlong` is neither.
     """
-    texts = checked_texts(texts)
+    texts, overlong = checked_texts(texts), checked_overlong(overlong)
     rows = tokenizer.encode_batch(texts)
+    if overlong == "truncate":
+        rows = [row[:max_tokens] for row in rows]
     for number, (text, row) in enumerate(zip(texts, rows, strict=True), start=1):
         which = f"Sentence {number}" if len(rows) > 1 else "The sentence"
         if not row:
@@ -199,8 +206,8 @@ def encode_texts(
         if len(row) > max_tokens:
             shown = text if len(text) <= 40 else text[:40] + "..."
             raise DataError(
-                f"{which} ({shown!r}) has {len(row)} tokens, more than the {max_tokens} "
-                "the model was trained for; shorten it."
+                f"{which} ({shown!r}) has {len(row)} tokens, more than the {max_tokens} the model was trained for; "
+                'shorten it, or have it cut as in training with overlong="truncate".'
             )
     counts = np.array([len(row) for row in rows], dtype=np.int64)
     flat = np.concatenate([np.array(row, dtype=np.int64) for row in rows])

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from textvae.arguments import shown, whole_number
-from textvae.errors import DataError
+from textvae.errors import ConfigError, DataError
 from textvae.parsing import bad_character
+
+GivenOverlong = Literal["error", "truncate"]
+"""What is done with a given text of more tokens than the model was trained for: refuse it, or read its beginning, as
+training did. Nothing is cut unless the caller asks for it."""
 
 
 def checked_texts(texts: object, unit: str = "sentence") -> list[str]:
@@ -44,6 +49,19 @@ def checked_texts(texts: object, unit: str = "sentence") -> list[str]:
             raise DataError(f"{which} ({shown(text, 40)}) holds {problem}; mend it, or leave it out.")
     # Convert subclasses of str, such as numpy.str_.
     return [str(text) for text in found]
+
+
+def checked_overlong(overlong: object) -> GivenOverlong:
+    """The treatment of texts that are too long.
+
+    Raises:
+        ConfigError: it is neither "error" nor "truncate".
+    """
+    if overlong == "error":
+        return "error"
+    if overlong == "truncate":
+        return "truncate"
+    raise ConfigError(f"overlong is {shown(overlong)}; expected 'error' or 'truncate'.")
 
 
 def checked_labels(labels: object, count: int) -> list[str | None]:

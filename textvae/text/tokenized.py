@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import operator
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
@@ -32,6 +33,8 @@ from textvae.types import NO_LABEL, UNK_ID, Batch
 FORMAT_VERSION = 1
 _METADATA = b"textvae"
 _CHUNK = 2048
+_ENDS = 64
+"""Characters of a word at which the text of a cut row is tried to end."""
 
 Overlong = Literal["truncate", "window", "error"]
 
@@ -140,7 +143,7 @@ def write_tokenized(
         max_tokens: the largest number of ids in a row, BOS and EOS not counted.
         overlong: what is done with longer texts: ``truncate`` keeps the beginning, ``window`` writes consecutive
             pieces, each a row with the same label, ``error`` refuses. The text stored for a shortened row is its ids
-            decoded.
+            decoded; unknown words at the beginning of a text are stored as they are written.
         label_names: the labels, in the order of their ids; None writes no labels. A text with another label is written
             without one, and counted.
 
@@ -230,7 +233,45 @@ def _rows(
             last = len(ids) if overlong == "window" else max_tokens
             for start in range(0, last, max_tokens):
                 piece = ids[start : start + max_tokens]
-                yield piece, normalize(tokenizer.decode(piece)), label
+                yield piece, _text_of_piece(piece, text if start == 0 else None, tokenizer), label
+
+
+def _text_of_piece(piece: list[int], text: str | None, tokenizer: Tokenizer) -> str:
+    """The text to store for a piece of a longer text.
+
+    It is the piece decoded. Where the piece has unknown words, and it is the beginning of `text`, it is the shortest
+    beginning in whole words (characters, with a tokenizer of pieces) that encodes to the piece, so that these words
+    are stored as they are written.
+    """
+    beginning = None if text is None or UNK_ID not in piece else _beginning(piece, text, tokenizer)
+    return normalize(tokenizer.decode(piece)) if beginning is None else beginning
+
+
+def _beginning(piece: list[int], text: str, tokenizer: Tokenizer) -> str | None:
+    """The shortest beginning of a text that encodes to a piece, and possibly to more; None where none is found."""
+
+    def tokens_until(end: int) -> int:
+        return len(tokenizer.encode(text[:end]))
+
+    ends = [*(place for place, letter in enumerate(text) if letter == " "), len(text)]
+    # Only as much of a long text is encoded as is needed; the tokens grow with the words.
+    reach = len(piece)
+    while reach < len(ends) and tokens_until(ends[reach - 1]) < len(piece):
+        reach *= 2
+    word = bisect_left(ends[:reach], len(piece), key=tokens_until)
+    if word == len(ends):
+        return None
+    begin, end = ends[word - 1] + 1 if word else 0, ends[word]
+    tried: Iterable[int] = (end,)
+    if tokenizer.splits_words:
+        # A part of a word may have other pieces than the word, so several ends are tried; in a very long word only
+        # those next to where the tokens are enough.
+        inside = range(begin + 1, end + 1)
+        if len(inside) > _ENDS:
+            first = bisect_left(inside, len(piece), key=tokens_until)
+            inside = inside[first : first + _ENDS]
+        tried = inside
+    return next((text[:at] for at in tried if tokenizer.encode(text[:at])[: len(piece)] == piece), None)
 
 
 class TokenizedCorpus:
@@ -315,7 +356,10 @@ class TokenizedCorpus:
         return int(self._words[operator.index(i)].as_py())
 
     def text(self, i: SupportsIndex) -> str:
-        """The normalized text of one sentence; for a truncated or windowed text, only the part that was kept."""
+        """The normalized text of one sentence; for a truncated or windowed text, only the part that was kept.
+
+        The kept part of a text with unknown words ends with a whole word, which may have more tokens than were kept.
+        """
         return self._texts[operator.index(i)].as_py()
 
     def ids(self, i: SupportsIndex) -> np.ndarray:

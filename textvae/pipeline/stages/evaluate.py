@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textvae.config import Config
 from textvae.disk import write_json
+from textvae.pipeline.closing import Closing
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.metric import Metric
 from textvae.pipeline.proposal import Proposal
-from textvae.pipeline.run_folder import open_model, progress_lines, split_file
+from textvae.pipeline.run_folder import decoder_knows_prior, open_model, progress_lines, split_file
 from textvae.pipeline.section import Section
-from textvae.pipeline.shown import SHOWN, spread_out
+from textvae.pipeline.shown import SHOWN, shorten, spread_out
 from textvae.pipeline.stage import DETAILS, Stage, Work
 
 if TYPE_CHECKING:
     from textvae.generation import DecodingConfig
     from textvae.models import TextModel
 
+ENDING = 3
+"""Sentences at the end of a run."""
 BY_SENTENCE = "by_sentence.arrow"
 """The numbers of each sentence."""
 
@@ -62,6 +65,8 @@ METRICS = (
     Metric("ais_ppl", "Perplexity, annealed", "per token",
            "from the annealed bound on its sentences; q(z|x) has no density, so there is no other bound",
            note="over {ais_tokens:,} tokens",
+           headline="NLL at most {ais_nll:.1f} nats per sentence, perplexity at most {ais_ppl:.1f} per token, by "
+           "annealing on {ais_sentences:,} sentences.",
            definition="exp(total `ais_nll` / `ais_tokens`), on its sentences; only where q(z|x) has no density, and so "
            "neither `iw_nll` nor `ppl`"),
     Metric("ais_acceptance", "Acceptance of annealing", "share", "of the moves of annealing that are accepted",
@@ -71,6 +76,8 @@ METRICS = (
     Metric("ppl", "Perplexity", "per token",
            "exp(total NLL / total tokens), from that same bound; end of sentence counts as a token; "
            "compare only between models with the same tokens", note="over {tokens:,} tokens",
+           headline="NLL at most {iw_nll:.1f} nats per sentence, perplexity at most {ppl:.1f} per token, over "
+           "{tokens:,} tokens of {sentences:,} sentences.",
            definition="exp(total `iw_nll` / `tokens`)"),
     Metric("tokens", "Predicted tokens", "count", "EOS counted, BOS not", 0, shown=False,
            definition="predicted tokens: EOS counted, BOS not"),
@@ -210,7 +217,7 @@ RECONSTRUCTIONS = """
 <div class="scroll"><table>
 <tr><th>Sentence</th><th>Reconstruction from its code</th></tr>
 {% for made in details.reconstructions %}
-<tr><td class="text">{{ made.text }}</td><td class="text">{{ made.reconstruction }}{% if made.reconstruction == made.text %} <span class="soft">✓</span>{% endif %}</td></tr>
+<tr><td class="text">{{ made.text }}</td><td class="text">{{ made.reconstruction }}{% if made.exact | default(made.reconstruction == made.text) %} <span class="soft">✓</span>{% endif %}</td></tr>
 {% endfor %}
 </table></div>
 </section>
@@ -302,6 +309,17 @@ class EvaluateStage(Stage):
         tested = min(proposal.fractions["test"] * proposal.texts, table.get("max_sentences", math.inf))
         return 2.0 + tested * _seconds_of_sentence(proposal) + 1000 * proposal.text_tokens / proposal.rates.generate
 
+    def closing(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> list[Closing]:
+        """The verdict, the headlines, and a few sentences from the prior."""
+        verdict = results.get("verdict")
+        lines = [Closing(verdict, "verdict")] if isinstance(verdict, str) else []
+        lines += super().closing(results, details)
+        sentences = (details.get("samples") or {}).get("sampled", [])[:ENDING]
+        if sentences:
+            strange = "" if details.get("decoder_knows_prior", True) else ", on whose codes the decoder was not trained"
+            lines.append(Closing(f"New sentences from the prior{strange}:", "sentences"))
+        return lines + [Closing(f"  {shorten(text)}", "sentences") for text in sentences]
+
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
         from textvae.pipeline.report import plots
 
@@ -323,6 +341,7 @@ class EvaluateStage(Stage):
             model, corpus, work.config, seed=work.seed, training_corpus=training, progress=progress_lines(work.say)
         )
         details: dict[str, Any] = {"curve": measured.curve}
+        details["decoder_knows_prior"] = decoder_knows_prior(work.recipe.tables.get("train", {}))
         if measured.rate_distortion:
             details["rate_distortion"] = measured.rate_distortion
         details["samples"] = {"sampled": measured.samples[:SHOWN]}

@@ -20,7 +20,9 @@ from textvae.pipeline.stage import DETAILS, Stage, Work
 METRICS = (
     Metric("accuracy", "Hidden words restored", "share",
            "one random word is hidden in each test sentence; share restored exactly", 3,
-           definition="one random word is hidden in each test sentence: share of them restored exactly"),
+           definition="one random word is hidden in each test sentence: share of them restored exactly",
+           headline="Imputation: {accuracy:.1%} of hidden words are restored; by always the commonest word "
+           "{baseline_accuracy:.1%} are."),
     Metric("top5", "... among five answers", "share", "the hidden word is one of the first five answers", 3,
            definition="share of hidden words that are among the first five answers"),
     Metric("baseline_accuracy", "... by the commonest word", "share",

@@ -54,7 +54,8 @@ class _InterpolateSettings(Config):
     """Settings of the stage.
 
     Attributes:
-        pairs: first and last sentences of paths; random sentences of `split` are added up to `count`.
+        pairs: first and last sentences of paths, cut as in training where they are too long; random sentences of
+            `split` are added up to `count`.
         count: number of paths.
         steps: points of a path, both ends included.
         kind: of the path; when absent spherical where codes are on a sphere, else linear.
@@ -126,7 +127,7 @@ class InterpolateStage(Stage):
         paths = [
             interpolate(
                 model, start, end, steps=work.config.steps, kind=work.config.kind,
-                decoding=work.config.decoding, seed=work.seed,
+                decoding=work.config.decoding, overlong="truncate", seed=work.seed,
             )
             for start, end in pairs
         ]  # fmt: skip

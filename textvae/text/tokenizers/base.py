@@ -17,9 +17,10 @@ from textvae.config import Component
 from textvae.disk import claim, problem_of_file, read_json, write_text
 from textvae.errors import DataError, ModelError
 from textvae.text.normalize import normalize
+from textvae.text.tokenizers.unknown import UNK, Unit, Unknown, find_unknown, shown_unknown
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID
 
-SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
+SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", UNK)
 """How ids 0 to 3 are shown. A text that contains these strings is never tokenized to PAD, BOS or EOS."""
 
 HEADER = "tokenizer.json"
@@ -87,6 +88,11 @@ class Tokenizer(ABC):
         """Number of ids, the four special tokens included."""
         return len(self.tokens)
 
+    @property
+    def unit(self) -> Unit:
+        """What the vocabulary has or lacks of a text: words or, where words are spelled of pieces, characters."""
+        return "character" if self.splits_words else "word"
+
     @cached_property
     def starts_word(self) -> np.ndarray:
         """Bool [V], true where a token begins a word, that is, stands after a space; false for special tokens."""
@@ -119,13 +125,30 @@ class Tokenizer(ABC):
         return self.encode_batch([text])[0]
 
     def decode(self, ids: Iterable[int] | np.ndarray) -> str:
-        """Readable text; PAD, BOS and EOS are skipped, the unknown token is shown as ``<unk>``."""
+        """The text of ids; PAD, BOS and EOS are skipped, the unknown token is ``<unk>``. For readers: `show`."""
         kept = [int(i) for i in ids]
         return self._decode_kept([i for i in kept if i not in (PAD_ID, BOS_ID, EOS_ID)])
 
     def decode_batch(self, ids: Iterable[Iterable[int] | np.ndarray] | np.ndarray) -> list[str]:
-        """Readable text of each row."""
+        """The text of each row, as by `decode`."""
         return [self.decode(row) for row in ids]
+
+    def show(self, ids: Iterable[int] | np.ndarray) -> str:
+        """The text of ids for a reader: as by `decode`, but an unknown word as ``[unknown word]``.
+
+        With a tokenizer of pieces, where only characters can be unknown, it is ``[unknown character]``. Text that is
+        shown is not for encoding again.
+        """
+        kept = [int(i) for i in ids]
+        return shown_unknown(self.decode(kept), kept, self.unit)
+
+    def show_batch(self, ids: Iterable[Iterable[int] | np.ndarray] | np.ndarray) -> list[str]:
+        """The text of each row, as by `show`."""
+        return [self.show(row) for row in ids]
+
+    def unknown(self, texts: Sequence[str]) -> list[Unknown]:
+        """The words of each text that are not in the vocabulary; characters, with a tokenizer of pieces."""
+        return find_unknown([self.prepare(text) for text in texts], self.unit, self.encode_batch, self.tokens)
 
     def token(self, id: SupportsIndex) -> str:
         """The token of one id, as the vocabulary spells it."""
