@@ -16,8 +16,10 @@ from textvae.text.corpora.bible import BibleCorpus
 from textvae.text.corpora.card import find_card, read_card
 from textvae.text.corpora.files import FileCorpus
 from textvae.text.corpora.hub import HubCorpus
+from textvae.text.corpora.json_tables import JSONCorpus, JSONLinesCorpus
 from textvae.text.corpora.lines import LinesCorpus
-from textvae.text.corpora.tables import CSVCorpus, JSONLinesCorpus, TSVCorpus
+from textvae.text.corpora.separated import CSVCorpus, TSVCorpus
+from textvae.text.corpora.tables import TableCorpus
 
 if TYPE_CHECKING:
     CorpusConfig: TypeAlias = CorpusCard
@@ -42,10 +44,12 @@ __all__ = [
     "Example",
     "FileCorpus",
     "HubCorpus",
+    "JSONCorpus",
     "JSONLinesCorpus",
     "LinesCorpus",
     "ReadReport",
     "TSVCorpus",
+    "TableCorpus",
     "find_card",
     "load_card",
     "texts_of",

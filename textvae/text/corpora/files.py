@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -68,11 +69,20 @@ class FileCorpus(CorpusCard):
 
     @classmethod
     def looks_like(cls, lines: Sequence[str]) -> bool:
-        """Whether a file without a known extension is of this kind, by its first lines (at least one, none blank).
+        """Whether a file without a known extension is of this kind, by its first lines.
+
+        Args:
+            lines: as they are in the file, blank ones included; at least one is not blank. `filled` gives the first
+                that are not blank.
 
         `textvae new` asks the kinds in the reverse order of the registry and takes the first that says yes.
         """
         return False
+
+    @classmethod
+    def settings_of(cls, lines: Sequence[str]) -> Mapping[str, object]:
+        """Settings of the card, beside the columns, for a file that begins with these lines, such as a delimiter."""
+        return {}
 
     def rows(self, path: Path) -> Iterator[Row] | None:
         """Every row of a file, in which `textvae new` finds the text and label columns; None without columns."""
@@ -167,11 +177,16 @@ class FileCorpus(CorpusCard):
 
     def source_fingerprint(self) -> str:
         parts: list[str] = []
-        for split in self.own_splits:
+        for split in (split for split in SPLITS if split in self.files):
             recorded = _listed(self.checksums.get(split, []))
             # Reading checks the files against a recorded checksum, so they need not be hashed here.
             parts += [split, *(recorded or [f"sha256:{sha256_of(path)}" for path in self.paths(split)])]
         return " ".join(parts)
+
+
+def filled(lines: Iterable[str], count: int = 20) -> list[str]:
+    """The first lines that are not blank."""
+    return list(islice((line for line in lines if line.strip()), count))
 
 
 def _listed(value: str | list[str]) -> list[str]:

@@ -1,0 +1,71 @@
+"""The kind of corpus that reads a file, and the settings of its card, by the file's ending and its first lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from textvae.errors import DataError
+from textvae.text.corpora import FILE_KINDS, JSONLinesCorpus
+from textvae.text.corpora.delimiters import sniff
+from textvae.text.corpora.files import filled
+from textvae.text.corpora.signatures import markup
+
+DEFAULT_KIND = "lines"
+"""The kind of corpus for a file that no other kind recognizes."""
+
+_LINES = 2000
+_JSON_KINDS = ("json_lines", "json")
+_NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+
+
+def kind_of(path: Path, lines: Sequence[str], delimiter: str | None = None) -> tuple[str, Mapping[str, object]]:
+    """The kind of corpus that reads a file, and settings of its card.
+
+    Args:
+        path: the file, for its ending.
+        lines: its first lines.
+        delimiter: the character between cells, if the user names it; see `delimiter_of`.
+
+    Raises:
+        DataError: the file is a page of markup.
+    """
+    lines = lines[:_LINES]
+    if (found := markup("\n".join(filled(lines)))) is not None:
+        raise DataError(f"{path} is {found[0]}, not text or a table; {found[1]}.")
+    if delimiter is not None:
+        return "csv", _with_delimiter(lines, delimiter)
+    ending = Path(path.name.removesuffix(".gz")).suffix.lower()
+    named = next((name for name, kind in FILE_KINDS.items() if ending in kind.endings), None)
+    if named in _JSON_KINDS and filled(lines, 1):
+        return ("json_lines" if JSONLinesCorpus.looks_like(lines) else "json"), {}
+    if named is not None and FILE_KINDS[named].may_have_header:
+        table = sniff(lines)
+        return (table.kind, table.settings) if table is not None else (named, {})
+    if named is not None:
+        return named, FILE_KINDS[named].settings_of(lines)
+    for name, kind in reversed(FILE_KINDS.items()):
+        if filled(lines, 1) and kind.looks_like(lines):
+            return name, kind.settings_of(lines)
+    return DEFAULT_KIND, {}
+
+
+def delimiter_of(given: str) -> str:
+    r"""The character that the user means by `--delimiter`.
+
+    Raises:
+        DataError: it is no single character.
+
+    >>> delimiter_of(";"), delimiter_of("\\t"), delimiter_of("tab")
+    (';', '\t', '\t')
+    """
+    found = _NAMED_DELIMITERS.get(given.lower(), given)
+    if len(found) != 1 or found in '"\r\n\0':
+        raise DataError(f"--delimiter is {given!r}; expected one character, such as ';', or tab.")
+    return found
+
+
+def _with_delimiter(lines: Sequence[str], delimiter: str) -> Mapping[str, object]:
+    table = sniff(lines, only=delimiter)
+    own: Mapping[str, object] = {} if table is None else table.settings
+    return {**own, "delimiter": delimiter}
