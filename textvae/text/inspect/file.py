@@ -85,13 +85,12 @@ def _report(
     unlabelled = counts.pop(None, 0)
     labels: Counter[str] = Counter({value: count for value, count in counts.items() if value is not None})
     label_column = None if table is None else table.label
-    no_label = tuple(missing_marks(labels, wanted.no_label)) if label_column is not None else ()
-    for value in no_label:
-        unlabelled += labels.pop(value, 0)
+    marks = missing_marks(labels, wanted.no_label) if label_column is not None else []
+    no_label = {value: labels.pop(value, 0) for value in marks}
     one_label = None
     if complete and len(labels) < 2 and label_column is not None:
         one_label = next(iter(labels), "")
-        label_column, labels, no_label = None, Counter(), ()  # one label separates nothing
+        label_column, labels, no_label = None, Counter(), {}  # one label separates nothing
     frequent = frequent_labels(labels) if label_column is not None else None
     rare = {} if frequent is None else {value: labels.pop(value) for value in sorted(set(labels) - set(frequent))}
     return FileReport(
@@ -112,7 +111,7 @@ def _report(
         split_counts=dict(splits),
         no_label=no_label,
         labels=None if frequent is None else tuple(frequent),
-        unlabelled=unlabelled + sum(rare.values()),
+        unlabelled=unlabelled + sum(no_label.values()) + sum(rare.values()),
         rare=rare,
         perhaps_no_label=may_be_missing(labels),
         one_label=one_label,

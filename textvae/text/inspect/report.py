@@ -49,7 +49,7 @@ class FileReport:
         split_column: the column that says which split a row belongs to; None if there is none.
         split_names: its values for each split.
         split_counts: number of rows of each of its values.
-        no_label: values of the label column that mean no label, beside empty cells.
+        no_label: values of the label column that mean no label, beside empty cells, and in how many rows each is.
         labels: the values that are labels, where others are too rare to be; None for all.
         unlabelled: number of texts without a label.
         rare: number of texts of each label that is too rare.
@@ -75,7 +75,7 @@ class FileReport:
     split_column: str | int | None = None
     split_names: Mapping[Split, list[str]] = field(default_factory=dict)
     split_counts: Mapping[str, int] = field(default_factory=dict)
-    no_label: tuple[str, ...] = ()
+    no_label: Mapping[str, int] = field(default_factory=dict)
     labels: tuple[str, ...] | None = None
     unlabelled: int = 0
     rare: Mapping[str, int] = field(default_factory=dict)
