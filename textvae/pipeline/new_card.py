@@ -58,8 +58,8 @@ def file_notes(proposal: Proposal) -> list[str]:
         notes.append(f"Empty texts left out: {found.texts.empty:,}.")
     if found.long_rows:
         notes.append(
-            f"Rows with more cells than there are columns: {found.long_rows:,}; a cell that holds the delimiter needs quotes "
-            "around it."
+            f"Rows with more cells than there are columns: {found.long_rows:,}; a cell that holds the delimiter needs "
+            "quotes around it."
         )
     return notes + _split_notes(found) + _label_notes(proposal)
 

@@ -79,7 +79,9 @@ class JSONLinesCorpus(_JSONCorpus):
 
     @classmethod
     def looks_like(cls, lines: Sequence[str]) -> bool:
-        return all(_is_object(line) for line in filled(lines))
+        first = filled(lines)
+        # A single object may have a list of records in it.
+        return len(first) > 1 and all(_is_object(line) for line in first)
 
     def records(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         name = shown_path(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ _SPLITS: dict[str, Split] = {
     "tst": "test",
 }
 _EVALUATION = ("eval", "evaluation")
+_LIST_ITEM = re.compile(r"\.\d+$")
 _NEVER_LABELS = names.SPLIT | (names.OTHER - {"source", "language", "lang", "country", "version"})
 _NUMBERED = frozenset({"index", "name", "id", "idx", "num", "number"})
 """Parts of names that may follow that of a label, as in `label_id`."""
@@ -54,7 +56,8 @@ def rank_texts(columns: Sequence[Profile]) -> Ranked:
     plain = [column for column in able if column.machine < 0.5]
     prose = [column for column in plain if column.words >= 2 and column.markup < 0.5]
     groups = (prose, [c for c in plain if c not in prose], [c for c in able if c not in plain])
-    found = [column for group in groups for column in sorted(group, key=_text_score, reverse=True)]
+    # Of two that are alike, such as two questions, the first one.
+    found = [column for group in groups for column in sorted(group, key=lambda c: (-round(_text_score(c), 1), c.place))]
     return Ranked(tuple(column.column for column in found))
 
 
@@ -79,7 +82,7 @@ def rank_labels(columns: Sequence[Profile], text: str | int | None) -> Ranked:
         tier = _label_tier(column)
         if column.column != text and tier is not None and _could_be_labels(column, tier):
             share = column.filled / max(1, column.rows)
-            found.append((tier + 4 * (share < 0.1), -round(4 * share), len(column.counts), column.place, column.column))
+            found.append((tier + 5 * (share < 0.1), -round(4 * share), len(column.counts), column.place, column.column))
     return Ranked(tuple(column for *_, column in sorted(found, key=lambda each: each[:4])))
 
 
@@ -89,10 +92,12 @@ def _label_tier(column: Profile) -> int | None:
     if isinstance(column.column, int):
         return 3
     parts = names.name_parts(name)
-    if any(part in names.SPLIT for part in parts) or any(part.isdecimal() for part in parts):
+    if any(part in names.SPLIT for part in parts) or _LIST_ITEM.search(name):
         return None
     if names.is_in(name, names.LABEL):
         return 0
+    if len(parts) > 5:
+        return 3  # a question, in which any word may be
     numbered = any(part in _NUMBERED for part in parts)
     if any(part in _NEVER_LABELS - _NUMBERED for part in parts):
         return None
@@ -104,14 +109,14 @@ def _label_tier(column: Profile) -> int | None:
         return 1
     if names.has_part(name, names.RATING):
         return 2
-    return 3
+    return 4 if names.has_part(name, names.TEXT | names.SHORT_TEXT) else 3
 
 
 def _could_be_labels(column: Profile, tier: int) -> bool:
     counts = column.counts
     if not counts or max(map(len, counts)) > 60 or column.words > 4 or (column.fractions > 0.2 and len(counts) > 12):
         return False
-    if tier == 3 and (column.machine > 0.5 or column.fractions > 0 or column.filled < column.rows / 2):
+    if tier >= 3 and (column.machine > 0.5 or column.fractions > 0 or column.filled < column.rows / 2):
         return False
     if split_names(column) is not None:
         return False

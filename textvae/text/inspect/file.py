@@ -23,6 +23,7 @@ from textvae.text.inspect.table import Table, look_at_table
 
 MAX_ROWS, MAX_CHARACTERS = 150_000, 15_000_000
 """Rows and characters that are read of a file, at most, so that a file of any size takes seconds."""
+_MORE_LABELS, _ENOUGH_LABELS = 1_500_000, 600
 
 __all__ = ["DEFAULT_KIND", "inspect_file"]
 
@@ -80,6 +81,8 @@ def _report(
         cells = Bounded(_cells(corpus, path), most, MAX_CHARACTERS)
         texts = text_statistics(_counting(cells, counts, splits, known))
         complete, share = cells.complete, watch.read / max(1, watch.size)
+        if table is not None and table.label is not None and not complete and len(counts) == 1:
+            _look_for_second_label(cells, counts)
     if texts is None:
         raise DataError(f"{path} holds no text: all its rows are empty; look at the file, or choose another column.")
     unlabelled = counts.pop(None, 0)
@@ -140,6 +143,16 @@ def _counting(
         if text.strip():
             counts[label] += 1
         yield text
+
+
+def _look_for_second_label(cells: Bounded[Cells], counts: Counter[str | None]) -> None:
+    """Read on in a file that is sorted by label, until a second one is frequent."""
+    known = set(counts)
+    for text, label, _ in cells.further(_MORE_LABELS):
+        if text.strip():
+            counts[label] += 1
+            if label not in known and counts[label] >= _ENOUGH_LABELS:
+                return
 
 
 def _column_wanted(wanted: Wanted) -> str | None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
+
+LEAST = 100
+"""Items that are read though they are long."""
 
 
 def spread(items: Iterable[T], most: int) -> list[T]:
@@ -26,7 +30,7 @@ def spread(items: Iterable[T], most: int) -> list[T]:
 
 
 class Bounded(Iterator[T]):
-    """Items until there are enough of them, or of their characters.
+    """Items until there are enough of them, or of their characters; of long ones at least some.
 
     Attributes:
         complete: whether they were all.
@@ -34,22 +38,27 @@ class Bounded(Iterator[T]):
 
     def __init__(self, items: Iterator[T], most: int, most_characters: int) -> None:
         self._items = items
-        self._left, self._characters = most, most_characters
+        self._most, self._most_characters = most, most_characters
+        self._count = self._characters = 0
         self.complete = False
 
     def __next__(self) -> T:
-        if self._left <= 0 or self._characters <= 0:
-            if not self.complete and next(self._items, None) is None:
-                self.complete = True
+        enough = self._characters >= self._most_characters * (1 if self._count >= LEAST else 4)
+        if self.complete or enough or self._count >= self._most:
+            self.complete = self.complete or next(self._items, None) is None
             raise StopIteration
         try:
             item = next(self._items)
         except StopIteration:
             self.complete = True
             raise
-        self._left -= 1
+        self._count += 1
         return item
 
     def spend(self, characters: int) -> None:
         """Count the characters of the last item."""
-        self._characters -= characters
+        self._characters += characters
+
+    def further(self, most: int) -> Iterator[T]:
+        """Items after those that were enough."""
+        return islice(self._items, most)
