@@ -60,7 +60,9 @@ def known_name(cell: str) -> bool:
     parts = name_parts(cell)
     if len(words) > 1:
         return is_in(cell, KNOWN) or all(part in KNOWN for part in parts)
-    return is_in(cell, KNOWN) or (len(parts) <= 4 and any(part in KNOWN for part in parts))
+    # The 12 of `user_12` belongs to a value.
+    numbered = any(part.isdecimal() for part in parts)
+    return is_in(cell, KNOWN) or (len(parts) <= 4 and not numbered and any(part in KNOWN for part in parts))
 
 
 def is_in(name: str, names: frozenset[str]) -> bool:

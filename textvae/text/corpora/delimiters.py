@@ -14,7 +14,7 @@ DELIMITERS = (",", "\t", ";", "|")
 
 _ROWS = 500
 _TABLE, _SURE = 0.8, 0.95
-_CELL = 60
+_CELL, _SPACED = 30, 0.8
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,9 @@ def sniff(lines: Sequence[str], *, by_content: bool = False, only: str | None = 
     """
     lines = [line for line in lines if line.strip()]
     found = [table for delimiter in only or DELIMITERS if (table := _as_table(lines, delimiter)) is not None]
-    if by_content:
-        found = [table for table in found if _is_surely_a_table(table)]
+    found = [table for table in found if (_is_surely_a_table(table) if by_content else _may_be_a_table(table))]
     if found:
-        return max(found, key=lambda table: (_known_names(table) > 0, round(table.share, 2), table.columns > 1))
+        return max(found, key=lambda table: (_known_names(table) > 0, round(table.share, 2), -round(_spaced(table), 1)))
     return None if by_content else _single_column(lines)
 
 
@@ -71,7 +70,7 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Sniffed | None:
         rows = _quoted_rows(lines, delimiter, escape)
         if rows is None:
             continue
-        if delimiter == "\t" and not _encloses(plain, len(rows) < len(lines)):
+        if delimiter == "\t" and not _encloses(plain, rows):
             break
         return _counted(rows, delimiter, {} if escape is None else {"escape": escape}, quoted=True)
     return _counted(plain, delimiter, {} if delimiter == "\t" else {"quoted": False}, quoted=False)
@@ -80,14 +79,18 @@ def _as_table(lines: Sequence[str], delimiter: str) -> Sniffed | None:
 def _counted(
     rows: Sequence[Sequence[str]], delimiter: str, settings: Mapping[str, object], quoted: bool
 ) -> Sniffed | None:
-    columns, count = Counter(map(len, rows)).most_common(1)[0]
-    share = count / len(rows)
-    if columns < 2 or share < _TABLE or len(rows[0]) < 2 < columns:
+    columns, share = Counter(map(len, rows)).most_common(1)[0][0], _share(rows)
+    if columns < 2 or share < _TABLE or len(rows[0]) < 2:
         return None
     if delimiter == "\t" and not quoted:
         return Sniffed("tsv", settings, columns, share, rows)
     other = {} if delimiter == "," else {"delimiter": delimiter}
     return Sniffed("csv", {**other, **settings}, columns, share, rows)
+
+
+def _share(rows: Sequence[Sequence[str]]) -> float:
+    """Share of the rows that have as many cells as most."""
+    return max(Counter(map(len, rows)).values()) / len(rows)
 
 
 def _quoted_rows(lines: Sequence[str], delimiter: str, escape: str | None) -> list[list[str]] | None:
@@ -103,11 +106,12 @@ def _quoted_rows(lines: Sequence[str], delimiter: str, escape: str | None) -> li
     return rows or None
 
 
-def _encloses(plain: Sequence[Sequence[str]], several_lines: bool) -> bool:
+def _encloses(plain: Sequence[Sequence[str]], rows: Sequence[Sequence[str]]) -> bool:
     """Whether quotes around tab-separated cells enclose them, and are no part of the texts."""
     quoted = [cell for row in plain for cell in row if len(cell) > 1 and cell[0] == cell[-1] == '"']
-    rows = sum(any(cell[:1] == cell[-1:] == '"' for cell in row) for row in plain)
-    return several_lines or any('""' in cell[1:-1] for cell in quoted) or rows >= len(plain) / 2
+    many = sum(any(cell[:1] == cell[-1:] == '"' for cell in row) for row in plain) >= len(plain) / 2
+    better = len(rows) < len(plain) or _share(rows) > _share(plain)
+    return better or many or any('""' in cell[1:-1] for cell in quoted)
 
 
 def _single_column(lines: Sequence[str]) -> Sniffed | None:
@@ -127,21 +131,35 @@ def _known_names(table: Sniffed) -> int:
     return sum(known_name(cell) for cell in table.rows[0])
 
 
+def _spaced(table: Sniffed) -> float:
+    """Share of the delimiters that a blank follows, as in prose."""
+    after = [cell for row in table.rows[:_ROWS] for cell in row[1:]]
+    return sum(cell.startswith(" ") for cell in after) / max(1, len(after))
+
+
+def _has_classes(table: Sniffed) -> bool:
+    """Whether a column has a few short values again and again, or only numbers."""
+    rows = [row for row in table.rows[1:_ROWS] if len(row) == table.columns]
+    return any(
+        max(map(len, column)) <= _CELL
+        and (2 <= len(set(column)) <= max(2, len(column) // 5) or all(cell.strip().isdecimal() for cell in column))
+        for column in zip(*rows, strict=True)
+    )
+
+
+def _may_be_a_table(table: Sniffed) -> bool:
+    """Whether lines that an ending says are a table are one with this delimiter, and no texts that all have a comma."""
+    return _known_names(table) > 0 or _spaced(table) < _SPACED or _has_classes(table)
+
+
 def _is_surely_a_table(table: Sniffed) -> bool:
     """Whether lines are a table though no ending says so; verses and prose have commas and semicolons too."""
-    rows = table.rows[:_ROWS]
-    if table.share < _SURE or table.columns < 2 or len(rows[0]) != table.columns or len(rows) < 2:
+    rows = table.rows
+    if table.share < _SURE or len(rows[0]) != table.columns or len(rows) < 2:
         return False
     if table.kind == "tsv" or table.settings.get("delimiter") == "\t":
         return table.share == 1 or _known_names(table) > 0
-    header = rows[0]
-    if _known_names(table) > 0 and all(len(cell.split()) <= 3 for cell in header) and header[1][:1] != " ":
+    if _known_names(table) > 0 and all(len(cell.split()) <= 3 for cell in rows[0]) and not rows[0][1].startswith(" "):
         return True
     # In prose a blank follows the comma, and no part of a line recurs again and again.
-    after = [cell for row in rows for cell in row[1:]]
-    if len(rows) < 10 or table.share < 1 or sum(cell.startswith(" ") for cell in after) > len(after) / 5:
-        return False
-    columns = list(zip(*rows[1:], strict=False))
-    return any(
-        len(set(column)) <= max(2, len(column) // 5) and max(map(len, column)) <= _CELL // 2 for column in columns
-    )
+    return len(rows) >= 10 and table.share == 1 and _spaced(table) < 1 - _SPACED and _has_classes(table)

@@ -23,7 +23,7 @@ from textvae.text.inspect.table import Table, look_at_table
 
 MAX_ROWS, MAX_CHARACTERS = 150_000, 15_000_000
 """Rows and characters that are read of a file, at most, so that a file of any size takes seconds."""
-_MORE_LABELS, _ENOUGH_LABELS = 1_500_000, 600
+_MORE_LABELS, _ENOUGH_LABELS = 800_000, 600
 
 __all__ = ["DEFAULT_KIND", "inspect_file"]
 

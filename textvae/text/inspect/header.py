@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textvae.text.corpora.column_names import known_name
 from textvae.text.corpora.files import Row
-from textvae.text.inspect.profile import Profile, profiles
+from textvae.text.inspect.profile import Profile, is_machine, profiles
 
 _ENOUGH_ROWS = 10
 
@@ -63,7 +63,7 @@ def _is_other_than(cell: str, column: Profile) -> bool:
     if column.filled < _ENOUGH_ROWS:
         return False
     letters = any(c.isalpha() for c in cell)
-    if letters and (column.numbers == 1 or column.machine == 1) and not cell[0].isdigit() and ":" not in cell:
+    if letters and not is_machine(cell) and column.numbers + column.machine == 1:
         return True
     classes = len(column.counts) <= max(2, column.filled / 5) and min(column.counts.values()) > 1
     longest = max(map(len, column.counts))

@@ -94,9 +94,18 @@ def _profile(rows: Sequence[Row], column: str | int, place: int) -> Profile:
         words=mean({value: words_in(value) for value in counts}),
         characters=mean({value: float(len(value)) for value in counts}),
         numbers=mean(numbers),
-        machine=mean({v: float(not numbers[v] and _MACHINE.fullmatch(v) is not None) for v in counts}),
-        markup=mean({v: float(v.startswith("<") and v.endswith(">")) for v in counts}),
+        machine=mean({value: float(not numbers[value] and is_machine(value)) for value in counts}),
+        markup=mean({value: float(value[0] == "<" and value[-1] == ">") for value in counts}),
     )
+
+
+def is_machine(text: str) -> bool:
+    """Whether a text is an address, a path, a hash, an id, a date, a time or a list.
+
+    >>> is_machine("https://x.org/a"), is_machine("2020-01-31 10:00"), is_machine("It was late.")
+    (True, True, False)
+    """
+    return _MACHINE.fullmatch(text) is not None
 
 
 def words_in(text: str) -> float:
