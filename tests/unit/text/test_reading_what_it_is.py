@@ -235,8 +235,9 @@ def test_of_a_large_file_a_part_is_read_and_the_rest_estimated(tmp_path, monkeyp
     path = tmp_path / (name + ".gz" * zipped)
     path.write_bytes(gzip.compress(content) if zipped else content)
     found = inspect_file(path, max_examples=200)
-    assert (not found.complete and found.texts.count == 1000 and 2400 < found.rows_estimate < 3600) or zipped
-    assert found.rows_estimate >= 200 and found.rows_estimate == inspect_file(path, max_examples=200).rows_estimate
+    assert not found.complete and found.texts.count == 200 <= found.rows_estimate
+    assert zipped or 480 < found.rows_estimate < 720
+    assert found.rows_estimate == inspect_file(path, max_examples=200).rows_estimate
     if name != "x.txt":  # a file that is sorted by label is read on until a second one
         assert set(found.label_counts) == {"pos", "neg"}
 
