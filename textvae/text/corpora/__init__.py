@@ -14,11 +14,13 @@ from textvae.config import kinds_of, one_of, parse
 from textvae.text.corpora.base import CorpusCard, Example, ReadReport, texts_of
 from textvae.text.corpora.bible import BibleCorpus
 from textvae.text.corpora.card import find_card, read_card
+from textvae.text.corpora.fasta import FastaCorpus
 from textvae.text.corpora.files import FileCorpus
 from textvae.text.corpora.hub import HubCorpus
 from textvae.text.corpora.json_tables import JSONCorpus, JSONLinesCorpus
 from textvae.text.corpora.lines import LinesCorpus
 from textvae.text.corpora.separated import CSVCorpus, TSVCorpus
+from textvae.text.corpora.subtitles import SubtitlesCorpus
 from textvae.text.corpora.tables import TableCorpus
 
 if TYPE_CHECKING:
@@ -42,12 +44,14 @@ __all__ = [
     "CorpusCard",
     "CorpusConfig",
     "Example",
+    "FastaCorpus",
     "FileCorpus",
     "HubCorpus",
     "JSONCorpus",
     "JSONLinesCorpus",
     "LinesCorpus",
     "ReadReport",
+    "SubtitlesCorpus",
     "TSVCorpus",
     "TableCorpus",
     "find_card",

@@ -192,7 +192,7 @@ def _no_list(text: _Text) -> DataError:
     )
 
 
-def at_path(record: Any, path: str) -> Any:
+def at_path(record: object, path: str) -> Any:
     """The field of a record at a dotted path, such as ``choices.0.text``; `MISSING` if there is none.
 
     >>> at_path({"data": {"text": "Good."}, "a.b": 1, "a": {"b": 2}}, "data.text"), at_path({"a.b": 1}, "a.b")
@@ -225,7 +225,7 @@ def flat(record: dict[str, Any]) -> dict[str | int, object]:
     """
     found: dict[str | int, object] = {}
 
-    def add(name: str, value: Any, depth: int) -> None:
+    def add(name: str, value: object, depth: int) -> None:
         if len(found) >= _MOST_COLUMNS:
             return
         if isinstance(value, dict) and value and depth < _DEEPEST:
