@@ -50,7 +50,7 @@ EXAMPLES = {
     "paragraphs": Example(
         "A corpus kind",
         "textvae/text/corpora/__init__.py",
-        "from textvae.text.corpora.tables",
+        "from textvae.text.corpora.separated",
         ("tests/unit/text", "-k", "paragraphs"),
     ),
     "lengths": Example(

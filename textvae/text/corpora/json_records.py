@@ -53,7 +53,7 @@ class _Text:
     def where(self) -> str:
         return f"{shown_path(self.path)}, line {self.lines + self.text.count(chr(10), 0, self.at)}"
 
-    def more(self, size: int = _ENOUGH) -> bool:
+    def more(self, size: int = 0) -> bool:
         """Read on; False at the end of the file."""
         self.lines += self.text.count("\n", 0, self.at)
         read, found = [self.text[self.at :]], 0
@@ -61,7 +61,7 @@ class _Text:
         for part in self.parts:
             read.append(part)
             found += len(part)
-            if found >= size:
+            if found >= max(size, _ENOUGH):
                 break
         self.text = "".join(read)
         return found > 0
@@ -104,7 +104,7 @@ class _Text:
                 if longest is not None:
                     return MISSING
                 raise DataError(f"{self.where()} begins a value of more than {limit // 2**20} MB; write it in parts.")
-            ended = not self.more(max(_ENOUGH, len(self.text) - self.at))
+            ended = not self.more(len(self.text) - self.at)
 
 
 def _items(text: _Text) -> Iterator[dict[str, Any]]:

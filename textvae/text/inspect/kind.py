@@ -38,7 +38,8 @@ def kind_of(path: Path, lines: Sequence[str], delimiter: str | None = None) -> t
     ending = Path(path.name.removesuffix(".gz")).suffix.lower()
     named = next((name for name, kind in FILE_KINDS.items() if ending in kind.endings), None)
     if named in _JSON_KINDS and filled(lines, 1):
-        return ("json_lines" if JSONLinesCorpus.looks_like(lines) else "json"), {}
+        single = named == "json_lines" and len(filled(lines)) == 1 and filled(lines)[0].lstrip().startswith("{")
+        return ("json_lines" if single or JSONLinesCorpus.looks_like(lines) else "json"), {}
     if named is not None and FILE_KINDS[named].may_have_header:
         table = sniff(lines)
         return (table.kind, table.settings) if table is not None else (named, {})
