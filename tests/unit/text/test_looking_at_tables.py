@@ -196,3 +196,23 @@ def test_a_broken_row_is_named(tmp_path, monkeypatch, name, row, message) -> Non
     if row == "late":
         with pytest.raises(DataError, match=message):
             inspect_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+@pytest.mark.parametrize("header", [["text", "label"], None])
+def test_a_first_line_that_names_the_delimiter_is_no_row(tmp_path, delimiter, header) -> None:
+    found, card = looked(tmp_path, "x.csv", f"sep={delimiter}\n" + table(header, ROWS, delimiter))
+    assert texts(card) == EXPECTED and found.label_counts == COUNTS and found.header == (header is not None)
+
+
+@pytest.mark.parametrize("blank", ["\n", "\n\n", "  \n"])
+def test_blank_lines_above_the_header_are_no_rows(tmp_path, blank) -> None:
+    found, card = looked(tmp_path, "x.csv", blank.replace(" ", "") + table(["text", "label"], ROWS, ";"))
+    assert texts(card) == EXPECTED and found.text_column == "text"
+
+
+@pytest.mark.parametrize("title", ["Export of 2020", "My reviews\n\nas of today", "# made by hand\n# in May"])
+def test_a_title_above_the_table_is_named(tmp_path, title) -> None:
+    (tmp_path / "x.csv").write_text(f"{title}\n" + table(["text", "label"], ROWS, ";"))
+    with pytest.raises(DataError, match=r"(line 1 is|the first 2 lines are) no part of the table .*delete"):
+        inspect_file(tmp_path / "x.csv")

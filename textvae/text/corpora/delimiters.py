@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from textvae.text.corpora.column_names import known_name
 
@@ -51,11 +51,25 @@ def sniff(lines: Sequence[str], *, by_content: bool = False, only: str | None = 
     True
     """
     lines = [line for line in lines if line.strip()]
+    if lines and names_delimiter(lines[0]):
+        table = _as_table(lines[1:], lines[0][4])
+        # Of the two kinds, CSV leaves such a line out.
+        plain = table is not None and table.kind == "tsv"
+        return replace(table, kind="csv", settings={"delimiter": "\t", "quoted": False}) if table and plain else table
     found = [table for delimiter in only or DELIMITERS if (table := _as_table(lines, delimiter)) is not None]
     found = [table for table in found if (_is_surely_a_table(table) if by_content else _may_be_a_table(table))]
     if found:
-        return max(found, key=lambda table: (_known_names(table) > 0, round(table.share, 2), -round(_spaced(table), 1)))
+        return max(found, key=lambda table: (known_names(table) > 0, round(table.share, 2), -round(_spaced(table), 1)))
     return None if by_content else _single_column(lines)
+
+
+def names_delimiter(line: str) -> bool:
+    """Whether a first line says which character separates cells, as spreadsheet programs write it.
+
+    >>> names_delimiter("sep=;"), names_delimiter("sepia;")
+    (True, False)
+    """
+    return len(line) == 5 and line.startswith("sep=")
 
 
 def _as_table(lines: Sequence[str], delimiter: str) -> Sniffed | None:
@@ -127,7 +141,8 @@ def _single_column(lines: Sequence[str]) -> Sniffed | None:
     return Sniffed("csv", settings, 1, 1.0, rows or [[line] for line in lines])
 
 
-def _known_names(table: Sniffed) -> int:
+def known_names(table: Sniffed) -> int:
+    """Number of cells of the first row that are usual names of columns."""
     return sum(known_name(cell) for cell in table.rows[0])
 
 
@@ -149,7 +164,7 @@ def _has_classes(table: Sniffed) -> bool:
 
 def _may_be_a_table(table: Sniffed) -> bool:
     """Whether lines that an ending says are a table are one with this delimiter, and no texts that all have a comma."""
-    return _known_names(table) > 0 or _spaced(table) < _SPACED or _has_classes(table)
+    return known_names(table) > 0 or _spaced(table) < _SPACED or _has_classes(table)
 
 
 def _is_surely_a_table(table: Sniffed) -> bool:
@@ -158,8 +173,8 @@ def _is_surely_a_table(table: Sniffed) -> bool:
     if table.share < _SURE or len(rows[0]) != table.columns or len(rows) < 2:
         return False
     if table.kind == "tsv" or table.settings.get("delimiter") == "\t":
-        return table.share == 1 or _known_names(table) > 0
-    if _known_names(table) > 0 and all(len(cell.split()) <= 3 for cell in rows[0]) and not rows[0][1].startswith(" "):
+        return table.share == 1 or known_names(table) > 0
+    if known_names(table) > 0 and all(len(cell.split()) <= 3 for cell in rows[0]) and not rows[0][1].startswith(" "):
         return True
     # In prose a blank follows the comma, and no part of a line recurs again and again.
     return len(rows) >= 10 and table.share == 1 and _spaced(table) < 1 - _SPACED and _has_classes(table)

@@ -14,7 +14,7 @@ from pydantic import field_validator, model_validator
 from textvae.disk import shown_path
 from textvae.errors import DataError
 from textvae.text.corpora import reading
-from textvae.text.corpora.delimiters import sniff
+from textvae.text.corpora.delimiters import names_delimiter, sniff
 from textvae.text.corpora.files import Row
 from textvae.text.corpora.tables import Cells, TableCorpus, label_text, no_column
 
@@ -54,7 +54,7 @@ class SeparatedCorpus(TableCorpus):
         records = self._records(path)
         names: list[str] | None = None
         if self.header:
-            names = next((row for _, row in records), [])
+            names = next((row for _, row in records if row), [])
         places: list[int] | None = None
         for number, row in records:
             if places is None:
@@ -167,6 +167,8 @@ def read_csv(
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows of a CSV file, each with the number of the line on which it ends.
 
+    A first line such as ``sep=;``, in which some programs name the delimiter, is no row.
+
     Args:
         path: the file.
         delimiter: the character between cells.
@@ -178,11 +180,14 @@ def read_csv(
     """
     # Python's default limit of 128 kB for a cell is too low for some documents.
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    began, size = 1, 0
+    began, size, left_out = 1, 0, 0
 
     def lines() -> Iterator[str]:
-        nonlocal size
-        for _, line in reading.read_lines(path):
+        nonlocal began, size, left_out
+        for number, line in reading.read_lines(path):
+            if number == 1 and names_delimiter(line):
+                began, left_out = 2, 1
+                continue
             size += len(line)
             if size > reading.LONGEST_LINE:
                 raise DataError(
@@ -196,10 +201,10 @@ def read_csv(
     )
     try:
         for row in rows:
-            yield rows.line_num, row
-            began, size = rows.line_num + 1, 0
+            yield rows.line_num + left_out, row
+            began, size = rows.line_num + left_out + 1, 0
     except csv.Error as error:
-        where = f"line {began}" if began == rows.line_num else f"the row that begins on line {began}"
+        where = f"line {began}" if began == rows.line_num + left_out else f"the row that begins on line {began}"
         raise DataError(
             f"{shown_path(path)}, {where} is not CSV ({error}); mend its quotes, or set quoted = false in the card if "
             "quotes are plain characters there."

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from textvae.errors import DataError
 from textvae.text.corpora import FILE_KINDS, JSONLinesCorpus
-from textvae.text.corpora.delimiters import sniff
+from textvae.text.corpora.delimiters import Sniffed, known_names, sniff
 from textvae.text.corpora.files import filled
 from textvae.text.corpora.signatures import markup
 
 DEFAULT_KIND = "lines"
 """The kind of corpus for a file that no other kind recognizes."""
 
-_LINES = 2000
+_LINES, _TITLE = 2000, 6
 _JSON_KINDS = ("json_lines", "json")
 _NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
@@ -42,6 +42,7 @@ def kind_of(path: Path, lines: Sequence[str], delimiter: str | None = None) -> t
         return ("json_lines" if single or JSONLinesCorpus.looks_like(lines) else "json"), {}
     if named is not None and FILE_KINDS[named].may_have_header:
         table = sniff(lines)
+        _refuse_title(path, lines, table)
         return (table.kind, table.settings) if table is not None else (named, {})
     if named is not None:
         return named, FILE_KINDS[named].settings_of(lines)
@@ -49,6 +50,18 @@ def kind_of(path: Path, lines: Sequence[str], delimiter: str | None = None) -> t
         if filled(lines, 1) and kind.looks_like(lines):
             return name, kind.settings_of(lines)
     return DEFAULT_KIND, {}
+
+
+def _refuse_title(path: Path, lines: Sequence[str], table: Sniffed | None) -> None:
+    """Refuse a table that begins below lines of another sort, such as a title."""
+    first = filled(lines, _LINES)
+    if table is not None and table.columns > 1:
+        return
+    for left_out in range(1, min(_TITLE, len(first) - 1)):
+        below = sniff(first[left_out:])
+        if below is not None and below.columns > 1 and known_names(below) > 0:
+            what = "line 1 is" if left_out == 1 else f"the first {left_out} lines are"
+            raise DataError(f"{path}, {what} no part of the table that begins below; delete what is above its header.")
 
 
 def delimiter_of(given: str) -> str:
