@@ -67,6 +67,12 @@ def test_a_character_may_be_cut_by_a_part(tmp_path, monkeypatch, size, encoding)
     assert read_beginning(tmp_path / "x.txt")[0] == lines
 
 
+def test_cells_of_a_mac_file_may_hold_line_ends(tmp_path) -> None:
+    rows = [("One line.\nAnother one." if i == 7 else text, label) for i, (text, label) in enumerate(ROWS)]
+    _, card = looked(tmp_path, "x.csv", table(["text", "label"], rows, lineterminator="\r", quoting=1))
+    assert texts(card) == sorted(text for text, _ in rows)
+
+
 def test_a_line_of_a_mac_file_that_is_too_long_is_refused(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("textvae.text.corpora.reading.LONGEST_LINE", 100)
     (tmp_path / "x.txt").write_bytes(b"short\r" + b"long" * 30 + b"\r")

@@ -162,4 +162,5 @@ def _line_end(head: bytes, encoding: str) -> str:
     beginning = head.decode(encoding, errors="ignore")
     # A file may be cut between \\r and \\n.
     inner = beginning[:-1] if len(head) >= HEAD else beginning
-    return "\r" if "\r" in inner and "\n" not in beginning else "\n"
+    # A quoted cell of a table may hold other line ends than the rows.
+    return "\r" if "\r\n" not in beginning and inner.count("\r") > 2 * beginning.count("\n") else "\n"

@@ -38,7 +38,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers (from 1) and lines, without line ends, of a text file; a byte order mark is dropped.
 
     The file is in UTF-8, or in UTF-16 or UTF-32 where its first bytes show that. ``\\n`` and ``\\r\\n`` end a line,
-    ``\\r`` alone where the beginning of the file has no other line end; other Unicode line ends stay in the text.
+    ``\\r`` alone where the beginning of the file has hardly any other; other Unicode line ends stay in the text.
 
     Raises:
         DataError: not a regular file, no text, not in its encoding, a line that is too long, or a damaged gzip file.
