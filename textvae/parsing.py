@@ -19,13 +19,14 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+)""" + f"{{{MAX_DEPTH}}}")
 
 
-def parse_json(text: str | bytes, where: str, error_class: type[TextVAEError]) -> Any:
+def parse_json(text: str | bytes, where: str, error_class: type[TextVAEError], *, nan_is_null: bool = False) -> Any:
     """Parse JSON.
 
     Args:
         text: the content of a file or of one line.
         where: the name of the source in an error message, such as ``reviews.jsonl, line 3``.
         error_class: the error to raise.
+        nan_is_null: read NaN, with which some programs write a missing value, as null.
 
     Raises:
         TextVAEError: an `error_class`. The text is not JSON, is nested too deeply, has NaN or an infinity (which JSON
@@ -40,22 +41,62 @@ def parse_json(text: str | bytes, where: str, error_class: type[TextVAEError]) -
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        value = json.loads(text, parse_constant=_no_number)
+        value = (_NULLS if nan_is_null else _NUMBERS).decode(text)
     except UnicodeDecodeError as error:
         raise error_class(f"{where} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
     except json.JSONDecodeError as error:
         raise error_class(f"{where} is not JSON ({error}); mend it, or write it again.") from None
-    except RecursionError:
-        raise error_class(_too_deep(where)) from None
-    except _NoNumber as error:
-        raise error_class(f"{where} is not JSON (it has no number {error}); mend it, or write it again.") from None
-    except ValueError:
-        raise error_class(f"{where} holds a number of more than 4300 digits; mend it, or write it as text.") from None
-    if is_deep(value):
-        raise error_class(_too_deep(where))
-    if _SURROGATE.search(text) and (found := _bad_text(value, lone_surrogate)) is not None:
-        raise error_class(f"{where} holds {found}; mend it, or leave it out.")
+    except (RecursionError, ValueError) as error:
+        raise _unreadable(error, where, error_class) from None
+    _check_json(value, text, lambda: where, error_class)
     return value
+
+
+def parse_json_at(
+    text: str, start: int, where: Callable[[], str], error_class: type[TextVAEError], *, nan_is_null: bool = False
+) -> tuple[Any, int] | None:
+    """Parse the JSON value that begins at a position, in a text of which more may follow.
+
+    Args:
+        text: the part of a document that is in memory.
+        start: where the value begins.
+        where: makes the name of the source in an error message.
+        error_class: the error to raise.
+        nan_is_null: see `parse_json`.
+
+    Returns:
+        the value and the position after it; None where no whole value begins there.
+
+    Raises:
+        TextVAEError: an `error_class`, as by `parse_json`, if there is a whole value.
+
+    >>> parse_json_at('[{"a": 1}, {"a"', 1, str, ConfigError), parse_json_at('[{"a": 1}, {"a"', 11, str, ConfigError)
+    (({'a': 1}, 9), None)
+    """
+    decoder = _NULLS if nan_is_null else _NUMBERS
+    try:
+        value, end = decoder.raw_decode(text, start)
+    except json.JSONDecodeError:
+        return None
+    except (RecursionError, ValueError) as error:
+        raise _unreadable(error, where(), error_class) from None
+    _check_json(value, text[start:end], where, error_class)
+    return value, end
+
+
+def _unreadable(error: Exception, where: str, error_class: type[TextVAEError]) -> TextVAEError:
+    if isinstance(error, RecursionError):
+        return error_class(_too_deep(where))
+    if isinstance(error, _NoNumber):
+        return error_class(f"{where} is not JSON (it has no number {error}); mend it, or write it again.")
+    return error_class(f"{where} holds a number of more than 4300 digits; mend it, or write it as text.")
+
+
+def _check_json(value: Any, text: str, where: Callable[[], str], error_class: type[TextVAEError]) -> None:
+    if text.count("[") + text.count("{") > MAX_DEPTH and is_deep(value):
+        raise error_class(_too_deep(where()))
+    if _SURROGATE.search(text) and (found := _bad_text(value, lone_surrogate)) is not None:
+        raise error_class(f"{where()} holds {found}; mend it, or leave it out.")
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
@@ -168,3 +209,12 @@ class _NoNumber(ValueError):
 
 def _no_number(name: str) -> NoReturn:
     raise _NoNumber(name)
+
+
+def _null_or_no_number(name: str) -> None:
+    if name != "NaN":
+        raise _NoNumber(name)
+
+
+_NUMBERS = json.JSONDecoder(parse_constant=_no_number)
+_NULLS = json.JSONDecoder(parse_constant=_null_or_no_number)

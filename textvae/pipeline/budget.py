@@ -48,19 +48,19 @@ class Budgeted:
 
 def batch_tokens(found: FileReport) -> int:
     """Tokens of a training batch."""
-    return 1024 if found.texts.count < MANY_TEXTS else 4096
+    return 1024 if found.rows_estimate < MANY_TEXTS else 4096
 
 
 def fitting_sizes(found: FileReport, tokenizer: ProposedTokenizer) -> list[Size]:
     """The sizes that do not simply memorize such a corpus, the smallest first."""
-    tokens = 0.9 * found.texts.count * (tokenizer.tokens_per_text + 1)
+    tokens = 0.9 * found.rows_estimate * (tokenizer.tokens_per_text + 1)
     return [size for size in SIZES if size.hidden <= 128 or tokens > 400 * size.hidden]
 
 
 def affordable(found: FileReport, tokenizer: ProposedTokenizer, rates: Rates, seconds: float) -> bool:
     """Whether a model with these rates is trained well in the time, in a first estimate."""
     tokens = 0.6 * seconds * rates.train
-    return _enough(tokens, found.texts.count * (tokenizer.tokens_per_text + 1), WANTED_EPOCHS, WANTED_TOKENS)
+    return _enough(tokens, found.rows_estimate * (tokenizer.tokens_per_text + 1), WANTED_EPOCHS, WANTED_TOKENS)
 
 
 def fit_to_budget(
@@ -125,7 +125,7 @@ def _of_size(
 def epoch_seconds(proposal: Proposal) -> float:
     """Seconds of an epoch: its steps, validation, and the collapse guard."""
     rates = proposal.rates
-    validated = min(proposal.fractions["valid"] * proposal.texts, VALIDATED)
+    validated = min(proposal.shares["valid"] * proposal.texts, VALIDATED)
     guarded = min(validated, 500)
     steps = proposal.epoch_tokens / rates.train
     checks = proposal.text_tokens * (validated + 3 * guarded) / rates.read

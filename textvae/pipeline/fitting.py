@@ -23,7 +23,8 @@ def fit(
 
     Args:
         texts: sentences, at least 30 different ones; a tenth is set aside for validation and test.
-        labels: a string or a whole number for each text, None for no label. With labels a classifier is trained too.
+        labels: a string or a whole number for each text, None or NaN for no label. With labels a classifier is trained
+            too.
         minutes: about how long training may take on this machine.
         out: the folder for texts, recipe and run; the first free one of ``runs/fit``, ``runs/fit-2``, ... when None.
             With the same folder and texts, an interrupted training is resumed.
@@ -72,7 +73,8 @@ def fit(
     # An existing recipe is kept: a new measurement of the machine could change the epochs, and the trained model would
     # be out of date.
     if not _made_for(recipe, minutes):
-        recipe, _ = new_recipe(file, name="fit", minutes=minutes, out=folder, force=True)
+        label = "none" if labels is None else "label"
+        recipe, _ = new_recipe(file, name="fit", minutes=minutes, out=folder, force=True, text="text", label=label)
         write_text(recipe, recipe.read_text(encoding="utf-8") + _minutes_comment(minutes))
     # All stages are run, because the others take little time beside training.
     run(recipe, folder / "run", {name.replace("__", "."): value for name, value in settings.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +33,26 @@ def new_recipe(
     minutes: float = 10.0,
     out: str | Path = Path(),
     force: bool = False,
+    text: str | int | None = None,
+    label: str | int | None = None,
+    split: str | int | None = None,
+    delimiter: str | None = None,
+    no_label: Sequence[str] = (),
     trial: Trial | None = None,
 ) -> tuple[Path, list[str]]:
     """Analyze a file of texts and write `NAME.toml` and its card `NAME_corpus.toml`, ready for `textvae run`.
 
     Args:
-        file: text, CSV, TSV or JSON lines; gzip too.
+        file: text, CSV, TSV or JSON; gzip too.
         name: of the recipe; the file's by default.
         minutes: about how long `textvae run` may take, all stages counted.
         out: the folder to write to.
         force: overwrite a recipe and a card that this function wrote; other files are never overwritten.
+        text: the column of the text, by its name, its position from 0, or its dotted path in JSON; found when None.
+        label: the column of the labels, likewise; ``none`` for no labels.
+        split: the column that says which split a row belongs to, likewise; ``none`` for a division by `new`.
+        delimiter: the character between cells, or ``tab``; found when None.
+        no_label: values of the label column that mean no label.
         trial: the speed of a machine for this text; measured on this one when None. With the same trial the recipe is
             the same.
 
@@ -54,10 +64,10 @@ def new_recipe(
         ConfigError: a file to be written exists already, or the time is not positive.
     """
     from textvae.pipeline.budget import fit_to_budget
-    from textvae.text.inspect import inspect_file, propose_tokenizer
+    from textvae.text.inspect import Wanted, inspect_file, propose_tokenizer
 
     minutes = checked_minutes(minutes, "--minutes")
-    found = inspect_file(file)
+    found = inspect_file(file, wanted=Wanted(text, label, split, delimiter, tuple(no_label)))
     name = _plain(name if name is not None else Path(str(file).removesuffix(".gz")).stem)
     folder = Path(out)
     recipe_path = folder / f"{name}.toml"

@@ -111,18 +111,30 @@ class Proposal:
     @property
     def shown_labels(self) -> int:
         """Number of labels for the classifier's training; see `labels_to_show`."""
-        return labels_to_show(self.labels)
+        # Where the file names its test rows, their labels are not among those of training.
+        share = self.shares["train"] if self.found.split_names else 1.0
+        return labels_to_show({name: int(share * count) for name, count in self.labels.items()})
 
     @property
     def texts(self) -> int:
         """Number of texts of the whole file."""
-        return self.found.texts.count
+        return max(self.found.texts.count, self.found.rows_estimate)
 
     @property
-    def fractions(self) -> dict[str, float]:
-        """The shares of training, validation and test."""
-        held_out = 0.1 if self.texts < SMALL_CORPUS else 0.05
-        return {"train": 1 - 2 * held_out, "valid": held_out, "test": held_out}
+    def characters(self) -> float:
+        """Number of characters of the whole file."""
+        return self.found.texts.characters * self.texts / self.found.texts.count
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of all texts that each split has."""
+        cut = cut_fractions(self.found)
+        rows = {
+            split: sum(self.found.split_counts.get(value, 0) for value in values)
+            for split, values in self.found.split_names.items()
+        }
+        own = {str(split): count / max(1, sum(rows.values())) for split, count in rows.items()} or {"train": 1.0}
+        return own | {split: own["train"] * share for split, share in cut.items()}
 
     @property
     def text_tokens(self) -> float:
@@ -132,7 +144,14 @@ class Proposal:
     @property
     def epoch_tokens(self) -> float:
         """Tokens that a model predicts in an epoch."""
-        return self.fractions["train"] * self.texts * self.text_tokens
+        return self.shares["train"] * self.texts * self.text_tokens
+
+
+def cut_fractions(found: FileReport) -> dict[str, float]:
+    """How train is divided to give the splits that the file does not have; empty if it has all."""
+    each = 0.1 if found.texts.count < SMALL_CORPUS else 0.05
+    cut = {split: each for split in ("valid", "test") if split not in found.split_names}
+    return {"train": round(1 - sum(cut.values()), 2), **cut} if cut else {}
 
 
 def labels_to_show(counts: Mapping[str, int]) -> int:

@@ -68,14 +68,14 @@ def checked_labels(labels: object, count: int) -> list[str | None]:
     """The labels as a list of strings, one for each text, None for no label; whole numbers become strings.
 
     Args:
-        labels: any iterable of strings, whole numbers and None.
+        labels: any iterable of strings, whole numbers and None. NaN and the missing values of pandas are None too.
         count: number of texts.
 
     Raises:
         DataError: not an iterable of such values, a string that cannot be written as UTF-8, or not `count` labels.
 
-    >>> checked_labels(["pos", 1, None], 3)
-    ['pos', '1', None]
+    >>> checked_labels(["pos", 1, None, float("nan")], 4)
+    ['pos', '1', None, None]
     """
     if isinstance(labels, str | bytes | Mapping) or not isinstance(labels, Iterable):
         raise DataError(f"Got {shown(labels)} where a list of labels is expected; give one for each text.")
@@ -84,6 +84,7 @@ def checked_labels(labels: object, count: int) -> list[str | None]:
         raise DataError(f"Got {len(found)} labels for {count} texts; give one for each, None for none.")
     made: list[str | None] = []
     for number, label in enumerate(found, start=1):
+        label = None if _is_missing(label) else label
         whole = whole_number(label)
         if label is not None and whole is None and not isinstance(label, str):
             raise DataError(f"Label {number} is {shown(label)}; expected a string, a whole number, or None for none.")
@@ -92,3 +93,15 @@ def checked_labels(labels: object, count: int) -> list[str | None]:
             raise DataError(f"Label {number} ({shown(text, 40)}) holds {problem}; mend it, or leave it out.")
         made.append(text)
     return made
+
+
+def _is_missing(label: object) -> bool:
+    """Whether a value stands for a missing one: a NaN of any float type, or one of pandas' own."""
+    if isinstance(label, str | bytes | int):
+        return False
+    if type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    try:
+        return bool(label != label)  # NaN alone differs from itself
+    except Exception:  # a foreign type's comparison may do anything
+        return False

@@ -20,7 +20,10 @@ from textvae.errors import DataError, MachineError, ModelError
 DECODING = {"--decoding", "--temperature", "--top-k", "--top-p", "--beam", "--length-penalty"}
 OPTIONS = {
     "run": {"--set", "--out", "--only", "--force", "--dry-run", "--json"},
-    "new": {"--name", "--minutes", "--out", "--force", "--json"},
+    "new": {
+        *("--name", "--minutes", "--out", "--force", "--json"),
+        *("--text", "--label", "--split", "--delimiter", "--no-label"),
+    },
     "evaluate": {"--split", "--samples", "--file", "--ais", "--json", "--seed"},
     "generate": {"--count", "-n", "--json", "--seed", "--start", "--walk", "--label", "--vectors", *DECODING},
     "reconstruct": {"--json", "--seed", *DECODING},

@@ -94,7 +94,7 @@ def test_bad_files(tmp_path, content, message):
     [
         ("json_lines", '{"text": "a"}\n{"text": \n', "line 2 is not JSON"),
         ("json_lines", '{"text": "a"}\n["b"]\n', "line 2 is a JSON list"),
-        ("json_lines", '{"text": 3}\n', "line 1: 'text' is int"),
+        ("json_lines", '{"text": {"a": 3}}\n', "line 1: 'text' is an object"),
         ("csv", 'text\n"never closed\n', "is not CSV"),
         ("tsv", "a\ttext\n1\tx\n2\n", "line 3 has 1 columns"),
     ],

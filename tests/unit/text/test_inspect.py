@@ -83,7 +83,7 @@ def test_already_tokenized(tmp_path):
         ("x.txt", b"\n \n", "holds no text"),
         ("x.txt", b"\xff\n", "line 1 is not UTF-8"),
         ("x.jsonl", b'{"n": 1}\n', "no column with text"),
-        ("x.json", b"[\n1]\n", "not one object a line"),
+        ("x.json", b"[\n1]\n", "line 2 is a JSON int, expected an object"),
     ],
 )
 def test_bad_files(tmp_path, name, content, message):

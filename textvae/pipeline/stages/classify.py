@@ -93,12 +93,12 @@ class ClassifyStage(Stage):
             return None
         unlabelled = int(SHARE * proposal.seconds / (EPOCHS * _seconds_of_sentence(proposal)))
         table: dict[str, Any] = {"labels": shown, "epochs": EPOCHS, "optimizer": {"kind": "adam", "lr": 2e-3}}
-        if unlabelled < proposal.fractions["train"] * proposal.texts:
+        if unlabelled < proposal.shares["train"] * proposal.texts:
             table["unlabelled"] = unlabelled
         return table
 
     def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
-        sentences = min(proposal.fractions["train"] * proposal.texts, table.get("unlabelled", math.inf))
+        sentences = min(proposal.shares["train"] * proposal.texts, table.get("unlabelled", math.inf))
         return 2.0 + EPOCHS * (sentences + 3 * table["labels"]) * _seconds_of_sentence(proposal)
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:

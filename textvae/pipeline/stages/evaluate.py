@@ -294,7 +294,7 @@ class EvaluateStage(Stage):
         require_bound(settings["train"].model, settings[self.name])
 
     def new_table(self, proposal: Proposal) -> dict[str, Any]:
-        tested = proposal.fractions["test"] * proposal.texts
+        tested = proposal.shares["test"] * proposal.texts
         affordable = SHARE * proposal.seconds / _seconds_of_sentence(proposal)
         table: dict[str, Any] = {
             "iw_samples": IW_SAMPLES,
@@ -306,7 +306,7 @@ class EvaluateStage(Stage):
         return table
 
     def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
-        tested = min(proposal.fractions["test"] * proposal.texts, table.get("max_sentences", math.inf))
+        tested = min(proposal.shares["test"] * proposal.texts, table.get("max_sentences", math.inf))
         return 2.0 + tested * _seconds_of_sentence(proposal) + 1000 * proposal.text_tokens / proposal.rates.generate
 
     def closing(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> list[Closing]:

@@ -98,7 +98,7 @@ class TokenizeStage(Stage):
 
     def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
         # The tokenizer reads the training texts to learn from them, then all texts; each split reads the whole file.
-        return 1.0 + 2 * proposal.found.texts.characters / proposal.encode + 3e-5 * proposal.texts
+        return 1.0 + 2 * proposal.characters / proposal.encode + 3e-5 * proposal.texts
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.text.corpora import ReadReport, texts_of

@@ -18,10 +18,12 @@ from textvae.text.corpora.chat import ChatCorpus
 from textvae.text.corpora.fasta import FastaCorpus
 from textvae.text.corpora.files import FileCorpus
 from textvae.text.corpora.hub import HubCorpus
+from textvae.text.corpora.json_tables import JSONCorpus, JSONLinesCorpus
 from textvae.text.corpora.lines import LinesCorpus
 from textvae.text.corpora.prose import ProseCorpus
+from textvae.text.corpora.separated import CSVCorpus, TSVCorpus
 from textvae.text.corpora.subtitles import SubtitlesCorpus
-from textvae.text.corpora.tables import CSVCorpus, JSONLinesCorpus, TSVCorpus
+from textvae.text.corpora.tables import TableCorpus
 
 if TYPE_CHECKING:
     CorpusConfig: TypeAlias = CorpusCard
@@ -48,12 +50,14 @@ __all__ = [
     "FastaCorpus",
     "FileCorpus",
     "HubCorpus",
+    "JSONCorpus",
     "JSONLinesCorpus",
     "LinesCorpus",
     "ProseCorpus",
     "ReadReport",
     "SubtitlesCorpus",
     "TSVCorpus",
+    "TableCorpus",
     "find_card",
     "load_card",
     "texts_of",

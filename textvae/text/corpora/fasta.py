@@ -16,7 +16,7 @@ class FastaCorpus(FileCorpus):
 
     kind: Literal["fasta"] = "fasta"
 
-    endings: ClassVar[tuple[str, ...]] = (".fasta", ".fa", ".faa", ".fna")
+    endings: ClassVar[tuple[str, ...]] = (".fasta", ".fa", ".faa", ".fna", ".ffn")
     example: ClassVar[str] = ">first a protein\nMKTAYIAK\nQRQISFVK\n>second\nMSHHWGYG\n"
 
     @classmethod
@@ -26,7 +26,7 @@ class FastaCorpus(FileCorpus):
         return (
             bool(sequences)
             and written[0].startswith(">")
-            and all(line.rstrip("*-").replace("-", "").isalpha() and line.isascii() for line in sequences)
+            and all(line.replace("-", "A").rstrip("*").isalpha() and line.isascii() for line in sequences)
         )
 
     def read_file(self, path: Path) -> Iterator[Example]:

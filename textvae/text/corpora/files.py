@@ -79,6 +79,11 @@ class FileCorpus(CorpusCard):
         """
         return False
 
+    @classmethod
+    def settings_of(cls, lines: Sequence[str]) -> Mapping[str, object]:
+        """Settings of the card, beside the columns, for a file that begins with these lines, such as a delimiter."""
+        return {}
+
     def rows(self, path: Path) -> Iterator[Row] | None:
         """Every row of a file, in which `textvae new` finds the text and label columns; None without columns."""
         return None
@@ -172,7 +177,7 @@ class FileCorpus(CorpusCard):
 
     def source_fingerprint(self) -> str:
         parts: list[str] = []
-        for split in self.own_splits:
+        for split in (split for split in SPLITS if split in self.files):
             recorded = _listed(self.checksums.get(split, []))
             # Reading checks the files against a recorded checksum, so they need not be hashed here.
             parts += [split, *(recorded or [f"sha256:{sha256_of(path)}" for path in self.paths(split)])]

@@ -5,20 +5,18 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, AnyStr
 
 from textvae.disk import problem_of_file, shown_path
 from textvae.errors import ConfigError, DataError
 from textvae.parsing import bad_character, parse_toml
+from textvae.text.corpora.encoding import TextFile, open_text
 
 LONGEST_LINE = 2**26
-"""Bytes of a line at most. A longer line is not text, and might not fit in memory."""
+"""Bytes or characters of a line at most. A longer line is not text, and might not fit in memory."""
 LARGEST_SETTINGS = 2**20
 """Bytes of a recipe or a card at most."""
-
-_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 
 
 def require_file(path: Path, expected: str) -> None:
@@ -37,40 +35,121 @@ def require_file(path: Path, expected: str) -> None:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers (from 1) and lines, without line ends, of a UTF-8 file; a byte order mark is dropped.
+    """Line numbers (from 1) and lines, without line ends, of a text file; a byte order mark is dropped.
 
-    Only ``\\n`` and ``\\r\\n`` end a line, as in other tools; other Unicode line ends stay in the text.
+    The file is in UTF-8, or in UTF-16 or UTF-32 where its first bytes show that. ``\\n`` and ``\\r\\n`` end a line,
+    ``\\r`` alone where the beginning of the file has hardly any other; other Unicode line ends stay in the text.
 
     Raises:
-        DataError: not a regular file, not UTF-8, a line that is too long, or a damaged gzip file.
+        DataError: not a regular file, no text, not in its encoding, a line that is too long, or a damaged gzip file.
     """
     require_file(path, "give a file of text")
     number = 0
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, raw in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), start=1):
-                if b"\0" in raw or (number == 1 and raw.startswith(_MARKS)):
+        with open_text(path) as source:
+            for number, raw in enumerate(_raw_lines(source), start=1):
+                if isinstance(raw, bytes) and b"\0" in raw:
                     raise DataError(
-                        f"{shown_path(path)}, line {number} is not UTF-8 but, by its NUL bytes or its first bytes, "
-                        "UTF-16 or no text at all; convert it by `iconv -f utf-16 -t utf-8`, or give a text file."
+                        f"{shown_path(path)}, line {number} is not UTF-8 but, by its NUL bytes, UTF-16 or no text at "
+                        "all; convert it by `iconv -f utf-16 -t utf-8`, or give a text file."
                     )
-                if len(raw) == LONGEST_LINE:
+                if len(raw) >= LONGEST_LINE:
                     raise DataError(
                         f"{shown_path(path)}, line {number} has more than {LONGEST_LINE // 2**20} MB; put one text on "
                         "a line."
                     )
-                line = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+                if isinstance(raw, str):
+                    checked_text(raw, f"{shown_path(path)}, line {number}")
+                line: str = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+                line = line.removesuffix("\n").removesuffix("\r")
                 yield number, line.removeprefix("\ufeff") if number == 1 else line
     except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise DataError(
-            f"{shown_path(path)}, line {number} is not UTF-8 (byte 0x{byte:02x} at column {error.start + 1}); "
-            "convert it, for instance with `iconv -f latin1 -t utf-8`."
-        ) from None
+        raise _wrong_encoding(path, number, error) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{shown_path(path)} is no whole gzip file, after line {number} ({error}); fetch it again."
-        ) from None
+        raise _broken_gzip(path, number, error) from None
+
+
+def read_characters(path: Path) -> Iterator[str]:
+    """The characters of a text file, a part at a time, for formats whose records are no lines; see `read_lines`.
+
+    Raises:
+        DataError: not a regular file, no text, not in its encoding, or a damaged gzip file.
+    """
+    require_file(path, "give a file of text")
+    lines = 1
+    try:
+        with open_text(path) as source:
+            for part in source.decoded():
+                if "\0" in part:
+                    checked_text(part, f"{shown_path(path)}, line {lines + part[: part.index(chr(0))].count(chr(10))}")
+                lines += part.count("\n")
+                yield part
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        error.start -= before.rfind(b"\n") + 1
+        error.object = error.object[before.rfind(b"\n") + 1 :]
+        raise _wrong_encoding(path, lines + before.count(b"\n"), error) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _broken_gzip(path, lines - 1, error) from None
+
+
+def read_beginning(path: Path, characters: int = 2**20) -> tuple[list[str], str]:
+    """The first lines of a text file, and its encoding, such as ``utf-8``; for what `textvae new` finds in it.
+
+    Raises:
+        DataError: as by `read_characters`.
+    """
+    require_file(path, "give a file of text")
+    with open_text(path) as source:
+        encoding, line_end = source.encoding, source.line_end
+    read, size, whole = [], 0, True
+    for part in read_characters(path):
+        read.append(part)
+        size += len(part)
+        if size >= characters:
+            whole = False
+            break
+    lines = [line.removesuffix("\r") for line in "".join(read).split(line_end)]
+    return (lines if whole or len(lines) == 1 else lines[:-1]), encoding
+
+
+def _raw_lines(source: TextFile) -> Iterator[bytes | str]:
+    """The lines of a file, as bytes where it is UTF-8."""
+    if source.encoding != "utf-8":
+        yield from _cut(source.decoded(), source.line_end)
+    elif source.line_end != "\n":
+        yield from _cut(source.chunks(), source.line_end.encode())
+    else:
+        yield from source.lines(LONGEST_LINE)
+
+
+def _cut(chunks: Iterator[AnyStr], end: AnyStr) -> Iterator[AnyStr]:
+    """The lines of a text that comes in chunks; one that is too long is given in parts, for the caller to refuse."""
+    rest = end[:0]
+    for chunk in chunks:
+        lines = (rest + chunk).split(end)
+        rest = lines.pop()
+        yield from lines
+        if len(rest) >= LONGEST_LINE:
+            yield rest
+    if rest:
+        yield rest
+
+
+def _wrong_encoding(path: Path, number: int, error: UnicodeDecodeError) -> DataError:
+    byte = error.object[error.start]
+    if error.encoding.replace("_", "-").lower() not in ("utf-8", "utf8"):
+        return DataError(
+            f"{shown_path(path)} begins as {error.encoding.upper()} and, after line {number}, is not; save it as UTF-8."
+        )
+    return DataError(
+        f"{shown_path(path)}, line {max(1, number)} is not UTF-8 (byte 0x{byte:02x} at column {error.start + 1}); "
+        "convert it, for instance with `iconv -f latin1 -t utf-8`."
+    )
+
+
+def _broken_gzip(path: Path, number: int, error: Exception) -> DataError:
+    return DataError(f"{shown_path(path)} is no whole gzip file, after line {number} ({error}); fetch it again.")
 
 
 def read_toml(path: Path, where: str, expected: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textvae.text.inspect.file import DEFAULT_KIND, inspect_file
-from textvae.text.inspect.report import FileReport
+from textvae.text.inspect.report import FileReport, Wanted
 from textvae.text.inspect.statistics import TextStatistics, text_statistics
 from textvae.text.inspect.tokenizer import ProposedTokenizer, propose_tokenizer
 
@@ -12,6 +12,7 @@ __all__ = [
     "FileReport",
     "ProposedTokenizer",
     "TextStatistics",
+    "Wanted",
     "inspect_file",
     "propose_tokenizer",
     "text_statistics",
