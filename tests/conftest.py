@@ -9,8 +9,11 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-# Before textvae is imported: from here on every annotated function checks its shapes with beartype.
-install_import_hook("textvae", "beartype.beartype")
+# Before textvae is imported: from here on every annotated function checks its shapes with beartype. Functions of text
+# have no shapes, and some are called for every sentence: of textvae.text only the batches are checked.
+PACKAGE = Path(__file__).resolve().parent.parent / "textvae"
+PARTS = sorted(path.stem for path in PACKAGE.iterdir() if path.stem not in ("text", "__init__", "__pycache__"))
+install_import_hook([*(f"textvae.{part}" for part in PARTS), "textvae.text.batching"], "beartype.beartype")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402

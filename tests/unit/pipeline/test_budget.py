@@ -33,7 +33,7 @@ def write_texts(path: Path, count: int, words: int = 9) -> Path:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = tmp_path_factory.mktemp("files")
-    found = {count: inspect_file(write_texts(folder / f"{count}.txt", count)) for count in (60, 2000, 30_000)}
+    found = {count: inspect_file(write_texts(folder / f"{count}.txt", count)) for count in (60, 2000, 8_000)}
     return {count: (report, propose_tokenizer(report.texts)) for count, report in found.items()}
 
 
@@ -44,7 +44,7 @@ def budget(
     return fit_to_budget(found, tokenizer, trial_of(speed), minutes, STAGES)
 
 
-@pytest.mark.parametrize("count", [60, 2000, 30_000])
+@pytest.mark.parametrize("count", [60, 2000, 8_000])
 @pytest.mark.parametrize("minutes", [1.0, 5.0, 60.0])
 def test_the_stages_together_take_the_time_that_was_given(files: Any, count: int, minutes: float) -> None:
     made = budget(files, count, minutes, 20_000)
@@ -58,7 +58,7 @@ def test_the_stages_together_take_the_time_that_was_given(files: Any, count: int
 
 
 def test_more_time_is_never_fewer_epochs_of_a_smaller_model(files: Any) -> None:
-    made = [budget(files, 30_000, minutes, 20_000) for minutes in (1.0, 3.0, 10.0, 30.0, 100.0)]
+    made = [budget(files, 8_000, minutes, 20_000) for minutes in (1.0, 3.0, 10.0, 30.0, 100.0)]
     hidden = [one.proposal.size.hidden for one in made]
     assert hidden == sorted(hidden) and len(set(hidden)) > 1
     by_size = {
@@ -68,10 +68,10 @@ def test_more_time_is_never_fewer_epochs_of_a_smaller_model(files: Any) -> None:
 
 
 def test_too_little_time_is_said_with_what_would_do(files: Any) -> None:
-    short = budget(files, 30_000, 1.0, 2_000)
+    short = budget(files, 8_000, 1.0, 2_000)
     assert short.enough_minutes is not None and short.enough_minutes > 1.0
-    assert budget(files, 30_000, float(short.enough_minutes), 2_000).enough_minutes is None
-    assert budget(files, 30_000, 10.0, 200_000).enough_minutes is None
+    assert budget(files, 8_000, float(short.enough_minutes), 2_000).enough_minutes is None
+    assert budget(files, 8_000, 10.0, 200_000).enough_minutes is None
 
 
 def test_a_few_texts_are_trained_until_they_are_learned(files: Any) -> None:

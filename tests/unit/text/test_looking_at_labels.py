@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.trial import TRIAL
 from tests.unit.text.looking import looked, prose, table
 from textvae.errors import ConfigError, DataError
 from textvae.pipeline.new import card_beside, new_recipe
@@ -100,7 +101,7 @@ def test_where_all_classes_are_rare_they_stay(tmp_path, each) -> None:
 
 def notes(tmp_path, content: str, **wanted) -> tuple[str, str]:
     (tmp_path / "x.csv").write_text(content)
-    recipe, found = new_recipe(tmp_path / "x.csv", out=tmp_path, force=True, operations_per_second=1e9, **wanted)
+    recipe, found = new_recipe(tmp_path / "x.csv", out=tmp_path, force=True, trial=TRIAL, **wanted)
     load_card(card_beside(recipe))
     return "\n".join(found), recipe.read_text()
 
