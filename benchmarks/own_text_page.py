@@ -1,4 +1,4 @@
-"""The page of what came out of people's files without a hand on them, from `own_text.json`."""
+"""A block of docs/own_text.md: what came out of people's files without a hand on them, from `own_text.json`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from benchmarks.markdown import collapsed, shown, source, table
 
 
-def own_text_page(contents: dict[str, dict[str, Any]]) -> str:
-    """The page, with times and sentences."""
+def own_text_block(contents: dict[str, dict[str, Any]]) -> str:
+    """What came out, with times and sentences."""
+    if "own_text" not in contents:
+        return ""
     content = contents["own_text"]
     lines = [
-        "# Your own text, within a time budget",
-        "",
         "Each row is one file that was given to `textvae new FILE --minutes M` and then to `textvae run`, without a",
         "hand on the recipe. `share of the budget` is the time of the run, all stages counted, over the minutes that",
         "were given; it is small where training stopped early, because the validation bound no longer fell. MI is the",
@@ -33,7 +33,7 @@ def own_text_page(contents: dict[str, dict[str, Any]]) -> str:
     for row in rows:
         lines += ["", f"**{row['name']}, {row['minutes']} minutes**", ""]
         lines += [f"- {sentence}" for sentence in row["sentences_read"].split(" | ")]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

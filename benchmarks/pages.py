@@ -16,7 +16,7 @@ from benchmarks import results_file
 from benchmarks.family_pages import families_block, families_page
 from benchmarks.faults.page import faults_page
 from benchmarks.markdown import active_units, collapsed, shown, source, table, with_error
-from benchmarks.own_text_page import own_text_page
+from benchmarks.own_text_page import own_text_block
 from benchmarks.remedy_pages import remedies_block
 from benchmarks.rows import probed_with
 from benchmarks.unit_pages import numbers_block
@@ -309,7 +309,6 @@ PAGES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str, Any]]], st
     "speed.md": (("speed",), speed_page),
     "families.md": (("families", "family_steps"), families_page),
     "faults.md": (("faults",), faults_page),
-    "own_text_results.md": (("own_text",), own_text_page),
 }
 """Page -> the results files it is made from, and the function that makes it."""
 
@@ -318,6 +317,7 @@ BLOCKS: dict[str, dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str,
         "remedies": (("ptb",), remedies_block),
         "families": (("families", "family_steps"), families_block),
     },
+    "own_text.md": {"results": (("own_text",), own_text_block)},
     "units.md": {"numbers": ((), numbers_block)},
 }
 """Page that is written by hand except for some tables -> each table's name, its results files and its function.

@@ -36,7 +36,8 @@ def test_page_agrees_with_its_files(page: str) -> None:
 
 
 def test_every_file_has_a_page() -> None:
-    assert {path.stem for path in FILES} <= {name for names, _ in pages.PAGES.values() for name in names}
+    made = [*pages.PAGES.values(), *(block for blocks in pages.BLOCKS.values() for block in blocks.values())]
+    assert {path.stem for path in FILES} <= {name for names, _ in made for name in names}
 
 
 @pytest.mark.parametrize(("table", "budget"), tables.BUDGETS)
