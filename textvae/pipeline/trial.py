@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from textvae.config import parse
@@ -16,6 +16,7 @@ from textvae.pipeline.proposal import Rates, Size, Trial
 from textvae.pipeline.run_folder import best_device
 from textvae.tasks.sentences import batch_of
 from textvae.text.tokenizers import Tokenizer, TokenizerConfig
+from textvae.training.validation import isolated_randomness
 from textvae.types import Batch
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _WRITTEN, _STEPS = 128, 12  # sentences that are generated at once, and their to
 
 def measure(
     proposed: ProposedTokenizer,
-    sample: Iterable[str],
+    sample: Sequence[str],
     sizes: Iterable[Size],
     *,
     batch_tokens: int,
@@ -44,7 +45,7 @@ def measure(
         affordable: whether a larger size is worth trying after this one.
     """
     config: Any = parse(TokenizerConfig, dict(proposed.settings), "the proposed tokenizer")
-    texts = list(sample)[:: max(1, len(list(sample)) // _TEXTS)]
+    texts = sample[:: max(1, len(sample) // _TEXTS)]
     tokenizer: Tokenizer = config.train(texts)
     began = time.perf_counter()
     rows = [row[: proposed.max_tokens] for row in tokenizer.encode_batch(texts)]
@@ -53,10 +54,11 @@ def measure(
     batches = [batch_of(rows, device) for rows in _batches(rows, batch_tokens)]
     rates: dict[int, Rates] = {}
     for size in sizes:
-        model: TextModel = parse(ModelConfig, size.model(), "the proposed model").build(
-            vocab_size=proposed.vocab_size, max_tokens=proposed.max_tokens, label_names=()
-        )
-        rates[size.hidden] = _rates(model.to(device), batches)
+        with isolated_randomness(device):
+            model: TextModel = parse(ModelConfig, size.model(), "the proposed model").build(
+                vocab_size=proposed.vocab_size, max_tokens=proposed.max_tokens, label_names=()
+            )
+            rates[size.hidden] = _rates(model.to(device), batches)
         if not affordable(size, rates[size.hidden]):
             break
     return Trial(device.type, encode, rates)
@@ -102,7 +104,7 @@ def _rates(model: TextModel, batches: list[Batch]) -> Rates:
             logits_NV, state = model.decoder.step(token_N, state)
             token_N = logits_NV.argmax(-1)
 
-    train = tokens / _seconds(train_step, batches, repeats=2)
+    train = tokens / _seconds(train_step, batches, at_least=1.0)
     model.eval()
     return Rates(
         train=train,
@@ -112,18 +114,20 @@ def _rates(model: TextModel, batches: list[Batch]) -> Rates:
     )
 
 
-def _seconds(work: Callable[[Batch], None], batches: list[Batch], repeats: int = 1) -> float:
-    """Seconds of the work on all batches, the best of `repeats`, after one batch to warm up."""
-    work(batches[0])
-    times = []
-    for _ in range(repeats):
+def _seconds(work: Callable[[Batch], None], batches: list[Batch], at_least: float = 0.2) -> float:
+    """Seconds of the work on all batches: the median of at least three rounds, which take at least so many seconds.
+
+    The first round of a shape prepares its kernels, and another program may slow one down.
+    """
+    times: list[float] = []
+    while len(times) < 3 or sum(times) < at_least:
         _wait()
         began = time.perf_counter()
         for batch in batches:
             work(batch)
         _wait()
         times.append(time.perf_counter() - began)
-    return float(np.min(times))
+    return statistics.median(times)
 
 
 def _wait() -> None:
