@@ -90,9 +90,9 @@ def _candidates(texts: TextStatistics) -> Iterator[dict[str, object]]:
     alphabet = texts.alphabet + len(SPECIAL_TOKENS) + 1
     if not texts.has_spaces and texts.characters_median <= _SHORT:
         yield {"kind": "sentencepiece", "model_type": "char", "vocab_size": max(32, _rounded(alphabet))}
-    # So many pieces that most words of such a corpus are one piece; with bytes only where characters turn up that were
-    # never seen, because a model that has learned little writes bytes that are no text.
-    pieces = min(8000, max(400, texts.characters // 80))
+    # More pieces for more text; with bytes only where characters turn up that were never seen, because a model that has
+    # learned little writes bytes that are no text.
+    pieces = min(8000, max(400, texts.characters // 200))
     yield {"kind": "sentencepiece", "vocab_size": _rounded(alphabet + pieces), "byte_fallback": False}
     yield {"kind": "sentencepiece", "vocab_size": _rounded(alphabet + _BYTES + pieces)}
 
