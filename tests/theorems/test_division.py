@@ -42,7 +42,7 @@ CORPORA: dict[str, list[Row]] = {
     "every text with two labels": [*rows_of(40), *[(text, "other") for text, _ in rows_of(40)]],
     "most without a label": [*[(f"plain {i}", None) for i in range(200)], *rows_of(6, 6)],
     "sorted by label": rows_of(300, 300, 300),
-    "one large class": rows_of(2000, 40),
+    "one large class": rows_of(600, 40),
     "empty texts": [*rows_of(20, 20), *[("", "c0"), (" ", None)] * 10],
 }
 
@@ -106,7 +106,7 @@ def test_the_order_of_the_rows_does_not_matter_and_the_seed_does(tmp_path: Path,
     first, again = read(card(tmp_path, rows)), read(card(tmp_path, shuffled))
     assert {split: Counter(part) for split, part in first.items()} == {s: Counter(part) for s, part in again.items()}
     assert read(card(tmp_path, rows)) == first
-    seeds = [different(read(card(tmp_path, rows, seed=seed))["test"]) for seed in range(6)]
+    seeds = [different(read(card(tmp_path, rows, seed=seed))["test"]) for seed in range(3)]
     assert any(one != seeds[0] for one in seeds)
 
 

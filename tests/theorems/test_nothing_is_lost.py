@@ -284,7 +284,7 @@ def _home(home: Path) -> None:
 
 
 @seed(1)
-@settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @example(before="nothing", action="run", placed=[("out/train/data.txt", "file", b"the corpus itself\n")])
 @example(before="nothing", action="run", placed=[("out/tokenize.partial", "folder with a file", b"x")])
 @example(before="nothing", action="run", placed=[("out/report.html", "file", b"<title>mine</title>")])

@@ -10,6 +10,7 @@ import pickle
 import tarfile
 import tracemalloc
 import zipfile
+from itertools import product
 
 import pytest
 
@@ -35,9 +36,13 @@ ENCODINGS = {
 """How a file is written, and what it is said to be."""
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("encoding", ["utf-8", *ENCODINGS])
-@pytest.mark.parametrize("name", CONTENTS)
+# Every pair of encoding and line end, the kinds of file in turn; and every kind as it leaves a spreadsheet program.
+PAIRS = list(product(["utf-8", *ENCODINGS], ["\n", "\r\n", "\r"]))
+AS_READ = [(list(CONTENTS)[i % len(CONTENTS)], *pair) for i, pair in enumerate(PAIRS)]
+AS_READ += [(name, "utf-16", "\r\n") for name in CONTENTS if (name, "utf-16", "\r\n") not in AS_READ]
+
+
+@pytest.mark.parametrize(("name", "encoding", "end"), AS_READ)
 def test_encodings_and_line_ends(tmp_path, name, encoding, end) -> None:
     zipped = end == "\r"
     content = CONTENTS[name].replace("\n", end).encode(encoding)
