@@ -48,7 +48,8 @@ def measure(
     texts = sample[:: max(1, len(sample) // _TEXTS)]
     tokenizer: Tokenizer = config.train(texts)
     began = time.perf_counter()
-    rows = [row[: proposed.max_tokens] for row in tokenizer.encode_batch(texts)]
+    # The tokenizer of the sample is another than that of the proposal; ids beyond its vocabulary have no weights.
+    rows = [[min(i, proposed.tokens - 1) for i in row[: proposed.max_tokens]] for row in tokenizer.encode_batch(texts)]
     encode = sum(map(len, texts)) / max(time.perf_counter() - began, 1e-6)
     device = best_device()
     batches = [batch_of(rows, device) for rows in _batches(rows, batch_tokens)]
@@ -56,7 +57,7 @@ def measure(
     for size in sizes:
         with isolated_randomness(device):
             model: TextModel = parse(ModelConfig, size.model(), "the proposed model").build(
-                vocab_size=proposed.vocab_size, max_tokens=proposed.max_tokens, label_names=()
+                vocab_size=proposed.tokens, max_tokens=proposed.max_tokens, label_names=()
             )
             rates[size.hidden] = _rates(model.to(device), batches)
         if not affordable(size, rates[size.hidden]):
