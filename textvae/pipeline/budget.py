@@ -20,6 +20,10 @@ SIZES = (Size(64, 64, 16), Size(128, 96, 24), Size(192, 128, 24), Size(256, 256,
 """The sizes of model that are proposed, the smallest first."""
 OVERHEAD = 10.0
 """Seconds of a run outside its stages: starting Python and torch, reading models, the report."""
+VALIDATED = 2000
+"""Validation sentences of an epoch, at most."""
+CHECKPOINT = 0.15
+"""Seconds of a checkpoint at the end of an epoch."""
 
 MANY_TEXTS = 200_000
 """Texts from which batches are larger."""
@@ -130,12 +134,6 @@ def epoch_seconds(proposal: Proposal) -> float:
     steps = proposal.epoch_tokens / rates.train
     checks = proposal.text_tokens * (validated + 3 * guarded) / rates.read
     return steps + checks + CHECKPOINT
-
-
-VALIDATED = 2000
-"""Validation sentences of an epoch, at most."""
-CHECKPOINT = 0.15
-"""Seconds of a checkpoint at the end of an epoch."""
 
 
 def epochs_of(proposal: Proposal) -> float:
