@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.test_commands import OF_THE_PAGE, assert_refused, command_of_the_page, run
-from textvae import cli
+from tests.contracts.test_commands import OF_THE_PAGE, assert_refused, registered, run
 from textvae.commands import COMMANDS, NAMES
 from textvae.commands.lines import MOST
 
@@ -27,13 +26,7 @@ KINDS = ("good", "blank", "long", "unknown", "nothing known", "one word")
 
 @pytest.fixture(params=EACH)
 def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    if request.param in NAMES:
-        yield request.param
-        return
-    monkeypatch.setitem(COMMANDS, OF_THE_PAGE, command_of_the_page().COMMAND)
-    cli.register(OF_THE_PAGE, COMMANDS[OF_THE_PAGE])
-    yield OF_THE_PAGE
-    cli.app.registered_commands.pop()
+    yield from registered(request.param, monkeypatch)
 
 
 @pytest.fixture

@@ -39,9 +39,14 @@ def command_of_the_page() -> Any:
 
 @pytest.fixture(params=dict.fromkeys([*NAMES, OF_THE_PAGE]))
 def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Every command of the registry, and the page's, registered for the test as a line in the list would."""
-    if request.param in NAMES:
-        yield request.param
+    """Every command of the registry, and the page's."""
+    yield from registered(request.param, monkeypatch)
+
+
+def registered(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name; the page's command is registered for the test, as a line in the list would."""
+    if name in NAMES:
+        yield name
         return
     monkeypatch.setitem(COMMANDS, OF_THE_PAGE, command_of_the_page().COMMAND)
     cli.register(OF_THE_PAGE, COMMANDS[OF_THE_PAGE])

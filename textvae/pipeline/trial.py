@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,7 +15,6 @@ from textvae.objectives import ELBOConfig
 from textvae.pipeline.proposal import Rates, Size, Trial
 from textvae.pipeline.run_folder import best_device
 from textvae.tasks.sentences import batch_of
-from textvae.text.tokenizers import Tokenizer, TokenizerConfig
 from textvae.training.validation import isolated_randomness
 from textvae.types import Batch
 
@@ -44,12 +43,9 @@ def measure(
         batch_tokens: of a training step.
         affordable: whether a larger size is worth trying after this one.
     """
-    config: Any = parse(TokenizerConfig, dict(proposed.settings), "the proposed tokenizer")
     texts = sample[:: max(1, len(sample) // _TEXTS)]
-    tokenizer: Tokenizer = config.train(texts)
     began = time.perf_counter()
-    # The tokenizer of the sample is another than that of the proposal; ids beyond its vocabulary have no weights.
-    rows = [[min(i, proposed.tokens - 1) for i in row[: proposed.max_tokens]] for row in tokenizer.encode_batch(texts)]
+    rows = [row[: proposed.max_tokens] for row in proposed.trained.encode_batch(texts)]
     encode = sum(map(len, texts)) / max(time.perf_counter() - began, 1e-6)
     device = best_device()
     batches = [batch_of(rows, device) for rows in _batches(rows, batch_tokens)]
@@ -57,7 +53,7 @@ def measure(
     for size in sizes:
         with isolated_randomness(device):
             model: TextModel = parse(ModelConfig, size.model(), "the proposed model").build(
-                vocab_size=proposed.tokens, max_tokens=proposed.max_tokens, label_names=()
+                vocab_size=proposed.trained.vocab_size, max_tokens=proposed.max_tokens, label_names=()
             )
             rates[size.hidden] = _rates(model.to(device), batches)
         if not affordable(size, rates[size.hidden]):

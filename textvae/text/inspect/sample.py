@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -12,21 +12,36 @@ LEAST = 100
 """Items that are read though they are long."""
 
 
+class Spread(Generic[T]):
+    """Some of the items that are added, at equal distances over all of them: at least half of `most` where there are so
+    many.
+
+    Attributes:
+        kept: the items, in their order.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.kept: list[T] = []
+        self._most, self._step, self._added = most, 1, 0
+
+    def add(self, item: T) -> None:
+        if self._added % self._step == 0:
+            self.kept.append(item)
+            if len(self.kept) > self._most:
+                self.kept, self._step = self.kept[::2], 2 * self._step
+        self._added += 1
+
+
 def spread(items: Iterable[T], most: int) -> list[T]:
-    """Some of the items, at equal distances over all of them: at least half of `most` where there are so many.
+    """Some of the items, at equal distances; see `Spread`.
 
     >>> spread(range(10), 4)
     [0, 4, 8]
     """
-    kept: list[T] = []
-    step = 1
-    for place, item in enumerate(items):
-        if place % step:
-            continue
-        kept.append(item)
-        if len(kept) > most:
-            kept, step = kept[::2], 2 * step
-    return kept
+    found: Spread[T] = Spread(most)
+    for item in items:
+        found.add(item)
+    return found.kept
 
 
 class Bounded(Iterator[T]):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from textvae.text.inspect.sample import Spread
 from textvae.text.normalize import normalize
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
@@ -80,7 +81,8 @@ def text_statistics(texts: Iterable[str]) -> TextStatistics | None:
     alphabet: set[str] = set()
     lengths: list[int] = []
     characters: list[int] = []
-    sample = _Sample(SAMPLE)
+    different: set[int] = set()
+    sample: Spread[str] = Spread(SAMPLE)
     empty = lowered = 0
     for text in map(normalize, texts):
         if not text:
@@ -92,7 +94,9 @@ def text_statistics(texts: Iterable[str]) -> TextStatistics | None:
         lengths.append(len(cut))
         characters.append(len(text))
         lowered += text == text.lower()
-        sample.add(text)
+        if (key := hash(text)) not in different:
+            different.add(key)
+            sample.add(text)
     if not lengths:
         return None
     has_spaces = _has_spaces(lengths, characters, sample.kept)
@@ -100,7 +104,7 @@ def text_statistics(texts: Iterable[str]) -> TextStatistics | None:
     covered = np.cumsum(counts) / sum(counts)
     return TextStatistics(
         count=len(lengths),
-        distinct=len(sample.seen),
+        distinct=len(different),
         empty=empty,
         words_quantiles=_quantiles(lengths if has_spaces else characters),
         characters_median=int(np.median(characters)),
@@ -113,28 +117,6 @@ def text_statistics(texts: Iterable[str]) -> TextStatistics | None:
         lowercase=lowered == len(lengths),
         sample=tuple(sample.kept),
     )
-
-
-class _Sample:
-    """Every k-th different text, k doubling whenever the sample is full: spread evenly over a stream of any length."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.seen: set[int] = set()
-        self.kept: list[str] = []
-        self._every = 1
-
-    def add(self, text: str) -> None:
-        key = hash(text)
-        if key in self.seen:
-            return
-        if len(self.seen) % self._every == 0:
-            if len(self.kept) == self.size:
-                self.kept = self.kept[::2]
-                self._every *= 2
-            if len(self.seen) % self._every == 0:
-                self.kept.append(text)
-        self.seen.add(key)
 
 
 def _has_spaces(lengths: list[int], characters: list[int], sample: list[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class ProposedTokenizer:
         unknown: share of unknown tokens in held-out texts.
         given_back: share of held-out texts without an unknown token that decoding gives back exactly.
         cut: share of texts that are longer than `max_tokens`.
-        tokens: size of the vocabulary that it learned; often below the `vocab_size` of the settings.
+        trained: as it learned from the sample; its vocabulary is often smaller than `vocab_size`.
     """
 
     settings: Mapping[str, object]
@@ -49,7 +49,7 @@ class ProposedTokenizer:
     unknown: float
     given_back: float
     cut: float
-    tokens: int
+    trained: Tokenizer = field(repr=False, compare=False)
 
     @property
     def vocab_size(self) -> int:
@@ -122,7 +122,7 @@ def measured(settings: Mapping[str, object], texts: TextStatistics) -> ProposedT
         unknown=unknown / max(1, int(lengths.sum())),
         given_back=back / len(whole) if whole else 0.0,
         cut=float((lengths > max_tokens).mean()),
-        tokens=tokenizer.vocab_size,
+        trained=tokenizer,
     )
 
 
