@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from textvae.pipeline.proposal import Proposal, Rates, Size, Trial
+from textvae.pipeline.proposal import SMALL_CORPUS, Proposal, Rates, Size, Trial
 from textvae.pipeline.stage import Stage
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ WANTED_EPOCHS, WANTED_TOKENS = 12.0, 4e6
 """A larger model is chosen where it still gets so many epochs, or trains on so many tokens."""
 ENOUGH_EPOCHS, ENOUGH_TOKENS = 4.0, 1e6
 """Below both, even the smallest model has seen too little text to use z: `new` says what would do."""
+ENOUGH_STEPS = 800
+"""Below so many steps too: the KL is charged slowly, and a small corpus has few batches in an epoch."""
+FULL = 0.93
+"""Share of a batch's tokens that is text: the rest is padding and BOS."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,14 @@ class Budgeted:
 
 def batch_tokens(found: FileReport) -> int:
     """Tokens of a training batch."""
+    if found.rows_estimate < SMALL_CORPUS:
+        return 256
     return 1024 if found.rows_estimate < MANY_TEXTS else 4096
+
+
+def epoch_steps(proposal: Proposal) -> float:
+    """Training steps of an epoch."""
+    return max(1.0, proposal.epoch_tokens / (FULL * batch_tokens(proposal.found)))
 
 
 def fitting_sizes(found: FileReport, tokenizer: ProposedTokenizer) -> list[Size]:
@@ -142,7 +153,9 @@ def epochs_of(proposal: Proposal) -> float:
 
 
 def _well_trained(made: Budgeted, epochs: float, tokens: float) -> bool:
-    return _enough(made.epochs * made.proposal.epoch_tokens, made.proposal.epoch_tokens, epochs, tokens)
+    return made.epochs * epoch_steps(made.proposal) >= ENOUGH_STEPS and _enough(
+        made.epochs * made.proposal.epoch_tokens, made.proposal.epoch_tokens, epochs, tokens
+    )
 
 
 def _enough(tokens: float, epoch_tokens: float, epochs: float, wanted: float) -> bool:

@@ -13,7 +13,7 @@ from textvae.disk import new_folder, not_ours, shown_path, write_text
 from textvae.errors import ConfigError, DataError
 from textvae.pipeline.naming import problem_of_name
 from textvae.pipeline.new_card import corpus_card, file_notes
-from textvae.pipeline.proposal import Trial
+from textvae.pipeline.proposal import SMALL_CORPUS, Trial
 from textvae.pipeline.stages import STAGES
 
 if TYPE_CHECKING:
@@ -170,9 +170,15 @@ def _notes(made: Budgeted, minutes: float) -> list[str]:
         f"Model LSTM {size.hidden}, z {size.latent}: at most {epochs} epochs in {_minutes(minutes)}, all stages "
         "counted, on this machine.",
     ]
+    if (distinct := proposal.found.texts.distinct) < SMALL_CORPUS and proposal.found.complete:
+        tested = max(1, round(proposal.shares["test"] * proposal.texts))
+        notes.append(
+            f"{distinct:,} different texts are few: z may stay unused, new sentences read badly, and the numbers rest "
+            f"on some {tested} test texts. Some thousands give good results."
+        )
     if (enough := made.enough_minutes) is not None:
         notes.append(
-            f"That is too little time for this text: z may stay unused. About {_minutes(enough)} would do "
+            f"That is too little time for this text: z may stay unused. About {_minutes(float(enough))} would do "
             f"(--minutes {enough})."
         )
     return notes

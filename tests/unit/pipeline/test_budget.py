@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.trial import TRIAL, trial_of
-from textvae.pipeline.budget import OVERHEAD, SIZES, Budgeted, fit_to_budget
+from textvae.pipeline.budget import OVERHEAD, SIZES, Budgeted, epoch_steps, fit_to_budget
 from textvae.pipeline.checking import checked_settings
 from textvae.pipeline.new import new_recipe
 from textvae.pipeline.recipe import Recipe
@@ -75,11 +75,33 @@ def test_too_little_time_is_said_with_what_would_do(files: Any) -> None:
 
 
 def test_a_few_texts_are_trained_until_they_are_learned(files: Any) -> None:
-    table = budget(files, 60, 30.0, 20_000).tables["train"]
-    assert table["epochs"] > 100 and table["early_stopping"] < 10
+    made = budget(files, 60, 30.0, 20_000)
+    table, steps = made.tables["train"], epoch_steps(made.proposal)
+    assert table["epochs"] > 100 and table["batch_tokens"] == 256
     annealed = table["epochs"] * table["objective"]["kl_weight"]["end"]
-    assert annealed == pytest.approx(16, rel=0.2), "early stopping waits for the final KL weight"
+    assert annealed * steps == pytest.approx(800, rel=0.01), "early stopping waits for the final KL weight"
+    assert 100 <= table["early_stopping"] * steps < 100 + steps
     assert table["model"]["decoder"]["dropout"] > 0
+
+
+@pytest.mark.parametrize("count", [2000, 8_000])
+def test_more_texts_are_annealed_and_waited_for_by_the_epoch(files: Any, count: int) -> None:
+    made = budget(files, count, 60.0, 20_000)
+    table, steps = made.tables["train"], epoch_steps(made.proposal)
+    annealed = table["epochs"] * table["objective"]["kl_weight"]["end"]
+    assert annealed == pytest.approx(max(16, 800 / steps), rel=0.01)
+    assert table["early_stopping"] == max(4, -(-100 // steps))
+
+
+def test_few_steps_are_too_little_time_however_many_epochs_they_are(tmp_path: Path) -> None:
+    """Sixty texts have a few batches an epoch: dozens of epochs do not anneal the KL."""
+    file = write_texts(tmp_path / "few.txt", 60)
+    _, notes = new_recipe(file, minutes=0.1, out=tmp_path, trial=TRIAL)
+    assert any("too little time" in note for note in notes)
+    assert any("60 different texts are few" in note and "6 test texts" in note for note in notes)
+    path, notes = new_recipe(file, minutes=30.0, out=tmp_path, force=True, trial=TRIAL)
+    assert not any("too little time" in note for note in notes)
+    assert tomllib.loads(path.read_text())["train"]["epochs"] > 100
 
 
 def test_the_same_trial_gives_the_same_recipe(tmp_path: Path) -> None:

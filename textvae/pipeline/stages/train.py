@@ -25,10 +25,10 @@ MAX_EPOCHS = 2000
 """Epochs in a recipe of `textvae new`, at most; early stopping ends the training of a small corpus before."""
 FEW_EPOCHS = 10
 """Epochs below which `textvae new` also gives the number of steps."""
-FULL = 0.93
-"""Share of a batch's tokens that is text: the rest is padding and BOS."""
-ANNEALED_EPOCHS, PATIENCE = 16.0, 4
-"""Epochs after which the KL has its full weight, at most, and epochs of patience, in a recipe of `textvae new`."""
+ANNEALED_EPOCHS, ANNEALED_STEPS = 16.0, 800.0
+"""The KL has its full weight, in a recipe of `textvae new`, after the longer of the two, or half of the training."""
+PATIENCE, PATIENT_STEPS = 4, 100.0
+"""Epochs without a better one after which the training ends, in a recipe of `textvae new`; as many steps at least."""
 SMALL_TOKENS, DROPOUT = 500_000, 0.3
 """Training tokens below which a model of `textvae new` has dropout, and its rate."""
 
@@ -126,22 +126,21 @@ class TrainStage(Stage):
         return kept
 
     def new_table(self, proposal: Proposal) -> dict[str, Any]:
-        from textvae.pipeline.budget import VALIDATED, batch_tokens, epochs_of
+        from textvae.pipeline.budget import VALIDATED, batch_tokens, epoch_steps, epochs_of
 
-        epochs = epochs_of(proposal)
+        epochs, steps = epochs_of(proposal), epoch_steps(proposal)
         table: dict[str, Any] = {"epochs": max(1, min(MAX_EPOCHS, round(epochs)))}
         if epochs < FEW_EPOCHS:
             # A whole number of epochs would miss the budget by too much.
-            steps = proposal.epoch_tokens / (FULL * batch_tokens(proposal.found))
             table |= {"epochs": math.ceil(epochs), "max_steps": max(1, round(epochs * steps))}
         # The KL is charged from an eighth of the training on, and in full after half of it; in a long training of a
         # small corpus sooner, so that early stopping, which waits for the full weight, ends it when it has learned.
-        end = min(0.5, ANNEALED_EPOCHS / table["epochs"])
+        end = min(0.5, max(ANNEALED_EPOCHS, ANNEALED_STEPS / steps) / table["epochs"])
         return {
             **table,
             "batch_tokens": batch_tokens(proposal.found),
             "valid_sentences": VALIDATED,
-            "early_stopping": PATIENCE,
+            "early_stopping": max(PATIENCE, math.ceil(PATIENT_STEPS / steps)),
             "optimizer": {"kind": "adam", "lr": 2e-3},
             "objective": {
                 "kind": "elbo",
