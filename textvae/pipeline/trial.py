@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,44 +22,76 @@ from textvae.types import Batch
 if TYPE_CHECKING:
     from textvae.text.inspect import ProposedTokenizer
 
-_TEXTS = 4000
-_CODES = 8  # codes for each sentence, where the decoder scores several
+_TEXTS, _CHARACTERS = 4000, 1_000_000  # that are tokenized, at most
+_CODES = 2  # codes for each sentence, where the decoder scores several
 _WRITTEN, _STEPS = 128, 12  # sentences that are generated at once, and their tokens
 
 
 def measure(
     proposed: ProposedTokenizer,
     sample: Sequence[str],
-    sizes: Iterable[Size],
+    sizes: Sequence[Size],
     *,
     batch_tokens: int,
     affordable: Callable[[Size, Rates], bool],
 ) -> Trial:
     """Time a few steps of models of several sizes, on the device that training would use.
 
+    The smallest size is timed first, and shows about which is the largest that is affordable. That one and its
+    neighbors are timed next.
+
     Args:
         proposed: the tokenizer.
         sample: texts of the user's file.
         sizes: of the models, the smallest first.
         batch_tokens: of a training step.
-        affordable: whether a larger size is worth trying after this one.
+        affordable: whether a model of a size is trained well in the time, at these rates.
     """
-    texts = sample[:: max(1, len(sample) // _TEXTS)]
+    texts = _some(sample)
     began = time.perf_counter()
     rows = [row[: proposed.max_tokens] for row in proposed.trained.encode_batch(texts)]
     encode = sum(map(len, texts)) / max(time.perf_counter() - began, 1e-6)
     device = best_device()
     batches = [batch_of(rows, device) for rows in _batches(rows, batch_tokens)]
-    rates: dict[int, Rates] = {}
-    for size in sizes:
+
+    def rates_of(size: Size) -> Rates:
         with isolated_randomness(device):
             model: TextModel = parse(ModelConfig, size.model(), "the proposed model").build(
                 vocab_size=proposed.trained.vocab_size, max_tokens=proposed.max_tokens, label_names=()
             )
-            rates[size.hidden] = _rates(model.to(device), batches)
-        if not affordable(size, rates[size.hidden]):
+            return _rates(model.to(device), batches)
+
+    first = rates_of(sizes[0])
+    rates = {sizes[0].hidden: first}
+    likely = [number for number, size in enumerate(sizes) if affordable(size, scaled(first, sizes[0], size))]
+    start = max(1, max(likely, default=0) - 1)
+    # Upwards to the first that is too large; downwards to the first that is not.
+    for number in range(start, len(sizes)):
+        rates[sizes[number].hidden] = rates_of(sizes[number])
+        if not affordable(sizes[number], rates[sizes[number].hidden]):
             break
-    return Trial(device.type, encode, rates)
+    for number in range(start, 1, -1):
+        if affordable(sizes[number], rates[sizes[number].hidden]):
+            break
+        rates[sizes[number - 1].hidden] = rates_of(sizes[number - 1])
+    return Trial(device.type, encode, dict(sorted(rates.items())))
+
+
+def scaled(rates: Rates, timed: Size, other: Size) -> Rates:
+    """About what rates a model of another size has: in inverse proportion to its width.
+
+    >>> from textvae.pipeline.budget import SIZES
+    >>> scaled(Rates(8000, 16000, 40000, 8000), SIZES[0], SIZES[1]).train
+    4000.0
+    """
+    factor = timed.hidden / other.hidden
+    return Rates(*(factor * value for value in astuple(rates)))
+
+
+def _some(sample: Sequence[str]) -> list[str]:
+    """Texts from all parts of the sample, not too many to be tokenized in a moment."""
+    texts = list(sample[:: max(1, len(sample) // _TEXTS)])
+    return texts[:: max(1, sum(map(len, texts)) // _CHARACTERS)]
 
 
 def _batches(rows: list[list[int]], batch_tokens: int) -> list[list[list[int]]]:
@@ -101,7 +134,7 @@ def _rates(model: TextModel, batches: list[Batch]) -> Rates:
             logits_NV, state = model.decoder.step(token_N, state)
             token_N = logits_NV.argmax(-1)
 
-    train = tokens / _seconds(train_step, batches, at_least=1.0)
+    train = tokens / _seconds(train_step, batches, at_least=0.5)
     model.eval()
     return Rates(
         train=train,
@@ -111,13 +144,14 @@ def _rates(model: TextModel, batches: list[Batch]) -> Rates:
     )
 
 
-def _seconds(work: Callable[[Batch], None], batches: list[Batch], at_least: float = 0.2) -> float:
-    """Seconds of the work on all batches: the median of at least three rounds, which take at least so many seconds.
+def _seconds(work: Callable[[Batch], None], batches: list[Batch], at_least: float = 0.1) -> float:
+    """Seconds of the work on all batches: the median of rounds that together take at least so many seconds.
 
-    The first round of a shape prepares its kernels, and another program may slow one down.
+    The work is done once before, because that prepares the kernels.
     """
     times: list[float] = []
-    while len(times) < 3 or sum(times) < at_least:
+    work(batches[0])
+    while len(times) < 2 or sum(times) < at_least:
         _wait()
         began = time.perf_counter()
         for batch in batches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 
 from tests.trial import TRIAL, trial_of
+from textvae.pipeline import trial
 from textvae.pipeline.budget import OVERHEAD, SIZES, Budgeted, epoch_steps, fit_to_budget
 from textvae.pipeline.checking import checked_settings
 from textvae.pipeline.new import new_recipe
+from textvae.pipeline.proposal import Rates
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stages import STAGES
-from textvae.pipeline.trial import measure
 from textvae.text.inspect import FileReport, ProposedTokenizer, inspect_file, propose_tokenizer
 
 WORDS = ["the", "a", "one", "old", "red", "big", "cat", "dog", "road", "house", "runs", "sleeps", "and", "or", "then"]
@@ -117,14 +119,39 @@ def test_the_same_trial_gives_the_same_recipe(tmp_path: Path) -> None:
     assert tomllib.loads(text)["train"]["epochs"] > 10
 
 
-def test_a_trial_measures_this_machine_and_stops_at_a_size_that_is_too_large(files: Any) -> None:
+@pytest.mark.parametrize("largest", [0, 1, 2, 4])
+@pytest.mark.parametrize("guess", ["right", "small", "large"])
+def test_a_trial_times_the_largest_affordable_size_and_the_next(
+    files: Any, monkeypatch: pytest.MonkeyPatch, largest: int, guess: str
+) -> None:
+    """However wrong the guess by the smallest size is."""
     found, tokenizer = files[2000]
+    timed = 0
+
+    def rates_of(model: Any, batches: Any) -> Rates:
+        nonlocal timed
+        timed += 1
+        return Rates(1.0, 1.0, 1.0, 1.0)
+
+    monkeypatch.setattr(trial, "_rates", rates_of)
+    hidden = [size.hidden for size in SIZES]
+    believed = {"right": largest, "small": 0, "large": len(SIZES) - 1}[guess]
     asked: list[int] = []
 
     def affordable(size: Any, rates: Any) -> bool:
+        # The guesses come first, one for each size.
         asked.append(size.hidden)
-        assert min(rates.train, rates.read, rates.score, rates.generate) > 0
-        return len(asked) < 2
+        return hidden.index(size.hidden) <= (believed if len(asked) <= len(SIZES) else largest)
 
-    trial = measure(tokenizer, found.texts.sample, SIZES, batch_tokens=256, affordable=affordable)
-    assert list(trial.rates) == asked == [64, 128] and trial.encode > 0
+    rates = trial.measure(tokenizer, found.texts.sample, SIZES, batch_tokens=256, affordable=affordable).rates
+    assert list(rates) == sorted(rates) and set(rates) <= set(hidden)
+    assert {64, hidden[largest], *hidden[largest + 1 : largest + 2]} <= set(rates)
+    assert len(rates) == timed and (guess != "right" or len(rates) <= 4)
+
+
+def test_a_trial_measures_this_machine(files: Any) -> None:
+    found, tokenizer = files[2000]
+    made = trial.measure(
+        tokenizer, found.texts.sample, SIZES[:1], batch_tokens=256, affordable=lambda size, rates: False
+    )
+    assert min(min(astuple(rates)) for rates in made.rates.values()) > 0 and made.encode > 0
