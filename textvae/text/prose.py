@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from textvae.text.scripts import is_unspaced
 from textvae.text.sentences import ENDS, split_sentences
 
 HEAD = 2000
@@ -39,7 +40,7 @@ def is_wrapped(lines: Sequence[str]) -> bool:
     width = sorted(map(len, filled))[int(0.95 * (len(filled) - 1))]
     letters = [c for line in filled for c in line if c.isalpha()]
     cased = sum(c.lower() != c.upper() for c in letters) > 0.5 * len(letters)
-    wide = sum(map(_is_wide, letters)) > 0.5 * len(letters)
+    wide = sum(map(is_unspaced, letters)) > 0.5 * len(letters)
     if not (_NARROWEST / (2 if wide else 1)) <= width <= _WIDEST or not any(_ends(line) for line in filled):
         return False
     open_pairs = [(a, b) for a, b in pairs if not _LAST.search(a)]
@@ -71,7 +72,7 @@ def is_prose(texts: Iterable[str]) -> bool:
     """
     characters = sentences = lengths = 0
     for text in texts:
-        size = len(text) * (3 if any(map(_is_wide, text[:20])) else 1)
+        size = len(text) * (3 if any(map(is_unspaced, text[:20])) else 1)
         characters += size
         # Weighted by length, so that the short lines of a dialogue do not decide.
         sentences += size * sum(1 for part in _sentences(text))
@@ -87,8 +88,3 @@ def _sentences(text: str) -> Iterator[str]:
 def _ends(line: str) -> bool:
     """Whether a sentence ends in a line."""
     return any(mark in line for mark in ENDS)
-
-
-def _is_wide(character: str) -> bool:
-    """Whether a character is Chinese, Japanese or Korean, or of another script that is written without spaces."""
-    return "\u3040" <= character <= "\u9fff" or "\u0e00" <= character <= "\u0eff" or "\u1780" <= character <= "\u17ff"

@@ -10,6 +10,7 @@ import numpy as np
 
 from textvae.text.inspect.sample import Spread
 from textvae.text.normalize import normalize
+from textvae.text.scripts import is_unspaced
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
 COVERAGES = (0.9, 0.95, 0.98, 0.99)
@@ -22,16 +23,6 @@ _LONE = 0.8
 """Share of texts without a space inside from which spaces do not separate words: lists of names, molecules, verses."""
 _LOOKED_AT = 1_000_000
 """Characters by which the script is judged."""
-
-# Scripts that are written without spaces between words: Thai to Myanmar, Khmer, Hiragana and Katakana, Han.
-_UNSPACED = (
-    (0x0E00, 0x0EFF),
-    (0x1000, 0x109F),
-    (0x1780, 0x17FF),
-    (0x3040, 0x30FF),
-    (0x3400, 0x9FFF),
-    (0x20000, 0x3FFFF),
-)
 
 
 @dataclass(frozen=True)
@@ -122,9 +113,7 @@ def text_statistics(texts: Iterable[str]) -> TextStatistics | None:
 def _has_spaces(lengths: list[int], characters: list[int], sample: list[str]) -> bool:
     """Whether spaces separate words."""
     letters = Counter("".join(sample)[:_LOOKED_AT].replace(" ", ""))
-    unspaced = sum(
-        count for letter, count in letters.items() if any(first <= ord(letter) <= last for first, last in _UNSPACED)
-    )
+    unspaced = sum(count for letter, count in letters.items() if is_unspaced(letter))
     if unspaced > letters.total() / 2 or sum(characters) / sum(lengths) >= _LONGEST_WORD:
         return False
     return sum(length == 1 for length in lengths) < _LONE * len(lengths)
