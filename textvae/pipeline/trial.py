@@ -81,7 +81,7 @@ def scaled(rates: Rates, timed: Size, other: Size) -> Rates:
     """About what rates a model of another size has: in inverse proportion to its width.
 
     >>> from textvae.pipeline.budget import SIZES
-    >>> scaled(Rates(8000, 16000, 40000, 8000), SIZES[0], SIZES[1]).train
+    >>> scaled(Rates(8e3, 16e3, 40e3, 8e3), SIZES[0], SIZES[1]).train
     4000.0
     """
     factor = timed.hidden / other.hidden
