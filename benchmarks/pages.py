@@ -20,6 +20,7 @@ from benchmarks.own_text_page import own_text_block
 from benchmarks.remedy_pages import remedies_block
 from benchmarks.rows import probed_with
 from benchmarks.unit_pages import numbers_block
+from benchmarks.whole_files_page import scaling_block, whole_files_block
 
 BUDGETS = {
     "converged": "the learning rate falls over as many epochs as the validation bound improves in",
@@ -319,6 +320,8 @@ BLOCKS: dict[str, dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str,
     },
     "own_text.md": {"results": (("own_text",), own_text_block)},
     "units.md": {"numbers": ((), numbers_block)},
+    "scaling.md": {"scaling": (("scaling",), scaling_block)},
+    "whole_files.md": {"results": (("whole_files",), whole_files_block)},
 }
 """Page that is written by hand except for some tables -> each table's name, its results files and its function.
 

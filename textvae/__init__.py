@@ -19,10 +19,11 @@ _LAZY = {
     "LanguageModel": "textvae.models",
     "SemiSupervisedTextVAE": "textvae.models",
     "fit": "textvae.pipeline",
+    "map_file": "textvae.mapping",
     "run": "textvae.pipeline",
 }
 
-__all__ = ["LanguageModel", "SemiSupervisedTextVAE", "TextVAE", "__version__", "fit", "run"]
+__all__ = ["LanguageModel", "SemiSupervisedTextVAE", "TextVAE", "__version__", "fit", "map_file", "run"]
 
 
 def __getattr__(name: str) -> Any:

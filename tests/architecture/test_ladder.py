@@ -23,6 +23,7 @@ RUNGS: list[set[str]] = [
     {"training"},
     {"tasks"},
     {"pipeline"},
+    {"mapping"},
     {"commands"},
     {"cli"},
 ]

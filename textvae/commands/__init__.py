@@ -15,6 +15,8 @@ NAMES = (
     "interpolate",
     "impute",
     "classify",
+    "encode",
+    "score",
 )
 """Every command, in the order of `textvae --help`. A new one is a file of this package and a line in this list."""
 

@@ -12,10 +12,17 @@ from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import AsJSON, Run
 from textvae.commands.output import print_result
 from textvae.commands.sentences import Sentences, read_sentences
+from textvae.commands.whole_file import FileOptions
 
 
-def classify_command(run: Run, sentences: Sentences = None, as_json: AsJSON = False) -> None:
-    """Predict the label of each sentence, by the run's semi-supervised model. The result is deterministic."""
+def classify_command(run: Run, sentences: Sentences = None, *, whole: FileOptions, as_json: AsJSON = False) -> None:
+    """Predict the label of each sentence, or of every row of a file, by the run's semi-supervised model.
+
+    The result is deterministic.
+    """
+    if whole.asked(sentences):
+        whole.answer(run, "classify", as_json=as_json)
+        return
     found = classify_run(run, read_sentences(sentences))
     print_result(
         found,
@@ -42,14 +49,10 @@ def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
     Raises:
         TextVAEError: there is no such model, the run has no classifier, or no text can be read.
     """
-    from textvae.pipeline.run_folder import model_of
+    from textvae.pipeline.run_folder import classifier_of
     from textvae.tasks.classify import classify
 
-    texts = checked_lines(texts)
-    # RUN may be the model folder of a classifier; for a run it is the model of the stage classify.
-    model = model_of(run) if (Path(run) / "config.json").exists() else None
-    if model is None or not model.config.classifies:
-        model = model_of(run, "classify")
+    texts, model = checked_lines(texts), classifier_of(run)
     lines = readable_lines(texts, model)
     found = [asdict(one) for one in classify(model, lines.texts, overlong="truncate")]
     for one in found:

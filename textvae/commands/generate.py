@@ -16,6 +16,7 @@ from textvae.commands.decoding import DecodingOptions
 from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import AsJSON, Run, Seed
 from textvae.commands.output import print_stream, tell
+from textvae.commands.whole_file import FileOptions
 from textvae.errors import ConfigError, DataError, ModelError
 
 if TYPE_CHECKING:
@@ -62,11 +63,21 @@ def generate_command(
             "--vectors", metavar="FILE.npy", help="Sentences for each row, if the prior is conditioned on vectors."
         ),
     ] = None,
+    whole: FileOptions,
     decoding: DecodingOfPriorOrWalk,
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
-    """Generate sentences: z is drawn from the prior and decoded, or a Markov chain starts from a sentence."""
+    """Generate sentences: z is drawn from the prior and decoded, or a Markov chain starts from a sentence.
+
+    With --file a sentence is made for every row: z is drawn from the posterior of its text and decoded.
+    """
+    if whole.asked(start):
+        if walk or label is not None or vectors is not None:
+            raise ConfigError("--file draws z near each text; leave out --walk, --label and --vectors.")
+        how = decoding.config(otherwise="sample")
+        whole.answer(run, "generate", decoding=how.model_dump(), seed=seed, as_json=as_json)
+        return
     if walk and start is None:
         raise ConfigError("--walk needs a sentence to start from, and got none; give --start TEXT.")
     if start is not None and (label is not None or vectors is not None):

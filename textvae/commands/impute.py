@@ -15,6 +15,8 @@ from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import MANY, AsJSON, Run, Seed
 from textvae.commands.output import print_result
 from textvae.commands.sentences import read_sentences
+from textvae.commands.whole_file import FileOptions
+from textvae.errors import ConfigError
 
 
 def impute_command(
@@ -25,12 +27,23 @@ def impute_command(
             metavar="[TEXT]...", help="Texts with ___ for a token, ___* for a span; standard input if none."
         ),
     ] = None,
-    answers: Annotated[int, typer.Option("--answers", "-n", min=1, max=MANY, help="Answers for each text.")] = 5,
+    *,
+    whole: FileOptions,
+    answers: Annotated[
+        int | None,
+        typer.Option("--answers", "-n", min=1, max=MANY, help="Answers for each text; 5 by default, 1 with --file."),
+    ] = None,
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
-    """Fill the blanks of texts: ranked answers with probabilities."""
-    print_result(impute_run(run, read_sentences(sentences), answers=answers, seed=seed), as_json, _lines)
+    """Fill the blanks of texts, or of every row of a file: ranked answers with probabilities."""
+    if whole.asked(sentences):
+        if answers not in (None, 1):
+            raise ConfigError(f"--answers is {answers}, and with --file there is one answer a row; leave it out.")
+        whole.answer(run, "impute", seed=seed, as_json=as_json)
+        return
+    found = impute_run(run, read_sentences(sentences), answers=5 if answers is None else answers, seed=seed)
+    print_result(found, as_json, _lines)
 
 
 def impute_run(run: str | Path, texts: Sequence[str], *, answers: int, seed: int = 0) -> list[dict[str, Any]]:

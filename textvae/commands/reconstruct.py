@@ -13,6 +13,7 @@ from textvae.commands.lines import checked_lines, readable_lines
 from textvae.commands.options import AsJSON, Run, Seed
 from textvae.commands.output import print_result
 from textvae.commands.sentences import Sentences, read_sentences
+from textvae.commands.whole_file import FileOptions
 
 if TYPE_CHECKING:
     from textvae.generation import Decoding
@@ -22,12 +23,16 @@ def reconstruct_command(
     run: Run,
     sentences: Sentences = None,
     *,
+    whole: FileOptions,
     decoding: DecodingOptions,
     as_json: AsJSON = False,
     seed: Seed = 0,
 ) -> None:
-    """Reconstruct sentences: encode each to z, and decode z."""
+    """Reconstruct sentences, or every row of a file: encode each to z, and decode z."""
     how = decoding.config()
+    if whole.asked(sentences):
+        whole.answer(run, "reconstruct", decoding=how.model_dump(), seed=seed, as_json=as_json)
+        return
     made = reconstruct_run(run, read_sentences(sentences), decoding=how, seed=seed)
     print_result(made, as_json, lambda made: [one["reconstruction"] or "" for one in made])
 

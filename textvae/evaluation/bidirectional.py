@@ -18,14 +18,13 @@ from textvae.evaluation.protocol import Progress, cpu64
 from textvae.evaluation.sweep import BATCH_TOKENS, sweep
 from textvae.generation import SamplingConfig, generate
 from textvae.models import TextModel
-from textvae.text.batching import gather_batch
-from textvae.types import Batch
+from textvae.text.token_rows import TokenRows
 
 _TRIES = 20
 """Most batches of sentences that are drawn to find enough that end."""
 
 
-class Simulated:
+class Simulated(TokenRows):
     """Sentences sampled from a model, each with the code it was decoded from: an exact draw of p(z|x).
 
     Args:
@@ -34,23 +33,8 @@ class Simulated:
     """
 
     def __init__(self, sentences: list[list[int]], codes_ND: Tensor) -> None:
+        super().__init__(sentences)
         self.codes_ND = codes_ND
-        self._counts = np.array([len(ids) for ids in sentences], dtype=np.int64)
-        self._starts = np.cumsum(self._counts) - self._counts
-        self._flat = np.array([id for ids in sentences for id in ids], dtype=np.int64)
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Tokens of each sentence, BOS and EOS included."""
-        return self._counts + 2
-
-    def __len__(self) -> int:
-        return len(self._counts)
-
-    def batch(self, indices: np.ndarray) -> Batch:
-        """Some of the sentences."""
-        rows = np.asarray(indices)
-        return gather_batch(self._flat, self._starts[rows], self._counts[rows], None, rows)
 
 
 def simulate(model: TextModel, count: int, *, seed: int = 0) -> Simulated:

@@ -43,6 +43,8 @@ class Stream(IntEnum):
     """Samples for the KL to the nearest stored codes."""
     UNSENT_LEVELS = 4 * BLOCKS
     """Levels of a hierarchical code that were not sent and are drawn from the prior instead."""
+    COMPLETIONS = 5 * BLOCKS
+    """Codes by which completions of a text are ranked."""
 
 
 def sample_blocks(num_samples: int) -> Iterator[tuple[int, int]]:

@@ -25,7 +25,8 @@ class Part:
     Attributes:
         batch: their tokens, on the model's device. Labels are hidden: every likelihood here is p(x), never p(x, y).
         rows: place of each among the given indices, int64 [B]; results are stored there.
-        example_ids: place of each in the corpus, int64 [B]; its noise is seeded by this.
+        example_ids: number of each by `Batch.example_id_B`, its place in the corpus, int64 [B]; its noise is seeded by
+            this.
     """
 
     batch: Batch
@@ -77,13 +78,20 @@ def sweep(
     def parts() -> Iterator[Part]:
         done = 0
         for rows in sequential_batches(lengths, budget):
-            yield Part(corpus.batch(indices[rows]).unlabelled().to(model.device), rows, indices[rows])
+            batch = corpus.batch(indices[rows]).unlabelled()
+            yield Part(batch.to(model.device), rows, _ids(batch))
             done += len(rows)
             if progress is not None:
                 progress(doing, done, len(indices))
 
     with own_randomness(model):
         yield parts()
+
+
+def _ids(batch: Batch) -> np.ndarray:
+    if batch.example_id_B is None:
+        raise ValueError("a corpus whose sentences are measured gives each its example_id_B")
+    return batch.example_id_B.numpy()
 
 
 def places(corpus: Corpus, indices: np.ndarray | None) -> np.ndarray:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-import torch
 from torch import Tensor
 
 from textvae.config import one_of
@@ -16,7 +15,7 @@ from textvae.generation.base import Decoding, Generated, SteppingDecoder, infere
 from textvae.generation.beam import BeamConfig, Hypothesis, beam_search
 from textvae.generation.constrained_beam import Blank, Filling, Slot, constrained_beam
 from textvae.generation.greedy import GreedyConfig
-from textvae.generation.randomness import word_generator
+from textvae.generation.randomness import RowNoise, WordNoise, word_generator
 from textvae.generation.sampling import SamplingConfig
 from textvae.types import Context
 
@@ -35,9 +34,11 @@ __all__ = [
     "Generated",
     "GreedyConfig",
     "Hypothesis",
+    "RowNoise",
     "SamplingConfig",
     "Slot",
     "SteppingDecoder",
+    "WordNoise",
     "beam_search",
     "constrained_beam",
     "generate",
@@ -52,7 +53,7 @@ def generate(
     decoding: Decoding,
     *,
     context: Context | None = None,
-    generator: torch.Generator | None = None,
+    generator: WordNoise | None = None,
 ) -> Generated:
     """Decode one sentence for each row of z.
 
@@ -61,7 +62,8 @@ def generate(
         z_ND: latent vectors [N, D]; [N, 0] for a language model.
         decoding: greedy, sample or beam settings.
         context: conditions, one row for each sentence.
-        generator: source of randomness for `sample`; the same seed gives the same sentences.
+        generator: source of randomness for `sample`; the same seed gives the same sentences. With a `RowNoise` a
+            sentence does not depend on the others.
 
     Raises:
         ConfigError: `max_tokens` is above the longest sentence that the decoder was built for.

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from textvae.config import MAX_TOKENS, Component
 from textvae.errors import ConfigError
+from textvae.generation.randomness import WordNoise
 from textvae.types import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Context, DecoderState
 
 DEFAULT_MAX_TOKENS = 50
@@ -72,7 +73,7 @@ class Decoding(Component):
         z_ND: Tensor,
         *,
         context: Context | None = None,
-        generator: torch.Generator | None = None,
+        generator: WordNoise | None = None,
     ) -> Generated:
         """One sentence for each row of `z_ND` (of width 0 for a language model)."""
         raise NotImplementedError

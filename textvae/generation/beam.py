@@ -18,6 +18,7 @@ from textvae.generation.base import (
     forbidden_ids,
     word_limit,
 )
+from textvae.generation.randomness import WordNoise
 from textvae.types import EOS_ID, Context
 
 _ROWS_AT_ONCE = 4096
@@ -64,7 +65,7 @@ class BeamConfig(Decoding):
         z_ND: Tensor,
         *,
         context: Context | None = None,
-        generator: torch.Generator | None = None,
+        generator: WordNoise | None = None,
     ) -> Generated:
         best: list[Hypothesis] = []
         at_once = max(1, _ROWS_AT_ONCE // self.width)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from textvae.generation.base import Decoding, Generated, SteppingDecoder
+from textvae.generation.randomness import WordNoise
 from textvae.generation.stepping import decode_stepwise
 from textvae.types import Context
 
@@ -29,7 +29,7 @@ class GreedyConfig(Decoding):
         z_ND: Tensor,
         *,
         context: Context | None = None,
-        generator: torch.Generator | None = None,
+        generator: WordNoise | None = None,
     ) -> Generated:
         return decode_stepwise(
             decoder,

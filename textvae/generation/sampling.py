@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Literal
 
 import torch
@@ -9,6 +10,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from textvae.generation.base import Decoding, Generated, SteppingDecoder
+from textvae.generation.randomness import RowNoise, WordNoise
 from textvae.generation.stepping import decode_stepwise
 from textvae.types import Context
 
@@ -50,21 +52,30 @@ class SamplingConfig(Decoding):
         z_ND: Tensor,
         *,
         context: Context | None = None,
-        generator: torch.Generator | None = None,
+        generator: WordNoise | None = None,
     ) -> Generated:
         rows = z_ND.shape[0]
-        source = z_ND.device if generator is None else generator.device
+        steps = count()
 
         def choose(log_prob_MV: Tensor, index_M: Tensor) -> Tensor:
-            # A number is drawn for every sentence of the batch, finished or not: each draw then depends only on
-            # the generator, the row and the step, not on when other sentences end.
-            uniform_N = torch.rand(rows, generator=generator, device=source, dtype=torch.float64).to(z_ND.device)
+            uniform_N = uniform_numbers(generator, rows, next(steps), z_ND.device)
             weights_MV = reshape(log_prob_MV, self.temperature, self.top_k, self.top_p)
             return draw(weights_MV, uniform_N[index_M])
 
         return decode_stepwise(
             decoder, z_ND, choose, context=context, max_tokens=self.max_tokens, allow_unk=self.allow_unk
         )
+
+
+def uniform_numbers(generator: WordNoise | None, rows: int, step: int, device: torch.device) -> Tensor:
+    """A number in [0, 1) for every sentence of a batch, finished or not, float64 [rows].
+
+    Each draw then depends only on the generator, the row and the step, not on when other sentences end.
+    """
+    if isinstance(generator, RowNoise):
+        return generator.uniform(step).to(device)
+    source = device if generator is None else generator.device
+    return torch.rand(rows, generator=generator, device=source, dtype=torch.float64).to(device)
 
 
 def reshape(log_prob_NV: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0) -> Tensor:

@@ -38,6 +38,28 @@ def model_of(run: str | Path, stage: str = "train") -> TextModel:
     return open_model(find_model(run, stage))
 
 
+def classifier_of(run: str | Path) -> TextModel:
+    """The classifier of a run: the model of its stage classify; RUN may also be the model folder of a classifier.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if problem_of_file(Path(run) / "config.json") is None:
+        model = model_of(run)
+        if model.config.classifies:
+            return model
+    return model_of(run, "classify")
+
+
+def text_column_of(run: str | Path) -> str | None:
+    """The column of a run's corpus that has its texts; None for a corpus without columns, or a model without a run."""
+    home = run_of_model(find_model(run))
+    tokenized = None if home is None else read_manifest(home / "tokenize")
+    corpus = None if tokenized is None else tokenized.about.get("corpus")
+    column = corpus.get("text_column") if isinstance(corpus, dict) else None
+    return None if column is None else str(column)
+
+
 def open_model(folder: Path) -> TextModel:
     """The model in a model folder, on the device of this machine."""
     from textvae.models import load_model

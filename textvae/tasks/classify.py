@@ -20,9 +20,11 @@ from textvae.models import ModelSettings, SemiSupervisedConfig, TextModel
 from textvae.models.support import kl_has_dimensions
 from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig, RateFreeBitsConfig
 from textvae.regularizers import ClassificationLoss
+from textvae.text.batching import checked_ids
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled
 from textvae.text.given import GivenOverlong, checked_texts
+from textvae.text.token_rows import TokenRows
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig, TrainResult, train
@@ -140,12 +142,27 @@ def classify(model: TextModel, texts: Iterable[str], *, overlong: GivenOverlong 
             "or add a [classify] table to the recipe of a corpus with labels."
         )
     texts = checked_texts(texts)
+    rows = TokenRows(checked_ids(texts, model.require_tokenizer(), model.max_tokens, overlong=overlong))
     answers = []
-    for text, row in zip(texts, model.predict(texts, overlong=overlong).tolist(), strict=True):
+    for text, row in zip(texts, label_probabilities(model, rows).tolist(), strict=True):
         best = int(np.argmax(row))
         by_name = dict(zip(model.label_names, row, strict=True))
         answers.append(Classification(text, model.label_names[best], row[best], by_name))
     return answers
+
+
+def label_probabilities(model: TextModel, rows: TokenRows) -> np.ndarray:
+    """q(y|x) of each sentence, float32 [N, C], the labels in the order of `label_names`.
+
+    Args:
+        model: with a classifier.
+        rows: sentences, read in batches of bounded size.
+    """
+    found_NC = np.zeros((len(rows), len(model.label_names)), dtype=np.float32)
+    with sweep(model, rows, np.arange(len(rows)), "classify") as parts:
+        for part in parts:
+            found_NC[part.rows] = model.label_log_prob(part.batch).exp().cpu().numpy()
+    return found_NC
 
 
 def train_classifier(

@@ -75,6 +75,7 @@ def impute(
     candidates: int | None = None,
     overlong: GivenOverlong = "error",
     seed: int = 0,
+    places: Sequence[int] | None = None,
 ) -> list[Imputation]:
     """Fill the blanks of texts: `___` is one word, `___*` a span of one to `max_span` tokens.
 
@@ -97,7 +98,9 @@ def impute(
         overlong: texts longer than the model was trained for are refused ("error"), or cut as in training
             ("truncate"). Answers are the whole text with its blanks filled, their probabilities those of the part that
             was read.
-        seed: the same seed gives the same probabilities.
+        seed: the same seed gives the same probabilities, whatever the other texts are.
+        places: the number of each text, to which its draws belong, such as its row in a file; its place among the
+            texts when None.
 
     Raises:
         DataError: a text is empty, has no blank, is too long, or has a blank after the part that is kept.
@@ -130,6 +133,7 @@ def impute(
         candidates=candidates,
         samples=samples,
         seed=seed,
+        places=np.arange(len(texts)) if places is None else np.asarray(places, dtype=np.int64),
     )
     bound = "exact" if model.config.exact else f"iw-{samples}"
     made = []

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from textvae.distributions import LatentDistribution
+from textvae.evaluation.noise import Stream, draw, own_randomness
 from textvae.generation import Blank, Filling, Slot, constrained_beam, inference
 from textvae.models import TextModel
-from textvae.tasks.sentences import batch_of, chunks, seeded
+from textvae.tasks.sentences import batch_of, chunks
 from textvae.types import UNK_ID
 
 _SCORED_AT_ONCE = 4096
@@ -66,6 +68,7 @@ def iterated_modes(
     candidates: int,
     samples: int,
     seed: int,
+    places: np.ndarray | None = None,
 ) -> list[Completed]:
     """Fill the blanks of all sentences together.
 
@@ -84,6 +87,8 @@ def iterated_modes(
         candidates: completions of a sentence that are ranked, the best by log p(x, z) over all rounds.
         samples: draws of z for the ranking.
         seed: of these draws.
+        places: the number of each sentence, to which its draws belong, int64 [N]; they do not depend on the other
+            sentences. 0 to N - 1 when None.
     """
     device = model.device
     found = [Completed() for _ in templates]
@@ -134,7 +139,7 @@ def iterated_modes(
         kept = [
             [filling for _, filling in sorted(some.values(), key=lambda pair: -pair[0])[:candidates]] for some in pool
         ]
-        _rank(model, found, kept, samples, seed)
+        _rank(model, found, kept, samples, seed, np.arange(len(templates)) if places is None else places)
     return found
 
 
@@ -178,6 +183,7 @@ def _rank(
     kept: list[list[Filling]],
     samples: int,
     seed: int,
+    places: np.ndarray,
 ) -> None:
     """Add to every sentence its completions, ranked by the probability of the whole sentence."""
     owner = [i for i, fillings in enumerate(kept) for _ in fillings]
@@ -185,7 +191,7 @@ def _rank(
     if not flat:
         return
     if model.has_code:
-        scores = _marginal(model, [f.tokens for f in flat], owner, found, samples, seed)
+        scores = _marginal(model, [f.tokens for f in flat], owner, found, samples, seed, places)
     else:
         scores = [filling.log_prob for filling in flat]
     totals: dict[int, float] = {}
@@ -204,6 +210,7 @@ def _marginal(
     found: Sequence[Completed],
     samples: int,
     seed: int,
+    places: np.ndarray,
 ) -> list[float]:
     """Importance-weighted log p(x), nats.
 
@@ -214,13 +221,13 @@ def _marginal(
     device = model.device
     index_of = {i: place for place, i in enumerate(dict.fromkeys(owner))}
     z_parts, weight_parts = [], []
-    bests = [found[i].best for i in index_of]
-    with seeded(seed, device):
+    bests, place_N = [found[i].best for i in index_of], places[list(index_of)]
+    with own_randomness(model):
         for part in chunks(len(bests)):
             # Importance weights are right for any proposal density. For an implicit posterior it is a Gaussian with
             # its moments.
             posterior = model.posterior_of(batch_of(bests[part], device)).proposal
-            z_SBD, log_q_SB = posterior.rsample_and_log_prob((samples,))
+            z_SBD, log_q_SB = draw(posterior, place_N[part], seed, samples, stream=Stream.COMPLETIONS, device=device)
             z_parts.append(z_SBD)
             weight_parts.append(model.prior_given().log_prob(z_SBD) - log_q_SB)
     z_SBD, weight_SB = torch.cat(z_parts, 1), torch.cat(weight_parts, 1).double()

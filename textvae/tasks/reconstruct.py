@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from textvae.generation import Decoding, generate, inference, word_generator
+import numpy as np
+
+from textvae.arguments import checked_seed
+from textvae.evaluation.noise import Stream, draw_codes, own_randomness
+from textvae.generation import Decoding, RowNoise, generate
 from textvae.models import TextModel
-from textvae.tasks.sentences import (
-    chunks,
-    require_latent,
-    seeded,
-    tell_of_fixed_mean,
-)
+from textvae.tasks.sentences import chunks, require_latent, tell_of_fixed_mean
 from textvae.text.batching import encode_texts
 from textvae.text.given import GivenOverlong, checked_texts
 from textvae.types import EOS_ID
@@ -43,8 +42,9 @@ def reconstruct(
     sample: bool = False,
     overlong: GivenOverlong = "error",
     seed: int = 0,
+    places: Sequence[int] | None = None,
 ) -> list[Reconstruction]:
-    """Encode each text and decode it again.
+    """Encode each text and decode it again. What is drawn for a text does not depend on the other texts.
 
     Args:
         model: a TextVAE with its tokenizer.
@@ -54,6 +54,8 @@ def reconstruct(
         overlong: sentences longer than the model was trained for are refused ("error"), or cut as in training
             ("truncate"); `exact` is then about the part that was read.
         seed: of z, where it is drawn, and of decoding by sampling.
+        places: the number of each text, to which its draws belong, such as its row in a file; its place among the
+            texts when None.
 
     Raises:
         DataError: a sentence is empty, or too long.
@@ -64,17 +66,22 @@ def reconstruct(
         tell_of_fixed_mean(
             model, "reconstruct", "draw codes instead (in Python, sample=True), or use generate and impute"
         )
-    tokenizer, device = model.require_tokenizer(), model.device
-    decoding, generator = model.limited(decoding), word_generator(seed, device)
-    texts = checked_texts(texts)
+    tokenizer, device, seed = model.require_tokenizer(), model.device, checked_seed(seed)
+    decoding, texts = model.limited(decoding), checked_texts(texts)
     whole = encode_texts(texts, tokenizer, model.max_tokens, overlong=overlong)
+    place_N = np.arange(len(texts)) if places is None else np.asarray(places, dtype=np.int64)
+    noise = RowNoise(seed, place_N, device)
     made: list[Reconstruction] = []
-    with inference(model), seeded(seed, device):
+    with own_randomness(model):
         for part in chunks(len(texts)):
             batch = whole.rows(part).to(device)
             posterior = model.posterior_of(batch)
-            z_BD = posterior.rsample() if sample else posterior.center
-            found = generate(model.decoder, z_BD, decoding, generator=generator)
+            z_BD = (
+                draw_codes(posterior, place_N[part], seed, 1, stream=Stream.CODES, device=device)[0]
+                if sample
+                else posterior.center
+            )
+            found = generate(model.decoder, z_BD, decoding, generator=noise.rows(part))
             rows = batch.tokens_BT.tolist()
             made += [
                 Reconstruction(text, said, row[1 : row.index(EOS_ID)] == tokens, log_prob)

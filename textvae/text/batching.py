@@ -170,29 +170,20 @@ def gather_batch(
     )
 
 
-def encode_texts(
-    texts: Iterable[str],
-    tokenizer: Tokenizer,
-    max_tokens: int,
-    label_B: Sequence[int] | np.ndarray | None = None,
-    vector_BH: torch.Tensor | None = None,
-    *,
-    overlong: GivenOverlong = "error",
-) -> Batch:
-    """Tokenize texts that a user passed into one batch, in the order given.
+def checked_ids(
+    texts: Iterable[str], tokenizer: Tokenizer, max_tokens: int, *, overlong: GivenOverlong = "error"
+) -> list[list[int]]:
+    """Token ids of texts that a user passed, without BOS and EOS, in the order given.
 
     Args:
         texts: the sentences, any iterable of strings.
         tokenizer: the model's tokenizer.
         max_tokens: the longest sentence that the model was trained for, in tokens without BOS and EOS.
-        label_B: the class of each sentence, -1 for none; None for no labels at all.
-        vector_BH: a vector for each sentence, for a prior that is conditioned on vectors.
         overlong: what is done with longer sentences: ``error`` refuses them, ``truncate`` keeps their first
             `max_tokens` tokens, as the tokenize stage does.
 
     Raises:
-        DataError: there is no sentence, one is empty, too long (under ``error``) or not a string, or the number of
-            labels or vectors is not that of the sentences.
+        DataError: there is no sentence, or one is empty, too long (under ``error``) or not a string.
         ConfigError: `overlong` is neither.
     """
     texts, overlong = checked_texts(texts), checked_overlong(overlong)
@@ -209,6 +200,34 @@ def encode_texts(
                 f"{which} ({shown!r}) has {len(row)} tokens, more than the {max_tokens} the model was trained for; "
                 'shorten it, or have it cut as in training with overlong="truncate".'
             )
+    return rows
+
+
+def encode_texts(
+    texts: Iterable[str],
+    tokenizer: Tokenizer,
+    max_tokens: int,
+    label_B: Sequence[int] | np.ndarray | None = None,
+    vector_BH: torch.Tensor | None = None,
+    *,
+    overlong: GivenOverlong = "error",
+) -> Batch:
+    """Tokenize texts that a user passed into one batch, in the order given.
+
+    Args:
+        texts: the sentences, any iterable of strings.
+        tokenizer: the model's tokenizer.
+        max_tokens: see `checked_ids`.
+        label_B: the class of each sentence, -1 for none; None for no labels at all.
+        vector_BH: a vector for each sentence, for a prior that is conditioned on vectors.
+        overlong: see `checked_ids`.
+
+    Raises:
+        DataError: there is no sentence, one is empty, too long (under ``error``) or not a string, or the number of
+            labels or vectors is not that of the sentences.
+        ConfigError: `overlong` is neither.
+    """
+    rows = checked_ids(texts, tokenizer, max_tokens, overlong=overlong)
     counts = np.array([len(row) for row in rows], dtype=np.int64)
     flat = np.concatenate([np.array(row, dtype=np.int64) for row in rows])
     labels = None if label_B is None else np.asarray(label_B, dtype=np.int64)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import textvae.evaluation
+import textvae.tasks
 from textvae.evaluation.noise import BLOCKS, Stream, sentence_seeds
 
 IN_BLOCKS = {Stream.LIKELIHOOD, Stream.UNSENT_LEVELS}
@@ -26,10 +27,10 @@ def test_every_stream_seeds_every_sentence_otherwise() -> None:
     assert len(set(seeds)) == 50 * len(Stream)
 
 
-def test_every_draw_of_an_evaluation_names_its_stream() -> None:
+def test_every_draw_of_an_evaluation_or_a_task_names_its_stream() -> None:
     """No number is written where a draw is made, and what is drawn by the block is known to be."""
-    folder, found = Path(textvae.evaluation.__file__).parent, set()
-    for path in folder.glob("*.py"):
+    folders, found = [Path(part.__file__).parent for part in (textvae.evaluation, textvae.tasks)], set()
+    for path in (path for folder in folders for path in folder.glob("*.py")):
         if path.name == "noise.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -18,6 +18,7 @@ from textvae import __version__, cli
 from textvae.errors import DataError, MachineError, ModelError
 
 DECODING = {"--decoding", "--temperature", "--top-k", "--top-p", "--beam", "--length-penalty"}
+FILES = {"--file", "--out", "--column", "--on-error", "--delimiter", "--format"}
 OPTIONS = {
     "run": {"--set", "--out", "--only", "--force", "--dry-run", "--json"},
     "new": {
@@ -25,11 +26,13 @@ OPTIONS = {
         *("--text", "--label", "--split", "--delimiter", "--no-label"),
     },
     "evaluate": {"--split", "--samples", "--file", "--ais", "--json", "--seed"},
-    "generate": {"--count", "-n", "--json", "--seed", "--start", "--walk", "--label", "--vectors", *DECODING},
-    "reconstruct": {"--json", "--seed", *DECODING},
+    "generate": {"--count", "-n", "--json", "--seed", "--start", "--walk", "--label", "--vectors", *DECODING, *FILES},
+    "reconstruct": {"--json", "--seed", *DECODING, *FILES},
     "interpolate": {"--steps", "--kind", "--json", "--seed", *DECODING},
-    "impute": {"--answers", "-n", "--json", "--seed"},
-    "classify": {"--json"},
+    "impute": {"--answers", "-n", "--json", "--seed", *FILES},
+    "classify": {"--json", *FILES},
+    "encode": {"--json", "--npy", *FILES},
+    "score": {"--json", "--samples", "--seed", *FILES},
 }
 
 

@@ -66,7 +66,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError as error:
         raise _wrong_encoding(path, number, error) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise _broken_gzip(path, number, error) from None
+        raise broken_gzip(path, number, error) from None
 
 
 def read_characters(path: Path) -> Iterator[str]:
@@ -90,7 +90,7 @@ def read_characters(path: Path) -> Iterator[str]:
         error.object = error.object[before.rfind(b"\n") + 1 :]
         raise _wrong_encoding(path, lines + before.count(b"\n"), error) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise _broken_gzip(path, lines - 1, error) from None
+        raise broken_gzip(path, lines - 1, error) from None
 
 
 def read_beginning(path: Path, characters: int = 2**20) -> tuple[list[str], str]:
@@ -148,7 +148,7 @@ def _wrong_encoding(path: Path, number: int, error: UnicodeDecodeError) -> DataE
     )
 
 
-def _broken_gzip(path: Path, number: int, error: Exception) -> DataError:
+def broken_gzip(path: Path, number: int, error: Exception) -> DataError:
     return DataError(f"{shown_path(path)} is no whole gzip file, after line {number} ({error}); fetch it again.")
 
 

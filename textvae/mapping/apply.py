@@ -1,0 +1,267 @@
+"""A verb applied to a table: one pure function, Arrow table in, Arrow table out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from textvae.arguments import checked_seed, shown
+from textvae.errors import ConfigError, DataError
+from textvae.mapping.verbs import Verb
+from textvae.mapping.verbs.base import BLANK, Reading
+from textvae.parsing import bad_character
+
+if TYPE_CHECKING:
+    from textvae.models import TextModel
+
+OnError = Literal["truncate", "skip", "stop"]
+"""What is done with texts that the model cannot read whole: too long ones are cut as in training and others keep their
+row without an answer (`truncate`); too long ones have no answer either (`skip`); the first one ends the work
+(`stop`)."""
+
+ERROR = "error"
+"""The column that says why a row has no answer."""
+_AGAIN = "textvae_"
+"""Put before the name of an added column where the table has a column of that name."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What happened to the rows of a table.
+
+    Attributes:
+        rows: of the table.
+        answered: rows with an answer.
+        cut: answered rows whose text was cut as in training.
+        too_long: rows without an answer because their text is too long.
+        blank: rows without an answer because there is no word in them.
+        broken: other rows without an answer.
+    """
+
+    rows: int = 0
+    answered: int = 0
+    cut: int = 0
+    too_long: int = 0
+    blank: int = 0
+    broken: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Counts)))
+
+
+def apply(
+    table: pa.Table,
+    verb: Verb,
+    model: TextModel,
+    *,
+    column: str = "text",
+    source: str = "",
+    first_row: int = 0,
+    seed: int = 0,
+    on_error: str = "truncate",
+) -> pa.Table:
+    """Do something to the text of each row: all columns of the table, and those that the verb adds.
+
+    The result is a function of the arguments alone: what is drawn for a row belongs to (source, row, seed). The same
+    rows in other tables give the same answers but for rounding, if `first_row` says where each table begins.
+
+    Args:
+        table: with a column of strings.
+        verb: what is done; see `textvae.mapping.verbs`.
+        model: that does it.
+        column: the column with the text; null is a blank text.
+        source: the name of the file that the rows come from.
+        first_row: the number of the first row in that file, from 0.
+        seed: of what is drawn.
+        on_error: what is done with texts that are blank, too long, or that the model cannot answer.
+
+    Returns:
+        the table with the columns of `Verb.columns` and `error`, which is null where there is an answer. A column that
+        exists already is kept; the one that is added is then called ``textvae_label``, for instance.
+
+    Raises:
+        DataError: the table has no such column of strings; with ``stop``, a row has no answer.
+        ModelError: the model cannot do this.
+
+    >>> import pyarrow as pa
+    >>> from textvae.mapping.verbs import EncodeVerb
+    >>> from textvae.models import TextVAEConfig
+    >>> from textvae.text.tokenizers import WordConfig
+    >>> model = TextVAEConfig(latent_dim=2).build(vocab_size=7, max_tokens=5)
+    >>> model.tokenizer = WordConfig(vocab_size=7).train(["a cat sat"])
+    >>> done = apply(pa.table({"id": [7, 8], "text": ["a cat", ""]}), EncodeVerb(), model)
+    >>> done.column_names, [len(z or ()) for z in done["z"].to_pylist()], done["error"].to_pylist()
+    (['id', 'text', 'z', 'error'], [2, 0], [None, 'blank: there is no word to read'])
+    """
+    verb.check(model)
+    added, _ = answers(
+        texts_of(table, column),
+        verb,
+        model,
+        source=source,
+        first_row=first_row,
+        seed=checked_seed(seed),
+        on_error=checked_on_error(on_error),
+        problems=None,
+    )
+    return with_columns(table, result_names(table.column_names, list(added)), added)
+
+
+def answers(
+    texts: Sequence[str | None],
+    verb: Verb,
+    model: TextModel,
+    *,
+    source: str,
+    first_row: int,
+    seed: int,
+    on_error: OnError,
+    problems: Sequence[str | None] | None,
+) -> tuple[dict[str, pa.Array], Counts]:
+    """The columns that a verb adds to rows with these texts, `error` among them, and what happened to the rows.
+
+    Args:
+        texts: one for each row; None for a row without a text.
+        verb: see `apply`, as for the other arguments.
+        model: that does it.
+        source: the name of the file.
+        first_row: the number of the first row in the file.
+        seed: of what is drawn.
+        on_error: what is done with texts that the model cannot read whole.
+        problems: why rows could not be read from their file, None for those that could; None for no such rows.
+
+    Raises:
+        DataError: with ``stop``, a row has no answer.
+    """
+    readings = _readings(texts, verb, model, problems)
+    errors = [_error(reading, model.max_tokens, on_error) for reading in readings]
+    if on_error == "stop":
+        for row, error in enumerate(errors, start=first_row + 1):
+            if error is not None:
+                raise DataError(
+                    f"row {row} of {source or 'the table'} has no answer ({error}); mend it, or go on past such rows "
+                    "with --on-error truncate or skip."
+                )
+    good = [at for at, error in enumerate(errors) if error is None]
+    columns = verb.columns(model)
+    found: Mapping[str, Any] = dict.fromkeys(columns, ())
+    if good:
+        found = verb.answer(
+            model,
+            [str(texts[at]) for at in good],
+            [readings[at].ids for at in good],
+            first_row + np.array(good, dtype=np.int64),
+            seed_of(source, seed),
+        )
+    added = {name: _spread(found[name], kind, good, len(texts)) for name, kind in columns.items()}
+    added[ERROR] = pa.array(errors, pa.string())
+    cut = sum(readings[at].is_cut for at in good)
+    too_long = sum(reading.is_cut for reading in readings) - cut
+    blank = sum(reading.problem == BLANK for reading in readings)
+    broken = len(texts) - len(good) - too_long - blank
+    return added, Counts(len(texts), len(good), cut, too_long, blank, broken)
+
+
+def _readings(
+    texts: Sequence[str | None], verb: Verb, model: TextModel, problems: Sequence[str | None] | None
+) -> list[Reading]:
+    readings = [Reading(problem=_harm(text)) for text in texts]
+    for at, problem in enumerate(problems or ()):
+        if problem is not None:
+            readings[at] = Reading(problem=problem)
+    readable = [at for at, reading in enumerate(readings) if reading.problem is None]
+    if readable:
+        for at, reading in zip(readable, verb.read(model, [str(texts[at]) for at in readable]), strict=True):
+            readings[at] = reading
+    return readings
+
+
+def _harm(text: str | None) -> str | None:
+    if text is None or not text.strip():
+        return BLANK
+    harm = bad_character(text)
+    return None if harm is None else f"broken: it holds {harm}"
+
+
+def _error(reading: Reading, most: int, on_error: OnError) -> str | None:
+    if reading.is_cut and on_error != "truncate":
+        return f"too long: {reading.tokens} tokens, and the model reads {most}"
+    return reading.problem
+
+
+def _spread(values: Any, kind: pa.DataType, good: Sequence[int], rows: int) -> pa.Array:
+    """The values of the answered rows as a column of all rows, null elsewhere."""
+    found = values if isinstance(values, pa.Array) else pa.array(values, kind)
+    if len(good) == rows:
+        return found
+    places = np.zeros(rows, dtype=np.int64)
+    places[list(good)] = np.arange(len(good))
+    missing = np.ones(rows, dtype=bool)
+    missing[list(good)] = False
+    return found.take(pa.array(places, mask=missing))
+
+
+def with_columns(table: pa.Table, names: Sequence[str], added: Mapping[str, pa.Array]) -> pa.Table:
+    """The table with further columns of these names."""
+    for name, values in zip(names, added.values(), strict=True):
+        table = table.append_column(name, values)
+    return table
+
+
+def result_names(present: Sequence[str], added: Sequence[str]) -> list[str]:
+    """The names of columns that are added to a table with these columns.
+
+    >>> result_names(["text", "label"], ["label", "probability", "error"])
+    ['textvae_label', 'probability', 'error']
+    """
+    taken, names = set(present), []
+    for name in added:
+        while name in taken:
+            name = _AGAIN + name
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def texts_of(table: pa.Table, column: str) -> list[str | None]:
+    """The texts of a column.
+
+    Raises:
+        DataError: there is no such column, or it holds no strings.
+    """
+    if table.column_names.count(column) != 1:
+        there = ", ".join(map(repr, table.column_names[:20])) or "none"
+        raise DataError(f"the table has no column {column!r}; its columns are {there}; name one of these by --column.")
+    values = table[column]
+    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
+        raise DataError(f"column {column!r} holds values of type {values.type}, expected strings; name another column.")
+    found: list[str | None] = values.to_pylist()
+    return found
+
+
+def seed_of(source: str, seed: int) -> int:
+    """The seed of a file's noise, from its name and the seed of all files: a whole number below 2**63.
+
+    >>> seed_of("a.csv", 0) != seed_of("b.csv", 0), 0 <= seed_of("a.csv", 1) < 2**63
+    (True, True)
+    """
+    content = f"{checked_seed(seed)} {source}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") >> 1
+
+
+def checked_on_error(on_error: object) -> OnError:
+    """What to do with texts that cannot be read whole.
+
+    Raises:
+        ConfigError: it is none of the three.
+    """
+    for known in get_args(OnError):
+        if on_error == known:
+            return known  # type: ignore[no-any-return]
+    raise ConfigError(f"--on-error is {shown(on_error)}; expected {', '.join(get_args(OnError)[:-1])} or stop.")

@@ -1,0 +1,131 @@
+"""JSON lines: an object a line. Fields are kept as they are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import pyarrow as pa
+
+from textvae.disk import shown_path
+from textvae.errors import DataError
+from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish
+from textvae.mapping.formats.cells import JSON, as_json_values
+from textvae.mapping.formats.records import TextFileOpened, in_parts
+from textvae.mapping.formats.tolerant import Line, tolerant_lines
+from textvae.parsing import parse_json
+from textvae.text.corpora.json_records import MISSING, at_path, flat
+from textvae.text.inspect.report import Wanted
+from textvae.text.inspect.table import look_at_table
+
+_LOOKED_AT, _LOOKED_CHARACTERS = 2000, 4_000_000
+
+
+class Record(NamedTuple):
+    """An object of JSON, the length of its line, and why it is broken, if it is."""
+
+    fields: dict[str, Any]
+    size: int
+    problem: str | None = None
+
+
+class JSONLinesFormat(Format):
+    """An object of JSON a line."""
+
+    name: ClassVar[str] = "json_lines"
+    endings: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
+
+    def open(self, path: Path, wish: Wish) -> Opened:
+        return _OpenedJSONLines(path, wish)
+
+    def write(self, path: Path, tables: Tables, results: Sequence[str], source: Opened | None) -> None:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            for table in tables():
+                names = [json.dumps(name, ensure_ascii=False) for name in table.column_names]
+                columns = [as_json_values(table[name], table.schema.field(name)) for name in table.column_names]
+                for cells in zip(*columns, strict=True):
+                    fields = (f"{name}: {cell}" for name, cell in zip(names, cells, strict=True) if cell is not None)
+                    file.write("{" + ", ".join(fields) + "}\n")
+
+
+class _OpenedJSONLines(TextFileOpened):
+    def __init__(self, path: Path, wish: Wish) -> None:
+        super().__init__(path)
+        looked = [record for record in islice(_records(path), _LOOKED_AT) if record.problem is None and record.fields]
+        if not looked:
+            raise DataError(
+                f"{shown_path(path)} has no line that is an object of JSON; write one a line (in pandas: to_json with "
+                "orient='records', lines=True)."
+            )
+        if wish.column is None and wish.likely is not None and _has(looked, wish.likely):
+            self.column = wish.likely
+            return
+        if wish.column is not None and _has(looked, wish.column):
+            self.column = wish.column
+            return
+        try:
+            rows = (flat(record.fields) for record in looked)
+            found = look_at_table(path, rows, False, Wanted(text=wish.column), _LOOKED_AT, _LOOKED_CHARACTERS)
+        except DataError as error:
+            raise DataError(str(error).replace("give --text one of them", "give --column one of them")) from None
+        self.column = str(found.text)
+
+    def parts(self) -> Iterator[Part]:
+        with self.watching():
+            for records in in_parts(_records(self.path), lambda record: record.size):
+                yield self._part(records)
+
+    def _part(self, records: list[Record]) -> Part:
+        assert self.column is not None
+        names = dict.fromkeys(name for record in records for name in record.fields)
+        columns = {
+            name: pa.array(
+                [
+                    json.dumps(record.fields[name], ensure_ascii=False) if name in record.fields else None
+                    for record in records
+                ],
+                pa.string(),
+            )
+            for name in names
+        }
+        schema = pa.schema([pa.field(name, pa.string(), metadata=JSON) for name in names])
+        texts: list[str | None] = []
+        problems: list[str | None] = []
+        for record in records:
+            value = at_path(record.fields, self.column)
+            text = None if value is MISSING or value is None else value
+            problem = record.problem
+            if isinstance(text, dict | list):
+                problem = (
+                    f"broken: {self.column!r} is {'an object' if isinstance(text, dict) else 'a list'}, not a text"
+                )
+                text = None
+            problems.append(problem)
+            texts.append(None if text is None else str(text))
+        if not names:
+            return Part(pa.table({"": pa.nulls(len(records))}).select([]), texts, problems)
+        return Part(pa.table(list(columns.values()), schema=schema), texts, problems)
+
+
+def _has(records: Sequence[Record], column: str) -> bool:
+    return any(at_path(record.fields, column) is not MISSING for record in records)
+
+
+def _records(path: Path) -> Iterator[Record]:
+    return map(_record, tolerant_lines(path))
+
+
+def _record(line: Line) -> Record:
+    size = len(line.text)
+    if line.problem is not None or not line.text.strip():
+        return Record({}, size, line.problem)
+    try:
+        found = parse_json(line.text, "the line", DataError, nan_is_null=True)
+    except DataError as error:
+        return Record({}, size, f"broken: {str(error).partition('; ')[0].removesuffix('.')}")
+    if not isinstance(found, dict):
+        return Record({}, size, f"broken: the line is a JSON {type(found).__name__}, not an object")
+    return Record(found, size)

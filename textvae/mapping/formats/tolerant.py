@@ -1,0 +1,105 @@
+"""The lines of a text file, whatever is in them: a line that cannot be read is given with the reason."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from textvae.text.corpora.encoding import TextFile, open_text
+from textvae.text.corpora.reading import broken_gzip, require_file
+
+LONGEST_LINE = 2**24
+"""Bytes or characters of a line that are read, at most."""
+_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line without its end.
+
+    Attributes:
+        text: what can be read of it.
+        problem: why it cannot be read as it is; None where it can.
+    """
+
+    text: str
+    problem: str | None = None
+
+
+def tolerant_lines(path: Path) -> Iterator[Line]:
+    """Every line of a text file, in its encoding; see `textvae.text.corpora.reading.read_lines`.
+
+    Raises:
+        DataError: it is no regular file, or is a picture, an archive and so on.
+    """
+    require_file(path, "give a file of texts")
+    number = 0
+    try:
+        with open_text(path) as source:
+            lines = _decoded(source) if source.encoding == "utf-8" else _cut(source)
+            for number, line in enumerate(lines, start=1):
+                yield Line(line.text.removeprefix("\ufeff"), line.problem) if number == 1 else line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise broken_gzip(path, number, error) from None
+
+
+def _decoded(source: TextFile) -> Iterator[Line]:
+    """The lines of a file in UTF-8."""
+    end = source.line_end.encode()
+    rest, too_long = b"", False
+    for chunk in source.chunks():
+        *whole, rest_of_chunk = chunk.split(end)
+        for piece in whole:
+            yield _line(rest + piece, too_long)
+            rest, too_long = b"", False
+        rest += rest_of_chunk
+        if len(rest) > LONGEST_LINE:
+            rest, too_long = rest[:_SHOWN], True
+    if rest or too_long:
+        yield _line(rest, too_long)
+
+
+def _line(raw: bytes, too_long: bool) -> Line:
+    raw = raw.removesuffix(b"\r")
+    if too_long or len(raw) > LONGEST_LINE:
+        return Line(raw[:_SHOWN].decode("utf-8", "replace"), _TOO_LONG)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        byte = f"byte 0x{raw[error.start]:02x} at {error.start + 1}"
+        return Line(raw.decode("utf-8", "replace").replace("\0", "\ufffd"), f"broken: it is not UTF-8 ({byte})")
+    if "\0" in text:
+        return Line(text.replace("\0", "\ufffd"), "broken: it holds a NUL character")
+    return Line(text)
+
+
+_TOO_LONG = f"broken: the line has more than {LONGEST_LINE // 2**20} MB"
+
+
+def _cut(source: TextFile) -> Iterator[Line]:
+    """The lines of a file in UTF-16 or UTF-32."""
+    rest, too_long = "", False
+    for chunk in _readable(source):
+        *whole, rest_of_chunk = chunk.split(source.line_end)
+        for piece in whole:
+            yield Line((rest + piece).removesuffix("\r"), _TOO_LONG if too_long else None)
+            rest, too_long = "", False
+        rest += rest_of_chunk
+        if len(rest) > LONGEST_LINE:
+            rest, too_long = rest[:_SHOWN], True
+    if rest or too_long:
+        yield Line(rest.removesuffix("\r"), _TOO_LONG if too_long else None)
+
+
+def _readable(source: TextFile) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(source.encoding)("replace")
+    first = True
+    for chunk in source.chunks():
+        text = decoder.decode(chunk)
+        yield text.removeprefix("\ufeff") if first else text
+        first = first and not text
+    yield decoder.decode(b"", final=True)

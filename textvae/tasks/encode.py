@@ -1,0 +1,28 @@
+"""Encoding: the latent code of each sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from textvae.evaluation.sweep import sweep
+from textvae.models import TextModel
+from textvae.tasks.sentences import require_latent
+from textvae.text.token_rows import TokenRows
+
+
+def encode(model: TextModel, rows: TokenRows) -> np.ndarray:
+    """The center of each sentence's posterior, float32 [N, D] (`LatentDistribution.center`), as by `TextModel.encode`.
+
+    Args:
+        model: with a latent vector.
+        rows: sentences, read in batches of bounded size.
+
+    Raises:
+        ModelError: the model has no z.
+    """
+    require_latent(model, "encode")
+    z_ND = np.zeros((len(rows), model.latent_dim), dtype=np.float32)
+    with sweep(model, rows, np.arange(len(rows)), "encode") as parts:
+        for part in parts:
+            z_ND[part.rows] = model.posterior_of(part.batch).center.float().cpu().numpy()
+    return z_ND
