@@ -23,7 +23,7 @@ RUNGS: list[set[str]] = [
     {"training"},
     {"tasks"},
     {"pipeline"},
-    {"commands"},
+    {"commands", "sklearn"},
     {"cli"},
 ]
 RUNG_OF = {name: rung for rung, names in enumerate(RUNGS) for name in names}

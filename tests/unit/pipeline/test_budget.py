@@ -13,6 +13,7 @@ from tests.trial import TRIAL, trial_of
 from textvae.pipeline.budget import OVERHEAD, SIZES, Budgeted, epoch_steps, fit_to_budget
 from textvae.pipeline.checking import checked_settings
 from textvae.pipeline.new import new_recipe
+from textvae.pipeline.plan import with_needs
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stages import STAGES
 from textvae.pipeline.trial import measure
@@ -128,3 +129,22 @@ def test_a_trial_measures_this_machine_and_stops_at_a_size_that_is_too_large(fil
 
     trial = measure(tokenizer, found.texts.sample, SIZES, batch_tokens=256, affordable=affordable)
     assert list(trial.rates) == asked == [64, 128] and trial.encode > 0
+
+
+def test_a_recipe_of_some_stages_has_their_tables_and_gives_them_the_time(tmp_path: Path) -> None:
+    file = write_texts(tmp_path / "texts.txt", 8_000)
+    tables = {}
+    for name, stages in (("all", STAGES), ("some", with_needs(STAGES, "train"))):
+        path, _ = new_recipe(file, name=name, minutes=3.0, out=tmp_path / name, trial=TRIAL, stages=stages)
+        tables[name] = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert {name for name, table in tables["some"].items() if isinstance(table, dict)} == {"tokenize", "train"}
+    assert "evaluate" in tables["all"]
+    # Both plans have the smallest model, and the training of the shorter recipe more epochs.
+    assert tables["some"]["train"]["model"]["latent_dim"] >= tables["all"]["train"]["model"]["latent_dim"]
+    assert steps_of(tables["some"]) > steps_of(tables["all"])
+
+
+def steps_of(tables: dict[str, Any]) -> float:
+    """A measure of the work of a recipe's training."""
+    train = tables["train"]
+    return float(train["epochs"] * train["model"]["decoder"]["hidden_dim"])
