@@ -24,7 +24,7 @@ try:
     from sklearn.utils import check_random_state
     from sklearn.utils.validation import check_is_fitted
 except ModuleNotFoundError as error:
-    if error.name != "sklearn":
+    if error.name is None or error.name.partition(".")[0] != "sklearn":
         raise
     raise ImportError(
         "textvae.sklearn needs scikit-learn, which is not installed; install it with `pip install textvae[classify]`."
@@ -53,15 +53,16 @@ class InputError(DataError, ValueError):
 class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Texts to the means of their codes: the posterior means of a sentence VAE that `fit` trains on the texts.
 
-    X is a list, a tuple, an array or a Series of strings, one text a row. Labels are not used.
+    X is a list, a tuple, an array or a Series of strings, one text a row. Labels are not used. The features have no
+    common scale: an estimator that needs one takes them through a `StandardScaler`.
 
     Equal fits from equal seeds are equal, on a CPU to the bit, if the number of threads is the same too: size of the
     model and number of epochs are planned by the speed of a fixed reference machine, never by a measurement.
 
     Args:
-        minutes: how much a fit may compute, in minutes of two cores of the reference machine; a slower machine takes
-            longer. Texts and minutes decide on the size of the model and the most epochs. Early stopping often ends
-            the fit of a small corpus sooner.
+        minutes: how much a fit may compute, in minutes of the reference machine, one core of an AMD EPYC. Texts and
+            minutes decide on the size of the model and the most epochs. Early stopping often ends the fit of a small
+            corpus sooner.
         latent_dim: number of features; None for that of the planned model, 16 to 32.
         settings: override those of the planned recipe, such as ``{"train.epochs": 5, "tokenize.max_tokens": 20}``.
             `latent_dim` and `random_state` override them in turn.
