@@ -24,7 +24,7 @@ RUNGS: list[set[str]] = [
     {"tasks"},
     {"pipeline"},
     {"mapping"},
-    {"commands"},
+    {"commands", "sklearn"},
     {"cli"},
 ]
 RUNG_OF = {name: rung for rung, names in enumerate(RUNGS) for name in names}

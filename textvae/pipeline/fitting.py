@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from textvae.models import TextVAE
+    from textvae.models import ModelSettings, TextVAE
+    from textvae.pipeline.proposal import Trial
 
 
 def fit(
@@ -36,27 +37,70 @@ def fit(
     Raises:
         TextVAEError: the texts, the settings or the machine prevent the fit; the message says what to do.
     """
-    import json
-
     from textvae.arguments import checked_minutes
-    from textvae.disk import write_text
-    from textvae.errors import DataError
     from textvae.models import TextVAE
-    from textvae.pipeline import run
-    from textvae.pipeline.new import new_recipe, require_free, require_texts
-    from textvae.pipeline.ownership import require_ours
-    from textvae.pipeline.stages import STAGES
     from textvae.text.given import checked_labels, checked_texts
-    from textvae.text.normalize import normalize
 
     minutes = checked_minutes(minutes)
     texts = checked_texts(texts, "text")
     labels = None if labels is None else checked_labels(labels, len(texts))
+    named = {name.replace("__", "."): value for name, value in settings.items()}
+    # All stages are run, because the others take little time beside training.
+    return TextVAE.from_pretrained(
+        fit_into(None if out is None else Path(out), texts, labels, minutes=minutes, settings=named)
+    )
+
+
+def fit_into(
+    out: Path | None,
+    texts: Sequence[str],
+    labels: Sequence[str | None] | None = None,
+    *,
+    minutes: float,
+    settings: Mapping[str, Any],
+    only: str | None = None,
+    trial: Trial | None = None,
+    require: Callable[[ModelSettings], None] | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Keep texts, recipe and run in one folder, as `fit` does, and bring the run up to date.
+
+    Args:
+        out: see `fit`.
+        texts: checked by `checked_texts`.
+        labels: checked by `checked_labels`; None for no labels.
+        minutes: about how long the run may take.
+        settings: override those of the recipe, such as ``{"train.epochs": 3}``.
+        only: plan and run this stage and the stages that it needs, no others.
+        trial: the speed of a machine, by which the run is planned. Texts, minutes and trial alone then decide on sizes
+            and epochs. When None, this machine is measured.
+        require: called with the settings of the model before any work; raises an error for a model that is of no use.
+        quiet: print nothing.
+
+    Returns:
+        the folder of the trained model.
+
+    Raises:
+        TextVAEError: the texts, the settings or the machine prevent the fit; the message says what to do.
+    """
+    import json
+
+    from textvae.disk import write_text
+    from textvae.errors import DataError
+    from textvae.pipeline.checking import checked_settings
+    from textvae.pipeline.new import new_recipe, require_free, require_texts
+    from textvae.pipeline.ownership import require_ours
+    from textvae.pipeline.plan import with_needs
+    from textvae.pipeline.reading import read_recipe
+    from textvae.pipeline.runner import run_recipe, say
+    from textvae.pipeline.stages import STAGES
+    from textvae.text.normalize import normalize
+
     require_texts(len({normalize(text) for text in texts} - {""}), "fit")
-    rows = [{"text": text} for text in texts]
+    rows: list[dict[str, str | None]] = [{"text": text} for text in texts]
     if labels is not None:
-        rows = [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]  # type: ignore[dict-item]
-    folder = _fit_folder(None if out is None else Path(out))
+        rows = [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]
+    folder = _fit_folder(out)
     file, recipe = folder / "texts.jsonl", folder / "fit.toml"
     # Before any work: no other program's file may have the name of one that is written here.
     require_free(recipe, force=True)
@@ -70,15 +114,27 @@ def fit(
                 "folder."
             )
         write_text(file, content)
-    # An existing recipe is kept: a new measurement of the machine could change the epochs, and the trained model would
-    # be out of date.
-    if not _made_for(recipe, minutes):
-        label = "none" if labels is None else "label"
-        recipe, _ = new_recipe(file, name="fit", minutes=minutes, out=folder, force=True, text="text", label=label)
-        write_text(recipe, recipe.read_text(encoding="utf-8") + _minutes_comment(minutes))
-    # All stages are run, because the others take little time beside training.
-    run(recipe, folder / "run", {name.replace("__", "."): value for name, value in settings.items()})
-    return TextVAE.from_pretrained(folder / "run" / "train" / "model")
+    # A recipe by a measurement is kept: a new measurement of the machine could change the epochs, and the trained model
+    # would be out of date. By a given trial it would be the same again.
+    comment = f"# For {minutes:g} minutes{'' if only is None else f', only {only}'}.\n"
+    if trial is not None or not _ends_with(recipe, comment):
+        recipe, _ = new_recipe(
+            file,
+            name="fit",
+            minutes=minutes,
+            out=folder,
+            force=True,
+            text="text",
+            label="none" if labels is None else "label",
+            trial=trial,
+            stages=STAGES if only is None else with_needs(STAGES, only),
+        )
+        write_text(recipe, recipe.read_text(encoding="utf-8") + comment)
+    read = read_recipe(recipe, settings)
+    if require is not None:
+        require(checked_settings(read, STAGES)["train"].model)
+    run_recipe(read, folder / "run", only=only, say=(lambda line: None) if quiet else say, progress=not quiet)
+    return folder / "run" / "train" / "model"
 
 
 def _fit_folder(out: Path | None) -> Path:
@@ -106,12 +162,8 @@ def _holds(file: Path, content: str) -> bool:
     return file.is_file() and not file.is_symlink() and file.read_bytes() == content.encode()
 
 
-def _minutes_comment(minutes: float) -> str:
-    return f"# For {minutes:g} minutes.\n"
-
-
-def _made_for(recipe: Path, minutes: float) -> bool:
-    """Whether a recipe was made by `fit` for this number of minutes."""
+def _ends_with(recipe: Path, comment: str) -> bool:
+    """Whether a recipe was made by `fit` for the same time and stages, as its last line says."""
     if recipe.is_symlink() or not recipe.is_file():
         return False
-    return recipe.read_bytes().endswith(_minutes_comment(minutes).encode())
+    return recipe.read_bytes().endswith(comment.encode())

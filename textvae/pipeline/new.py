@@ -14,6 +14,7 @@ from textvae.errors import ConfigError, DataError
 from textvae.pipeline.naming import problem_of_name
 from textvae.pipeline.new_card import corpus_card, file_notes
 from textvae.pipeline.proposal import SMALL_CORPUS, Trial
+from textvae.pipeline.stage import Stage
 from textvae.pipeline.stages import STAGES
 
 if TYPE_CHECKING:
@@ -39,13 +40,14 @@ def new_recipe(
     delimiter: str | None = None,
     no_label: Sequence[str] = (),
     trial: Trial | None = None,
+    stages: Sequence[Stage] = STAGES,
 ) -> tuple[Path, list[str]]:
     """Analyze a file of texts and write `NAME.toml` and its card `NAME_corpus.toml`, ready for `textvae run`.
 
     Args:
         file: text, CSV, TSV or JSON; gzip too.
         name: of the recipe; the file's by default.
-        minutes: about how long `textvae run` may take, all stages counted.
+        minutes: about how long `textvae run` may take, all of `stages` counted.
         out: the folder to write to.
         force: overwrite a recipe and a card that this function wrote; other files are never overwritten.
         text: the column of the text, by its name, its position from 0, or its dotted path in JSON; found when None.
@@ -55,6 +57,7 @@ def new_recipe(
         no_label: values of the label column that mean no label.
         trial: the speed of a machine for this text; measured on this one when None. With the same trial the recipe is
             the same.
+        stages: those that the recipe has a table for, and that share the time.
 
     Returns:
         the recipe's path, and sentences about what was found in the file and chosen for it.
@@ -79,7 +82,7 @@ def new_recipe(
     tokenizer = propose_tokenizer(found.texts)
     if trial is None:
         trial = _trial(found, tokenizer, minutes)
-    made = fit_to_budget(found, tokenizer, trial, minutes, STAGES)
+    made = fit_to_budget(found, tokenizer, trial, minutes, stages)
     if not os.path.lexists(folder):
         new_folder(folder, "recipes")
     card, recipe = corpus_card(found, name), _recipe(made.tables, name, card_path.stem)

@@ -127,12 +127,23 @@ def _asked(recipe: Recipe, stages: Sequence[Stage], only: str | None) -> list[St
             f"--only got '{only}', {recipe.source} has {', '.join(by_name) or 'no stages'}; "
             f"name one of these, or add a table [{only}]."
         )
-    wanted, queue = set(), [only]
+    return with_needs(list(by_name.values()), only)
+
+
+def with_needs(stages: Sequence[Stage], name: str) -> list[Stage]:
+    """A stage, and those among `stages` that it needs, in their order.
+
+    >>> from textvae.pipeline.stages import STAGES
+    >>> [stage.name for stage in with_needs(STAGES, "train")]
+    ['tokenize', 'train']
+    """
+    by_name = {stage.name: stage for stage in stages}
+    wanted, queue = set(), [name]
     while queue:
-        name = queue.pop()
-        wanted.add(name)
-        queue += by_name[name].needs
-    return [stage for name, stage in by_name.items() if name in wanted]
+        needed = queue.pop()
+        wanted.add(needed)
+        queue += by_name[needed].needs
+    return [stage for stage in stages if stage.name in wanted]
 
 
 def _configs(

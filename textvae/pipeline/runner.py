@@ -59,6 +59,7 @@ def run_recipe(
     planned: Planned | None = None,
     more_follow: bool = False,
     say: Callable[[str], None] = say,
+    progress: bool = True,
     report: Callable[[Recipe, Path], dict[str, Any]] | None = None,
 ) -> list[Step]:
     """Bring a run folder up to date.
@@ -74,6 +75,7 @@ def run_recipe(
         more_follow: whether the command brings another run up to date after this one: where several processes were
             started, they then stay together.
         say: called with lines of progress.
+        progress: whether to draw a progress bar where standard error is a terminal.
         report: builds the report if a stage ran or the report is missing; the package's `build_report` when None.
 
     Returns:
@@ -105,6 +107,13 @@ def run_recipe(
             say(str(step))
         return steps
     team = Team()
+
+    def bring_up_to_date(step: Step) -> None:
+        if step.runs:
+            _run_step(step, recipe, stages, out, team, say, progress)
+        elif team.is_main:
+            say(str(step))
+
     steps = plan()
     finished = _is_finished(recipe, out, steps)
     # No process writes before all have looked: they must agree on what there is to do.
@@ -136,14 +145,14 @@ def run_recipe(
         shared = max((i for i, step in enumerate(steps, 1) if step.runs and step.stage.all_processes), default=0)
         for step in steps[:shared]:
             if step.stage.all_processes or team.is_main:
-                _bring_up_to_date(step, recipe, stages, out, team, say)
+                bring_up_to_date(step)
             team.wait()
         if not more_follow:
             team.disband()
         with team.alone():
             if team.is_main:
                 for step in steps[shared:]:
-                    _bring_up_to_date(step, recipe, stages, out, team, say)
+                    bring_up_to_date(step)
                 ran = [step for step in steps if step.runs]
                 if ran or not _report_is_current(out, steps):
                     report(recipe, out)
@@ -204,17 +213,14 @@ def run_folder_of(recipe: Recipe, out: Path | None, *, alone: bool) -> Path:
     return out if out is not None and alone else (out or Path("runs")) / recipe.name
 
 
-def _bring_up_to_date(
-    step: Step, recipe: Recipe, stages: Sequence[Stage], out: Path, team: Team, say: Callable[[str], None]
-) -> None:
-    if step.runs:
-        _run_step(step, recipe, stages, out, team, say)
-    elif team.is_main:
-        say(str(step))
-
-
 def _run_step(
-    step: Step, recipe: Recipe, stages: Sequence[Stage], out: Path, team: Team, say: Callable[[str], None]
+    step: Step,
+    recipe: Recipe,
+    stages: Sequence[Stage],
+    out: Path,
+    team: Team,
+    say: Callable[[str], None],
+    progress: bool,
 ) -> None:
     stage, folder = step.stage, out / step.stage.name
     partial = partial_of(folder)
@@ -231,6 +237,7 @@ def _run_step(
         seed=recipe.seed,
         say=say,
         is_main=team.is_main,
+        progress=progress,
     )
     began = time.monotonic()
     results = as_json(stage.run(work))

@@ -50,6 +50,7 @@ class Work:
         seed: of everything random.
         say: prints a line of progress to standard error.
         is_main: whether this is the main process; True for a single process.
+        progress: whether a progress bar may be drawn.
     """
 
     recipe: Recipe
@@ -59,6 +60,7 @@ class Work:
     seed: int
     say: Callable[[str], None]
     is_main: bool = True
+    progress: bool = True
 
 
 class Stage(ABC):

@@ -84,7 +84,7 @@ def checked_labels(labels: object, count: int) -> list[str | None]:
         raise DataError(f"Got {len(found)} labels for {count} texts; give one for each, None for none.")
     made: list[str | None] = []
     for number, label in enumerate(found, start=1):
-        label = None if _is_missing(label) else label
+        label = None if is_missing(label) else label
         whole = whole_number(label)
         if label is not None and whole is None and not isinstance(label, str):
             raise DataError(f"Label {number} is {shown(label)}; expected a string, a whole number, or None for none.")
@@ -95,13 +95,17 @@ def checked_labels(labels: object, count: int) -> list[str | None]:
     return made
 
 
-def _is_missing(label: object) -> bool:
-    """Whether a value stands for a missing one: a NaN of any float type, or one of pandas' own."""
-    if isinstance(label, str | bytes | int):
+def is_missing(value: object) -> bool:
+    """Whether a value stands for a missing one: None, a NaN of any float type, or one of pandas' own.
+
+    >>> [is_missing(value) for value in (None, float("nan"), "", 0)]
+    [True, True, False, False]
+    """
+    if isinstance(value, str | bytes | int):
         return False
-    if type(label).__name__ in ("NAType", "NaTType"):
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     try:
-        return bool(label != label)  # NaN alone differs from itself
+        return bool(value != value)  # NaN alone differs from itself
     except Exception:  # a foreign type's comparison may do anything
         return False

@@ -15,6 +15,7 @@ from textvae.pipeline import trial
 from textvae.pipeline.budget import OVERHEAD, SIZES, Budgeted, epoch_steps, fit_to_budget
 from textvae.pipeline.checking import checked_settings
 from textvae.pipeline.new import new_recipe
+from textvae.pipeline.plan import with_needs
 from textvae.pipeline.proposal import Rates
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.stages import STAGES
@@ -155,3 +156,22 @@ def test_a_trial_measures_this_machine(files: Any) -> None:
         tokenizer, found.texts.sample, SIZES[:1], batch_tokens=256, affordable=lambda size, rates: False
     )
     assert min(min(astuple(rates)) for rates in made.rates.values()) > 0 and made.encode > 0
+
+
+def test_a_recipe_of_some_stages_has_their_tables_and_gives_them_the_time(tmp_path: Path) -> None:
+    file = write_texts(tmp_path / "texts.txt", 8_000)
+    tables = {}
+    for name, stages in (("all", STAGES), ("some", with_needs(STAGES, "train"))):
+        path, _ = new_recipe(file, name=name, minutes=3.0, out=tmp_path / name, trial=TRIAL, stages=stages)
+        tables[name] = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert {name for name, table in tables["some"].items() if isinstance(table, dict)} == {"tokenize", "train"}
+    assert "evaluate" in tables["all"]
+    # Both plans have the smallest model, and the training of the shorter recipe more epochs.
+    assert tables["some"]["train"]["model"]["latent_dim"] >= tables["all"]["train"]["model"]["latent_dim"]
+    assert steps_of(tables["some"]) > steps_of(tables["all"])
+
+
+def steps_of(tables: dict[str, Any]) -> float:
+    """A measure of the work of a recipe's training."""
+    train = tables["train"]
+    return float(train["epochs"] * train["model"]["decoder"]["hidden_dim"])

@@ -135,6 +135,7 @@ class ClassifyStage(Stage):
             tokenizer=load_tokenizer(source / "tokenizer"),
             vae=load_model(work.inputs["train"] / "model"),
             card=model_card(work),
+            progress=work.progress,
         )
         trained_at = time.monotonic()
         model = SemiSupervisedTextVAE.from_pretrained(work.folder / "model").to(best_device())

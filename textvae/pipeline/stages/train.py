@@ -190,7 +190,7 @@ class TrainStage(Stage):
             max_tokens=tokenized.config["max_tokens"],
             card=model_card(work),
             find_source=lambda named: source_model(named, beside),
-            progress=work.is_main,
+            progress=work.is_main and work.progress,
         )
         return result.to_dict()
 
