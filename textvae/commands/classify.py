@@ -42,14 +42,10 @@ def classify_run(run: str | Path, texts: Sequence[str]) -> list[dict[str, Any]]:
     Raises:
         TextVAEError: there is no such model, the run has no classifier, or no text can be read.
     """
-    from textvae.pipeline.run_folder import model_of
+    from textvae.pipeline.run_folder import classifier_of
     from textvae.tasks.classify import classify
 
-    texts = checked_lines(texts)
-    # RUN may be the model folder of a classifier; for a run it is the model of the stage classify.
-    model = model_of(run) if (Path(run) / "config.json").exists() else None
-    if model is None or not model.config.classifies:
-        model = model_of(run, "classify")
+    texts, model = checked_lines(texts), classifier_of(run)
     lines = readable_lines(texts, model)
     found = [asdict(one) for one in classify(model, lines.texts, overlong="truncate")]
     for one in found:

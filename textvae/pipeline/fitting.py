@@ -78,7 +78,7 @@ def fit(
         write_text(recipe, recipe.read_text(encoding="utf-8") + _minutes_comment(minutes))
     # All stages are run, because the others take little time beside training.
     run(recipe, folder / "run", {name.replace("__", "."): value for name, value in settings.items()})
-    return TextVAE.from_pretrained(folder / "run" / "train" / "model")
+    return TextVAE.from_pretrained(folder.absolute() / "run")
 
 
 def _fit_folder(out: Path | None) -> Path:

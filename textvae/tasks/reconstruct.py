@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from textvae.generation import Decoding, generate, inference, word_generator
+from textvae.generation import GivenDecoding, generate, inference, word_generator
 from textvae.models import TextModel
+from textvae.results import Reconstruction
 from textvae.tasks.sentences import (
     chunks,
     require_latent,
@@ -18,28 +18,11 @@ from textvae.text.given import GivenOverlong, checked_texts
 from textvae.types import EOS_ID
 
 
-@dataclass(frozen=True)
-class Reconstruction:
-    """A sentence and its reconstruction.
-
-    Attributes:
-        text: the given sentence.
-        reconstruction: the sentence decoded from its code, as by `Tokenizer.show`.
-        exact: whether all tokens are the same.
-        log_prob: log p(reconstruction|z), nats.
-    """
-
-    text: str
-    reconstruction: str
-    exact: bool
-    log_prob: float
-
-
 def reconstruct(
     model: TextModel,
     texts: Iterable[str],
     *,
-    decoding: Decoding | None = None,
+    decoding: GivenDecoding | None = None,
     sample: bool = False,
     overlong: GivenOverlong = "error",
     seed: int = 0,
