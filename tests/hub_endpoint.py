@@ -32,12 +32,14 @@ class Repository:
     Attributes:
         private: whether only its owner sees it.
         gated: whether nobody but its owner may read its files.
+        broken: whether the hub fails when it is asked for it.
         commits: the files of each commit by the commit's id, in order; `main` is the last.
         titles: of the commits.
     """
 
     private: bool = False
     gated: bool = False
+    broken: bool = False
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     titles: list[str] = field(default_factory=list)
 
@@ -81,7 +83,6 @@ class Endpoint:
         repositories: by name.
         asked: method and path of each request, in order.
         leaked: paths in the storage of large files to which a token was sent.
-        broken: whether every request is answered with status 503.
     """
 
     def __init__(self) -> None:
@@ -89,7 +90,6 @@ class Endpoint:
         self.storage: dict[str, bytes] = {}
         self.asked: list[tuple[str, str]] = []
         self.leaked: list[str] = []
-        self.broken = False
         self.url = self.storage_url = ""
 
     def add(self, name: str, files: dict[str, bytes], **traits: bool) -> Repository:
@@ -157,8 +157,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.asked.append((self.command, path))
         self.body = self._whole_body()
         try:
-            if self.hub.broken:
-                raise _Refused(503, "Service Unavailable")
             for method, pattern, name in self.routes:
                 if method == self.command and (found := re.fullmatch(pattern, path)):
                     getattr(self, f"_{name}")(*found.groups())
@@ -209,6 +207,8 @@ class _Handler(BaseHTTPRequestHandler):
         user, found = self._user(), self.hub.repositories.get(name)
         if found is None or (found.private and user != name.split("/")[0]):
             raise _Refused(404 if user else 401, "Repository not found", "RepoNotFound")
+        if found.broken:
+            raise _Refused(503, "Service Unavailable")
         return found
 
     def _writable(self, name: str) -> Repository:

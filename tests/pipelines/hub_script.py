@@ -90,6 +90,7 @@ def load(first: str) -> dict[str, dict[str, Any]]:
         "none": told(lambda: load_model("owner/nothing")),
         "private": told(lambda: load_model(PRIVATE)),
         "gated": told(lambda: load_model("owner/gated")),
+        "broken": told(lambda: load_model("owner/broken")),
         "another library's": told(lambda: load_model("owner/foreign")),
         "without a config": told(lambda: load_model("owner/empty")),
         "bad name": told(lambda: load_model("owner/no such--name")),
@@ -97,7 +98,7 @@ def load(first: str) -> dict[str, dict[str, Any]]:
 
 
 def again() -> dict[str, dict[str, Any]]:
-    """The steps of the same, when the hub does not answer."""
+    """The steps of the same, when there is no hub any more."""
     return {
         "load": told(lambda: known_by(load_model(OURS))),
         "none": told(lambda: load_model("owner/nothing")),

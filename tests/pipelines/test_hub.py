@@ -78,6 +78,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         first = edited.main
         edited.commit({**edited.files, "README.md": EDITED}, "My own words")
         hub.add("owner/gated", kept, gated=True)
+        hub.add("owner/broken", kept, broken=True)
         weights = {"model.safetensors": b"large", "pytorch_model.bin": b"larger"}
         hub.add("owner/foreign", {"config.json": b'{"architectures": ["GPT2"]}', **weights})
         hub.add("owner/empty", {".gitattributes": b""})
@@ -87,8 +88,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         hub.asked.clear()
         loaded = outcomes(home / "reader", hub.url, "load", first)
         asked = list(hub.asked)
-        hub.broken = True
-        alone = outcomes(home / "reader", hub.url, "again", token="hf_owner")
+    alone = outcomes(home / "reader", hub.url, "again", token="hf_owner")
     return Story(hub, pushed, loaded, alone, asked, home / "reader")
 
 
@@ -138,11 +138,10 @@ def test_what_somebody_wrote_on_the_hub_stays(story: Story) -> None:
     """A model card that was changed, and other files; not a file of an older tokenizer, which would be read."""
     outcome, files = story.pushed["push over changes"], story.hub.repositories["owner/edited"].files
     assert "value" in outcome
-    (warning,) = outcome["warned"]
-    assert warning.startswith("README.md of 'owner/edited' was not written by textvae")
+    assert "README.md of 'owner/edited' was not written by textvae, and was left as it is." in outcome["warned"]
     assert files["README.md"] == EDITED and files["notes.md"] == b"mine"
     assert set(files) == MODEL_FILES | {"notes.md"}
-    assert not story.pushed["push"]["warned"]
+    assert not [said for said in story.pushed["push"]["warned"] if "README" in said]
 
 
 def test_a_commit_is_loaded_by_its_id(story: Story) -> None:
@@ -178,8 +177,9 @@ ERRORS = {
     ("loaded", "another library's"): ("ModelError", "is not one of textvae's"),
     ("loaded", "without a config"): ("ModelError", "is not one of textvae's"),
     ("loaded", "bad name"): ("ModelError", "takes no such name; give OWNER/NAME"),
-    ("alone", "none"): ("MachineError", "could not be reached or did not answer (status 503)"),
-    ("alone", "push"): ("MachineError", "could not be reached or did not answer (status 503)"),
+    ("loaded", "broken"): ("MachineError", "could not be reached or did not answer (status 503)"),
+    ("alone", "none"): ("MachineError", "could not be reached or did not answer (Connect"),
+    ("alone", "push"): ("MachineError", "'owner/verses' was not pushed: the Hugging Face hub could not be reached"),
 }
 
 
@@ -206,15 +206,6 @@ def test_every_step_was_looked_at(story: Story) -> None:
 
 def test_what_was_loaded_once_needs_no_hub(story: Story) -> None:
     assert story.alone["load"] == story.loaded["load"]
-
-
-def test_no_network_is_said_in_one_sentence(tmp_path: Path) -> None:
-    with served() as hub:
-        gone = hub.url
-    found = outcomes(tmp_path, gone, "again")
-    for outcome in found.values():
-        assert outcome["error"] == "MachineError" and "could not be reached" in outcome["said"]
-        assert "\n" not in outcome["said"]
 
 
 def test_downloads_that_are_switched_off_are_named() -> None:

@@ -44,7 +44,8 @@ def load_classifier(folder_or_name: str | Path, *, revision: str | None = None) 
         ModelError: there is no such model, or it is damaged or not written by textvae.
         MachineError: the hub cannot be reached.
     """
-    kinds = {kind for kind, settings in kinds_of(ModelConfig, ModelSettings).items() if settings.classifies}
+    settings = kinds_of(ModelConfig, ModelSettings)  # type: ignore[type-abstract]
+    kinds = {kind for kind, found in settings.items() if found.classifies}
     return loading.load(ModelConfig, folder_or_name, kinds=kinds, stage="classify", revision=revision)
 
 

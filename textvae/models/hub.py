@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from textvae import __version__
-from textvae.disk import machine_errors, shown_path
+from textvae.disk import machine_errors, problem_of_file, shown_path
 from textvae.errors import MachineError, ModelError, TextVAEError
 from textvae.models.folder import CARD_FILE, CONFIG_FILE, PARTS, TOKENIZER_FOLDER, WEIGHTS_FILE, known_header
 from textvae.models.saving import Contents, card_is_ours, save
@@ -29,17 +29,17 @@ def download(name: str, revision: str | None = None) -> Path:
         ModelError: there is no such model, it may not be read, or it is not one of textvae's.
         MachineError: the hub cannot be reached, or the disk is full or broken.
     """
-    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub import snapshot_download
 
     failed = f"'{shown_path(name)}' is no folder here, and"
     with _hub_errors(failed), machine_errors(Path(name)):
-        header = Path(hf_hub_download(name, CONFIG_FILE, revision=revision))
-    if known_header(header) is None:
-        raise ModelError(f"{failed} {_NOT_OURS}.")
-    wanted = [CONFIG_FILE, WEIGHTS_FILE, f"{TOKENIZER_FOLDER}/*"]
-    with _hub_errors(failed), machine_errors(Path(name)):
-        # The folder of config.json is named after its commit: all files are of the same one.
-        return Path(snapshot_download(name, revision=header.parent.name, allow_patterns=wanted))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=[CONFIG_FILE]))
+        header = folder / CONFIG_FILE
+        if problem_of_file(header) is not None or known_header(header) is None:
+            raise ModelError(f"{failed} {_NOT_OURS}.")
+        wanted = [CONFIG_FILE, WEIGHTS_FILE, f"{TOKENIZER_FOLDER}/*"]
+        # The folder is named after its commit: all files are of the same one.
+        return Path(snapshot_download(name, revision=folder.name, allow_patterns=wanted))
 
 
 def push(model: Contents, name: str, *, private: bool, token: str | None, commit_message: str) -> str:
@@ -96,8 +96,8 @@ _NOT_OURS = (
 )
 _NO_NAME = "the Hugging Face hub takes no such name; give OWNER/NAME of letters, digits, '-', '_' and '.'"
 _UNKNOWN = (
-    "the Hugging Face hub has no such model, or it is private; check the name, and log in with `hf auth login` or give "
-    "a token if it is private"
+    "the Hugging Face hub has no such model, or it is private; check the name, and log in with `hf auth login` if it is "
+    "private"
 )
 
 
@@ -137,8 +137,6 @@ def _explained(error: Exception) -> tuple[type[TextVAEError], str]:
             "the environment variable HF_HUB_OFFLINE keeps textvae from asking the Hugging Face hub; unset it, or name "
             "a folder"
         )
-    if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
-        return ModelError, _NOT_OURS
     status = (
         error.response.status_code if isinstance(error, errors.HfHubHTTPError) and error.response is not None else None
     )
