@@ -96,8 +96,8 @@ _NOT_OURS = (
 )
 _NO_NAME = "the Hugging Face hub takes no such name; give OWNER/NAME of letters, digits, '-', '_' and '.'"
 _UNKNOWN = (
-    "the Hugging Face hub has no such model, or it is private; check the name, and for a private one log in with `hf auth "
-    "login`"
+    "the Hugging Face hub has no such model, or it is private; check the name, and for a private one log in with "
+    "`hf auth login`"
 )
 
 
