@@ -264,7 +264,7 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def _open(self, folder: Path) -> None:
         """Load a model, on this machine's device."""
-        from textvae.models.folder import settled
+        from textvae.disk import settled
         from textvae.pipeline.run_folder import open_model
 
         model = open_model(folder)
@@ -348,7 +348,8 @@ def _path(value: object, name: str) -> Path:
 
 def _card_of(folder: Path) -> dict[str, Any]:
     """The card of a model folder."""
-    from textvae.models.folder import read_header, settled
+    from textvae.disk import settled
+    from textvae.models.folder import read_header
 
     card = read_header(settled(folder)).get("card")
     return card if isinstance(card, dict) else {}

@@ -19,7 +19,7 @@ U      units of a latent group (U = B in a plain VAE)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
@@ -41,6 +41,9 @@ SPHERE: Support = "sphere"
 
 RowIndex = Tensor | np.ndarray | slice
 """An index of rows: their numbers, a boolean mask, or a slice."""
+
+GivenRows = Tensor | np.ndarray | Sequence[Any]
+"""N rows of numbers, such as codes or vectors, unchecked, as callers give them: of a tensor, an array or lists."""
 
 DecoderState = Any
 """What a decoder has read of its sentences so far. Each decoder has a type of its own for it, and no other part of the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "textvae"
 
 RUNGS: list[set[str]] = [
-    {"types", "errors", "config", "interrupt", "printable", "explain", "parsing", "arguments", "disk"},
+    {"types", "results", "errors", "config", "interrupt", "printable", "explain", "parsing", "arguments", "disk"},
     {"distributions", "samplers", "layers", "text"},
     {"encoders", "posteriors", "priors", "decoders", "objectives"},
     {"generation"},
@@ -57,6 +58,23 @@ def test_imports_go_down_the_ladder(path: Path) -> None:
     for other in imports_of(path) - {own}:
         allowed = RUNG_OF[other] < RUNG_OF[own] or (RUNG_OF[other] == RUNG_OF[own] == 0)
         assert allowed, f"{own} may not import {other}: it is not on a lower rung"
+
+
+BY_NAME = {"__init__.py", "commands/__init__.py", "pipeline/stages/__init__.py", "models/uses.py"}
+"""The files that import modules by a name that is computed: the package's lazy names, two registries, and the methods
+of a model, which are functions of the tasks."""
+
+
+def test_modules_are_imported_by_name_in_four_places_only() -> None:
+    """No other file goes round the ladder; the methods of a model look for tasks and for nothing else."""
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"\bimport_module\(|\b__import__\(", path.read_text(encoding="utf-8"))
+    }
+    assert found == BY_NAME
+    said = (PACKAGE / "models" / "uses.py").read_text(encoding="utf-8")
+    assert re.findall(r"import_module\(.*\)", said) == ['import_module(f"textvae.tasks.{module}"), name)']
 
 
 def test_distributions_import_nothing_of_ours() -> None:

@@ -129,7 +129,7 @@ def test_configs_survive_json(tmp_path: Path) -> None:
 def test_foreign_and_truncated_folders_get_one_sentence(tmp_path: Path) -> None:
     model = built("lstm-lstm")
     folder = tmp_path / "model"
-    with pytest.raises(ModelError, match="holds no model"):
+    with pytest.raises(ModelError, match="nothing does not exist; name a finished run"):
         load_model(tmp_path / "nothing")
     model.save_pretrained(folder)
     with pytest.raises(ModelError, match="expected 'language_model'"):

@@ -10,6 +10,7 @@ import typer
 from textvae.commands.base import Command
 from textvae.commands.options import MANY, AsJSON, Run, Seed, parse_options
 from textvae.commands.output import print_result, tell, warn
+from textvae.disk import find_model, run_of_model
 from textvae.errors import ModelError
 
 if TYPE_CHECKING:
@@ -67,15 +68,7 @@ def evaluate_run(
 
     from textvae.evaluation import EvaluateConfig, evaluate
     from textvae.pipeline.manifest import as_json
-    from textvae.pipeline.run_folder import (
-        find_model,
-        open_model,
-        progress_lines,
-        require_undamaged,
-        run_of_model,
-        split_file,
-        table_of,
-    )
+    from textvae.pipeline.run_folder import open_model, progress_lines, require_undamaged, split_file, table_of
     from textvae.text.corpora.reading import require_file
     from textvae.text.tokenized import TokenizedCorpus
 

@@ -1,7 +1,7 @@
 """Files and folders on disk: written atomically, and without ever touching a file that textvae did not write.
 
 Files: `writing` (atomic writes, errors of the disk), `json_files`, `checksums`, `paths` (checks of paths that users
-gave), `named_files` (recipes and corpus cards by name).
+gave), `named_files` (recipes and corpus cards by name), `named_models` (runs and models by name).
 
 Folders: `markers` (the marker file by which textvae recognizes its folders), `contents` (which files in such a folder
 are ours), `claims` (preparing an existing folder for our files), `fresh` (new folders that appear by one rename),
@@ -20,6 +20,7 @@ from textvae.disk.json_files import finite, no_number, read_json, write_json
 from textvae.disk.locks import LOCK, held, is_lock
 from textvae.disk.markers import MARKER, is_marked, mark, not_ours, what_is
 from textvae.disk.named_files import first_file, installed, names_in
+from textvae.disk.named_models import find_model, is_hub_name, run_of_model, settled
 from textvae.disk.paths import MISSING, at_home, is_folder, problem_of_file, shown_path
 from textvae.disk.writing import (
     TEMPORARY,
@@ -41,6 +42,7 @@ __all__ = [
     "at_home",
     "atomic_path",
     "claim",
+    "find_model",
     "finite",
     "first_file",
     "flush",
@@ -49,6 +51,7 @@ __all__ = [
     "held",
     "installed",
     "is_folder",
+    "is_hub_name",
     "is_lock",
     "is_marked",
     "machine_errors",
@@ -64,6 +67,8 @@ __all__ = [
     "remove_folder",
     "remove_unfinished",
     "rename_folder",
+    "run_of_model",
+    "settled",
     "shown_path",
     "size_and_crc",
     "sweep",

@@ -6,11 +6,14 @@ decoded. A language model is decoded with latent vectors of width 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from torch import Tensor
 
-from textvae.config import one_of
+from textvae.arguments import shown
+from textvae.config import kinds_of, one_of, parse
+from textvae.errors import ConfigError
 from textvae.generation.base import Decoding, Generated, SteppingDecoder, inference
 from textvae.generation.beam import BeamConfig, Hypothesis, beam_search
 from textvae.generation.constrained_beam import Blank, Filling, Slot, constrained_beam
@@ -25,6 +28,10 @@ else:
     DecodingConfig = one_of(Decoding, globals())
 """How sentences are decoded, chosen by `kind`: greedy, sample, beam."""
 
+GivenDecoding: TypeAlias = Decoding | str | Mapping[str, object]
+"""A decoding as callers give it: its settings; its kind, such as "beam"; or a table as in a recipe, such as
+{"kind": "sample", "temperature": 0.8}. `checked_decoding` makes settings of them."""
+
 __all__ = [
     "BeamConfig",
     "Blank",
@@ -32,6 +39,7 @@ __all__ = [
     "DecodingConfig",
     "Filling",
     "Generated",
+    "GivenDecoding",
     "GreedyConfig",
     "Hypothesis",
     "RowNoise",
@@ -40,6 +48,7 @@ __all__ = [
     "SteppingDecoder",
     "WordNoise",
     "beam_search",
+    "checked_decoding",
     "constrained_beam",
     "generate",
     "inference",
@@ -70,3 +79,30 @@ def generate(
     """
     with inference(decoder):
         return decoding.decode(decoder, z_ND, context=context, generator=generator)
+
+
+def checked_decoding(decoding: GivenDecoding | None) -> Decoding:
+    """The settings of a decoding that a caller gave; greedy when None.
+
+    Raises:
+        ConfigError: there is no such kind, or it does not have these settings.
+
+    >>> checked_decoding({"kind": "beam", "width": 3}).width, checked_decoding("beam").width
+    (3, 5)
+    >>> checked_decoding("beams")
+    Traceback (most recent call last):
+    textvae.errors.ConfigError: decoding is 'beams'; expected a kind (beam, greedy, sample), a table such as \
+{'kind': 'beam', 'width': 5}, or settings such as textvae.generation.BeamConfig(width=5).
+    """
+    if decoding is None:
+        return GreedyConfig()
+    if isinstance(decoding, Decoding):
+        return decoding
+    table = {"kind": decoding} if isinstance(decoding, str) else decoding
+    kinds = kinds_of(DecodingConfig, Decoding)
+    if not isinstance(table, Mapping) or table.get("kind") not in list(kinds):
+        raise ConfigError(
+            f"decoding is {shown(decoding)}; expected a kind ({', '.join(kinds)}), a table such as "
+            "{'kind': 'beam', 'width': 5}, or settings such as textvae.generation.BeamConfig(width=5)."
+        )
+    return parse(DecodingConfig, dict(table), "decoding")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from textvae.config import one_of
+from textvae.config import kinds_of, one_of
 from textvae.models import loading
 from textvae.models.base import ModelSettings, TextModel
 from textvae.models.language_model import LanguageModel, LanguageModelConfig
@@ -18,13 +18,35 @@ else:
     ModelConfig = one_of(ModelSettings, globals())
 
 
-def load_model(folder_or_name: str | Path) -> TextModel:
-    """Load a trained model of any kind from a folder or from the Hugging Face hub.
+def load_model(folder_or_name: str | Path, *, revision: str | None = None) -> TextModel:
+    """Load a trained model of any kind.
+
+    Args:
+        folder_or_name: a finished run (`runs/NAME`), a model folder, or a name on the Hugging Face hub.
+        revision: a branch, a tag or a commit on the hub.
 
     Raises:
         ModelError: there is no model, or it is damaged or not written by textvae.
+        MachineError: the hub cannot be reached.
     """
-    return loading.load(ModelConfig, folder_or_name)
+    return loading.load(ModelConfig, folder_or_name, revision=revision)
+
+
+def load_classifier(folder_or_name: str | Path, *, revision: str | None = None) -> TextModel:
+    """Load a trained model that predicts labels.
+
+    Args:
+        folder_or_name: a finished run (`runs/NAME`), whose stage `classify` has the model; a model folder; or a name
+            on the Hugging Face hub.
+        revision: a branch, a tag or a commit on the hub.
+
+    Raises:
+        ModelError: there is no such model, or it is damaged or not written by textvae.
+        MachineError: the hub cannot be reached.
+    """
+    settings = kinds_of(ModelConfig, ModelSettings)  # type: ignore[type-abstract]
+    kinds = {kind for kind, found in settings.items() if found.classifies}
+    return loading.load(ModelConfig, folder_or_name, kinds=kinds, stage="classify", revision=revision)
 
 
 __all__ = [
@@ -39,5 +61,6 @@ __all__ = [
     "TextModel",
     "TextVAE",
     "TextVAEConfig",
+    "load_classifier",
     "load_model",
 ]

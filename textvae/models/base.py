@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from textvae.arguments import shown
 from textvae.config import Component
 from textvae.decoders import Decoder, DecoderSettings
 from textvae.distributions import LatentDistribution
 from textvae.encoders import EncoderSettings
-from textvae.errors import ConfigError, DataError, ModelError
-from textvae.generation import Decoding, GreedyConfig, generate, inference
-from textvae.models import saving
+from textvae.errors import ModelError
+from textvae.generation import Decoding, GivenDecoding, checked_decoding, generate, inference
+from textvae.models import hub, saving
+from textvae.models.card import Traits
+from textvae.models.given_codes import checked_codes, checked_labels
+from textvae.models.uses import Uses
 from textvae.posteriors import PosteriorSettings
 from textvae.priors import MemoryPrior, PriorSettings
 from textvae.text.batching import encode_texts
 from textvae.text.given import GivenOverlong
 from textvae.text.tokenizers import Tokenizer
-from textvae.types import EUCLIDEAN, Batch, Context, LatentTerms, Support
+from textvae.types import EUCLIDEAN, Batch, Context, GivenRows, LatentTerms, Support
 
 
 class ModelSettings(Component):
@@ -106,8 +108,10 @@ class ModelSettings(Component):
         """
 
 
-class TextModel(nn.Module):
+class TextModel(Uses, nn.Module):
     """A probability model of sentences: the interface that evaluation, tasks and training use for all models.
+
+    The methods of `Uses` put a trained model to work, beside `encode` and `decode`.
 
     A method that a model does not support raises a `ModelError`. Its properties and settings (`ModelSettings`) tell
     beforehand what it supports.
@@ -119,11 +123,13 @@ class TextModel(nn.Module):
         vocab_size: V.
         max_tokens: the longest sentence in tokens, EOS not counted.
         label_names: the classes of the corpus, if the model uses them.
+        card: the facts of the model card with which it was loaded, such as corpus and licence.
     """
 
     config: ModelSettings
     decoder: Decoder
     tokenizer: Tokenizer | None = None
+    card: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self, config: ModelSettings, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()
@@ -236,18 +242,14 @@ class TextModel(nn.Module):
             raise ModelError("this model has no tokenizer, so it can take no text; load it with from_pretrained.")
         return self.tokenizer
 
-    def limited(self, decoding: Decoding | None) -> Decoding:
+    def limited(self, decoding: GivenDecoding | None) -> Decoding:
         """The decoding settings with defaults filled in: greedy, and at most as long as the training sentences.
 
         Raises:
-            ConfigError: `decoding` is not a decoding's settings.
+            ConfigError: `decoding` is not a decoding's settings, kind or table.
         """
-        decoding = GreedyConfig() if decoding is None else decoding
-        if not isinstance(decoding, Decoding):
-            raise ConfigError(
-                f"decoding is {shown(decoding)}; expected settings such as textvae.generation.BeamConfig(width=5)."
-            )
-        return decoding if decoding.max_tokens else decoding.model_copy(update={"max_tokens": self.max_tokens})
+        settings = checked_decoding(decoding)
+        return settings if settings.max_tokens else settings.model_copy(update={"max_tokens": self.max_tokens})
 
     def encode(self, texts: Iterable[str], *, overlong: GivenOverlong = "error") -> Float[Tensor, "B D"]:
         """Encode texts: the center of each sentence's posterior, [B, D] (`LatentDistribution.center`).
@@ -284,8 +286,8 @@ class TextModel(nn.Module):
 
     def decode(
         self,
-        z_ND: Tensor | np.ndarray | Sequence[Any],
-        decoding: Decoding | None = None,
+        z_ND: GivenRows,
+        decoding: GivenDecoding | None = None,
         context: Context | None = None,
         generator: torch.Generator | None = None,
     ) -> list[str]:
@@ -293,86 +295,77 @@ class TextModel(nn.Module):
 
         Args:
             z_ND: codes, [N, D]: a tensor on any device, an array, or lists of numbers.
-            decoding: the decoding's settings; greedy if None.
+            decoding: as of `generate`; greedy if None.
             context: a label for each code, for a decoder conditioned on labels.
             generator: the random generator of decodings that sample.
 
         Raises:
             DataError: the codes are not N rows of D finite numbers, or the decoder needs labels and does not get one
                 for each code.
-            ConfigError: `decoding` is not a decoding's settings, or allows longer sentences than the decoder supports.
+            ConfigError: `decoding` is not a decoding, or allows longer sentences than the decoder supports.
         """
         tokenizer = self.require_tokenizer()
-        decoding, codes_ND = self.limited(decoding), self._codes(z_ND)
-        labeled = self._labels(context, len(codes_ND))
-        made = generate(self.decoder, codes_ND, decoding, context=labeled, generator=generator)
+        settings = self.limited(decoding)
+        codes_ND = checked_codes(z_ND, self.latent_dim, next(self.parameters()))
+        labeled = checked_labels(context, len(codes_ND), self.decoder.num_labels, self.device)
+        made = generate(self.decoder, codes_ND, settings, context=labeled, generator=generator)
         return tokenizer.show_batch(made.tokens)
-
-    def _codes(self, codes: Any) -> Tensor:
-        """Check codes that a user passed and convert them, [N, D], to the model's dtype and device."""
-        expected = f"expected N rows of {self.latent_dim} finite numbers"
-        try:
-            if isinstance(codes, list | tuple) and codes and all(isinstance(row, Tensor) for row in codes):
-                codes = torch.stack(list(codes))
-            given = codes if isinstance(codes, Tensor) else np.asarray(codes)
-            if isinstance(given, np.ndarray):
-                if given.dtype.kind not in "fiu":
-                    raise TypeError
-                given = torch.from_numpy(np.ascontiguousarray(given, dtype=np.float64))
-            if given.is_complex() or given.dtype == torch.bool:
-                raise TypeError
-            weight = next(self.parameters())
-            found = given.detach().to(weight.device, weight.dtype).contiguous()
-        except (TypeError, ValueError, RuntimeError):
-            raise DataError(f"the codes are {shown(codes)}; {expected}.") from None
-        if found.shape == (0,):
-            found = found.reshape(0, self.latent_dim)
-        if found.dim() == 1 and len(found) == self.latent_dim:
-            raise DataError(f"got one code of {len(found)} numbers; {expected}; write [z], or z[None].")
-        if found.dim() != 2 or found.shape[1] != self.latent_dim:
-            raise DataError(f"the codes have shape {tuple(found.shape)}; {expected}.")
-        if not bool(found.isfinite().all()):
-            raise DataError(f"the codes hold NaN, an infinity or a number too large for {found.dtype}; {expected}.")
-        return found
-
-    def _labels(self, context: Context | None, count: int) -> Context | None:
-        """Check the context of `count` codes and move it to the model's device."""
-        labels = self.decoder.num_labels
-        label_B = None if context is None else context.label_B
-        if not labels:
-            return context
-        if context is None or label_B is None or label_B.shape != (count,):
-            got = "none" if label_B is None else f"labels of shape {tuple(label_B.shape)}"
-            raise DataError(
-                f"this model's decoder needs a label for each code, and {count} codes came with {got}; give "
-                "context=Context(label_B=...) with a label for each."
-            )
-        if count and not 0 <= int(label_B.min()) <= int(label_B.max()) < labels:
-            raise DataError(f"the labels of codes are positions in label_names; expected 0 to {labels - 1}.")
-        return context.to(self.device)
 
     def save_pretrained(self, folder: str | Path, card: dict[str, Any] | None = None) -> None:
         """Save the model as a folder: config.json, model.safetensors, the tokenizer and README.md.
 
         Args:
             folder: the folder, new or with an older model; other files in it are left alone.
-            card: facts for the model card README.md, such as corpus and licence: JSON values by name.
+            card: facts for the model card README.md, such as corpus and licence: JSON values by name; those with which
+                the model was loaded when None.
 
         Raises:
             ModelError: a file that textvae did not write has one of these names, or a weight is not finite.
             ConfigError: another process is saving there and does not finish.
             MachineError: the disk is full or broken.
         """
-        saving.save(
-            saving.Contents(
-                module=self,
-                config=self.config,
-                vocab_size=self.vocab_size,
-                max_tokens=self.max_tokens,
-                label_names=self.label_names,
-                tokenizer=self.tokenizer,
-                num_parameters=self.num_parameters,
-                card=card or {},
-            ),
-            Path(folder),
+        saving.save(self._contents(card), Path(folder))
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        private: bool = False,
+        token: str | None = None,
+        commit_message: str = "Upload a textvae model",
+        card: dict[str, Any] | None = None,
+    ) -> str:
+        """Upload the model to the Hugging Face hub, from where `from_pretrained(name)` loads it.
+
+        The repository is created if there is none. A model card there that somebody wrote or changed stays as it is.
+
+        Args:
+            name: `owner/model`.
+            private: whether only its owner may see it; a repository that is public already is refused.
+            token: of an account that may write there; the one that `hf auth login` saved when None.
+            commit_message: the title of the commit.
+            card: as of `save_pretrained`.
+
+        Returns:
+            the address of the model's page.
+
+        Raises:
+            ModelError: the hub does not take the name or the token, or a weight is not finite.
+            MachineError: the hub cannot be reached, or the disk is full or broken.
+        """
+        contents = self._contents(card)
+        return hub.push(contents, name, private=private, token=token, commit_message=commit_message)
+
+    def _contents(self, card: dict[str, Any] | None) -> saving.Contents:
+        """What is saved of this model."""
+        return saving.Contents(
+            module=self,
+            config=self.config,
+            vocab_size=self.vocab_size,
+            max_tokens=self.max_tokens,
+            label_names=self.label_names,
+            tokenizer=self.tokenizer,
+            num_parameters=self.num_parameters,
+            card=dict(self.card if card is None else card),
+            traits=Traits(self.config.has_code, self.config.classifies, needs_vectors=self.vector_size > 0),
         )

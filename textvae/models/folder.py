@@ -43,23 +43,31 @@ def _parsed_header(path: Path) -> dict[str, Any]:
         require_regular_file(path)
     except ModelError as error:
         raise ModelError(f"{error}; name a model folder such as runs/NAME/train/model.") from None
+    header = known_header(path)
+    if header is None:
+        raise ModelError(f"{path} is truncated or not a textvae model's; train the model again or download it again.")
+    if header["format_version"] != FORMAT_VERSION:
+        raise ModelError(
+            f"{path} has format_version {header['format_version']}, this textvae reads {FORMAT_VERSION}; install a "
+            "newer textvae."
+        )
+    return header
+
+
+def known_header(path: Path) -> dict[str, Any] | None:
+    """The content of a config.json of any version of textvae; None if it is something else, or damaged."""
     try:
         header = read_json(path)
-        version = header["format_version"]
+        known = "format_version" in header
         header["model"]["kind"]
         files = header.setdefault("files", {})
-        known = isinstance(header["label_names"], list) and all(isinstance(name, str) for name in header["label_names"])
+        known = known and isinstance(header["label_names"], list)
+        known = known and all(isinstance(name, str) for name in header["label_names"])
         known = known and isinstance(files, dict) and all(isinstance(entry, dict) for entry in files.values())
         known = known and all(type(header[name]) is int and header[name] > 0 for name in ("vocab_size", "max_tokens"))
     except (ValueError, KeyError, TypeError, AttributeError):
-        known = False
-    if not known:
-        raise ModelError(f"{path} is truncated or not a textvae model's; train the model again or download it again.")
-    if version != FORMAT_VERSION:
-        raise ModelError(
-            f"{path} has format_version {version}, this textvae reads {FORMAT_VERSION}; install a newer textvae."
-        )
-    return header
+        return None
+    return header if known else None
 
 
 def part_of(folder: Path, name: str) -> Path:
@@ -75,9 +83,3 @@ def is_model(folder: Path) -> bool:
     except (TextVAEError, OSError):
         return False
     return True
-
-
-def settled(folder: Path) -> Path:
-    """The folder; or FOLDER.old if only that exists: an earlier version left it after a crash while saving."""
-    older = folder.with_name(folder.name + ".old") if folder.name else folder
-    return older if not folder.exists() and (older / CONFIG_FILE).exists() else folder

@@ -53,10 +53,15 @@ class LanguageModel(TextModel):
         return LatentTerms(log_px_SB, torch.zeros_like(log_px_SB).detach(), batch.lengths_B - 1)
 
     @classmethod
-    def from_pretrained(cls, folder_or_name: str | Path) -> LanguageModel:
-        """Load a trained language model from a folder or from the Hugging Face hub.
+    def from_pretrained(cls, folder_or_name: str | Path, *, revision: str | None = None) -> LanguageModel:
+        """Load a trained language model.
+
+        Args:
+            folder_or_name: a finished run (`runs/NAME_lm`), a model folder, or a name on the Hugging Face hub.
+            revision: a branch, a tag or a commit on the hub.
 
         Raises:
             ModelError: there is no model, or it is damaged, not written by textvae, or of another kind.
+            MachineError: the hub cannot be reached.
         """
-        return loading.load_as(cls, LanguageModelConfig, folder_or_name)
+        return loading.load_as(cls, LanguageModelConfig, folder_or_name, revision=revision)

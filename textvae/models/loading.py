@@ -1,5 +1,5 @@
-"""Loading a model from a folder or from the Hugging Face hub, safely: without pickle, without executing code from it,
-and without allocating memory for sizes that its weights do not have.
+"""Loading a model of a run, from a folder or from the Hugging Face hub, safely: without pickle, without executing code
+from it, and without allocating memory for sizes that its weights do not have.
 """
 
 from __future__ import annotations
@@ -7,23 +7,19 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from textvae.arguments import shown
 from textvae.config import Component, parse
-from textvae.disk import size_and_crc
+from textvae.disk import at_home, find_model, is_hub_name, settled, shown_path, size_and_crc
 from textvae.errors import ConfigError, ModelError
+from textvae.models import hub
 from textvae.models.base import TextModel
-from textvae.models.folder import (
-    CONFIG_FILE,
-    TOKENIZER_FOLDER,
-    WEIGHTS_FILE,
-    part_of,
-    read_header,
-    settled,
-)
+from textvae.models.folder import CONFIG_FILE, TOKENIZER_FOLDER, WEIGHTS_FILE, part_of, read_header
 from textvae.models.weights import read_weights, require_regular_file, shapes_in
 from textvae.text.tokenizers import Tokenizer, load_tokenizer
 
@@ -31,23 +27,35 @@ _TRIES = 5
 """How often reading is repeated if the model is replaced meanwhile."""
 
 
-def load(config_type: Any, folder_or_name: str | Path, expected: str | None = None) -> TextModel:
-    """Build the model of a folder and read its weights.
+def load(
+    config_type: Any,
+    folder_or_name: str | Path,
+    *,
+    kinds: Collection[str] | None = None,
+    stage: str = "train",
+    revision: str | None = None,
+) -> TextModel:
+    """Build a model and read its weights.
 
     Args:
         config_type: the settings class that is accepted, or a union of them.
-        folder_or_name: a folder, or a name on the Hugging Face hub (`owner/model`).
-        expected: the only kind of model that is accepted; None for any kind.
+        folder_or_name: a finished run, a model folder, or a name on the Hugging Face hub (`owner/model`).
+        kinds: the kinds of model that are accepted; None for any kind.
+        stage: the stage whose model is read, for a run. For a stage other than `train` a model folder stands for its
+            run, unless its model is of one of `kinds`.
+        revision: a branch, a tag or a commit on the hub; its main branch when None.
 
     Raises:
         ModelError: there is no model, or it is damaged, not written by textvae, or of another kind.
+        ConfigError: a revision was given with a folder.
+        MachineError: the hub cannot be reached.
         PermissionError: a file may not be read.
     """
-    folder = settled(_local_folder(folder_or_name))
+    folder = _model_folder(folder_or_name, kinds, stage, revision)
     for _ in range(_TRIES):
         header = read_header(folder)
         try:
-            return _loaded(config_type, folder, header, expected)
+            return _loaded(config_type, folder, header, kinds)
         except (ModelError, FileNotFoundError):
             # The model may have been replaced while it was read: try again if its header has changed.
             if read_header(folder) == header:
@@ -55,12 +63,13 @@ def load(config_type: Any, folder_or_name: str | Path, expected: str | None = No
     raise ModelError(f"{folder} was replaced {_TRIES} times while it was read; try again when nothing writes to it.")
 
 
-def _loaded(config_type: Any, folder: Path, header: dict[str, Any], expected: str | None) -> TextModel:
+def _loaded(config_type: Any, folder: Path, header: dict[str, Any], kinds: Collection[str] | None) -> TextModel:
     """The model of a folder with this header."""
     kind = header["model"]["kind"]
-    if expected is not None and kind != expected:
+    if kinds is not None and kind not in kinds:
+        expected = " or ".join(f"'{name}'" for name in sorted(kinds))
         raise ModelError(
-            f"{folder} holds a '{kind}' model, expected '{expected}'; use textvae.models.load_model for any kind."
+            f"{folder} holds a '{kind}' model, expected {expected}; use textvae.models.load_model for any kind."
         )
     where = f"model {folder / CONFIG_FILE}"
     try:
@@ -76,6 +85,8 @@ def _loaded(config_type: Any, folder: Path, header: dict[str, Any], expected: st
         read_weights(model, weights)
     except ModelError as error:
         raise ModelError(f"{error}; train the model again or download it again.") from None
+    card = header.get("card")
+    model.card = card if isinstance(card, dict) else {}
     model.tokenizer = _tokenizer(folder, header["files"])
     if model.tokenizer is not None and model.tokenizer.vocab_size != model.vocab_size:
         raise ModelError(
@@ -85,28 +96,37 @@ def _loaded(config_type: Any, folder: Path, header: dict[str, Any], expected: st
     return model.eval()
 
 
-def load_as(cls: type, config_type: type[Component], folder_or_name: str | Path) -> Any:
+def load_as(
+    cls: type,
+    config_type: type[Component],
+    folder_or_name: str | Path,
+    *,
+    stage: str = "train",
+    revision: str | None = None,
+) -> Any:
     """`load` for a single class of model."""
-    model = load(config_type, folder_or_name, expected=config_type.model_fields["kind"].default)
+    kinds = {config_type.model_fields["kind"].default}
+    model = load(config_type, folder_or_name, kinds=kinds, stage=stage, revision=revision)
     assert isinstance(model, cls)
     return model
 
 
-def _local_folder(folder_or_name: str | Path) -> Path:
-    folder = Path(folder_or_name)
-    name = str(folder_or_name)
-    looks_like_a_hub_name = name.count("/") == 1 and not name.startswith((".", "/", "~"))
-    if folder.exists() or settled(folder).exists() or not looks_like_a_hub_name:
+def _model_folder(folder_or_name: str | Path, kinds: Collection[str] | None, stage: str, revision: str | None) -> Path:
+    """The model folder from which a model is loaded; one on the hub is downloaded."""
+    if is_hub_name(folder_or_name):
+        return hub.download(str(folder_or_name), revision)
+    if revision is not None:
+        raise ConfigError(
+            f"revision is {shown(revision)}, and only models on the Hugging Face hub have revisions; leave it out for "
+            f"{shown_path(folder_or_name)}, or give the OWNER/NAME of a model there."
+        )
+    folder = settled(at_home(folder_or_name))
+    # What is wrong with a config.json that cannot be read, `read_header` says.
+    if os.path.lexists(folder / CONFIG_FILE) and (
+        stage == "train" or read_header(folder)["model"]["kind"] in (kinds or ())
+    ):
         return folder
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE, f"{TOKENIZER_FOLDER}/*"]))
-    except Exception as error:
-        raise ModelError(
-            f"'{name}' is no folder here, and the Hugging Face hub did not give it ({type(error).__name__}); "
-            "check the name."
-        ) from None
+    return find_model(folder_or_name, stage)
 
 
 def _tokenizer(folder: Path, files: dict[str, Any]) -> Tokenizer | None:

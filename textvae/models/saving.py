@@ -41,6 +41,7 @@ from textvae.disk import (
     write_text,
 )
 from textvae.errors import ConfigError, ModelError
+from textvae.models.card import HERE, Traits, model_card
 from textvae.models.folder import (
     CARD_FILE,
     CONFIG_FILE,
@@ -72,6 +73,8 @@ class Contents:
         tokenizer: the tokenizer; None for a model that takes only tensors.
         num_parameters: number of trainable parameters, for the model card.
         card: facts for the model card, such as corpus, licence, checksum and bounds reached.
+        traits: what the model card says of the model.
+        address: what the example of the model card loads.
     """
 
     module: nn.Module
@@ -82,6 +85,8 @@ class Contents:
     tokenizer: Tokenizer | None
     num_parameters: int
     card: dict[str, Any]
+    traits: Traits
+    address: str = HERE
 
 
 def save(model: Contents, folder: Path) -> None:
@@ -143,7 +148,8 @@ def _write(model: Contents, folder: Path) -> None:
             "label_names": list(model.label_names),
             "card": model.card,
         }
-        write_text(folder / CARD_FILE, _model_card(header, model.num_parameters))
+        card = model_card(header, parameters=model.num_parameters, traits=model.traits, address=model.address)
+        write_text(folder / CARD_FILE, card)
         listed = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in (MARKER, LOCK)]
         files = {path.relative_to(folder).as_posix(): size_and_crc(path) for path in listed}
         try:
@@ -161,7 +167,7 @@ def _roll_forward(folder: Path) -> None:
     fresh = folder / NEXT
     if not is_marked(fresh):
         return
-    own_card = _card_is_ours(folder)
+    own_card = card_is_ours(folder)
     names = set(read_header(folder)["files"]) | {CONFIG_FILE}
     for name in (*sorted(names - {CONFIG_FILE}), CONFIG_FILE):
         source, place = fresh / name, folder / name
@@ -186,7 +192,7 @@ def _remove_next(folder: Path) -> None:
     remove_folder(aside, EVERYTHING)
 
 
-def _card_is_ours(folder: Path) -> bool:
+def card_is_ours(folder: Path) -> bool:
     """Whether README.md of a model folder is missing or still as it was saved with the model, not edited by a user."""
     path = folder / CARD_FILE
     if not os.path.lexists(path):
@@ -194,44 +200,6 @@ def _card_is_ours(folder: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     try:
-        header = read_json(folder / CONFIG_FILE)
-        if CARD_FILE in header.get("files", {}):
-            return size_and_crc(path) == header["files"][CARD_FILE]
-        # Early versions kept no checksums: compare with a new card, except for the line with the number of parameters.
-        expected = _model_card(header, 0).splitlines()
-        return _without_parameters(path.read_text(encoding="utf-8").splitlines()) == _without_parameters(expected)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return size_and_crc(path) == read_json(folder / CONFIG_FILE)["files"][CARD_FILE]
+    except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _without_parameters(lines: list[str]) -> list[str]:
-    return [line for line in lines if " parameters, vocabulary " not in line]
-
-
-def _model_card(header: dict[str, Any], num_parameters: int) -> str:
-    model = header["model"]
-    lines = [
-        "---",
-        "library_name: textvae",
-        "pipeline_tag: text-generation",
-        "---",
-        "",
-        f"# A textvae model: {model['kind']}",
-        "",
-        f"- textvae {header['textvae_version']}, format {header['format_version']}",
-        f"- {num_parameters:,} parameters, vocabulary {header['vocab_size']}",
-        f"- sentences of at most {header['max_tokens']} tokens",
-    ]
-    if header["label_names"]:
-        lines.append(f"- labels: {', '.join(header['label_names'])}")
-    lines += [f"- {name}: {value}" for name, value in header["card"].items()]
-    lines += [
-        "",
-        "```python",
-        "from textvae.models import load_model",
-        "",
-        'model = load_model("this/folder")',
-        "```",
-        "",
-    ]
-    return "\n".join(lines)

@@ -209,10 +209,16 @@ class SemiSupervisedTextVAE(TextModel):
         )
 
     @classmethod
-    def from_pretrained(cls, folder_or_name: str | Path) -> SemiSupervisedTextVAE:
-        """Load a trained model from a folder (`runs/NAME/classify/model`) or from the Hugging Face hub.
+    def from_pretrained(cls, folder_or_name: str | Path, *, revision: str | None = None) -> SemiSupervisedTextVAE:
+        """Load a trained model.
+
+        Args:
+            folder_or_name: a finished run (`runs/NAME`), whose stage `classify` has the model; a model folder; or a
+                name on the Hugging Face hub.
+            revision: a branch, a tag or a commit on the hub.
 
         Raises:
             ModelError: there is no model, or it is damaged, not written by textvae, or of another kind.
+            MachineError: the hub cannot be reached.
         """
-        return loading.load_as(cls, SemiSupervisedConfig, folder_or_name)
+        return loading.load_as(cls, SemiSupervisedConfig, folder_or_name, stage="classify", revision=revision)

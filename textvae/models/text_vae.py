@@ -150,13 +150,18 @@ class TextVAE(TextModel):
         )
 
     @classmethod
-    def from_pretrained(cls, folder_or_name: str | Path) -> TextVAE:
-        """Load a trained model from a folder (`runs/NAME/train/model`) or from the Hugging Face hub.
+    def from_pretrained(cls, folder_or_name: str | Path, *, revision: str | None = None) -> TextVAE:
+        """Load a trained model.
+
+        Args:
+            folder_or_name: a finished run (`runs/NAME`), a model folder, or a name on the Hugging Face hub.
+            revision: a branch, a tag or a commit on the hub.
 
         Raises:
             ModelError: there is no model, or it is damaged, not written by textvae, or of another kind.
+            MachineError: the hub cannot be reached.
         """
-        return loading.load_as(cls, TextVAEConfig, folder_or_name)
+        return loading.load_as(cls, TextVAEConfig, folder_or_name, revision=revision)
 
 
 def scored_group(

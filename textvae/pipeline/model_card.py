@@ -23,6 +23,7 @@ def model_card(work: Work) -> dict[str, Any]:
         "licence": corpus.licence,
         "citation": corpus.citation,
         "source": corpus.source,
+        "dataset": corpus.hub_dataset,
         "corpus_fingerprint": tokenized.inputs["corpus"] if tokenized else "",
         "seed": work.seed,
         "textvae": __version__,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textvae.disk import MISSING, at_home, is_folder, problem_of_file, read_json, shown_path
+from textvae.disk import find_model, read_json, run_of_model
 from textvae.errors import ConfigError, ModelError
 from textvae.pipeline.manifest import damage, read_manifest
 
@@ -39,16 +39,17 @@ def model_of(run: str | Path, stage: str = "train") -> TextModel:
 
 
 def classifier_of(run: str | Path) -> TextModel:
-    """The classifier of a run: the model of its stage classify; RUN may also be the model folder of a classifier.
+    """The classifier of a run, on the device of this machine.
+
+    Args:
+        run: a finished run, the model folder of a classifier, or the name of one on the Hugging Face hub.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is no such model, or the run has no classifier.
     """
-    if problem_of_file(Path(run) / "config.json") is None:
-        model = model_of(run)
-        if model.config.classifies:
-            return model
-    return model_of(run, "classify")
+    from textvae.models import load_classifier
+
+    return load_classifier(run).to(best_device())
 
 
 def text_column_of(run: str | Path) -> str | None:
@@ -141,50 +142,3 @@ def decoder_knows_prior(train: Mapping[str, Any]) -> bool:
     except ConfigError:
         return True
     return objective.trains_prior
-
-
-def find_model(run: str | Path, stage: str = "train") -> Path:
-    """The model folder of a finished run, or the model folder itself (or a name on the Hugging Face hub).
-
-    Args:
-        run: as the user gave it.
-        stage: the stage whose model is found, for a run.
-
-    Raises:
-        ModelError: the run has not finished this stage, or the folder is neither a run nor a model.
-    """
-    folder = at_home(run)
-    shown = shown_path(run)
-    if stage == "train" and problem_of_file(folder / "config.json") is None:
-        return folder
-    if is_folder(folder / stage / "model"):
-        return folder / stage / "model"
-    beside = run_of_model(folder)
-    if stage != "train" and beside is not None and is_folder(beside / stage / "model"):
-        return beside / stage / "model"
-    if stage != "train":
-        raise ModelError(
-            f"{shown} has no finished {stage} stage; add a [{stage}] table to its recipe and run it with `textvae run`."
-        )
-    missing = not is_folder(folder) and problem_of_file(folder)
-    if missing == MISSING and str(run).count("/") == 1 and not str(run).startswith((".", "/", "~", "runs/")):
-        return folder
-    if not is_folder(folder):
-        raise ModelError(
-            f"{shown} {missing or 'is a file, not a folder'}; name a finished run such as runs/NAME, or a model folder."
-        )
-    if is_folder(folder / "train.partial"):
-        raise ModelError(f"{shown} has no finished train stage yet; finish it with `textvae run`.")
-    raise ModelError(f"{shown} holds no model; name a finished run such as runs/NAME, or a model folder.")
-
-
-def run_of_model(folder: Path) -> Path | None:
-    """The run folder that a model folder, or the run folder itself, belongs to; None for a model elsewhere."""
-    try:
-        beside = folder.resolve().parent.parent
-    except (OSError, ValueError, RuntimeError):  # not a valid path, or symbolic links in a circle
-        return None
-    for candidate in (folder, beside):
-        if problem_of_file(candidate / "tokenize" / "manifest.json") is None:
-            return candidate
-    return None

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from textvae.disk import find_model
 from textvae.pipeline.fingerprint import canonical
 from textvae.pipeline.manifest import describe_files, read_manifest
-from textvae.pipeline.run_folder import find_model
 
 SOURCE = "start_from"
 """Name of its fingerprint among the inputs in a manifest."""

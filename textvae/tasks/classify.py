@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from textvae.models import ModelSettings, SemiSupervisedConfig, TextModel
 from textvae.models.support import kl_has_dimensions
 from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig, RateFreeBitsConfig
 from textvae.regularizers import ClassificationLoss
+from textvae.results import Classification
 from textvae.text.batching import checked_ids
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled
@@ -111,16 +111,6 @@ def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSu
     except ValidationError as error:
         raise ConfigError(f"setting 'classify.objective': {first_problem(error)}.") from None
     return model, config.objective
-
-
-@dataclass(frozen=True)
-class Classification:
-    """A sentence's label, its probability q(y|x), and the probabilities of all labels."""
-
-    text: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
 
 
 def classify(model: TextModel, texts: Iterable[str], *, overlong: GivenOverlong = "error") -> list[Classification]:

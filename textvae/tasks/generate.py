@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from textvae.errors import ConfigError
-from textvae.generation import Decoding, generate, inference, word_generator
+from textvae.generation import GivenDecoding, generate, inference, word_generator
 from textvae.models import TextModel
-from textvae.tasks.sentences import (
-    SENTENCES_AT_ONCE,
-    Draws,
-    Vectors,
-    label_index,
-    vectors_for,
-)
-from textvae.types import Context
+from textvae.results import NewSentence
+from textvae.tasks.sentences import SENTENCES_AT_ONCE, Draws, label_index, vectors_for
+from textvae.types import Context, GivenRows
 
 FIRST_CHUNK = 10
 """Sentences in the first chunk: the default number of `textvae generate`."""
-
-
-@dataclass(frozen=True)
-class NewSentence:
-    """A generated sentence.
-
-    Attributes:
-        text: the sentence, as by `Tokenizer.show`.
-        log_prob: log p(x|z) (log p(x) of a language model, log p(x|y, z) of a semi-supervised model), nats, EOS
-            included where finished.
-        finished: False where the sentence was cut at the length limit.
-        label: the given label or, for a semi-supervised model without one, the label that was drawn; None where no
-            label was used.
-    """
-
-    text: str
-    log_prob: float
-    finished: bool
-    label: str | None = None
 
 
 def generate_sentences(
@@ -48,8 +23,8 @@ def generate_sentences(
     count: int,
     *,
     label: str | None = None,
-    vectors: Vectors | None = None,
-    decoding: Decoding | None = None,
+    vectors: GivenRows | None = None,
+    decoding: GivenDecoding | None = None,
     seed: int = 0,
 ) -> list[NewSentence]:
     """Draw z from the prior and decode it.
@@ -92,8 +67,8 @@ def stream_sentences(
     count: int,
     *,
     label: str | None = None,
-    vectors: Vectors | None = None,
-    decoding: Decoding | None = None,
+    vectors: GivenRows | None = None,
+    decoding: GivenDecoding | None = None,
     seed: int = 0,
 ) -> Iterator[NewSentence]:
     """The sentences of `generate_sentences` as an iterator: memory does not grow with `count`.

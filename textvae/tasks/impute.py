@@ -15,6 +15,7 @@ from textvae.errors import ConfigError, DataError
 from textvae.generation import Slot
 from textvae.generation.template import BLANK, template_of, word_blank
 from textvae.models import TextModel
+from textvae.results import Answer, Imputation
 from textvae.tasks.iterated_modes import Completed, iterated_modes
 from textvae.tasks.sentences import require_free_prior, require_unlabeled
 from textvae.text.given import GivenOverlong, checked_texts
@@ -25,41 +26,6 @@ MAX_SPAN = 4
 """Tokens of the longest filling of `___*`, if nothing else is asked for."""
 _COUNTED_SENTENCES = 50_000
 """Training sentences in which the most frequent word is counted, evenly spread over the corpus."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One way to fill the blanks of a text.
-
-    Attributes:
-        text: the text with the fillers in place of its blanks.
-        fillers: one for each blank, in order.
-        log_prob: log p of the whole sentence, nats, EOS included, by the bound that `Imputation.bound` names.
-        probability: share of exp(log_prob) among the ranked completions, not among all possible ones.
-    """
-
-    text: str
-    fillers: tuple[str, ...]
-    log_prob: float
-    probability: float
-
-
-@dataclass(frozen=True)
-class Imputation:
-    """Ranked answers for one text.
-
-    Attributes:
-        text: the text with its blanks, as given.
-        answers: best first.
-        bound: what `log_prob` is: "exact" (a language model) or "iw-K", the importance-weighted estimate with
-            K samples.
-        trace: log p(x, z) after each round, nats.
-    """
-
-    text: str
-    answers: tuple[Answer, ...]
-    bound: str
-    trace: tuple[float, ...]
 
 
 def impute(

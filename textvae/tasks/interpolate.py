@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -13,40 +12,14 @@ from torch import Tensor
 from textvae.arguments import checked_count
 from textvae.config import MAX_PATH
 from textvae.errors import ConfigError
-from textvae.generation import Decoding, generate, inference, word_generator
+from textvae.generation import GivenDecoding, generate, inference, word_generator
 from textvae.models import TextModel
+from textvae.results import Interpolation
 from textvae.tasks.sentences import chunks, require_latent, tell_of_fixed_mean
 from textvae.text.given import GivenOverlong, checked_texts
 from textvae.types import SPHERE
 
 Kind = Literal["linear", "spherical"]
-
-
-@dataclass(frozen=True)
-class Interpolation:
-    """A path from one sentence to another.
-
-    Attributes:
-        start: the first sentence as given.
-        end: the last sentence as given.
-        kind: "linear" or "spherical".
-        texts: the decoded sentences on the path, those of both ends included, [steps].
-        z: their latent vectors, [steps][D].
-        edits: tokens inserted, deleted or replaced from each sentence to the next, [steps - 1].
-        smoothness: 1 minus the mean of edits / length of the longer neighbor: 1 where nothing changes,
-            0 where neighbors have nothing in common. A path of one repeated sentence is smooth as well, so
-            read it together with `distinct`.
-        distinct: number of different sentences on the path.
-    """
-
-    start: str
-    end: str
-    kind: str
-    texts: tuple[str, ...]
-    z: tuple[tuple[float, ...], ...]
-    edits: tuple[int, ...]
-    smoothness: float
-    distinct: int
 
 
 def interpolate(
@@ -56,7 +29,7 @@ def interpolate(
     *,
     steps: int = 7,
     kind: Kind | str | None = None,
-    decoding: Decoding | None = None,
+    decoding: GivenDecoding | None = None,
     overlong: GivenOverlong = "error",
     seed: int = 0,
 ) -> Interpolation:

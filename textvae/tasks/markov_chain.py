@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from textvae.arguments import LARGEST, checked_count
 from textvae.config import MAX_SAMPLES
 from textvae.errors import ModelError
-from textvae.generation import Decoding, SamplingConfig, generate, inference, word_generator
+from textvae.generation import GivenDecoding, SamplingConfig, generate, inference, word_generator
 from textvae.models import TextModel
 from textvae.tasks.sentences import Draws, batch_of, chunks, require_latent
 from textvae.text.batching import encode_texts
@@ -20,7 +20,7 @@ def markov_chain(
     steps: int,
     *,
     neighbors: bool = False,
-    decoding: Decoding | None = None,
+    decoding: GivenDecoding | None = None,
     overlong: GivenOverlong = "error",
     seed: int = 0,
 ) -> list[list[str]]:
@@ -64,7 +64,7 @@ def stream_chain(
     steps: int,
     *,
     neighbors: bool = False,
-    decoding: Decoding | None = None,
+    decoding: GivenDecoding | None = None,
     overlong: GivenOverlong = "error",
     seed: int = 0,
 ) -> Iterator[str]:
@@ -107,7 +107,7 @@ def walk(
     steps: int,
     *,
     neighbors: bool = False,
-    decoding: Decoding | None = None,
+    decoding: GivenDecoding | None = None,
     seed: int = 0,
 ) -> list[list[list[int]]]:
     """`markov_chain` on ids, without BOS and EOS.
@@ -131,7 +131,7 @@ def walk(
 
 
 def _stepper(
-    model: TextModel, steps: int, neighbors: bool, decoding: Decoding | None, seed: int
+    model: TextModel, steps: int, neighbors: bool, decoding: GivenDecoding | None, seed: int
 ) -> Callable[[list[list[int]]], list[list[int]]]:
     """A function that makes one step of all chains; each call has new draws."""
     checked_count(steps, "steps", 1, LARGEST)

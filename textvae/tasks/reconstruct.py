@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from textvae.arguments import checked_seed
 from textvae.evaluation.noise import Stream, draw_codes, own_randomness
-from textvae.generation import Decoding, RowNoise, generate
+from textvae.generation import GivenDecoding, RowNoise, generate
 from textvae.models import TextModel
+from textvae.results import Reconstruction
 from textvae.tasks.sentences import chunks, require_latent, tell_of_fixed_mean
 from textvae.text.batching import encode_texts
 from textvae.text.given import GivenOverlong, checked_texts
 from textvae.types import EOS_ID
 
 
-@dataclass(frozen=True)
-class Reconstruction:
-    """A sentence and its reconstruction.
-
-    Attributes:
-        text: the given sentence.
-        reconstruction: the sentence decoded from its code, as by `Tokenizer.show`.
-        exact: whether all tokens are the same.
-        log_prob: log p(reconstruction|z), nats.
-    """
-
-    text: str
-    reconstruction: str
-    exact: bool
-    log_prob: float
-
-
 def reconstruct(
     model: TextModel,
     texts: Iterable[str],
     *,
-    decoding: Decoding | None = None,
+    decoding: GivenDecoding | None = None,
     sample: bool = False,
     overlong: GivenOverlong = "error",
     seed: int = 0,

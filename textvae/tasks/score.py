@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,27 +11,10 @@ from textvae.config import MAX_SAMPLES
 from textvae.errors import ModelError
 from textvae.evaluation.likelihood import likelihood
 from textvae.models import TextModel
+from textvae.results import Score
 from textvae.text.batching import checked_ids
 from textvae.text.given import GivenOverlong, checked_texts
 from textvae.text.token_rows import TokenRows
-
-
-@dataclass(frozen=True)
-class Score:
-    """How probable a sentence is, by upper bounds on -log p(x), nats; of a language model the exact -log p(x).
-
-    Attributes:
-        text: the given sentence.
-        tokens: predicted tokens, EOS counted: a perplexity is exp(nats / tokens).
-        elbo_nll: minus the ELBO, by as many samples of z as were asked for, one by default. The KL is exact where it
-            has a closed form.
-        iw_nll: minus the importance-weighted bound; None unless samples were asked for.
-    """
-
-    text: str
-    tokens: int
-    elbo_nll: float
-    iw_nll: float | None
 
 
 def score(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +14,10 @@ from textvae.arguments import checked_seed
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.models import TextModel
 from textvae.text.batching import gather_batch
-from textvae.types import Batch
+from textvae.types import Batch, GivenRows
 
 SENTENCES_AT_ONCE = 256
 """Most sentences that are encoded or decoded together."""
-
-Vectors = Tensor | np.ndarray | Sequence[Any]
-"""N rows of H numbers, unchecked, as callers give them; `vectors_for` checks them."""
 
 
 def require_latent(model: TextModel, task: str) -> None:
@@ -72,7 +68,7 @@ def require_free_prior(model: TextModel, task: str) -> None:
         )
 
 
-def vectors_for(model: TextModel, vectors: Vectors | None) -> Tensor | None:
+def vectors_for(model: TextModel, vectors: GivenRows | None) -> Tensor | None:
     """The vectors that condition the prior, [N, H] on the model's device; None for a prior that takes no vectors.
 
     Args:

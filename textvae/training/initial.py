@@ -46,16 +46,12 @@ def start_from(
         model: gets the weights.
         config: the source of the weights.
         tokenizer: of the corpus.
-        find_source: gives the model folder that `config.run` names; by default it is a path or a name on the hub.
+        find_source: gives the model folder that `config.run` names; `load_model` finds it when None.
 
     Raises:
         ModelError: there is no such model, or its tokenizer, parts or sizes differ.
     """
-    if find_source is not None:
-        source = load_model(find_source(config.run))
-    else:
-        inside = Path(config.run).expanduser() / "train" / "model"
-        source = load_model(inside if inside.is_dir() else config.run)
+    source = load_model(config.run if find_source is None else find_source(config.run))
     if tokenizer is not None and source.tokenizer is not None and _words(tokenizer) != _words(source.tokenizer):
         raise ModelError(
             f"train.start_from: {config.run} has another tokenizer than this corpus; use the [tokenize] table and the "

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from tests.trial import TRIAL
 from tests.unit.pipeline.test_cli import refused, run
+from textvae.disk import find_model
 from textvae.errors import ConfigError, TextVAEError
 from textvae.pipeline.checking import checked_settings
 from textvae.pipeline.locate import find_recipe
 from textvae.pipeline.naming import problem_of_name
 from textvae.pipeline.new import new_recipe
 from textvae.pipeline.reading import read_recipe
-from textvae.pipeline.run_folder import find_model
 from textvae.pipeline.stages import STAGES
 from textvae.text.corpora import find_card, load_card
 from textvae.text.corpora.reading import LARGEST_SETTINGS

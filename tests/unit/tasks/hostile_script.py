@@ -163,7 +163,10 @@ def cases(folder: Path) -> dict[str, Callable[[], Any]]:
     tried |= {
         "refused fit duplicates": lambda: fit(["one text"] * 200, out=folder),
         "refused fit few": lambda: fit(twenty[:19] * 10, out=folder),
-        "refused decoding": lambda: VAE.decode(torch.zeros(1, 4), decoding="beam"),  # type: ignore[arg-type]
+        "refused decoding of no kind": lambda: VAE.decode(torch.zeros(1, 4), decoding="beams"),
+        "refused decoding of no settings": lambda: VAE.decode(torch.zeros(1, 4), decoding={"kind": "beam", "wide": 3}),
+        "refused decoding list": lambda: VAE.decode(torch.zeros(1, 4), decoding=["beam"]),  # type: ignore[arg-type]
+        "works decode by a kind": lambda: VAE.decode(torch.zeros(1, 4), decoding="beam"),
         "refused decode without labels": lambda: CLASSIFIER.decode(torch.zeros(2, 4)),
         "refused decode labels of others": lambda: CLASSIFIER.decode(
             torch.zeros(2, 4), context=Context(label_B=torch.tensor([0, 2]))

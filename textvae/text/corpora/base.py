@@ -149,6 +149,11 @@ class CorpusCard(Component):
         """The splits that the source comes in; the others are taken from train, by `split_fractions`."""
         return ("train",)
 
+    @property
+    def hub_dataset(self) -> str:
+        """The name of the data set on the Hugging Face hub, for model cards; empty for a corpus from elsewhere."""
+        return ""
+
     def sentence_cutter(self, texts: Iterable[str]) -> Callable[[str], list[str]]:
         """A function that cuts a text into sentences, for `split_sentences`.
 

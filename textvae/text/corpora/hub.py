@@ -70,6 +70,10 @@ class HubCorpus(CorpusCard):
         folder = at_home(self.root or "") / at_home(self.dataset)
         return folder if is_folder(folder) else None
 
+    @property
+    def hub_dataset(self) -> str:
+        return "" if self.local_folder() is not None else self.dataset
+
     def read_source(self, split: Split) -> Iterator[Example]:
         from datasets import ClassLabel
 
