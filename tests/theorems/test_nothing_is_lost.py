@@ -31,6 +31,7 @@ from textvae.disk import LOCK, MARKER
 from textvae.errors import TextVAEError
 from textvae.models import TextVAE, TextVAEConfig
 from textvae.pipeline.new import new_recipe
+from textvae.pipeline.recipe import Recipe
 from textvae.text.corpora.base import Example
 from textvae.text.tokenized import write_tokenized
 from textvae.text.tokenizers import BPEConfig, WordConfig
@@ -178,14 +179,14 @@ def _run(home: Path, **options: Any) -> None:
 def _fit(home: Path, out: Path | None) -> None:
     """With the pipeline replaced by one that writes a model in no time."""
 
-    def run(recipe: Path, folder: Path, settings: Any) -> None:
+    def run(recipe: Recipe, folder: Path, **settings: Any) -> None:
         fakes.run_fakes(home / "elsewhere_else", out=folder)
         # The fakes' model is none; what fit returns is read from here.
         shutil.rmtree(folder / "train" / "model")
         _model().save_pretrained(folder / "train" / "model")
 
     with chdir(home), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "run", run)
+        patch.setattr("textvae.pipeline.runner.run_recipe", run)
         patch.setattr("textvae.pipeline.trial.measure", lambda *given, **settings: TRIAL)
         pipeline.fit(sentences(60, 1), minutes=1.0, out=out)
 
