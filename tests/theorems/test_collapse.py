@@ -286,7 +286,7 @@ def test_starting_from_a_run(corpora: Corpora, healthy: Path, tmp_path: Path) ->
         torch.testing.assert_close(kept[name], value, atol=1e-6, rtol=0)
     with pytest.raises(ModelError, match="needs"):
         fit(corpora, tmp_path / "other", start_from=source)
-    with pytest.raises(ModelError, match="no model"):
+    with pytest.raises(ModelError, match="does not exist"):
         fit(corpora, tmp_path / "none", start_from={"run": str(tmp_path / "nowhere")})
 
 

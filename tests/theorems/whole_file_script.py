@@ -1,6 +1,6 @@
 """Answers a file in child processes, each of which dies at another file operation.
 
-Arguments: a folder. After every death the output is absent or whole; when the work goes on, it has the bytes of a work
+Arguments: a folder, and how many operations further the next one dies. After every death the output is absent or whole; when the work goes on, it has the bytes of a work
 that nothing stopped, and nothing else is left but what the next work removes. Prints how many deaths there were.
 """
 
@@ -19,7 +19,7 @@ from textvae.mapping.formats import records
 from textvae.text.tokenizers import WordConfig
 
 
-def main(home: Path) -> None:
+def main(home: Path, stride: int) -> None:
     torch.set_num_threads(1)
     records.PART_ROWS = 2
     made = model(0, WordConfig(vocab_size=30).train(TEXTS))
@@ -30,27 +30,26 @@ def main(home: Path) -> None:
         shutil.rmtree(alone, ignore_errors=True)
         map_file(made, file, alone / f"out{ending}", npy=npy)
         expected = {path.name: path.read_bytes() for path in alone.iterdir()}
-        deaths = 0
+        deaths, last = 0, 1
         while True:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             (folder / "notes.txt").write_text("mine")
             out = folder / f"out{ending}"
-            if not killed(lambda: map_file(made, file, out, npy=npy), folder, deaths + 1):  # noqa: B023
+            if not killed(lambda: map_file(made, file, out, npy=npy), folder, last):  # noqa: B023
                 break
-            deaths += 1
+            deaths, last = deaths + 1, last + stride
             for name, content in expected.items():
-                assert not (folder / name).exists() or (folder / name).read_bytes() == content, (name, deaths)
+                assert not (folder / name).exists() or (folder / name).read_bytes() == content, (name, last)
             if not (out.exists() and not list(folder.glob("*parts"))):
                 map_file(made, file, out, npy=npy)
             found = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-            assert found == {**expected, "notes.txt": b"mine"}, (sorted(found), deaths)
+            assert found == {**expected, "notes.txt": b"mine"}, (sorted(found), last)
             # A temporary folder that died before its marker was written is empty, and nobody can say whose it is.
             left = [path for path in folder.iterdir() if path.is_dir()]
             assert all(not any(path.iterdir()) or path.name.startswith(".textvae-") for path in left), left
-        assert deaths > 10
         print(deaths)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

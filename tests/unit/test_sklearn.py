@@ -343,6 +343,7 @@ def test_a_pipeline_classifies_better_than_the_majority() -> None:
     assert pipeline.score(texts[300:], labels[300:]) > majority(labels[300:]) + 0.2
 
 
+@pytest.mark.slow
 def test_a_grid_search_in_two_processes() -> None:
     texts, labels = topics(500)
     pipeline = Pipeline([("z", learning()), ("scale", StandardScaler()), ("classify", LogisticRegression())])

@@ -8,7 +8,7 @@ defaults, the same results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
@@ -134,7 +134,6 @@ class Uses:
         candidates: int | None = None,
         overlong: GivenOverlong = "error",
         seed: int = 0,
-        places: Sequence[int] | None = None,
     ) -> list[Imputation]:
         """Fill the blanks of texts: `___` is one word, `___*` a span of tokens; see `textvae.tasks.impute`.
 
@@ -150,8 +149,6 @@ class Uses:
             overlong: texts longer than the model was trained for are refused ("error"), or cut as in training
                 ("truncate").
             seed: the same seed gives the same probabilities.
-            places: the number of each text, to which its draws belong, such as its row in a file; its place among the
-                texts when None.
 
         Raises:
             DataError: a text is empty, has no blank, is too long, or has a blank after the part that is kept.
@@ -170,7 +167,6 @@ class Uses:
             candidates=candidates,
             overlong=overlong,
             seed=seed,
-            places=places,
         )
 
     def classify(self, texts: Iterable[str], *, overlong: GivenOverlong = "error") -> list[Classification]:
@@ -218,7 +214,6 @@ class Uses:
         sample: bool = False,
         overlong: GivenOverlong = "error",
         seed: int = 0,
-        places: Sequence[int] | None = None,
     ) -> list[Reconstruction]:
         """Encode each sentence and decode it again; see `textvae.tasks.reconstruct`.
 
@@ -229,8 +224,6 @@ class Uses:
             overlong: sentences longer than the model was trained for are refused ("error"), or cut as in training
                 ("truncate"); `exact` is then about the part that was read.
             seed: of z, where it is drawn, and of decoding by sampling.
-            places: the number of each text, to which its draws belong, such as its row in a file; its place among the
-                texts when None.
 
         Raises:
             DataError: a sentence is empty, or too long.
@@ -238,5 +231,5 @@ class Uses:
             ConfigError: the decoding is not one.
         """
         return _task("reconstruct", "reconstruct")(
-            self, texts, decoding=decoding, sample=sample, overlong=overlong, seed=seed, places=places
+            self, texts, decoding=decoding, sample=sample, overlong=overlong, seed=seed
         )
