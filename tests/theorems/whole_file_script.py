@@ -1,7 +1,8 @@
 """Answers a file in child processes, each of which dies at another file operation.
 
-Arguments: a folder, and how many operations further the next one dies. After every death the output is absent or whole; when the work goes on, it has the bytes of a work
-that nothing stopped, and nothing else is left but what the next work removes. Prints how many deaths there were.
+Arguments: a folder, and how many operations later the next child dies. After every death the output is absent or whole;
+when the work goes on, it has the bytes of a work that nothing stopped, and nothing else is left but what the next work
+removes. Prints how many deaths there were.
 """
 
 from __future__ import annotations
