@@ -13,6 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.unit.training.helpers import MODEL, lines, without_times
+from textvae.disk import TEMPORARY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +32,9 @@ def killed_and_whole(folder: Path, least_kills: int, **further: Any) -> None:
     results = [json.loads((out / "result.json").read_text())["result"] for out in (whole, killed)]
     for name in ("steps", "epochs", "train_tokens", "best_epoch", "valid_elbo_nll", "stopped_early"):
         assert results[0][name] == results[1][name], name
-    assert sorted(path.name for path in killed.iterdir()) == [".textvae", "metrics.jsonl", "model", "result.json"]
+    # A kill just after the end may leave an unfinished name: nothing is written into a training that is finished.
+    found = sorted(path.name for path in killed.iterdir() if not TEMPORARY.fullmatch(path.name))
+    assert found == [".textvae", "metrics.jsonl", "model", "result.json"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
