@@ -75,7 +75,7 @@ def map_files(
         fn_constructor_args=(str(run), mapper),
         batch_size=1,
         batch_format="pandas",
-        concurrency=actors,
+        compute=ray.data.ActorPoolStrategy(size=actors),
         num_gpus=gpus or None,
         num_cpus=None if gpus else cpus,
     )
