@@ -137,7 +137,7 @@ class Mapper:
         *,
         model: TextModel | None = None,
         progress: Progress | None = None,
-        before_end: Callable[[Counts], None] | None = None,
+        before_end: Callable[[dict[str, Any], Counts], None] | None = None,
     ) -> Counts:
         """Do what `map_file` does.
 
@@ -147,8 +147,8 @@ class Mapper:
             out: that is written.
             model: of the run, where it has been read already.
             progress: called after every part.
-            before_end: called when `out` is complete, while its parts are still there: a crash within the call, or
-                before it, leaves what this method recognizes as its own.
+            before_end: called with `job_of` and the counts when `out` is complete, while its parts are still there: a
+                crash within the call, or before it, leaves what this method recognizes as its own.
 
         Raises:
             TextVAEError: see `map_file`.
@@ -174,7 +174,7 @@ class Mapper:
                 target = format_by_ending(out) or ready.source
                 _finish(work, verb, model, opened if ready.source is target else None, target, vectors)
             if before_end is not None:
-                before_end(total)
+                before_end(job, total)
         return total
 
     def job_of(self, run: str | Path | TextModel, file: Path, model: TextModel | None = None) -> dict[str, Any]:

@@ -62,13 +62,13 @@ def map_files(
     """
     mapper = _mapper(verb, options)
     jobs = _jobs([at_home(file) for file in files], at_home(out), ending)
-    claim(at_home(out), WHAT, [f"{_DONE}/**"])
-    (at_home(out) / _DONE).mkdir(exist_ok=True)
     try:
         import ray
         import ray.data
     except ImportError:
         raise ImportError("map_files needs Ray; install it by `pip install 'textvae[ray]'`.") from None
+    claim(at_home(out), WHAT, [f"{_DONE}/**"])
+    (at_home(out) / _DONE).mkdir(exist_ok=True)
 
     answered = ray.data.from_items(jobs, override_num_blocks=len(jobs)).map_batches(
         _Actor,
@@ -126,15 +126,14 @@ class _Actor:
     def answer(self, file: Path, out: Path) -> Counts:
         """Answer a file, unless that was done: Ray calls again where it did not hear of the end."""
         note = out.parent / _DONE / f"{out.name}.json"
-        wanted = self.mapper.job_of(self.run, file, self.model)
         if problem_of_file(note) is None and problem_of_file(out) is None:
             known = read_json(note)
-            if known["job"] == wanted:
+            if known["job"] == self.mapper.job_of(self.run, file, self.model):
                 return Counts(**known["counts"])
         return self.mapper(
             self.run,
             file,
             out,
             model=self.model,
-            before_end=lambda counts: write_json(note, {"job": wanted, "counts": asdict(counts)}),
+            before_end=lambda job, counts: write_json(note, {"job": job, "counts": asdict(counts)}),
         )

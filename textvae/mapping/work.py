@@ -16,6 +16,7 @@ from textvae.disk import (
     EVERYTHING,
     atomic_path,
     flush,
+    foreign_entry,
     held,
     machine_errors,
     new_folder,
@@ -35,7 +36,7 @@ from textvae.mapping.apply import Counts
 WHAT = "parts"
 """The kind of folder, as its marker says."""
 _JOB, _WHOLE = "job.json", "whole"
-_NAMES = (_JOB, "part-*.arrow", f"{_WHOLE}*")
+_NAMES = (_JOB, "part-*.arrow", _WHOLE, f"{_WHOLE}.npy")
 _COUNTS = b"textvae.counts"
 
 
@@ -170,6 +171,9 @@ class Work:
     def remove(self) -> None:
         """Remove the folder of the parts; what a crash leaves of it is removed by the next work beside it."""
         with suppress(OSError, ConfigError):
+            if foreign_entry(self.folder, _NAMES) is not None:
+                remove_folder(self.folder, _NAMES)  # somebody's files in it stay where they are
+                return
             going = self.folder.with_name(temporary_name())
             # By one rename: a folder that has lost some of its files would not know its own output.
             rename_folder(self.folder, going)

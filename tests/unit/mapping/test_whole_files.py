@@ -171,6 +171,21 @@ def test_what_exists_is_never_overwritten(run: Path, tmp_path: Path) -> None:
     assert file.read_text() == "the a i is good\n" and not (tmp_path / "nowhere").exists()
 
 
+def test_a_file_of_somebody_in_the_folder_of_parts_stays(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "PART_ROWS", 2)
+    file, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    file.write_text("the a i is good\n" * 4)
+
+    def leave_a_file(share: float, done: int) -> None:
+        (Work(out).folder / "whole notes.txt").write_text("mine")
+
+    map_file(run, file, out, progress=leave_a_file)
+    assert out.exists() and [path.name for path in Work(out).folder.glob("[!.]*")] == ["whole notes.txt"]
+    assert (Work(out).folder / "whole notes.txt").read_text() == "mine"
+
+
 @pytest.mark.parametrize("npy", [False, True])
 def test_codes_in_a_column_or_beside(run: Path, tmp_path: Path, npy: bool) -> None:
     file = tmp_path / "in.txt"

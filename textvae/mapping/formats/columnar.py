@@ -17,11 +17,8 @@ from textvae.errors import DataError
 from textvae.mapping.apply import texts_of
 from textvae.mapping.formats.base import PART_ROWS, Format, Opened, Part, Tables, Wish
 from textvae.mapping.formats.cells import is_json, typed, unified
+from textvae.mapping.formats.text_column import LOOKED_AT, find_text
 from textvae.text.corpora.reading import require_file
-from textvae.text.inspect.report import Wanted
-from textvae.text.inspect.table import look_at_table
-
-_LOOKED_AT, _LOOKED_CHARACTERS = 2000, 4_000_000
 
 
 class ColumnarFormat(Format):
@@ -129,8 +126,8 @@ class _OpenedColumns(Opened):
             raise DataError(f"{shown_path(path)} has columns of the same name; rename them.")
         self.column = wish.column if wish.column is not None else wish.likely if wish.likely in names else None
         if self.column is None:
-            rows = (dict[str | int, object](row) for row in first.slice(0, _LOOKED_AT).to_pylist())
-            self.column = str(look_at_table(path, rows, False, Wanted(), _LOOKED_AT, _LOOKED_CHARACTERS).text)
+            rows = (dict[str | int, object](row) for row in first.slice(0, LOOKED_AT).to_pylist())
+            self.column = str(find_text(path, rows).text)
         texts_of(pa.table(first), self.column)
 
     def _sound(self, read: Callable[[], Any]) -> Any:

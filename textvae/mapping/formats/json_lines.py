@@ -15,13 +15,10 @@ from textvae.errors import DataError
 from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish
 from textvae.mapping.formats.cells import JSON, as_json_values
 from textvae.mapping.formats.records import TextFileOpened, in_parts
+from textvae.mapping.formats.text_column import LOOKED_AT, find_text
 from textvae.mapping.formats.tolerant import Line, tolerant_lines
 from textvae.parsing import parse_json
 from textvae.text.corpora.json_records import MISSING, at_path, flat
-from textvae.text.inspect.report import Wanted
-from textvae.text.inspect.table import look_at_table
-
-_LOOKED_AT, _LOOKED_CHARACTERS = 2000, 4_000_000
 
 
 class Record(NamedTuple):
@@ -54,7 +51,7 @@ class JSONLinesFormat(Format):
 class _OpenedJSONLines(TextFileOpened):
     def __init__(self, path: Path, wish: Wish) -> None:
         super().__init__(path)
-        looked = [record for record in islice(_records(path), _LOOKED_AT) if record.problem is None and record.fields]
+        looked = [record for record in islice(_records(path), LOOKED_AT) if record.problem is None and record.fields]
         if not looked:
             raise DataError(
                 f"{shown_path(path)} has no line that is an object of JSON; write one a line (in pandas: to_json with "
@@ -66,11 +63,7 @@ class _OpenedJSONLines(TextFileOpened):
         if wish.column is not None and _has(looked, wish.column):
             self.column = wish.column
             return
-        try:
-            rows = (flat(record.fields) for record in looked)
-            found = look_at_table(path, rows, False, Wanted(text=wish.column), _LOOKED_AT, _LOOKED_CHARACTERS)
-        except DataError as error:
-            raise DataError(str(error).replace("give --text one of them", "give --column one of them")) from None
+        found = find_text(path, (flat(record.fields) for record in looked), column=wish.column)
         self.column = str(found.text)
 
     def parts(self) -> Iterator[Part]:

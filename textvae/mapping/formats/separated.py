@@ -20,18 +20,15 @@ from textvae.errors import DataError
 from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish
 from textvae.mapping.formats.cells import NAME, as_text, shown_name
 from textvae.mapping.formats.records import TextFileOpened, in_parts
+from textvae.mapping.formats.text_column import LOOKED_AT, find_text
 from textvae.mapping.formats.tolerant import Line, tolerant_lines
 from textvae.text.corpora.column_names import known_name
 from textvae.text.corpora.delimiters import DELIMITERS, names_delimiter, sniff
-from textvae.text.corpora.files import Row
 from textvae.text.inspect.header import unique_names
 from textvae.text.inspect.kind import delimiter_of
-from textvae.text.inspect.report import Wanted
-from textvae.text.inspect.table import look_at_table
 
 LONGEST_CELL_LINES = 10_000
 """Lines that a quoted cell may have. Where there are more, its quote is taken for one that nobody closed."""
-_LOOKED_AT, _LOOKED_CHARACTERS = 2000, 4_000_000
 _ENDS = re.compile(r"[\t\r\n]+")
 
 
@@ -60,7 +57,7 @@ class SeparatedFormat(Format):
     """What CSV and TSV share."""
 
     def open(self, path: Path, wish: Wish) -> Opened:
-        first = list(islice(tolerant_lines(path), _LOOKED_AT))
+        first = list(islice(tolerant_lines(path), LOOKED_AT))
         lines = [line.text for line in first if line.problem is None]
         return OpenedTable(path, wish, self.dialect(lines, wish.delimiter))
 
@@ -150,7 +147,7 @@ class OpenedTable(TextFileOpened):
         if first is None:
             raise DataError(f"{shown_path(path)} has no row that can be read; look at the file.")
         looked = (dict[str | int, object](enumerate(one.cells)) for one in self._records() if self._is_sound(one))
-        table = self._table(looked, wish, first)
+        table = find_text(path, looked, may_have_header=True, column=wish.column)
         self.header = bool(table.header)
         columns = unique_names(dict(enumerate(first))) if self.header else list(range(len(first)))
         self.names = [str(name) for name in columns]
@@ -160,12 +157,6 @@ class OpenedTable(TextFileOpened):
         else:
             self.column = str(table.text)
         self._at = self.names.index(self.column)
-
-    def _table(self, rows: Iterator[Row], wish: Wish, first: list[str]) -> Any:
-        try:
-            return look_at_table(self.path, rows, True, Wanted(text=wish.column), _LOOKED_AT, _LOOKED_CHARACTERS)
-        except DataError as error:
-            raise DataError(str(error).replace("give --text one of them", "give --column one of them")) from None
 
     @staticmethod
     def _is_sound(record: Record) -> bool:
