@@ -170,6 +170,8 @@ def bad_character(text: str) -> str | None:
 
 def lone_surrogate(text: str) -> str | None:
     """Describe half of a surrogate pair in the text; None without one."""
+    if text.isascii():
+        return None
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

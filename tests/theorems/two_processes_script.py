@@ -6,6 +6,7 @@ among them.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from textvae.training import train
 
 
 def main(corpora: Path, out: Path, further: dict[str, Any]) -> None:
+    # A process that waits for the other one for ever says where, and ends both.
+    faulthandler.dump_traceback_later(120, exit=True)
     torch.set_num_threads(1)
     # Noise belongs to a process's own random stream; what must agree is everything else.
     DiagonalGaussian.rsample = lambda self, shape=(): self.loc.expand(*shape, *self.loc.shape)  # type: ignore[method-assign]

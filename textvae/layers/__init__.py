@@ -10,6 +10,7 @@ from textvae.layers.precision import at_least_float32
 from textvae.layers.recurrent_stack import Cell, RecurrentStack
 from textvae.layers.top_down import TopDown
 from textvae.layers.transformer import Cache, TransformerBlock
+from textvae.layers.uncompiled import keep_uncompiled, uncompiled
 from textvae.layers.variance_linear import VarianceLinear
 from textvae.layers.vocabulary import VocabularyProjection
 from textvae.layers.word_dropout import drop_words
@@ -31,10 +32,12 @@ __all__ = [
     "at_least_float32",
     "derived_keys",
     "drop_words",
+    "keep_uncompiled",
     "keyed_normal",
     "keyed_uniform",
     "matrix_product",
     "pool",
     "sentence_keys",
+    "uncompiled",
     "valid_positions",
 ]

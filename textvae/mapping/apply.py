@@ -99,39 +99,54 @@ def apply(
     (['id', 'text', 'z', 'error'], [2, 0], [None, 'blank: there is no word to read'])
     """
     verb.check(model)
-    added, _ = answers(
-        texts_of(table, column),
-        verb,
-        model,
-        source=source,
-        first_row=first_row,
-        seed=checked_seed(seed),
-        on_error=checked_on_error(on_error),
-        problems=None,
+    rows = read_rows(
+        texts_of(table, column), verb, model, source=source, first_row=first_row, on_error=checked_on_error(on_error)
     )
+    added = answers(rows, verb, model, seed=checked_seed(seed))
     return with_columns(table, result_names(table.column_names, list(added)), added)
 
 
-def answers(
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a file as a model reads them.
+
+    Attributes:
+        source: the name of the file.
+        first_row: the number of the first row in the file.
+        good: the places of the rows that are answered, among these rows.
+        texts: of the answered rows.
+        ids: the tokens of the answered rows that the model reads.
+        errors: why each row has no answer; None where it has one.
+        counts: what happens to the rows.
+    """
+
+    source: str
+    first_row: int
+    good: list[int]
+    texts: list[str]
+    ids: list[Sequence[int]]
+    errors: list[str | None]
+    counts: Counts
+
+
+def read_rows(
     texts: Sequence[str | None],
     verb: Verb,
     model: TextModel,
     *,
     source: str,
     first_row: int,
-    seed: int,
     on_error: OnError,
-    problems: Sequence[str | None] | None,
-) -> tuple[dict[str, pa.Array], Counts]:
-    """The columns that a verb adds to rows with these texts, `error` among them, and what happened to the rows.
+    problems: Sequence[str | None] | None = None,
+) -> Rows:
+    """Tokenize the texts of rows, and find those that have no answer.
 
     Args:
         texts: one for each row; None for a row without a text.
         verb: see `apply`, as for the other arguments.
-        model: that does it.
+        model: that reads them.
         source: the name of the file.
         first_row: the number of the first row in the file.
-        seed: of what is drawn.
         on_error: what is done with texts that the model cannot read whole.
         problems: why rows could not be read from their file, None for those that could; None for no such rows.
 
@@ -148,37 +163,50 @@ def answers(
                     "with --on-error truncate or skip."
                 )
     good = [at for at, error in enumerate(errors) if error is None]
-    columns = verb.columns(model)
-    found: Mapping[str, Any] = dict.fromkeys(columns, ())
-    if good:
-        found = verb.answer(
-            model,
-            [str(texts[at]) for at in good],
-            [readings[at].ids for at in good],
-            first_row + np.array(good, dtype=np.int64),
-            seed_of(source, seed),
-        )
-    added = {name: _spread(found[name], kind, good, len(texts)) for name, kind in columns.items()}
-    added[ERROR] = pa.array(errors, pa.string())
     cut = sum(readings[at].is_cut for at in good)
     too_long = sum(reading.is_cut for reading in readings) - cut
     blank = sum(reading.problem == BLANK for reading in readings)
     broken = len(texts) - len(good) - too_long - blank
-    return added, Counts(len(texts), len(good), cut, too_long, blank, broken)
+    return Rows(
+        source,
+        first_row,
+        good,
+        [str(texts[at]) for at in good],
+        [readings[at].ids for at in good],
+        errors,
+        Counts(len(texts), len(good), cut, too_long, blank, broken),
+    )
+
+
+def answers(rows: Rows, verb: Verb, model: TextModel, *, seed: int) -> dict[str, pa.Array]:
+    """The columns that a verb adds to rows, `error` among them.
+
+    Args:
+        rows: see `read_rows`.
+        verb: see `apply`, as for the other arguments.
+        model: that read them.
+        seed: of what is drawn.
+    """
+    columns = verb.columns(model)
+    found: Mapping[str, Any] = dict.fromkeys(columns, ())
+    if rows.good:
+        numbers = rows.first_row + np.array(rows.good, dtype=np.int64)
+        found = verb.answer(model, rows.texts, rows.ids, numbers, seed_of(rows.source, seed))
+    added = {name: _spread(found[name], kind, rows.good, len(rows.errors)) for name, kind in columns.items()}
+    added[ERROR] = pa.array(rows.errors, pa.string())
+    return added
 
 
 def _readings(
     texts: Sequence[str | None], verb: Verb, model: TextModel, problems: Sequence[str | None] | None
 ) -> list[Reading]:
-    readings = [Reading(problem=_harm(text)) for text in texts]
+    found = [_harm(text) for text in texts]
     for at, problem in enumerate(problems or ()):
         if problem is not None:
-            readings[at] = Reading(problem=problem)
-    readable = [at for at, reading in enumerate(readings) if reading.problem is None]
-    if readable:
-        for at, reading in zip(readable, verb.read(model, [str(texts[at]) for at in readable]), strict=True):
-            readings[at] = reading
-    return readings
+            found[at] = problem
+    readable = [str(text) for text, problem in zip(texts, found, strict=True) if problem is None]
+    read = iter(verb.read(model, readable) if readable else ())
+    return [next(read) if problem is None else Reading(problem=problem) for problem in found]
 
 
 def _harm(text: str | None) -> str | None:

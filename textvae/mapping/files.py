@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,8 +17,10 @@ from textvae.arguments import checked_seed
 from textvae.config import parse
 from textvae.disk import at_home
 from textvae.errors import ConfigError, DataError
-from textvae.mapping.apply import ERROR, Counts, answers, checked_on_error, result_names, with_columns
+from textvae.mapping.ahead import ahead
+from textvae.mapping.apply import ERROR, Counts, Rows, answers, checked_on_error, read_rows, result_names, with_columns
 from textvae.mapping.formats import Format, Opened, Wish, format_by_ending, format_of, named_format
+from textvae.mapping.memory import steady_memory
 from textvae.mapping.verbs import EncodeVerb, Verb, VerbConfig
 from textvae.mapping.work import Work
 from textvae.pipeline.run_folder import text_column_of
@@ -226,28 +228,56 @@ class Mapper:
     def _make_parts(
         self, work: Work, opened: Opened, verb: Verb, model: TextModel, name: str, progress: Progress | None
     ) -> Counts:
-        total, finished = Counts(), work.count()
-        for number, part in enumerate(opened.parts()):
-            if number < finished:
-                total += work.counts(number)
-            else:
-                added, counts = answers(
-                    part.texts,
-                    verb,
-                    model,
-                    source=name,
-                    first_row=total.rows,
-                    seed=self.seed,
-                    on_error=self.on_error,
-                    problems=part.problems,
-                )
-                work.add(number, with_columns(part.table, list(added), added), counts)
-                total += counts
-            if progress is not None:
-                progress(opened.share_read(), total.rows)
+        """Make the parts that are not finished. The next part is read and tokenized while one is computed."""
+        finished = work.count()
+
+        def read() -> Generator[_Read, None, None]:
+            first = 0
+            for number, part in enumerate(opened.parts()):
+                rows = None
+                if number >= finished:
+                    rows = read_rows(
+                        part.texts,
+                        verb,
+                        model,
+                        source=name,
+                        first_row=first,
+                        on_error=self.on_error,
+                        problems=part.problems,
+                    )
+                first += len(part.texts)
+                yield _Read(part.table, rows, opened.share_read())
+
+        total = Counts()
+        with steady_memory() as end_of_part, ahead(read()) as parts:
+            for number, part in enumerate(parts):
+                if part.rows is None:
+                    total += work.counts(number)
+                else:
+                    added = answers(part.rows, verb, model, seed=self.seed)
+                    work.add(number, with_columns(part.table, list(added), added), part.rows.counts)
+                    total += part.rows.counts
+                if progress is not None:
+                    progress(part.share, total.rows)
+                del part
+                end_of_part()
         if not total.rows:
             raise DataError(f"{name} has no rows; give a file with texts.")
         return total
+
+
+class _Read(NamedTuple):
+    """A part of the input.
+
+    Attributes:
+        table: its rows, with all columns.
+        rows: what the model reads of them; None for a part that is finished.
+        share: of the input that has been read so far.
+    """
+
+    table: pa.Table
+    rows: Rows | None
+    share: float
 
 
 def _finish(
@@ -265,15 +295,18 @@ def _finish(
             _write_vectors(whole, work, -len(added), model.latent_dim)
             work.put(whole, vectors)
 
-    def tables() -> Iterator[pa.Table]:
-        for table in work.tables():
-            kept = table.num_columns - len(added)
-            yield table.rename_columns([*table.column_names[:kept], *names]).select(
-                [*range(kept), *range(kept + first, table.num_columns)]
-            )
+    with steady_memory() as end_of_part:
 
-    whole = work.whole()
-    target.write(whole, tables, names[first:], source)
+        def tables() -> Iterator[pa.Table]:
+            for table in work.tables():
+                kept = table.num_columns - len(added)
+                yield table.rename_columns([*table.column_names[:kept], *names]).select(
+                    [*range(kept), *range(kept + first, table.num_columns)]
+                )
+                end_of_part()
+
+        whole = work.whole()
+        target.write(whole, tables, names[first:], source)
     work.put(whole, work.out)
 
 

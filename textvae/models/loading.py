@@ -9,9 +9,10 @@ import shutil
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from textvae.arguments import shown
 from textvae.config import Component, parse
@@ -177,13 +178,29 @@ def _require_sizes(config: Any, sizes: dict[str, Any], weights: Path) -> None:
     for name, size in claimed.items():
         if size > largest * 16:  # some sizes are divided among parts, but never by more than 16
             raise ModelError(f"{CONFIG_FILE} says {name} = {size}, and no tensor of {weights} is that large")
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         wanted = {name: tuple(value.shape) for name, value in config.build(**sizes).state_dict().items()}
     for name, shape in shapes.items():
         if name in wanted and wanted[name] != shape and wanted[name][1:] != shape[1:]:
             raise ModelError(
                 f"{weights} has '{name}' of shape {list(shape)}, and {CONFIG_FILE} says {list(wanted[name])}"
             )
+
+
+class _Unfilled(TorchFunctionMode):
+    """Within this context tensors are not filled with first values: on the meta device there is nothing to fill, and
+    drawing random numbers there makes torch import its compiler, which takes a second."""
+
+    _METHODS: ClassVar = frozenset(getattr(torch.Tensor, name) for name in ("normal_", "uniform_", "zero_", "fill_"))
+    _FUNCTIONS: ClassVar = frozenset(
+        getattr(torch.nn.init, name) for name in dir(torch.nn.init) if name[-1] == "_" != name[-2]
+    )
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if func in self._METHODS or func in self._FUNCTIONS:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def _dimensions(config: Any, prefix: str = "") -> dict[str, int]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from textvae.distributions import LatentDistribution
-from textvae.layers import sentence_keys
+from textvae.layers import sentence_keys, uncompiled
 from textvae.posteriors import NeedsJoint, Refined
 from textvae.types import Context
 
@@ -81,7 +81,7 @@ class LogJoint:
         return some
 
     # Not compiled: torch.compile would have to trace through the call of autograd.
-    @torch.compiler.disable
+    @uncompiled
     def value_and_grad(
         self, z_SBD: Float[Tensor, "S B D"], create_graph: bool = False
     ) -> tuple[Float[Tensor, "S B"], Float[Tensor, "S B D"]]:
@@ -143,7 +143,7 @@ class LogJoint:
 
 
 # Not compiled: refining calls autograd, and the hashes of `sentence_keys` rely on integer overflow.
-@torch.compiler.disable
+@uncompiled
 def seeing_target(
     posterior: nn.Module,
     start: LatentDistribution,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from textvae.config import MAX_PARTS, MAX_WIDTH
 from textvae.distributions import DiagonalGaussian, EqualMixture, GaussianMixture, LatentDistribution
 from textvae.errors import ConfigError
-from textvae.layers import at_least_float32
+from textvae.layers import at_least_float32, uncompiled
 from textvae.priors.base import MemoryPrior, PriorSettings
 from textvae.types import Context
 
@@ -214,7 +214,7 @@ class NearestNeighborsPrior(MemoryPrior):
         return EqualMixture(self.conditional(codes if len(codes) else codes.new_zeros(1, self.latent_dim)))
 
     # Not compiled: the search and the side effect on `_noticed` would only break the graph.
-    @torch.compiler.disable
+    @uncompiled
     @torch.no_grad()
     def _drawn(self, code_BD: Tensor, example_id_B: Tensor | None, notice: bool = False) -> Tensor:
         """The code of a random one of the K nearest neighbors of each sentence; the origin if there is none."""

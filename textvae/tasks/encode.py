@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from textvae.evaluation.sweep import sweep
+from textvae.evaluation.sweep import BATCH_TOKENS, sweep
 from textvae.models import TextModel
 from textvae.tasks.sentences import require_latent
 from textvae.text.token_rows import TokenRows
+
+_CPU_TOKENS = 4096
+"""Tokens of a batch on a CPU: an encoder alone is a third faster where a batch stays in the processor's cache."""
 
 
 def encode(model: TextModel, rows: TokenRows) -> np.ndarray:
@@ -22,7 +25,8 @@ def encode(model: TextModel, rows: TokenRows) -> np.ndarray:
     """
     require_latent(model, "encode")
     z_ND = np.zeros((len(rows), model.latent_dim), dtype=np.float32)
-    with sweep(model, rows, np.arange(len(rows)), "encode") as parts:
+    batch_tokens = _CPU_TOKENS if model.device.type == "cpu" else BATCH_TOKENS
+    with sweep(model, rows, np.arange(len(rows)), "encode", batch_tokens=batch_tokens) as parts:
         for part in parts:
             z_ND[part.rows] = model.posterior_of(part.batch).center.float().cpu().numpy()
     return z_ND

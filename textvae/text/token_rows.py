@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class TokenRows:
     def __init__(self, sentences: Sequence[Sequence[int]], example_ids: np.ndarray | None = None) -> None:
         self._counts = np.array([len(ids) for ids in sentences], dtype=np.int64)
         self._starts = np.cumsum(self._counts) - self._counts
-        self._flat = np.fromiter((id for ids in sentences for id in ids), dtype=np.int64, count=int(self._counts.sum()))
+        self._flat = np.fromiter(chain.from_iterable(sentences), dtype=np.int64, count=int(self._counts.sum()))
         self._ids = np.arange(len(self._counts)) if example_ids is None else np.asarray(example_ids, dtype=np.int64)
 
     @property

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from textvae.distributions import unit_variance
 from textvae.errors import ConfigError
+from textvae.layers import keep_uncompiled
 from textvae.models import TextModel
 from textvae.objectives import Objective
 from textvae.objectives.base import BatchMean
@@ -88,7 +89,10 @@ class TrainingLoss(nn.Module):
         super().__init__()
         self.model, self.objective, self.regularizer, self.sum_dtype = model, objective, regularizer, sum_dtype
         terms = model.terms
-        self._terms = torch.compile(terms, dynamic=True) if compiled else terms
+        if compiled:
+            keep_uncompiled()
+            terms = torch.compile(terms, dynamic=True)
+        self._terms = terms
         self.num_samples = objective.num_samples
 
     def forward(self, batch: Batch, step: int, scale: float, batch_mean: BatchMean) -> BatchLoss:

@@ -112,11 +112,11 @@ def test_finished_parts_are_not_made_again(run: Path, tmp_path: Path, monkeypatc
     file.write_text("the a i is good\n" * 12)
     asked = []
 
-    def answering(texts: Any, *given: Any, **more: Any) -> Any:
-        asked.append(len(texts))
+    def answering(rows: Any, *given: Any, **more: Any) -> Any:
+        asked.append(len(rows.texts))
         if len(asked) == 3:
             raise KeyboardInterrupt
-        return real(texts, *given, **more)
+        return real(rows, *given, **more)
 
     real = files.answers
     monkeypatch.setattr(files, "answers", answering)
