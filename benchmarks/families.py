@@ -28,9 +28,9 @@ import numpy as np
 
 from benchmarks import pages, results_file
 from benchmarks.family_pages import FAMILIES, UNIGRAM
-from benchmarks.paired import as_evaluated, difference
 from benchmarks.rows import RowRun
 from textvae.evaluation import chosen_sentences
+from textvae.pipeline.comparing import paired_runs, read_run
 from textvae.pipeline.manifest import read_manifest
 from textvae.pipeline.stages.evaluate import BY_SENTENCE
 from textvae.text.tokenized import TokenizedCorpus
@@ -110,14 +110,14 @@ def collect(row: str, decoder: str, out: Path) -> dict[str, Any] | None:
     return {"name": row, **kinds, **found}
 
 
-def beyond_gaussian(row: str, decoder: str, out: Path) -> dict[str, float]:
+def beyond_gaussian(row: str, decoder: str, out: Path) -> dict[str, float | None]:
     """By how many nats a sentence is less likely than in the Gaussian row with the same decoder, over the same test
     sentences, and the standard error of that; nothing while one of the two is missing."""
     run, gaussian = (folder_of(out, decoder, name) for name in (row, "gaussian"))
     if row == "gaussian" or not all((folder / "evaluate" / BY_SENTENCE).exists() for folder in (run, gaussian)):
         return {}
-    found = difference(run, as_evaluated(run), gaussian, as_evaluated(gaussian))
-    return {"beyond_gaussian": found["difference"], "beyond_gaussian_se": found["difference_se"]}
+    found = paired_runs(read_run(run), read_run(gaussian))
+    return {"beyond_gaussian": found.difference, "beyond_gaussian_se": found.difference_se}
 
 
 def unigram(folder: Path) -> dict[str, Any]:

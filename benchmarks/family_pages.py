@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.markdown import active_units, collapsed, shown, source, table, with_error
+from benchmarks.markdown import MI, active_units, collapsed, information, shown, source, table, with_error
 
 FAMILIES = {
     "language_model": "the same decoder without z: the baseline of all other rows",
@@ -67,7 +67,7 @@ def families_page(contents: dict[str, dict[str, Any]]) -> str:
         lines += [f"## Decoder `{decoder}`", ""]
         lines += table(
             [
-                *("family", "IW NLL", "beyond `gaussian`", "ELBO NLL", "KL", "MI", "active units"),
+                *("family", "IW NLL", "beyond `gaussian`", "ELBO NLL", "KL", MI, "active units"),
                 *("permuted z costs", "collapsed", "AIS NLL", "IW minus AIS", "sandwich", "its gap"),
             ],
             [_family_cells(row) for row in rows],
@@ -126,7 +126,7 @@ def _family_cells(row: dict[str, Any]) -> list[str]:
         with_error(row, "beyond_gaussian", "{:+.2f}"),
         shown(row, "elbo_nll"),
         shown(row, "kl"),
-        with_error(row, "mi"),
+        information(row),
         active_units(row),
         shown(row, "permuted_rise"),
         collapsed(row),
@@ -178,10 +178,10 @@ def families_block(contents: dict[str, dict[str, Any]]) -> str:
             *(shown(steps.get((family, decoder), {}), "times_gaussian", "{:.1f}") for decoder in _DECODERS),
             *likelihoods,
             shown(lstm, "kl"),
-            shown(lstm, "mi"),
+            information(lstm),
         ]
 
     listed = [cells(family, what) for family, what in FAMILIES.items()]
     costs, likelihoods = ([f"{what}, {name}" for name in _DECODERS] for what in ("a step", "NLL"))
-    header = ["family", "what it is for", *costs, *likelihoods, "KL", "MI"]
+    header = ["family", "what it is for", *costs, *likelihoods, "KL", MI]
     return "\n".join(table(header, listed))

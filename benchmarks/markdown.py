@@ -34,6 +34,18 @@ def active_units(row: dict[str, Any]) -> str:
     return f"{row['active_units']} of {row['latent_dim']}" if "active_units" in row else ""
 
 
+MI = "MI, at least (from sentences)"
+"""The header of the column of `information`."""
+
+
+def information(row: dict[str, Any]) -> str:
+    """Mutual information, and the number of sentences that it was estimated from: it grows with that."""
+    if "mi" not in row:
+        return ""
+    # Rows from before `mi_sentences` was noted were measured on all sentences, which were at most 10 000.
+    return f"{with_error(row, 'mi')} ({row.get('mi_sentences', row['sentences']):,})"
+
+
 def collapsed(row: dict[str, Any]) -> str:
     return {True: "yes", False: "no"}[row["collapsed"]] if "collapsed" in row else ""
 

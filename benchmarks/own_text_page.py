@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.markdown import collapsed, shown, source, table
+from benchmarks.markdown import MI, collapsed, information, shown, source, table
 
 
 def own_text_block(contents: dict[str, dict[str, Any]]) -> str:
@@ -16,9 +16,9 @@ def own_text_block(contents: dict[str, dict[str, Any]]) -> str:
         "Each row is one file that was given to `textvae new FILE --minutes M` and then to `textvae run`, without a",
         "hand on the recipe. `share of the budget` is the time of the run, all stages counted, over the minutes that",
         "were given; it is small where training stopped early, because the validation bound no longer fell. MI is the",
-        "mutual information of text and z, in nats, over `sentences` test sentences; it cannot exceed the logarithm of",
-        "their number. The sentences are the first three that the report shows: draws from the prior, decoded by",
-        "sampling.",
+        "mutual information of text and z, in nats, from the number of test sentences in brackets; it grows with that",
+        "number and cannot exceed its logarithm. The sentences are the first three that the report shows: draws from",
+        "the prior, decoded by sampling.",
         "",
         *source(content, "own_text"),
     ]
@@ -26,7 +26,7 @@ def own_text_block(contents: dict[str, dict[str, Any]]) -> str:
     lines += table(
         [
             *("corpus", "minutes", "seconds", "share of the budget", "stopped early", "said to be too short", "epochs"),
-            *("collapsed", "MI", "sentences", "NLL", "labels", "accuracy", "`new`, seconds", "commit", "on"),
+            *("collapsed", MI, "NLL", "labels", "accuracy", "`new`, seconds", "commit", "on"),
         ],
         [_cells(row) for row in rows],
     )
@@ -47,8 +47,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         yes[row["told_too_short"]],
         f"{row['epochs']:.1f}",
         collapsed(row),
-        shown(row, "mi"),
-        f"{row['mi_sentences']:,}",
+        information(row),
         f"{row['iw_nll']:.2f} ± {row['iw_nll_se']:.2f} (IW-{row['iw_samples']})",
         shown(row, "classify_labels", "{:,}"),
         shown(row, "classify_accuracy", "{:.3f}"),

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import results_file
 from benchmarks.family_pages import families_block, families_page
 from benchmarks.faults.page import faults_page
-from benchmarks.markdown import active_units, collapsed, shown, source, table, with_error
+from benchmarks.markdown import MI, active_units, collapsed, information, shown, source, table, with_error
 from benchmarks.own_text_page import own_text_block
 from benchmarks.remedy_pages import remedies_block
 from benchmarks.rows import probed_with
@@ -76,7 +76,7 @@ def _remedies(content: dict[str, Any], name: str, title: str) -> list[str]:
         lines += [f"### Budget `{budget}`: {words}", ""]
         lines += table(
             [
-                *("row", "IW NLL", "beyond the best language model's", "ELBO NLL", "KL", "MI", "active units"),
+                *("row", "IW NLL", "beyond the best language model's", "ELBO NLL", "KL", MI, "active units"),
                 *("permuted z costs", "PPL", "BLEU", "collapsed"),
             ],
             [_likelihood_cells(row, best) for row in rows],
@@ -176,7 +176,7 @@ def _likelihood_cells(row: dict[str, Any], best: dict[str, Any] | None) -> list[
         "" if best is None or row is best else f"{row['iw_nll'] - best['iw_nll']:+.2f}",
         f"{row['elbo_nll']:.2f}",
         f"{row['kl']:.2f}",
-        with_error(row, "mi"),
+        information(row),
         active_units(row),
         shown(row, "permuted_rise"),
         f"{row['ppl']:.2f}",
@@ -209,14 +209,14 @@ def _recipes(content: dict[str, Any]) -> list[str]:
     rows = content["rows"]
     lines += ["### Likelihood and use of z", ""]
     lines += table(
-        ["recipe", "IW NLL", "ELBO NLL", "KL", "MI", "active units", "PPL", "tokens", "sentences", "collapsed"],
+        ["recipe", "IW NLL", "ELBO NLL", "KL", MI, "active units", "PPL", "tokens", "sentences", "collapsed"],
         [
             [
                 f"`{row['name']}`",
                 f"{with_error(row, 'iw_nll')} (IW-{row['iw_samples']})",
                 f"{row['elbo_nll']:.2f}",
                 f"{row['kl']:.2f}",
-                shown(row, "mi"),
+                information(row),
                 active_units(row),
                 f"{row['ppl']:.2f}",
                 str(row["tokens"]),

@@ -11,82 +11,46 @@ measured again. The row is written to `benchmarks/results/paired.json` and `docs
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pyarrow import feather
 
 from benchmarks import pages, results_file
-from benchmarks.rows import finished_report
+from textvae.errors import TextVAEError
 from textvae.evaluation import likelihood
+from textvae.evaluation.paired import SentenceNLL, paired_difference
 from textvae.models import load_model
-from textvae.pipeline.stages.evaluate import BY_SENTENCE
+from textvae.pipeline.comparing import FinishedRun, read_run, require_same_tokens, sentence_nll
 from textvae.text.tokenized import TokenizedCorpus
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Minus log p(x) or its bound for each of some test sentences, nats; `samples` is 0 where it is exact."""
-
-    nll_N: np.ndarray
-    samples: int
-    sentences: np.ndarray
-    seed: int
-
-
-def as_evaluated(run: Path) -> Measured:
-    report, path = finished_report(run), run / "evaluate" / BY_SENTENCE
-    if report is None or not path.exists():
-        raise SystemExit(f"{run} has no evaluate/{BY_SENTENCE}; run its stage evaluate again, or give --iw-samples.")
-    found = feather.read_table(path)
-    exact = report["evaluate"]["iw_nll_se"] == 0
-    samples = 0 if exact else report["evaluate"]["iw_samples"]
-    nll_N = found["iw_nll"].to_numpy()
-    return Measured(nll_N, samples, found["sentence"].to_numpy(), report["run"]["seed"])
-
-
-def measured_anew(run: Path, iw_samples: int) -> Measured:
-    report = finished_report(run)
-    assert report is not None, f"{run} is not finished"
-    corpus = TokenizedCorpus(run / "tokenize" / "test.arrow")
-    found = likelihood(load_model(run / "train" / "model").eval(), corpus, num_samples=iw_samples)
+def measured_anew(run: FinishedRun, iw_samples: int) -> SentenceNLL:
+    corpus = TokenizedCorpus(run.folder / "tokenize" / "test.arrow")
+    found = likelihood(load_model(run.folder / "train" / "model").eval(), corpus, num_samples=iw_samples)
     assert found.iw_nll is not None, "a posterior without a density has no importance weights"
-    samples = 0 if found.exact else iw_samples
-    return Measured(found.iw_nll, samples, np.arange(len(corpus)), report["run"]["seed"])
+    return SentenceNLL(found.iw_nll, 0 if found.exact else iw_samples, np.arange(len(corpus)))
 
 
-def difference(run: Path, mine: Measured, baseline: Path, theirs: Measured) -> dict[str, Any]:
+def difference(run: FinishedRun, mine: SentenceNLL, baseline: FinishedRun, theirs: SentenceNLL) -> dict[str, Any]:
     """The row of a pair.
 
     Raises:
-        SystemExit: other sentences, another vocabulary, or bounds of other numbers of samples.
+        TextVAEError: other sentences, another vocabulary, or bounds of other numbers of samples.
     """
-    texts = [TokenizedCorpus(one / "tokenize" / "test.arrow") for one in (run, baseline)]
-    same = np.array_equal(mine.sentences, theirs.sentences) and len(texts[0]) == len(texts[1])
-    if not same or any(not np.array_equal(texts[0].ids(i), texts[1].ids(i)) for i in mine.sentences):
-        raise SystemExit(
-            f"{run} and {baseline} have different test sentences or vocabularies, expected the same; give runs of one "
-            "corpus and one [tokenize] table."
-        )
-    if mine.samples and theirs.samples and mine.samples != theirs.samples:
-        raise SystemExit(
-            f"got bounds of {mine.samples} and of {theirs.samples} samples, expected the same number; "
-            "give --iw-samples."
-        )
-    difference_N = mine.nll_N - theirs.nll_N
+    require_same_tokens(run, baseline, mine)
+    found = paired_difference(mine, theirs)
     return {
-        "name": f"{run.name} - {baseline.name}",
-        "seed": mine.seed,
-        "run": run.name,
-        "baseline": baseline.name,
-        "iw_samples": max(mine.samples, theirs.samples),
-        "nll": float(mine.nll_N.mean()),
-        "baseline_nll": float(theirs.nll_N.mean()),
-        "difference": float(difference_N.mean()),
-        "difference_se": float(difference_N.std(ddof=1) / len(difference_N) ** 0.5),
-        "sentences": len(difference_N),
+        "name": f"{run.folder.resolve().name} - {baseline.folder.resolve().name}",
+        "seed": run.report["run"]["seed"],
+        "run": run.folder.resolve().name,
+        "baseline": baseline.folder.resolve().name,
+        "iw_samples": found.samples,
+        "nll": found.nll,
+        "baseline_nll": found.other_nll,
+        "difference": found.difference,
+        "difference_se": found.difference_se,
+        "sentences": found.sentences,
     }
 
 
@@ -97,11 +61,15 @@ def main() -> None:
     parser.add_argument("--iw-samples", type=int, help="measure again, with this many samples")
     args = parser.parse_args()
 
-    def measured(one: Path) -> Measured:
-        return measured_anew(one, args.iw_samples) if args.iw_samples else as_evaluated(one)
+    def measured(one: FinishedRun) -> SentenceNLL:
+        return measured_anew(one, args.iw_samples) if args.iw_samples else sentence_nll(one)
 
-    mine = measured(args.run)
-    rows = [difference(args.run, mine, baseline, measured(baseline)) for baseline in args.baselines]
+    try:
+        run, baselines = read_run(args.run), [read_run(one) for one in args.baselines]
+        mine = measured(run)
+        rows = [difference(run, mine, baseline, measured(baseline)) for baseline in baselines]
+    except TextVAEError as error:
+        raise SystemExit(str(error)) from None
     for row in rows:
         print(f"{row['name']}: {row['difference']:+.3f} ± {row['difference_se']:.3f} nats per sentence")
     results_file.add(

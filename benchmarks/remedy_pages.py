@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from benchmarks.markdown import active_units, shown, table
+from benchmarks.markdown import MI, active_units, information, shown, table
 
 
 class Remedy(NamedTuple):
@@ -108,11 +108,11 @@ def remedies_block(contents: dict[str, dict[str, Any]]) -> str:
             remedy.setting,
             beyond,
             shown(row, "kl"),
-            shown(row, "mi"),
+            information(row),
             active_units(row),
             shown(row, "bleu", "{:.1f}"),
             remedy.note,
         ]
 
-    header = ["remedy", "setting", "NLL beyond the language model's", "KL", "MI", "active units", "BLEU", "note"]
+    header = ["remedy", "setting", "NLL beyond the language model's", "KL", MI, "active units", "BLEU", "note"]
     return "\n".join(table(header, [cells(remedy) for remedy in REMEDIES]))

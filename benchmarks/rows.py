@@ -19,13 +19,13 @@ TAKEN = {
     ),
     "evaluate": (
         *("iw_nll", "iw_nll_se", "iw_samples", "elbo_nll", "elbo_nll_se", "kl", "mi", "mi_se", "mi_cap"),
-        *("mi_sentences", "active_units", "latent_dim"),
+        *("mi_sentences", "mi_1000", "mi_1000_se", "active_units", "latent_dim"),
         *("ppl", "tokens", "sentences", "split", "params", "rec_nll", "permuted_rise", "collapsed"),
         *("token_accuracy", "teacher_forced_accuracy", "exact_match", "bleu"),
     ),
     "classify": ("accuracy", "accuracy_se", "majority_accuracy", "labels"),
     "impute": ("accuracy", "top5", "baseline_accuracy", "sentences"),
-    "interpolate": ("smoothness",),
+    "interpolate": ("evenness", "ends_changed", "new_sentences"),
 }
 """Numbers of each stage that become a row; those of evaluate keep their names, the others bear their stage's."""
 

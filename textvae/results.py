@@ -39,10 +39,11 @@ class Interpolation:
         texts: the decoded sentences on the path, those of both ends included, [steps].
         z: their latent vectors, [steps][D].
         edits: tokens inserted, deleted or replaced from each sentence to the next, [steps - 1].
-        smoothness: 1 minus the mean of edits / length of the longer neighbor: 1 where nothing changes,
-            0 where neighbors have nothing in common. A path of one repeated sentence is smooth as well, so
-            read it together with `distinct`.
-        distinct: number of different sentences on the path.
+        evenness: how evenly the change is spread over the steps: 1 for equal steps, 0 where the path changes in one
+            jump (`textvae.tasks.interpolate.evenness`). None where nothing changes, or for a path of one step.
+        ends_changed: share of tokens by which the decoded ends differ from the given sentences, mean of both: edits
+            over the tokens of the longer one. 0 where both come back.
+        new_sentences: number of different sentences on the path that are neither a decoded end nor a given one.
     """
 
     start: str
@@ -51,8 +52,9 @@ class Interpolation:
     texts: tuple[str, ...]
     z: tuple[tuple[float, ...], ...]
     edits: tuple[int, ...]
-    smoothness: float
-    distinct: int
+    evenness: float | None
+    ends_changed: float
+    new_sentences: int
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import types
@@ -58,7 +59,13 @@ def registered(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def places(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What stands for the placeholders of an example; commands write into a folder of their own."""
     monkeypatch.chdir(tmp_path)
-    return {"RUN": str(tiny_run / "run"), "RECIPE": str(tiny_run / "tiny.toml"), "FILE": str(tiny_run / "text.tsv")}
+    shutil.copytree(tiny_run / "run", tmp_path / "another_run")
+    others = {"RUN_2": str(tmp_path / "another_run")}
+    return others | {
+        "RUN": str(tiny_run / "run"),
+        "RECIPE": str(tiny_run / "tiny.toml"),
+        "FILE": str(tiny_run / "text.tsv"),
+    }
 
 
 def parsed(name: str) -> Any:

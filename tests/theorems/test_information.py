@@ -110,6 +110,21 @@ def test_the_identity_holds_for_a_gaussian_model() -> None:
     np.testing.assert_allclose(again.means_ND, found.means_ND, atol=1e-5)
 
 
+def test_information_grows_with_the_sentences_and_that_of_1000_does_not() -> None:
+    config = TextVAEConfig(latent_dim=8, encoder=LSTMEncoderConfig(**SMALL))
+    model = scramble(config.build(vocab_size=12, max_tokens=9), scale=3.0)
+    corpus = sentences(4000)
+    few, less, many = (information(model, corpus, np.arange(count)) for count in (900, 1000, 4000))
+    assert few.mi_1000 is None and less.mi_1000 == pytest.approx(less.mi, abs=1e-9)
+    assert (few.mi_sentences, less.mi_sentences, many.mi_sentences) == (900, 1000, 4000)
+    assert less.mi is not None and many.mi is not None and many.mi_1000 is not None and less.mi_1000 is not None
+    assert many.mi_1000_se is not None and less.mi_1000_se is not None
+    assert many.mi > less.mi + 0.3, "the old number: another one for every size of the test split"
+    assert abs(many.mi_1000 - less.mi_1000) < 4 * math.hypot(many.mi_1000_se, less.mi_1000_se)
+    again = information(model, corpus, np.arange(4000), batch_tokens=500)
+    assert again.mi_1000 == pytest.approx(many.mi_1000, rel=1e-5), "in batches of other sizes"
+
+
 def test_codes_that_share_nothing_reach_the_cap() -> None:
     means = 100.0 * torch.arange(50.0).unsqueeze(1).expand(50, 2)
     posterior = DiagonalGaussian(means, torch.full((50, 2), 0.1))

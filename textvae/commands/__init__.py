@@ -10,6 +10,7 @@ NAMES = (
     "run",
     "new",
     "evaluate",
+    "compare",
     "generate",
     "reconstruct",
     "interpolate",

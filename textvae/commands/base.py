@@ -17,8 +17,8 @@ class Command:
         function: called with the arguments of the command line. Its parameters are the command's arguments and
             options, its docstring is the command's help. A parameter annotated with a dataclass stands for one option
             for each field.
-        example: arguments after the command's name, as in a shell. RUN, RECIPE and FILE stand for a finished run, a
-            recipe and a file of texts. It is the end of the command's help, and the tests run it.
+        example: arguments after the command's name, as in a shell. RUN, RUN_2, RECIPE and FILE stand for a finished
+            run, another one, a recipe and a file of texts. It is the end of the command's help, and the tests run it.
         answers_each_line: whether it takes any number of sentences and answers each by itself: its answers are in the
             order of the sentences, and none of them is lost because of another (`textvae.commands.lines`).
         prints_if: the command prints a result to standard output only with one of these options; None: always.

@@ -144,7 +144,7 @@ def _lines(measured: dict[str, Any]) -> list[str]:
     rows = metric_rows({"evaluate": measured})
     width = max((len(row["title"]) for row in rows), default=0)
     lines = [f"{row['title']:<{width}}  {row['value']:>18}  {row['unit']}" for row in rows]
-    return [*([str(measured["verdict"])] if "verdict" in measured else []), *lines]
+    return [*(str(measured[name]) for name in ("verdict", "reconstruction") if name in measured), *lines]
 
 
 COMMAND = Command(evaluate_command, example="RUN --split valid --samples 10")

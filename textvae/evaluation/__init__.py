@@ -5,6 +5,7 @@ from textvae.evaluation.bidirectional import Sandwich, Simulated, bidirectional,
 from textvae.evaluation.evaluate import chosen_sentences, evaluate
 from textvae.evaluation.information import Information, active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, log_weights_by_sample
+from textvae.evaluation.paired import PairedDifference, SentenceNLL, paired_difference
 from textvae.evaluation.perplexity import perplexities
 from textvae.evaluation.probe import Probe, linear_probe, posterior_means
 from textvae.evaluation.rate_distortion import RateDistortion, lossy_codes, rate_distortion
@@ -13,7 +14,7 @@ from textvae.evaluation.result import Evaluation, Example
 from textvae.evaluation.settings import EvaluateConfig, require_bound
 from textvae.evaluation.streaming import LogMeanExp
 from textvae.evaluation.text_quality import distinct, prior_samples, text_quality
-from textvae.evaluation.verdict import Verdict, judge
+from textvae.evaluation.verdict import Verdict, judge, judge_reconstruction
 
 __all__ = [
     "AISConfig",
@@ -25,11 +26,13 @@ __all__ = [
     "Information",
     "Likelihood",
     "LogMeanExp",
+    "PairedDifference",
     "PermutedCodes",
     "Probe",
     "RateDistortion",
     "Reconstruction",
     "Sandwich",
+    "SentenceNLL",
     "Simulated",
     "Verdict",
     "active_units",
@@ -41,10 +44,12 @@ __all__ = [
     "evaluate",
     "information",
     "judge",
+    "judge_reconstruction",
     "likelihood",
     "linear_probe",
     "log_weights_by_sample",
     "lossy_codes",
+    "paired_difference",
     "permuted_codes",
     "perplexities",
     "posterior_means",

@@ -25,7 +25,7 @@ from textvae.evaluation.reconstruction import permuted_codes, reconstruct
 from textvae.evaluation.result import Evaluation, Example
 from textvae.evaluation.settings import EvaluateConfig, require_bound
 from textvae.evaluation.text_quality import prior_samples, text_quality
-from textvae.evaluation.verdict import judge
+from textvae.evaluation.verdict import judge, judge_reconstruction
 from textvae.models import TextModel
 from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenizers.base import Tokenizer
@@ -84,8 +84,16 @@ def evaluate(
     rise = _put_codes(result, setup, shown) if model.has_code else None
     # A posterior whose mean is fixed has no active units, whether or not z is used.
     units = None if model.config.fixed_mean else result.get("active_units")
-    judged = judge(latent_dim=model.latent_dim, mi=result.get("mi"), active_units=units, permuted_rise=rise)
+    judged = judge(
+        latent_dim=model.latent_dim,
+        mi=result.get("mi"),
+        mi_sentences=result.get("mi_sentences"),
+        active_units=units,
+        permuted_rise=rise,
+    )
     result.put(collapsed=judged.collapsed, verdict=judged.sentence)
+    if "exact_match" in result:
+        result.put(reconstruction=judge_reconstruction(result["exact_match"], result.get("bleu")))
 
     # What are samples from the prior like?
     _put_samples(result, setup)
@@ -244,7 +252,7 @@ def _put_codes(result: Evaluation, setup: _Setup, shown: dict[int, np.ndarray]) 
     known = information(model, corpus, indices, mi_sentences=config.mi_sentences, seed=setup.seed, **setup.how)
     if known.mi is not None:
         result.put(mi=known.mi, mi_se=known.mi_se, mi_cap=known.mi_cap)
-        result.put(mi_sentences=min(config.mi_sentences, len(indices)))
+        result.put(mi_sentences=known.mi_sentences, mi_1000=known.mi_1000, mi_1000_se=known.mi_1000_se)
         result.put(marginal_kl=known.marginal_kl, marginal_kl_se=known.marginal_kl_se)
     if known.means_ND is not None:
         varying = active_units(known.means_ND, known.unit_variance)

@@ -24,6 +24,8 @@ ACTIVE_VARIANCE = 0.01
 In units of `LatentDistribution.unit_variance`: on the unit sphere the D variances sum to at most 1."""
 
 _BLOCK = 2048
+_FIXED = 1000
+"""Sentences of `mi_1000`, and the seed of the shuffle that chooses them."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,11 @@ class Information:
     Attributes:
         mi: mutual information of sentence and z under q, nats; None where q has no density.
         mi_se: its standard error over sentences.
+        mi_sentences: N, the sentences of the aggregated posterior.
         mi_cap: log N, which `mi` cannot exceed.
+        mi_1000: the same of the first 1000 of a fixed shuffle of these sentences, for comparing models that were
+            measured on different numbers; None where there are fewer.
+        mi_1000_se: its standard error over sentences.
         marginal_kl: KL(q(z) || p(z)) of the aggregated posterior, nats; KL = mi + marginal_kl.
         marginal_kl_se: its standard error over sentences.
         means_ND: posterior means, float32, in the order of the indices; None where the mean of q is unknown.
@@ -43,7 +49,10 @@ class Information:
 
     mi: float | None
     mi_se: float | None
+    mi_sentences: int
     mi_cap: float
+    mi_1000: float | None
+    mi_1000_se: float | None
     marginal_kl: float | None
     marginal_kl_se: float | None
     means_ND: np.ndarray | None
@@ -76,6 +85,7 @@ def information(
     codes: list[Tensor] = []
     means: list[Tensor] | None = []
     log_q = np.zeros(len(indices))
+    kept: list[np.ndarray] = []
     places: list[np.ndarray] = []
     has_density, prior, unit_variance = True, None, 1.0
     with sweep(model, corpus, indices, "codes", batch_tokens=batch_tokens, progress=progress) as parts:
@@ -95,18 +105,41 @@ def information(
             keep = np.flatnonzero(part.rows < used)
             if has_density and len(keep):
                 posteriors.append(posterior.rows(torch.as_tensor(keep, device=device)))
+                kept.append(part.rows[keep])
             places.append(part.rows)
         order = torch.as_tensor(np.argsort(np.concatenate(places)), device=device)
         codes_ND = torch.cat(codes)[order]
         means_ND = None if means is None else torch.cat(means)[order].float().cpu().numpy()
-        mi = mi_se = marginal_kl = marginal_kl_se = None
+        mi = mi_se = mi_1000 = mi_1000_se = marginal_kl = marginal_kl_se = None
         if has_density:
             log_marginal = log_aggregated(posteriors, codes_ND[:used])
             mi, mi_se = mean_and_error(log_q[:used] - log_marginal)
+            if used >= _FIXED:
+                some = np.sort(np.random.default_rng(_FIXED).permutation(used)[:_FIXED])
+                chosen = [np.flatnonzero(np.isin(rows, some)) for rows in kept]
+                of_some = [
+                    posterior.rows(torch.as_tensor(rows, device=device))
+                    for posterior, rows in zip(posteriors, chosen, strict=True)
+                    if len(rows)
+                ]
+                log_marginal_some = log_aggregated(of_some, codes_ND[torch.as_tensor(some, device=device)])
+                mi_1000, mi_1000_se = mean_and_error(log_q[some] - log_marginal_some)
             if prior is not None:
                 log_prior = cpu64(prior.log_prob(codes_ND[:used]))
                 marginal_kl, marginal_kl_se = mean_and_error(log_marginal - log_prior)
-    return Information(mi, mi_se, math.log(used), marginal_kl, marginal_kl_se, means_ND, codes_ND, unit_variance)
+    return Information(
+        mi=mi,
+        mi_se=mi_se,
+        mi_sentences=used,
+        mi_cap=math.log(used),
+        mi_1000=mi_1000,
+        mi_1000_se=mi_1000_se,
+        marginal_kl=marginal_kl,
+        marginal_kl_se=marginal_kl_se,
+        means_ND=means_ND,
+        codes_ND=codes_ND,
+        unit_variance=unit_variance,
+    )
 
 
 def log_aggregated(posteriors: list[LatentDistribution], z_MD: Tensor) -> np.ndarray:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pyarrow as pa
 
 _KERNELS = "16"
+_M_MMAP_THRESHOLD, _BLOCK = -3, 9_000_000
+"""The number of an option in malloc.h, and bytes from which a block of memory is returned as soon as it is free."""
 _PARTS = 4
 """Freed memory is given back once in so many parts: taking it again costs time."""
 
@@ -19,10 +22,11 @@ _PARTS = 4
 def steady_memory() -> Iterator[Callable[[], None]]:
     """A context for work in many parts of similar size; it gives a function to call after each of them.
 
-    Three things would otherwise take time or memory with every part. Python's garbage collector looks through all
+    Four things would otherwise take time or memory with every part. Python's garbage collector looks through all
     objects again and again while the many small ones of a part are made; here it looks once a part, at the new ones.
-    Arrow's allocators keep freed memory in pieces that the next part does not fit; here it is given back. And oneDNN,
-    by which torch computes on a CPU, keeps a compiled kernel for each shape of a batch, 1024 of them; here 16, unless
+    The allocators of Arrow and of the C library keep freed memory in pieces that the next part does not fit; here it is
+    given back, large blocks at once (with glibc; this stays so for the process). And oneDNN, by which torch computes on
+    a CPU, keeps a compiled kernel for each shape of a batch, 1024 of them; here 16, unless
     ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` is set or it has been in use before.
 
     >>> with steady_memory() as end_of_part:
@@ -30,6 +34,7 @@ def steady_memory() -> Iterator[Callable[[], None]]:
     ...         end_of_part()
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _KERNELS)
+    _return_large_blocks()
     pool, collecting = pa.default_memory_pool(), gc.isenabled()
     system = pa.system_memory_pool()
     pa.set_memory_pool(system)
@@ -48,3 +53,9 @@ def steady_memory() -> Iterator[Callable[[], None]]:
         pa.set_memory_pool(pool)
         if collecting:
             gc.enable()
+
+
+def _return_large_blocks() -> None:
+    """By default glibc raises the size from which it does so up to 32 MiB, as blocks are freed."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _BLOCK)

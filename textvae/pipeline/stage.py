@@ -11,7 +11,8 @@ A stage is a subclass of `Stage` in a file of `pipeline/stages/`, and a line in 
 - its numbers, with unit and meaning (`metrics`, `unlisted`);
 - its sections of the report's page (`sections`), the data that they show besides the numbers (`details`), and its
   pictures;
-- its lines at the end of a run (`closing`): those of its metrics that have a `headline`, and what else it declares.
+- its lines at the end of a run (`closing`): those of its metrics that have a `headline`, and what else it declares;
+- what `textvae compare` puts side by side besides the numbers: lists of texts (`texts`) and curves (`series`).
 
 Recipes, plans, reports, `textvae new` and docs/units.md read all of this from the registry, and
 `tests/contracts/test_stages.py` runs over it. The file of a stage imports torch, and modules that import torch, inside
@@ -199,6 +200,22 @@ class Stage(ABC):
             details: from `details`; empty where there are none.
         """
         return [Closing(told) for metric in self.metrics if (told := metric.told(results)) is not None]
+
+    def texts(self, details: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        """Lists of texts that are compared with those of other runs side by side, by title, such as samples.
+
+        Args:
+            details: from `details`; empty where there are none.
+        """
+        return {}
+
+    def series(self, details: Mapping[str, Any]) -> Mapping[str, Sequence[tuple[float, float]]]:
+        """Curves that are drawn over those of other runs, by title: their points (x, y), such as losses by step.
+
+        Args:
+            details: from `details`; empty where there are none.
+        """
+        return {}
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
         """Its pictures for the page, SVG by name; called only where matplotlib is installed.

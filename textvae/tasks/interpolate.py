@@ -16,6 +16,7 @@ from textvae.generation import GivenDecoding, generate, inference, word_generato
 from textvae.models import TextModel
 from textvae.results import Interpolation
 from textvae.tasks.sentences import chunks, require_latent, tell_of_fixed_mean
+from textvae.text.batching import checked_ids
 from textvae.text.given import GivenOverlong, checked_texts
 from textvae.types import SPHERE
 
@@ -73,20 +74,43 @@ def interpolate(
         for part in chunks(steps):
             tokens += generate(model.decoder, z_ND[part], decoding, generator=generator).tokens
     texts = tuple(tokenizer.show_batch(tokens))
-    edits, distance = [], 0.0
-    for one, other in pairwise(tokens):
-        edits.append(edit_distance(one, other))
-        distance += edits[-1] / max(len(one), len(other), 1)
+    given = checked_ids([start, end], tokenizer, model.max_tokens, overlong=overlong)
+    edits = tuple(edit_distance(one, other) for one, other in pairwise(tokens))
+    ends = {tuple(row) for row in (*given, tokens[0], tokens[-1])}
     return Interpolation(
         start=start,
         end=end,
         kind=kind,
         texts=texts,
         z=tuple(tuple(row) for row in z_ND.tolist()),
-        edits=tuple(edits),
-        smoothness=1.0 - distance / (steps - 1),
-        distinct=len(set(texts)),
+        edits=edits,
+        evenness=evenness(edits),
+        ends_changed=0.5 * (_changed(given[0], tokens[0]) + _changed(given[1], tokens[-1])),
+        new_sentences=len({tuple(row) for row in tokens} - ends),
     )
+
+
+def evenness(changes: Sequence[int] | Sequence[float]) -> float | None:
+    """How evenly a change is spread over n steps: 1 - (s - 1/n) / (1 - 1/n), s the largest step's share of it.
+
+    Args:
+        changes: of each step, at least 0.
+
+    Returns:
+        1 for equal steps, 0 for one jump; None where nothing changes, or for a single step.
+
+    >>> evenness([2, 2, 2]), evenness([0, 5, 0]), evenness([0, 0]), evenness([3])
+    (1.0, 0.0, None, None)
+    """
+    steps, total = len(changes), sum(changes)
+    if steps < 2 or not total:
+        return None
+    # In this form it is exactly 1 and 0 at the ends.
+    return (total - max(changes)) * steps / (total * (steps - 1))
+
+
+def _changed(one: Sequence[int], other: Sequence[int]) -> float:
+    return edit_distance(one, other) / max(len(one), len(other), 1)
 
 
 def checked_path(steps: int, kind: str | None) -> tuple[int, str | None]:

@@ -81,10 +81,11 @@ class CollapseGuard:
 
     def judge(self, latent_dim: int, measured: dict[str, float]) -> Verdict:
         """The verdict on these numbers, by the rule of the evaluation."""
-        units = measured.get("guard_active_units")
+        units, cap = measured.get("guard_active_units"), measured.get("guard_mi_cap")
         return judge(
             latent_dim=latent_dim,
             mi=measured.get("guard_mi"),
+            mi_sentences=None if cap is None else round(math.exp(cap)),
             active_units=None if units is None else int(units),
             permuted_rise=measured.get("guard_permuted_rise"),
         )

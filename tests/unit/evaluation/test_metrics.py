@@ -52,6 +52,11 @@ def test_pieces_of_words_get_a_perplexity_per_word_and_scripts_without_spaces_on
     [
         ({"mi": 5.0, "active_units": 20, "permuted_rise": 9.0}, False),
         ({"mi": 0.9, "active_units": 20, "permuted_rise": 9.0}, True),
+        ({"mi": 5.0, "mi_sentences": 1424}, False),
+        ({"mi": 0.9, "mi_sentences": 1424}, True),
+        # Three sentences: at most log 3 = 1.1 nats, however much z says.
+        ({"mi": 0.9, "mi_sentences": 3}, False),
+        ({"mi": 0.4, "mi_sentences": 3}, True),
         ({"mi": 5.0, "active_units": 1, "permuted_rise": 9.0}, True),
         ({"mi": 5.0, "active_units": 20, "permuted_rise": 0.9}, True),
         ({"permuted_rise": 4.0}, False),

@@ -70,7 +70,7 @@ def test_the_report_says_what_is_known_and_nothing_else(folder: Path) -> None:
     total = measured["ais_nll"] * measured["ais_sentences"]
     assert measured["ais_ppl"] == pytest.approx(math.exp(total / measured["ais_tokens"]), rel=1e-6)
     assert report["train"]["valid_proxy_elbo_nll"] > 0 and "valid_elbo_nll" not in report["train"]
-    assert report["impute"]["sentences"] == 10 and "smoothness" in report["interpolate"]
+    assert report["impute"]["sentences"] == 10 and "ends_changed" in report["interpolate"]
     by_sentence = feather.read_table(folder / "run" / "evaluate" / "by_sentence.arrow")
     assert by_sentence.num_rows == measured["sentences"] and "iw_nll" not in by_sentence.column_names
     assert np.mean(by_sentence["rec_nll"]) == pytest.approx(measured["rec_nll"])

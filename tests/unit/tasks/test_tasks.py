@@ -20,7 +20,7 @@ from textvae.models import LanguageModelConfig, SemiSupervisedConfig, TextVAECon
 from textvae.posteriors import PowerSphericalPosteriorConfig, VonMisesFisherPosteriorConfig, ZeroMeanPosteriorConfig
 from textvae.priors import HypersphericalUniformPriorConfig
 from textvae.tasks import generate_sentences, impute, impute_accuracy, interpolate, reconstruct
-from textvae.tasks.interpolate import edit_distance, spherical
+from textvae.tasks.interpolate import edit_distance, evenness, spherical
 from textvae.text.tokenizers.word import WordConfig
 
 TEXTS = [
@@ -126,9 +126,25 @@ def test_interpolate_begins_and_ends_at_the_reconstructions(kind) -> None:
     assert len(path.texts) == len(path.z) == 5 and len(path.edits) == 4
     assert (path.texts[0], path.texts[-1]) == tuple(end.reconstruction for end in ends)
     torch.testing.assert_close(torch.tensor([path.z[0], path.z[-1]]), model.encode([TEXTS[0], TEXTS[3]]))
-    assert path.distinct == len(set(path.texts)) and path.smoothness <= 1.0
+    between = set(path.texts) - {TEXTS[0], TEXTS[3], path.texts[0], path.texts[-1]}
+    assert path.new_sentences == len(between) and path.evenness == evenness(path.edits)
+    given, made = map(model.tokenizer.encode_batch, ([TEXTS[0], TEXTS[3]], [path.texts[0], path.texts[-1]]))
+    changed = [edit_distance(a, b) / max(len(a), len(b)) for a, b in zip(given, made, strict=True)]
+    assert path.ends_changed == pytest.approx(sum(changed) / 2)
     same = interpolate(model, TEXTS[0], TEXTS[0], steps=3, kind=kind)
-    assert same.edits == (0, 0) and same.smoothness == 1.0 and same.distinct == 1
+    assert same.edits == (0, 0) and same.evenness is None and same.new_sentences == 0
+
+
+def test_a_path_of_one_jump_is_not_even() -> None:
+    """Smoothness, the number before, gave a path of 8 equal sentences, then 2 others, a better mark than a real one."""
+    jump, gradual = [0] * 7 + [9], [3, 2, 3, 2, 3, 2, 3, 3]
+    assert evenness(jump) == 0.0 < 0.9 < evenness(gradual) < 1.0
+    assert evenness([2] * 8) == 1.0
+    for steps in (2, 3, 9):
+        for largest in (0.4, 0.7, 1.0):
+            s = max(largest, 1 / steps)
+            rest = [(1 - s) / (steps - 1)] * (steps - 1)
+            assert evenness([s, *rest]) == pytest.approx(1 - (s - 1 / steps) / (1 - 1 / steps), abs=1e-12)
 
 
 @pytest.mark.parametrize("posterior", [VonMisesFisherPosteriorConfig, PowerSphericalPosteriorConfig])

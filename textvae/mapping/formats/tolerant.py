@@ -6,8 +6,8 @@ import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from textvae.text.corpora.encoding import TextFile, open_text
 from textvae.text.corpora.reading import broken_gzip, require_file
@@ -17,8 +17,7 @@ LONGEST_LINE = 2**24
 _SHOWN = 200
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A line without its end.
 
     Attributes:
@@ -52,15 +51,32 @@ def _decoded(source: TextFile) -> Iterator[Line]:
     end = source.line_end.encode()
     rest, too_long = b"", False
     for chunk in source.chunks():
-        *whole, rest_of_chunk = chunk.split(end)
-        for piece in whole:
-            yield _line(rest + piece, too_long)
-            rest, too_long = b"", False
-        rest += rest_of_chunk
+        cut = chunk.rfind(end)
+        if cut < 0:
+            rest += chunk
+        else:
+            yield from _whole_lines(rest + chunk[:cut], source.line_end, too_long)
+            rest, too_long = chunk[cut + 1 :], False
         if len(rest) > LONGEST_LINE:
             rest, too_long = rest[:_SHOWN], True
     if rest or too_long:
         yield _line(rest, too_long)
+
+
+def _whole_lines(raw: bytes, end: str, first_too_long: bool) -> Iterator[Line]:
+    """The lines of some bytes, which end where a line does."""
+    if not first_too_long and len(raw) <= LONGEST_LINE:
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" not in text:
+            for line in text.split(end):
+                yield Line(line.removesuffix("\r"))
+            return
+    for piece in raw.split(end.encode()):
+        yield _line(piece, first_too_long)
+        first_too_long = False
 
 
 def _line(raw: bytes, too_long: bool) -> Line:

@@ -68,27 +68,28 @@ def render(
         corpus: name, licence, description, citation and source.
         stale: stages that are out of date.
     """
-    environment = _environment()
-    return environment.from_string(_text("page.html")).render(
+    made = environment()
+    return made.from_string(template("page.html")).render(
         run=report["run"],
         corpus=corpus,
         rows=metric_rows(report),
-        sections=_sections(environment, report, details),
+        sections=_sections(made, report, details),
         has_plots=plots.available(),
         stale=stale,
     )
 
 
-def _text(name: str) -> str:
+def template(name: str) -> str:
     """The text of a template in this folder."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _environment() -> Environment:
-    """The Jinja environment of the page and the stages' sections, with escapes, macros and filters."""
+def environment() -> Environment:
+    """The Jinja environment of the pages and the stages' sections, with escapes, macros, filters and the style."""
     from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
 
-    environment = Environment(
+    made = Environment(
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -96,14 +97,14 @@ def _environment() -> Environment:
         # Pictures, macros and JSON are Markup, whose content is escaped already.
         finalize=lambda value: printable(value, lines=True) if type(value) is str else value,
     )
-    environment.filters["duration"] = duration
-    environment.globals["decoder_knows_prior"] = decoder_knows_prior
-    macros = environment.from_string(_text("macros.html")).module
-    environment.globals |= {name: macro for name, macro in vars(macros).items() if not name.startswith("_")}
-    return environment
+    made.filters["duration"] = duration
+    made.globals |= {"decoder_knows_prior": decoder_knows_prior, "style": Markup(template("style.css"))}
+    macros = made.from_string(template("macros.html")).module
+    made.globals |= {name: macro for name, macro in vars(macros).items() if not name.startswith("_")}
+    return made
 
 
-def _sections(environment: Environment, report: dict[str, Any], details: dict[str, Any]) -> dict[str, list[Markup]]:
+def _sections(made_by: Environment, report: dict[str, Any], details: dict[str, Any]) -> dict[str, list[Markup]]:
     """The stages' rendered sections by area, in order; empty for a stage without an output."""
     from markupsafe import Markup
 
@@ -114,8 +115,7 @@ def _sections(environment: Environment, report: dict[str, Any], details: dict[st
         pictures = stage.pictures(**own) if ran and plots.available() else {}
         own["pictures"] = {name: Markup(picture) for name, picture in pictures.items()}
         for section in stage.sections:
-            template = environment.from_string(section.template)
-            text = template.render(run=report["run"], **own).strip() if ran else ""
+            text = made_by.from_string(section.template).render(run=report["run"], **own).strip() if ran else ""
             # Text in the area "numbers" is part of a sentence, so a space follows; elsewhere the line ends.
             end = " " if section.area == "numbers" else "\n"
             made[section.area].append((section.rank, Markup(text + end if text else "")))

@@ -142,6 +142,25 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
         return as_svg(figure)
 
 
+def compared_curves(title: str, of: Sequence[Sequence[Sequence[float]] | None], names: Sequence[str]) -> str:
+    """The curves of several runs over one another.
+
+    Args:
+        title: what they show.
+        of: the points (x, y) of each run; None for a run that has no such curve.
+        names: of the runs, for the legend.
+    """
+    with styled():
+        figure, (axes,) = new_figure(7.0, 3.2)
+        for number, (points, name) in enumerate(zip(of, names, strict=True)):
+            if points:
+                color = PALETTE[number % len(PALETTE)]
+                axes.plot(*zip(*points, strict=True), "o-", markersize=3, color=color, label=drawable(name))
+        axes.set(title=title)
+        axes.legend(fontsize=8.5)
+        return as_svg(figure)
+
+
 def _by_epoch(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
     """The mean of each epoch at its last step; nothing where there are few points, or few epochs.
 

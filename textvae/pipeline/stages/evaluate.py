@@ -104,11 +104,19 @@ METRICS = (
     Metric("kl_nearest_naming", "Cost of naming the nearest", "nats", "the cost of choosing among training codes",
            shown=False,
            definition="log(N / K): the nats needed to name one of K acceptable codes among N stored ones"),
-    Metric("mi", "Mutual information of x and z", "nats",
-           "information of a code about its sentence; 0 in a collapsed model, and at most the log of the number of "
-           "sentences used",
-           definition="mutual information of x and z under q, with the aggregated posterior over the whole evaluation "
-           "set (at most 10 000 sentences, `mi_sentences`); its cap is `mi_cap`"),
+    Metric("mi", "Mutual information of x and z, at least", "nats",
+           "information of a code about its sentence; 0 in a collapsed model. It grows with the number of sentences "
+           "it is estimated from, and is at most the log of that", note="from {mi_sentences:,} sentences",
+           definition="mutual information of x and z under q, with the aggregated posterior over `mi_sentences` "
+           "sentences (all that are evaluated, at most 10 000). It grows with that number and is at most `mi_cap`; in "
+           "expectation it is a lower bound on the information about the texts that the sentences come from (Oord et "
+           "al. 2018; Poole et al. 2019)"),
+    Metric("mi_sentences", "Sentences of the mutual information", "sentences", "that it is estimated from", 0,
+           shown=False, definition="sentences that `mi` is estimated from"),
+    Metric("mi_1000", "... from 1000 sentences", "nats",
+           "from as many sentences for every model, for comparing models",
+           definition="`mi` from the first 1000 of a fixed shuffle of the sentences, so that models which were "
+           "evaluated on different numbers of sentences of one corpus can be compared; absent where there are fewer"),
     Metric("mi_cap", "Cap of mutual information", "nats", "the log of the sentences used", shown=False,
            definition="log N, N = `mi_sentences`, which `mi` cannot exceed"),
     Metric("marginal_kl", "KL(q(z) || p(z))", "nats per sentence",
@@ -129,9 +137,9 @@ METRICS = (
            "`hierarchical` posterior is estimated from 32 draws with noise that all sentences share, and for a "
            "`hamiltonian` posterior it is the point to which the mean of its initial distribution is moved"),
     Metric("collapsed", "Collapsed", "yes or no", "whether z is not used; the verdict says why", shown=False,
-           definition="`mi` below 1 nat, or fewer than 2 active units, or permuting z between sentences raises "
-           "`rec_nll` by less than 1 nat; active units do not count for a posterior whose mean is the same for every "
-           "sentence (`zero_mean`)"),
+           definition="`mi` below 1 nat (half of `mi_cap` where that is less), or fewer than 2 active units, or "
+           "permuting z between sentences raises `rec_nll` by less than 1 nat; active units do not count for a "
+           "posterior whose mean is the same for every sentence (`zero_mean`)"),
     Metric("token_accuracy", "Tokens reconstructed", "share",
            "at the same place, from the code of a sentence alone", 3,
            definition="share of a sentence's tokens (EOS counted) that its reconstruction has at the same place; it is "
@@ -170,10 +178,11 @@ VERDICT = """
 {% if results.verdict is defined %}
 <section class="verdict {{ 'bad' if results.collapsed | default(false) else 'good' }}">
 <p>{{ results.verdict }}</p>
+{% if results.reconstruction is defined %}<p class="note">{{ results.reconstruction }}</p>{% endif %}
 </section>
 {% endif %}
 """
-"""The verdict: whether z is used, in one sentence."""
+"""The verdicts: whether z is used, and how well sentences come back, a sentence each."""
 
 MEASURED_ON = """
 {% if results.split is defined %}Measured on the {{ results.split }} split
@@ -265,10 +274,12 @@ class EvaluateStage(Stage):
     `details.json` with samples, reconstructions and the latent space in two dimensions."""
 
     name: ClassVar[str] = "evaluate"
+    version: ClassVar[int] = 2  # mi_1000, and a verdict that names the sentences of the MI
+    keeps: ClassVar[tuple[int, ...]] = (1,)
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
     metrics: ClassVar[Sequence[Metric]] = METRICS
     unlisted: ClassVar[Sequence[str]] = (
-        *("iw_samples", "sentences", "params", "latent_dim", "mi_sentences", "reconstructed"),
+        *("iw_samples", "sentences", "params", "latent_dim", "reconstructed"),
         *("ais_sentences", "ais_chains", "ais_steps", "ais_tokens", "simulated_sentences", "quality_samples"),
     )
     sections: ClassVar[Sequence[Section]] = (
@@ -312,13 +323,18 @@ class EvaluateStage(Stage):
     def closing(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> list[Closing]:
         """The verdict, the headlines, and a few sentences from the prior."""
         verdict = results.get("verdict")
-        lines = [Closing(verdict, "verdict")] if isinstance(verdict, str) else []
+        told = (verdict, results.get("reconstruction"))
+        lines = [Closing(sentence, "verdict") for sentence in told if isinstance(sentence, str)]
         lines += super().closing(results, details)
         sentences = (details.get("samples") or {}).get("sampled", [])[:ENDING]
         if sentences:
             strange = "" if details.get("decoder_knows_prior", True) else ", on whose codes the decoder was not trained"
             lines.append(Closing(f"New sentences from the prior{strange}:", "sentences"))
         return lines + [Closing(f"  {shorten(text)}", "sentences") for text in sentences]
+
+    def texts(self, details: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        samples = (details.get("samples") or {}).get("sampled", ())
+        return {"New sentences, z from the prior, sampled words": samples} if samples else {}
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
         from textvae.pipeline.report import plots

@@ -126,6 +126,12 @@ class ImputeStage(Stage):
     def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
         return 1.0 + table["sentences"] * _seconds_of_sentence(proposal)
 
+    def texts(self, details: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        return {
+            f"Filled in: {one['text']}": [f"{answer['probability']:.1%} {answer['text']}" for answer in one["answers"]]
+            for one in details.get("answers", ())
+        }
+
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.tasks.impute import impute, impute_accuracy
         from textvae.text.tokenized import TokenizedCorpus

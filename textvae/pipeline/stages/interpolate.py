@@ -21,12 +21,17 @@ from textvae.pipeline.section import Section
 from textvae.pipeline.stage import DETAILS, Stage, Work
 
 METRICS = (
-    Metric("smoothness", "Smoothness of paths", "share",
-           "1 minus the share of words that change from one step of a path to the next",
-           definition="1 minus the share of tokens that change from one sentence of a path to the next"),
-    Metric("distinct", "Different sentences on a path", "sentences", "mean over the paths", 1,
-           definition="different sentences on a path, mean over the paths; 1 where nothing moves and smoothness is "
-           "perfect"),
+    Metric("evenness", "Evenness of paths", "1 for equal steps, 0 for one jump",
+           "1 minus the excess of the largest step: whether a path changes a little at a time",
+           definition="1 - (s - 1/n) / (1 - 1/n), s the share of the largest of a path's n steps in all tokens that "
+           "change along it (inserted, deleted or replaced); mean over the paths on which something changes"),
+    Metric("ends_changed", "Ends that do not come back", "share",
+           "of the tokens of the given sentences, by how much the decoded ends of a path differ from them",
+           definition="edits between a path's decoded ends and the given sentences, over the tokens of the longer; "
+           "mean of both ends and over the paths; 0 where all come back"),
+    Metric("new_sentences", "New sentences on a path", "sentences", "that are neither of its ends; mean over paths", 1,
+           definition="different sentences on a path that are neither a decoded end nor a given sentence, mean over "
+           "the paths"),
 )  # fmt: skip
 
 PATHS = """
@@ -36,7 +41,7 @@ PATHS = """
 <p class="note">Each path goes from the code of one sentence to that of another, {{ "along the sphere" if results.kind | default("") == "spherical" else "in a straight line" }}. The blue ends are the given sentences; between them are the sentences decoded at points of the path.</p>
 <div class="columns">
 {% for path in details.paths %}
-<div><h3>{{ loop.index }}</h3>
+<div><h3>From “{{ path.start }}” to “{{ path.end }}”</h3>
 <ol class="path">
 <li class="end">{{ path.start }}</li>
 {% for text in path.texts %}<li>{{ text }}</li>{% endfor %}
@@ -81,9 +86,10 @@ def _config_type() -> type[Config]:
 
 
 class InterpolateStage(Stage):
-    """Output: `details.json` with the paths; their smoothness as numbers."""
+    """Output: `details.json` with the paths; how evenly they change as numbers."""
 
     name: ClassVar[str] = "interpolate"
+    version: ClassVar[int] = 2  # evenness in the place of smoothness
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
     needs_code: ClassVar[bool] = True
     takes_label: ClassVar[bool] = False
@@ -113,6 +119,9 @@ class InterpolateStage(Stage):
     def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
         return 0.5 + table["count"] * table["steps"] * proposal.text_tokens / proposal.rates.generate
 
+    def texts(self, details: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        return {f"From “{path['start']}” to “{path['end']}”": path["texts"] for path in details.get("paths", ())}
+
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.tasks.interpolate import interpolate
         from textvae.text.tokenized import TokenizedCorpus
@@ -133,12 +142,14 @@ class InterpolateStage(Stage):
         ]  # fmt: skip
         shown = [{name: value for name, value in asdict(path).items() if name != "z"} for path in paths]
         write_json(work.folder / DETAILS, as_json({"paths": shown}))
+        even = [path.evenness for path in paths if path.evenness is not None]
         return {
             "pairs": len(paths),
             "steps": work.config.steps,
             "kind": paths[0].kind,
-            "smoothness": float(np.mean([path.smoothness for path in paths])),
-            "distinct": float(np.mean([path.distinct for path in paths])),
+            **({"evenness": float(np.mean(even))} if even else {}),
+            "ends_changed": float(np.mean([path.ends_changed for path in paths])),
+            "new_sentences": float(np.mean([path.new_sentences for path in paths])),
         }
 
 

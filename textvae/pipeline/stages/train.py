@@ -89,6 +89,13 @@ CURVES = """
 """The curves of the training, and the criterion by which the best epoch was chosen."""
 
 
+_COMPARED = {
+    "valid_elbo_nll": "Validation bound, nats per sentence, by step",
+    "valid_kl": "Validation KL, nats per sentence, by step",
+}
+"""Numbers of a validation whose curves are compared with those of other runs."""
+
+
 class TrainStage(Stage):
     """Output: `model/` and `metrics.jsonl`."""
 
@@ -162,6 +169,14 @@ class TrainStage(Stage):
         except (OSError, ValueError):
             pass
         return {"curves": curves}
+
+    def series(self, details: Mapping[str, Any]) -> Mapping[str, Sequence[tuple[float, float]]]:
+        found: dict[str, list[tuple[float, float]]] = {title: [] for title in _COMPARED.values()}
+        for row in details.get("curves", ()):
+            for name, title in _COMPARED.items():
+                if name in row and "step" in row:
+                    found[title].append((float(row["step"]), float(row[name])))
+        return {title: points for title, points in found.items() if points}
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
         from textvae.pipeline.report import plots
