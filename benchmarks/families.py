@@ -30,9 +30,9 @@ from benchmarks import pages, results_file
 from benchmarks.family_pages import FAMILIES, UNIGRAM
 from benchmarks.rows import RowRun
 from textvae.evaluation import chosen_sentences
+from textvae.pipeline.by_sentence import BY_SENTENCE
 from textvae.pipeline.comparing import paired_runs, read_run
 from textvae.pipeline.manifest import read_manifest
-from textvae.pipeline.stages.evaluate import BY_SENTENCE
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.types import BOS_ID, EOS_ID, PAD_ID
 

@@ -10,18 +10,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.svm import LinearSVC
-
-from textvae.text.few_labels import choose_labelled
+from textvae.evaluation.tfidf import tfidf_accuracies
 from textvae.text.tokenized import TokenizedCorpus
 
 
 def tfidf_svm_accuracies(run: Path, labels: Sequence[int]) -> list[float]:
     """Test accuracy for each number of labels.
-
-    Inverse document frequencies come from all training sentences, whose texts a VAE sees as well.
 
     Args:
         run: a finished run of a corpus with labels.
@@ -30,16 +24,7 @@ def tfidf_svm_accuracies(run: Path, labels: Sequence[int]) -> list[float]:
     """
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
     train, test = (TokenizedCorpus(run / "tokenize" / f"{split}.arrow") for split in ("train", "test"))
-    truth = np.asarray(train.labels)
-    vectors = TfidfVectorizer(ngram_range=(1, 2)).fit(train.text(i) for i in range(len(train)))
-    labelled = np.flatnonzero(np.asarray(test.labels) >= 0)
-    unseen, right = vectors.transform([test.text(i) for i in labelled]), np.asarray(test.labels)[labelled]
-    accuracies = []
-    for count in labels:
-        shown = choose_labelled(truth, count, len(train.label_names), report["run"]["seed"])
-        svm = LinearSVC().fit(vectors.transform([train.text(i) for i in shown]), truth[shown])
-        accuracies.append(float(svm.score(unseen, right)))
-    return accuracies
+    return [float(one) for one in tfidf_accuracies(train, test, labels, [report["run"]["seed"]])[:, 0]]
 
 
 def main() -> None:

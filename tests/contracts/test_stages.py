@@ -179,8 +179,8 @@ def test_its_pictures_are_drawn_where_there_is_something_to_draw(
 
 
 HEADINGS = [
-    *("This run", "Numbers", "Training", "New sentences", "Sentences through z and back", "Levels of z"),
-    *("Paths between sentences", "Blanks filled in", "Classifier", "Latent space"),
+    *("New sentences", "Paths between sentences", "Blanks filled in", "Sentences through z and back", "Numbers"),
+    *("Training", "Beside a language model", "Levels of z", "Classifier", "Latent space", "This run"),
 ]
 
 
@@ -188,7 +188,12 @@ HEADINGS = [
 def test_the_page_of_a_whole_run_has_its_sections_in_order(folder: Path) -> None:
     page = (folder / "run" / "report.html").read_text(encoding="utf-8")
     assert [found for found in re.findall("<h2>(.*?)</h2>", page) if found in HEADINGS] == HEADINGS
-    assert page.index('class="verdict') < page.index("This run") < page.index("<dt>Training</dt>") < page.index("Seed")
+    titles = re.findall('<a href="#s[0-9]+">(.*?)</a>', page)
+    assert [title for title in titles if title in HEADINGS] == HEADINGS
+    assert page.index('class="verdict') < page.index("New sentences") < page.index("<dt>Training</dt>")
+    groups = re.findall("<summary>(.*?)</summary>", page)
+    assert groups[1:3] == ["Likelihood, use of z, reconstruction", "Language model beside it"]
+    assert groups[-2] == "Time and memory", "before the settings of the recipe"
     assert "Measured on the test split, 20 sentences. A value after" in page
 
 

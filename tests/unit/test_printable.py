@@ -49,5 +49,3 @@ def test_any_label_can_be_drawn(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert "<svg" in plots.confusion_matrix([[1, 2], [3, 4]], [name, "b"])
-        plane = {"points": [[0, 1], [1, 2]], "labels": [name, "b"], "explained": [0.5, 0.2]}
-        assert "<svg" in plots.latent_plane(plane)

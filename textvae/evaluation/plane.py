@@ -12,7 +12,11 @@ PLOTTED = 2000
 
 
 def latent_plane(
-    means_ND: np.ndarray, labels_N: np.ndarray | None, label_names: Sequence[str], seed: int
+    means_ND: np.ndarray,
+    labels_N: np.ndarray | None,
+    label_names: Sequence[str],
+    seed: int,
+    texts: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Posterior means in the plane of their two principal components, at most `PLOTTED` of them.
 
@@ -21,14 +25,18 @@ def latent_plane(
         labels_N: class of each, -1 for none; None for no labels at all.
         label_names: of the classes.
         seed: of the choice.
+        texts: of the sentences; None to leave them out.
 
     Returns:
-        `points` [N][2], `labels` (names, or absent), `explained`: shares of the variance along the axes, `dimensions`.
+        `points` [N][2], `labels` (names, or absent), `texts` (or absent), `explained`: shares of the variance along the
+        axes, `dimensions`.
     """
     points, explained = principal_plane(np.asarray(means_ND, dtype=np.float64))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(points))[:PLOTTED])
     plane: dict[str, Any] = {"points": np.round(points[chosen], 4).tolist(), "explained": explained}
     plane["dimensions"] = int(means_ND.shape[1])
+    if texts is not None:
+        plane["texts"] = [texts[i] for i in chosen]
     if labels_N is not None:
         plane["labels"] = [label_names[i] if i >= 0 else None for i in np.asarray(labels_N)[chosen]]
     return plane

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from textvae.disk import read_json, shown_path
 from textvae.errors import ConfigError, DataError, ModelError
+from textvae.pipeline import by_sentence
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.report.metrics import metric_rows
 from textvae.pipeline.run_folder import REPORT_FILE
 from textvae.pipeline.stages import STAGES
-from textvae.pipeline.stages.evaluate import BY_SENTENCE
 
 if TYPE_CHECKING:
     from textvae.evaluation.paired import PairedDifference, SentenceNLL
@@ -188,24 +188,7 @@ def sentence_nll(run: FinishedRun) -> SentenceNLL:
     Raises:
         ModelError: it has none.
     """
-    import pyarrow as pa
-    from pyarrow import feather
-
-    from textvae.evaluation.paired import SentenceNLL
-
-    evaluated, path = run.report.get("evaluate", {}), run.folder / "evaluate" / BY_SENTENCE
-    try:
-        found = feather.read_table(path, columns=["sentence", "iw_nll"], memory_map=False)
-    except (OSError, pa.ArrowException):
-        found = None
-    if found is None or "iw_nll" not in evaluated:
-        raise ModelError(
-            f"{shown_path(run.folder)} has no NLL by sentence (evaluate/{BY_SENTENCE}); run its stage evaluate, with a "
-            "posterior that has a density."
-        )
-    exact = evaluated.get("iw_nll_se") == 0
-    samples = 0 if exact else int(evaluated["iw_samples"])
-    return SentenceNLL(found["iw_nll"].to_numpy(), samples, found["sentence"].to_numpy())
+    return by_sentence.sentence_nll(run.folder / "evaluate", run.report.get("evaluate", {}))
 
 
 def require_same_tokens(run: FinishedRun, other: FinishedRun, measured: SentenceNLL) -> None:

@@ -69,6 +69,7 @@ class Stage(ABC):
 
     Attributes:
         name: of its table and of its folder.
+        title: of the group of its numbers on the report's page; its name when empty.
         version: raise it when a change of the stage's code changes its results.
         keeps: older versions whose finished outputs are still used, so that a run that has one goes on from it. The
             stage starts from no other run.
@@ -92,6 +93,7 @@ class Stage(ABC):
     """
 
     name: ClassVar[str]
+    title: ClassVar[str] = ""
     version: ClassVar[int] = 1
     keeps: ClassVar[tuple[int, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()

@@ -196,8 +196,7 @@ def train_classifier(
             label_names=list(names),
         )
     corpus = TokenizedCorpus(few)
-    labelled = np.flatnonzero(np.asarray(valid_corpus.labels) >= 0)
-    judged = np.sort(np.random.default_rng([seed, 3]).permutation(labelled)[: config.valid_labels or config.labels])
+    judged = validation_labels(config, valid_corpus, seed)
 
     model_config, objective = check_classifier(config, vae.config)
     torch.manual_seed(seed)
@@ -236,6 +235,18 @@ def train_classifier(
         else None,
         progress=progress,
     )
+
+
+def validation_labels(config: ClassifyConfig, valid_corpus: TokenizedCorpus, seed: int) -> np.ndarray:
+    """The validation sentences whose labels choose the best epoch, [M]; none where no validation sentence has one.
+
+    Args:
+        config: says how many.
+        valid_corpus: the validation split.
+        seed: of the draw.
+    """
+    labelled = np.flatnonzero(np.asarray(valid_corpus.labels) >= 0)
+    return np.sort(np.random.default_rng([seed, 3]).permutation(labelled)[: config.valid_labels or config.labels])
 
 
 def _examples(corpus: TokenizedCorpus, shown: np.ndarray, hidden: np.ndarray) -> Iterator[Example]:

@@ -15,8 +15,11 @@ from textvae.pipeline.stages import STAGES
 
 PATTERNS = {
     "verdict": r"(Not collapsed|Collapsed): .*\.",
+    "reconstruction": r"Reconstruction is (good|fair|poor): .* of sentences come back, BLEU \d+\.",
     "likelihood": r"NLL at most [\d.]+ nats per sentence, perplexity at most [\d.]+ per token, over [\d,]+ tokens .*",
-    "classifier": r"Classifier: [\d.]+% of test sentences are right, from 20 labels; by always .* [\d.]+% are\.",
+    "classifier": r"Classifier: [\d.]+% of test sentences are right, from 20 labels and 20 more that chose the "
+    r"epoch; by always .* [\d.]+% are\.",
+    "svm": r"A linear SVM on TF-IDF, from as many labels in all \(40\): [\d.]+%\.",
     "imputation": r"Imputation: [\d.]+% of hidden words are restored; by always .* [\d.]+% are\.",
     "sentences": r"New sentences from the prior:",
 }
@@ -41,8 +44,9 @@ def test_a_run_ends_with_the_verdict_the_numbers_and_three_sentences(tiny_run: P
     assert said == ""
     report = json.loads((out / "report.json").read_text())
     assert ending[0] == report["evaluate"]["verdict"]
-    assert f"NLL at most {report['evaluate']['iw_nll']:.1f} nats" in ending[1]
-    assert f"{report['classify']['accuracy']:.1%}" in ending[2]
+    assert f"NLL at most {report['evaluate']['iw_nll']:.1f} nats" in ending[2]
+    assert f"{report['classify']['accuracy']:.1%}" in ending[3]
+    assert ending[1] == report["evaluate"]["reconstruction"]
     samples = json.loads((out / "evaluate" / "details.json").read_text())["samples"]["sampled"]
     assert ending[len(PATTERNS) :] == [f"  {text}" for text in samples[:3]]
 
@@ -52,8 +56,8 @@ def test_a_run_ends_with_the_verdict_the_numbers_and_three_sentences(tiny_run: P
     [
         ("tokenize", []),
         ("train", []),
-        ("evaluate", ["verdict", "likelihood", "sentences"]),
-        ("classify", ["classifier"]),
+        ("evaluate", ["verdict", "reconstruction", "likelihood", "sentences"]),
+        ("classify", ["classifier", "svm"]),
         ("impute", ["imputation"]),
         ("interpolate", []),
     ],
@@ -63,9 +67,9 @@ def test_only_what_was_asked_for_is_told(tiny_run: Path, tmp_path: Path, only: s
     shutil.copytree(tiny_run, tmp_path / "copy")
     code, _, err = run("run", str(tmp_path / "copy" / "tiny.toml"), "--out", str(folder), "--only", only)
     assert code == 0
-    # Nothing was to do, so only the verdict is told again.
+    # Nothing was to do, so only the verdicts are told again.
     assert [name for name, pattern in PATTERNS.items() if re.search(f"(?m)^{pattern}$", err)] == [
-        name for name in expected if name == "verdict"
+        name for name in expected if name in ("verdict", "reconstruction")
     ]
     stage = next(stage for stage in STAGES if stage.name == only)
     results = json.loads((folder / only / "results.json").read_text())
@@ -77,8 +81,9 @@ def test_json_is_as_it_was(tiny_run: Path, tmp_path: Path) -> None:
     said, lines, _ = rerun(tiny_run, tmp_path, "--json")
     (told,) = json.loads(said)
     assert set(told) == {"name", "folder", "steps", "report"}
-    assert lines[-2] == "nothing to do: everything is up to date."
-    assert lines[-1] == told["report"]["evaluate"]["verdict"]
+    assert lines[-3] == "nothing to do: everything is up to date."
+    evaluated = told["report"]["evaluate"]
+    assert lines[-2:] == [evaluated["verdict"], evaluated["reconstruction"]]
 
 
 @pytest.mark.parametrize(

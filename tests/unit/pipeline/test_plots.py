@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import pytest
 
 from textvae.pipeline.report import plots
+from textvae.pipeline.report.latent_map import latent_map
 
 pytest.importorskip("matplotlib")
 
@@ -18,27 +18,32 @@ def axes_with(values: list[float]) -> Any:
     return axes
 
 
-def test_a_beginning_that_would_press_the_rest_together_is_cut_and_said_to_be() -> None:
+def test_a_beginning_that_would_press_the_rest_together_is_drawn_on_a_logarithmic_axis() -> None:
     axes = axes_with([900.0, *(50.0 - 0.1 * step for step in range(100))])
-    plots._leave_out_the_beginning(axes)
+    plots._scale(axes)
     low, high = axes.get_ylim()
-    assert low < 40.1
-    assert 45.0 < high < 60.0
-    assert [text.get_text() for text in axes.texts] == ["begins higher"]
+    assert axes.get_yscale() == "log"
+    assert 0 < low < 40.1 and high > 900.0, "the whole curve, its beginning too"
+    assert [text.get_text() for text in axes.texts] == ["logarithmic"]
+    axes.figure.canvas.draw()
+    assert all("10^" not in label.get_text() for label in axes.get_yticklabels()), "50, not a power of ten"
 
 
 def test_zero_stays_where_it_is_asked_for() -> None:
     axes = axes_with([200.0, *(7.0 for _ in range(50)), 6.5])
-    plots._leave_out_the_beginning(axes, 0.0)
+    plots._scale(axes, 0.0)
+    axes.update_datalim([(0.0, 0.0)], updatex=False)
+    axes.autoscale_view()
     low, high = axes.get_ylim()
-    assert low < 0.0 < 7.0 < high < 9.0
+    assert axes.get_yscale() == "symlog"
+    assert low <= 0.0 < 200.0 < high
 
 
 @pytest.mark.parametrize("values", [[3.0], [5.0, 5.0, 5.0], [8.0, 7.0, 6.0, 5.0, 4.0, 3.0]])
 def test_curves_without_such_a_beginning_are_left_alone(values: list[float]) -> None:
     axes = axes_with(values)
     before = axes.get_ylim()
-    plots._leave_out_the_beginning(axes)
+    plots._scale(axes)
     assert axes.get_ylim() == before
     assert not axes.texts
 
@@ -82,11 +87,18 @@ def test_epochs_have_a_thick_line_where_they_have_several_points(monkeypatch: py
     assert [line.get_label() for line in single] == ["loss"] and len(single[0].get_xdata()) == 6
 
 
-def test_more_labels_than_colors_leave_the_picture_its_room() -> None:
-    """Published data has dozens of labels: a legend of them all once left no room for the axes."""
+def test_more_labels_than_colors_leave_the_map_its_room() -> None:
+    """Published data has dozens of labels: a legend of them all once left no room for the picture."""
     labels = [f"label {i % 77:02}" for i in range(770)]
     points = [[float(i % 13), float(i % 7)] for i in range(770)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        picture = plots.latent_plane({"points": points, "labels": labels, "explained": [0.5, 0.2]})
-    assert picture.startswith("<svg")
+    made = latent_map({"points": points, "labels": labels})
+    assert len(made["legend"]) == 11 and made["legend"][-1] == (None, "67 other labels")
+    assert {point["color"] for point in made["points"]} == {None, *range(10)}
+    assert all(0 <= point["x"] <= made["width"] and 0 <= point["y"] <= made["height"] for point in made["points"])
+
+
+def test_distances_on_the_map_are_true() -> None:
+    made = latent_map({"points": [[0.0, 0.0], [3.0, 0.0], [0.0, 1.0]]})["points"]
+    across, up = abs(made[1]["x"] - made[0]["x"]), abs(made[2]["y"] - made[0]["y"])
+    assert across == pytest.approx(3 * up, abs=0.2) and made[2]["y"] < made[0]["y"]
+    assert latent_map({"points": [[1.0, 1.0]]})["points"][0]["x"] == 320.0

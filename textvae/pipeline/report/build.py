@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import platform
+import re
 from datetime import datetime
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +20,8 @@ from textvae.pipeline.manifest import Manifest, as_json, read_manifest
 from textvae.pipeline.ownership import write_own
 from textvae.pipeline.recipe import Recipe
 from textvae.pipeline.report import plots
-from textvae.pipeline.report.metrics import metric_rows
+from textvae.pipeline.report.latent_map import latent_map
+from textvae.pipeline.report.metrics import metric_groups
 from textvae.pipeline.run_folder import PAGE_FILE, REPORT_FILE, decoder_knows_prior
 from textvae.pipeline.section import Area
 from textvae.pipeline.stages import STAGES
@@ -26,6 +30,9 @@ from textvae.printable import printable
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
+
+_CONTENTS = "<li data-contents></li>"
+"""Stands in a page until its sections are known; a text in a page is escaped and cannot look like it."""
 
 
 def build_report(recipe: Recipe, out: Path) -> dict[str, Any]:
@@ -69,14 +76,39 @@ def render(
         stale: stages that are out of date.
     """
     made = environment()
-    return made.from_string(template("page.html")).render(
+    return rendered(
+        made,
+        "page.html",
         run=report["run"],
         corpus=corpus,
-        rows=metric_rows(report),
+        groups=metric_groups(report),
         sections=_sections(made, report, details),
         has_plots=plots.available(),
         stale=stale,
     )
+
+
+def rendered(made_by: Environment, name: str, **variables: object) -> str:
+    """A page, with the list of its contents.
+
+    Args:
+        made_by: from `environment`.
+        name: of the template, in this folder.
+        **variables: of the template.
+    """
+    from markupsafe import Markup
+
+    page = made_by.from_string(template(name)).render(contents=Markup(_CONTENTS), **variables)
+    titles: list[str] = []
+
+    def numbered(found: re.Match[str]) -> str:
+        titles.append(found["title"])
+        return f'<section{found["rest"]} id="s{len(titles)}">\n<h2>{found["title"]}</h2>'
+
+    # Texts in a page are escaped, so nothing else looks like the beginning of a section.
+    page = re.sub(r"<section(?P<rest>[^>]*)>\s*<h2>(?P<title>.*?)</h2>", numbered, page)
+    links = [f'<li><a href="#s{number}">{title}</a></li>' for number, title in enumerate(titles, start=1)]
+    return page.replace(_CONTENTS, "\n".join(links), 1)
 
 
 def template(name: str) -> str:
@@ -98,7 +130,15 @@ def environment() -> Environment:
         finalize=lambda value: printable(value, lines=True) if type(value) is str else value,
     )
     made.filters["duration"] = duration
-    made.globals |= {"decoder_knows_prior": decoder_knows_prior, "style": Markup(template("style.css"))}
+    script = template("page.js")
+    made.globals |= {
+        "decoder_knows_prior": decoder_knows_prior,
+        "latent_map": latent_map,
+        "style": Markup(template("style.css")),
+        "script": Markup(script),
+        # The page allows this script alone.
+        "script_hash": "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
     macros = made.from_string(template("macros.html")).module
     made.globals |= {name: macro for name, macro in vars(macros).items() if not name.startswith("_")}
     return made

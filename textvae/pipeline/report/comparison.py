@@ -9,7 +9,7 @@ from typing import Any
 from textvae.disk import at_home, machine_errors, write_text
 from textvae.errors import ConfigError
 from textvae.pipeline.report import plots
-from textvae.pipeline.report.build import environment, template
+from textvae.pipeline.report.build import environment, rendered
 
 
 def write_page(found: dict[str, Any], path: Path) -> Path:
@@ -39,5 +39,5 @@ def write_page(found: dict[str, Any], path: Path) -> Path:
         for row in found["series"]:
             curves[row["title"]] = Markup(plots.compared_curves(row["title"], row["of"], names))
     with machine_errors(path):
-        write_text(path, environment().from_string(template("comparison.html")).render(found=found, curves=curves))
+        write_text(path, rendered(environment(), "comparison.html", found=found, curves=curves))
     return path

@@ -7,11 +7,11 @@ Stages choose what to draw (`Stage.pictures`). A stage with a picture of its own
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from textvae.pipeline.shown import shorten
 from textvae.printable import printable
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN, GRAY = "#2563a8", "#d9822b", "#3b8f5a", "#8a8f98"
 PALETTE = (BLUE, ORANGE, GREEN, "#b0413e", "#7a5ea8", "#4aa3a8", "#c0a030", "#d477a8", "#5b6b7b", "#96673b")
+_LONGEST_NAME = 30
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "textvae",
@@ -78,7 +79,7 @@ def as_svg(figure: Figure) -> str:
 def drawable(name: str) -> str:
     """A name from a corpus, escaped for matplotlib, which reads dollar signs as formulas and leaves labels that begin
     with `_` out of legends."""
-    shown = printable(name).replace("$", r"\$")
+    shown = shorten(printable(name), _LONGEST_NAME).replace("$", r"\$")
     return f"\u200b{shown}" if shown.startswith("_") else shown
 
 
@@ -137,7 +138,7 @@ def training_curves(rows: Sequence[dict[str, Any]], kept_by: Sequence[str] = ())
                     # Without 0 in view, a KL that is constant by design would be drawn as its rounding errors.
                     axes.update_datalim([(0.0, 0.0)], updatex=False)
                     axes.autoscale_view()
-                _leave_out_the_beginning(axes, *([0.0] if from_zero else []))
+                _scale(axes, *([0.0] if from_zero else []))
                 axes.legend(fontsize=8.5)
         return as_svg(figure)
 
@@ -176,53 +177,31 @@ def _by_epoch(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, floa
     return [(found[-1]["step"], sum(row[name] for row in found) / len(found)) for found in epochs.values()]
 
 
-def _leave_out_the_beginning(axes: Any, *seen: float) -> None:
-    """Limit the y-axis where high values of the first half of the steps would leave the rest a third of the height.
+def _scale(axes: Any, *seen: float) -> None:
+    """A logarithmic y-axis where the first half of the steps would leave the rest a third of the height.
 
-    The picture then has the note "begins higher". The values `seen` are always inside the limits.
+    The whole curve is drawn, its beginning too. Where values reach zero, the axis is linear below 1. The values `seen`
+    are always inside the limits.
     """
     points = [point for line in axes.lines for point in zip(*line.get_data(), strict=True)]
     first, last = min(step for step, _ in points), max(step for step, _ in points)
     halfway = first + 0.5 * (last - first)
     values, later = [value for _, value in points], [value for step, value in points if step >= halfway]
     low, high = min((*values, *seen)), max((*later, *seen))
-    if max(values) - low > 3.0 * (high - low) > 0.0:
-        axes.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
-        # On the right, because curves fall on the left.
-        corner: Any = {"transform": axes.transAxes, "ha": "right", "va": "top"}
-        axes.text(0.98, 0.98, "begins higher", fontsize=8.5, color=GRAY, **corner)
+    if not max(values) - low > 3.0 * (high - low) > 0.0:
+        return
+    from matplotlib.ticker import ScalarFormatter
 
-
-def latent_plane(plane: dict[str, Any]) -> str:
-    """Posterior means along their two principal components; each of the most frequent labels has its own color."""
-    with styled():
-        figure, (axes,) = new_figure(6.6, 4.6)
-        points, labels = plane["points"], plane.get("labels")
-        if labels and any(label is not None for label in labels):
-            # More labels than colors could not be distinguished, and their legend would be too large.
-            counts = Counter(str(label) for label in labels if label is not None)
-            names = sorted(sorted(counts, key=lambda name: (-counts[name], name))[: len(PALETTE)])
-            rest = [
-                point for point, label in zip(points, labels, strict=True)
-                if label is not None and str(label) not in names
-            ]  # fmt: skip
-            if rest:
-                axes.scatter(*zip(*rest, strict=True), s=9, alpha=0.35, linewidths=0, color=GRAY,
-                             label=f"{len(counts) - len(names)} other labels")  # fmt: skip
-            for i, name in enumerate(names):
-                chosen = [point for point, label in zip(points, labels, strict=True) if str(label) == name]
-                axes.scatter(*zip(*chosen, strict=True), s=9, alpha=0.6, linewidths=0,
-                             color=PALETTE[i], label=drawable(name))  # fmt: skip
-            axes.legend(markerscale=2, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-        else:
-            axes.scatter(*zip(*points, strict=True), s=9, alpha=0.5, linewidths=0, color=BLUE)
-        first, second = plane["explained"]
-        axes.set(
-            xlabel=f"first principal component ({first:.0%} of the variance)",
-            ylabel=f"second ({second:.0%})",
-        )
-        axes.set_aspect("equal", "datalim")
-        return as_svg(figure)
+    if low > 0:
+        axes.set_yscale("log")
+    else:
+        axes.set_yscale("symlog", linthresh=1.0)
+    for axis_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        formatter = ScalarFormatter(useOffset=False)
+        formatter.set_scientific(False)
+        axis_formatter(formatter)
+    corner: Any = {"transform": axes.transAxes, "ha": "right", "va": "top"}
+    axes.text(0.98, 0.98, "logarithmic", fontsize=8.5, color=GRAY, **corner)
 
 
 def confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
@@ -237,7 +216,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> s
         axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
         for i, row in enumerate(counts):
             for j, count in enumerate(row):
-                color = "white" if shares[i][j] > 0.55 else "#2a3038"
+                color = "white" if shares[i][j] > 0.75 else "#20262e"  # the one with more contrast
                 axes.text(j, i, f"{count}\n{shares[i][j]:.0%}", ha="center", va="center", color=color, fontsize=8.5)
         names = [drawable(name) for name in names]
         axes.set_xticks(range(len(names)), names, rotation=35 if len(names) > 4 else 0)

@@ -10,6 +10,7 @@ NAMES = (
     "tokenize",
     "train",
     "evaluate",
+    "baseline",
     "classify",
     "impute",
     "interpolate",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textvae.config import Config
 from textvae.disk import write_json
+from textvae.pipeline.by_sentence import BY_SENTENCE
 from textvae.pipeline.closing import Closing
 from textvae.pipeline.manifest import as_json
 from textvae.pipeline.metric import Metric
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 ENDING = 3
 """Sentences at the end of a run."""
-BY_SENTENCE = "by_sentence.arrow"
-"""The numbers of each sentence."""
 
 METRICS = (
     Metric("iw_nll", "NLL, importance-weighted", "nats per sentence",
@@ -226,7 +225,7 @@ RECONSTRUCTIONS = """
 <div class="scroll"><table>
 <tr><th>Sentence</th><th>Reconstruction from its code</th></tr>
 {% for made in details.reconstructions %}
-<tr><td class="text">{{ made.text }}</td><td class="text">{{ made.reconstruction }}{% if made.exact | default(made.reconstruction == made.text) %} <span class="soft">✓</span>{% endif %}</td></tr>
+<tr class="entry"><td class="text">{{ made.text }}</td><td class="text">{{ made.reconstruction }}{% if made.exact | default(made.reconstruction == made.text) %} <span class="soft">✓</span>{% endif %}</td></tr>
 {% endfor %}
 </table></div>
 </section>
@@ -251,11 +250,12 @@ LEVELS = """
 """Rate and distortion of a hierarchical code by the number of levels."""
 
 LATENT_SPACE = """
-{% if pictures.latent is defined %}
+{% if details.latent is defined and details.latent.points %}
+{% set seen = details.latent %}
 <section>
 <h2>Latent space</h2>
-{{ pictures.latent }}
-<p class="note">Posterior means of {{ "{:,}".format(details.latent.points | length) }} sentences in the plane of their two principal components, which have {{ "{:.0%}".format(details.latent.explained | sum) }} of the variance in {{ details.latent.dimensions }} dimensions.</p>
+{{ scatter(latent_map(seen), "Posterior means of " ~ (seen.points | length) ~ " sentences as points in a plane") }}
+<p class="note">Posterior means of {{ "{:,}".format(seen.points | length) }} sentences in the plane of their two principal components: across, the first has {{ "{:.0%}".format(seen.explained[0]) }} of the variance, upward the second has {{ "{:.0%}".format(seen.explained[1]) }}. The map shows {{ "{:.0%}".format(seen.explained | sum) }} of the variance in {{ seen.dimensions }} dimensions; the rest is not to be seen.</p>
 </section>
 {% endif %}
 """  # noqa: E501
@@ -274,6 +274,7 @@ class EvaluateStage(Stage):
     `details.json` with samples, reconstructions and the latent space in two dimensions."""
 
     name: ClassVar[str] = "evaluate"
+    title: ClassVar[str] = "Likelihood, use of z, reconstruction"
     version: ClassVar[int] = 2  # mi_1000, and a verdict that names the sentences of the MI
     keeps: ClassVar[tuple[int, ...]] = (1,)
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
@@ -285,8 +286,8 @@ class EvaluateStage(Stage):
     sections: ClassVar[Sequence[Section]] = (
         Section(VERDICT, area="top"),
         Section(MEASURED_ON, area="numbers"),
-        Section(SAMPLES, rank=20),
-        Section(RECONSTRUCTIONS, rank=30),
+        Section(SAMPLES, rank=20, area="texts"),
+        Section(RECONSTRUCTIONS, rank=70, area="texts"),
         Section(LEVELS, rank=40),
         Section(LATENT_SPACE, rank=80),
     )
@@ -336,11 +337,6 @@ class EvaluateStage(Stage):
         samples = (details.get("samples") or {}).get("sampled", ())
         return {"New sentences, z from the prior, sampled words": samples} if samples else {}
 
-    def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
-        from textvae.pipeline.report import plots
-
-        return {"latent": plots.latent_plane(details["latent"])} if details.get("latent") else {}
-
     def run(self, work: Work) -> dict[str, Any]:
         import pyarrow as pa
         from pyarrow import feather
@@ -368,7 +364,10 @@ class EvaluateStage(Stage):
             details["samples"]["greedy"] = [made.text for made in generate_sentences(model, SHOWN, seed=work.seed)]
             details["samples"].update(samples_by_label(model, work.config.decoding, work.seed))
         if measured.latent_means is not None:
-            details["latent"] = latent_plane(measured.latent_means, measured.labels, corpus.label_names, work.seed)
+            texts = [shorten(corpus.text(int(index))) for index in measured.indices]
+            details["latent"] = latent_plane(
+                measured.latent_means, measured.labels, corpus.label_names, work.seed, texts=texts
+            )
         write_json(work.folder / DETAILS, as_json(details))
         feather.write_feather(pa.table(measured.by_sentence), work.folder / BY_SENTENCE)
         return {**as_json(dict(measured)), "split": split.stem}

@@ -40,7 +40,7 @@ BLANKS = """
 <h3 class="text">{{ blanks(one.text) }}</h3>
 <table>
 {% for answer in one.answers %}
-<tr><td class="text">{% for part in one.text.replace("___*", "___").split("___") %}{{ part }}{% if not loop.last and answer.fillers[loop.index0] is defined %}<span class="filled">{{ answer.fillers[loop.index0] }}</span>{% endif %}{% endfor %}</td><td class="number">{{ "{:.1%}".format(answer.probability) }}</td></tr>
+<tr class="entry"><td class="text">{% for part in one.text.replace("___*", "___").split("___") %}{{ part }}{% if not loop.last and answer.fillers[loop.index0] is defined %}<span class="filled">{{ answer.fillers[loop.index0] }}</span>{% endif %}{% endfor %}</td><td class="number">{{ "{:.1%}".format(answer.probability) }}</td></tr>
 {% endfor %}
 </table>
 {% endfor %}
@@ -49,7 +49,7 @@ BLANKS = """
 <div class="scroll"><table>
 <tr><th>Sentence with the model's answer</th><th>Hidden word</th><th class="number">Probability</th></tr>
 {% for trial in details.trials %}
-<tr class="{{ 'right' if trial.correct else 'wrong' }}"><td class="text">{% for part in trial.text.split("___") %}{{ part }}{% if not loop.last %}<span class="filled">{{ trial.answer or "___" }}</span>{% endif %}{% endfor %}</td><td class="text">{{ trial.truth }}</td><td class="number">{{ "{:.1%}".format(trial.probability) }}</td></tr>
+<tr class="entry {{ 'right' if trial.correct else 'wrong' }}"><td class="text">{% for part in trial.text.split("___") %}{{ part }}{% if not loop.last %}<span class="filled">{{ trial.answer or "___" }}</span>{% endif %}{% endfor %}</td><td class="text">{{ trial.truth }}</td><td class="number">{{ "{:.1%}".format(trial.probability) }}</td></tr>
 {% endfor %}
 </table></div>
 {% endif %}
@@ -107,11 +107,12 @@ class ImputeStage(Stage):
     """Output: the share of hidden words restored; `details.json` with examples and ranked answers."""
 
     name: ClassVar[str] = "impute"
+    title: ClassVar[str] = "Blanks"
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
     takes_label: ClassVar[bool] = False
     metrics: ClassVar[Sequence[Metric]] = METRICS
     unlisted: ClassVar[Sequence[str]] = ("sentences", "unknown_words")
-    sections: ClassVar[Sequence[Section]] = (Section(BLANKS, rank=60),)
+    sections: ClassVar[Sequence[Section]] = (Section(BLANKS, rank=60, area="texts"),)
 
     def files(self) -> tuple[str, ...]:
         return ()

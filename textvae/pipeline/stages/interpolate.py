@@ -43,9 +43,9 @@ PATHS = """
 {% for path in details.paths %}
 <div><h3>From “{{ path.start }}” to “{{ path.end }}”</h3>
 <ol class="path">
-<li class="end">{{ path.start }}</li>
-{% for text in path.texts %}<li>{{ text }}</li>{% endfor %}
-<li class="end">{{ path.end }}</li>
+<li class="end entry">{{ path.start }}</li>
+{% for text in path.texts %}<li class="entry">{{ text }}</li>{% endfor %}
+<li class="end entry">{{ path.end }}</li>
 </ol></div>
 {% endfor %}
 </div>
@@ -89,13 +89,14 @@ class InterpolateStage(Stage):
     """Output: `details.json` with the paths; how evenly they change as numbers."""
 
     name: ClassVar[str] = "interpolate"
+    title: ClassVar[str] = "Paths"
     version: ClassVar[int] = 2  # evenness in the place of smoothness
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
     needs_code: ClassVar[bool] = True
     takes_label: ClassVar[bool] = False
     metrics: ClassVar[Sequence[Metric]] = METRICS
     unlisted: ClassVar[Sequence[str]] = ("pairs", "steps")
-    sections: ClassVar[Sequence[Section]] = (Section(PATHS, rank=50),)
+    sections: ClassVar[Sequence[Section]] = (Section(PATHS, rank=50, area="texts"),)
 
     def files(self) -> tuple[str, ...]:
         return ()

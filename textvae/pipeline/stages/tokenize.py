@@ -58,6 +58,7 @@ class TokenizeStage(Stage):
     """Output: `tokenizer/`, and `train.arrow`, `valid.arrow`, `test.arrow`."""
 
     name: ClassVar[str] = "tokenize"
+    title: ClassVar[str] = "Text"
     version: ClassVar[int] = 2  # splits by class, sentences cut after full stops of every script
     keeps: ClassVar[tuple[int, ...]] = (1,)
     reads_corpus: ClassVar[bool] = True

@@ -72,7 +72,7 @@ CURVES = """
 {% if pictures.curves is defined %}
 <section>
 <h2>Training</h2>
-{{ pictures.curves }}
+{{ picture(pictures.curves, "Curves by training step: loss and validation bound, KL and its penalty, weight of the KL", wide=true) }}
 {% if results.valid_proxy_elbo_nll is defined %}
 <p class="note">This posterior has no density, so there is no KL, and the loss is not a bound: the entropy of the codes is missing. The best epoch is chosen by the validation bound of a proxy, the Gaussian with the same moments.</p>
 {% elif results.valid_nll is defined %}
@@ -100,6 +100,7 @@ class TrainStage(Stage):
     """Output: `model/` and `metrics.jsonl`."""
 
     name: ClassVar[str] = "train"
+    title: ClassVar[str] = "Training"
     needs: ClassVar[tuple[str, ...]] = ("tokenize",)
     resumes: ClassVar[bool] = True
     all_processes: ClassVar[bool] = True
