@@ -43,6 +43,7 @@ def test_sigkill_at_random_moments(tmp_path: Path) -> None:
     killed_and_whole(tmp_path, least_kills=6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
 @pytest.mark.timeout(300)
 def test_sigkill_with_what_is_kept_outside_the_models_parameters(tmp_path: Path) -> None:
@@ -51,6 +52,7 @@ def test_sigkill_with_what_is_kept_outside_the_models_parameters(tmp_path: Path)
     killed_and_whole(tmp_path, least_kills=3, model=model, regularizers=[{"kind": "bag_of_words", "hidden_dim": 5}])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
 @pytest.mark.timeout(300)
 def test_sigkill_of_a_transformer(tmp_path: Path) -> None:
@@ -59,6 +61,7 @@ def test_sigkill_of_a_transformer(tmp_path: Path) -> None:
     killed_and_whole(tmp_path, least_kills=2, model={**MODEL, "encoder": part, "decoder": {**part, "z_to": "prefix"}})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("memory", ["batch", "epoch"])

@@ -49,7 +49,7 @@ def run(launcher: list[str], *arguments: str) -> subprocess.CompletedProcess[str
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.endswith("hamiltonian")) for name in SETTINGS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "batch_mean")) for name in SETTINGS]
 )
 def test_two_gloo_processes_equal_one(name: str, tmp_path: Path) -> None:
     further = json.dumps(SETTINGS[name])
@@ -66,6 +66,7 @@ def test_two_gloo_processes_equal_one(name: str, tmp_path: Path) -> None:
         assert left == pytest.approx(right, abs=1e-4), "every metric is a total over all processes"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_two_processes_bring_two_recipes_up_to_date_together(tmp_path: Path) -> None:
     """The second one is begun when all of the first is done, and both processes train it."""

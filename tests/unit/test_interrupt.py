@@ -224,6 +224,7 @@ def press(folder: Path, after: str | None, delay: float) -> None:
         interrupted(process)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_interrupted_where_imports_lose_it_goes_on_to_the_same_weights(
     whole: Path, tmp_path: Path
 ) -> None:
