@@ -193,7 +193,7 @@ class _Unfilled(TorchFunctionMode):
 
     _METHODS: ClassVar = frozenset(getattr(torch.Tensor, name) for name in ("normal_", "uniform_", "zero_", "fill_"))
     _FUNCTIONS: ClassVar = frozenset(
-        getattr(torch.nn.init, name) for name in dir(torch.nn.init) if name[-1] == "_" != name[-2]
+        getattr(torch.nn.init, name) for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")
     )
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -9,14 +9,11 @@ from typing import Any, ClassVar
 
 from textvae.config import Config
 from textvae.disk import read_json
-from textvae.errors import ModelError
 from textvae.pipeline.by_sentence import sentence_nll
-from textvae.pipeline.manifest import as_json, read_manifest
+from textvae.pipeline.manifest import as_json
 from textvae.pipeline.metric import Metric
-from textvae.pipeline.model_card import model_card
 from textvae.pipeline.run_folder import open_model, split_file
 from textvae.pipeline.section import Section
-from textvae.pipeline.sources import source_model
 from textvae.pipeline.stage import RESULTS, Stage, Work
 from textvae.pipeline.stages import train
 
@@ -89,32 +86,15 @@ class BaselineStage(Stage):
         from textvae.evaluation.perplexity import perplexities
         from textvae.models import load_model
         from textvae.text.tokenized import TokenizedCorpus
-        from textvae.text.tokenizers import load_tokenizer
         from textvae.training import TrainConfig
-        from textvae.training import train as train_model
 
-        source, beside = work.inputs["tokenize"], work.folder.parent.parent
-        tokenized = read_manifest(source)
-        if tokenized is None:
-            raise ModelError(f"{source} is not finished or damaged; run the tokenize stage again.")
-        trained = train_model(
-            parse(TrainConfig, language_model_table(work.recipe.tables["train"]), "the language model of [baseline]"),
-            TokenizedCorpus(source / "train.arrow"),
-            TokenizedCorpus(source / "valid.arrow"),
-            work.folder,
-            seed=work.seed,
-            tokenizer=load_tokenizer(source / "tokenizer"),
-            label_names=tokenized.results.get("label_names", ()),
-            max_tokens=tokenized.config["max_tokens"],
-            card=model_card(work),
-            find_source=lambda named: source_model(named, beside),
-            progress=work.progress,
-        )
+        table = language_model_table(work.recipe.tables["train"])
+        trained = train.train_on_splits(work, parse(TrainConfig, table, "the language model of [baseline]"))
         began = time.monotonic()
         evaluated = read_json(work.inputs["evaluate"] / RESULTS)
         # By whatever numbers there are by sentence: a posterior without a density has no bound.
         mine = sentence_nll(work.inputs["evaluate"], evaluated) if "iw_nll" in evaluated else None
-        corpus = TokenizedCorpus(split_file(source, evaluated["split"]))
+        corpus = TokenizedCorpus(split_file(work.inputs["tokenize"], evaluated["split"]))
         indices = np.arange(len(corpus)) if mine is None else mine.sentences
         found = likelihood(
             open_model(work.folder / "model").eval(), corpus, indices=indices, num_samples=1, seed=work.seed

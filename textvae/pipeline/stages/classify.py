@@ -180,8 +180,8 @@ class ClassifyStage(Stage):
         }
         chose = len(validation_labels(work.config, TokenizedCorpus(source / "valid.arrow"), work.seed))
         counts = {"labels": work.config.labels, "valid_labels": chose, "labels_in_all": work.config.labels + chose}
-        if results:
-            results |= _svm(train_corpus, test_corpus, min(counts["labels_in_all"], _labelled(train_corpus)), work.seed)
+        if results and counts["labels_in_all"] <= _labelled(train_corpus):
+            results |= _svm(train_corpus, test_corpus, counts["labels_in_all"], work.seed)
         seconds = trained.seconds + time.monotonic() - trained_at
         return {**counts, **results, **speed, "seconds": round(seconds, 3)}
 

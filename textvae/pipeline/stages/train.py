@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textvae.config import Config
 from textvae.errors import ModelError
@@ -17,6 +17,9 @@ from textvae.pipeline.proposal import Proposal
 from textvae.pipeline.section import Section
 from textvae.pipeline.sources import source_model
 from textvae.pipeline.stage import Stage, Work
+
+if TYPE_CHECKING:
+    from textvae.training import TrainConfig, TrainResult
 
 ONLY_OF_CODES = ("encoder_updates", "fresh_decoder", "regularizers")
 """Settings that apply only to a model with a code z: remedies against collapse. The baseline has none of them."""
@@ -186,29 +189,40 @@ class TrainStage(Stage):
         return {"curves": plots.training_curves(curves, tuple(results))} if curves else {}
 
     def run(self, work: Work) -> dict[str, Any]:
-        from textvae.text.tokenized import TokenizedCorpus
-        from textvae.text.tokenizers import load_tokenizer
-        from textvae.training import train
+        return train_on_splits(work, work.config).to_dict()
 
-        source = work.inputs["tokenize"]
-        tokenized = read_manifest(source)
-        if tokenized is None:
-            raise ModelError(f"{source} is not finished or damaged; run the tokenize stage again.")
-        beside = work.folder.parent.parent
-        result = train(
-            work.config,
-            TokenizedCorpus(source / "train.arrow"),
-            TokenizedCorpus(source / "valid.arrow"),
-            work.folder,
-            seed=work.seed,
-            tokenizer=load_tokenizer(source / "tokenizer"),
-            label_names=tokenized.results.get("label_names", ()),
-            max_tokens=tokenized.config["max_tokens"],
-            card=model_card(work),
-            find_source=lambda named: source_model(named, beside),
-            progress=work.is_main and work.progress,
-        )
-        return result.to_dict()
+
+def train_on_splits(work: Work, config: TrainConfig) -> TrainResult:
+    """Train a model on the tokenized splits, into the folder of the stage.
+
+    Args:
+        work: of a stage that needs the stage `tokenize`.
+        config: of the training.
+
+    Raises:
+        ModelError: the tokenized splits are damaged.
+    """
+    from textvae.text.tokenized import TokenizedCorpus
+    from textvae.text.tokenizers import load_tokenizer
+    from textvae.training import train
+
+    source, beside = work.inputs["tokenize"], work.folder.parent.parent
+    tokenized = read_manifest(source)
+    if tokenized is None:
+        raise ModelError(f"{source} is not finished or damaged; run the tokenize stage again.")
+    return train(
+        config,
+        TokenizedCorpus(source / "train.arrow"),
+        TokenizedCorpus(source / "valid.arrow"),
+        work.folder,
+        seed=work.seed,
+        tokenizer=load_tokenizer(source / "tokenizer"),
+        label_names=tokenized.results.get("label_names", ()),
+        max_tokens=tokenized.config["max_tokens"],
+        card=model_card(work),
+        find_source=lambda named: source_model(named, beside),
+        progress=work.is_main and work.progress,
+    )
 
 
 STAGE = TrainStage()
