@@ -16,6 +16,7 @@ from benchmarks import results_file
 from benchmarks.family_pages import families_block, families_page
 from benchmarks.faults.page import faults_page
 from benchmarks.markdown import MI, active_units, collapsed, information, shown, source, table, with_error
+from benchmarks.mixture_page import mixture_block
 from benchmarks.own_text_page import own_text_block
 from benchmarks.remedy_pages import remedies_block
 from benchmarks.rows import probed_with
@@ -317,6 +318,7 @@ BLOCKS: dict[str, dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str,
     "choosing.md": {
         "remedies": (("ptb",), remedies_block),
         "families": (("families", "family_steps"), families_block),
+        "mixture_gradients": (("mixture_gradients",), mixture_block),
     },
     "own_text.md": {"results": (("own_text",), own_text_block)},
     "units.md": {"numbers": ((), numbers_block)},

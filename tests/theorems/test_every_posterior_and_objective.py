@@ -87,7 +87,7 @@ WRITTEN_DOWN = {
 }  # fmt: skip
 REFUSED: dict[str, set[str]] = {
     "semi_amortized": {"stein", "unregularized", "info_vae", "info_vae-kl"},
-    "mixture-stratified": {"stein", *PATHS},
+    "mixture": {"stein", *PATHS},
     "mixture-score": WRITTEN_DOWN - {"elbo", "unregularized"},
     "stein": WRITTEN_DOWN - {"stein"},
     "hamiltonian": {"stein", *PATHS},
@@ -143,7 +143,7 @@ def test_an_objective_is_refused_or_every_part_of_the_prior_learns(prior: str) -
             assert gradient.abs().max() > 1e-6, (name, part)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "von_mises_fisher-learned", "mixture-stratified", "hierarchical"])
+@pytest.mark.parametrize("name", ["gaussian", "von_mises_fisher-learned", "mixture", "hierarchical"])
 def test_with_labels_too_an_objective_is_refused_or_every_part_of_the_posterior_learns(name: str) -> None:
     """Some labels are known and some are not, so that of some sentences all but one weigh nothing."""
     parts = model_config(POSTERIORS[name], PRIORS[prior_beside(name)]).model_dump(exclude={"kind"})

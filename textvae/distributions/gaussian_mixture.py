@@ -28,9 +28,11 @@ class GaussianMixture(LatentDistribution):
 
     The estimator decides what `weighted_samples` gives to objectives:
 
-    - ``pathwise``: S samples of equal weight, with the gradient above. One decoder call for each sample.
+    - ``pathwise``: S samples of equal weight, with the gradient above. One decoder call for each sample. The gradient
+      of the weights is unbiased in any dimension, and its variance grows without bound with the distance of the
+      components: good below three standard deviations, useless from six on (measured in docs/choosing.md).
     - ``stratified``: S samples of every component, weighted by pi_k / S. The sum over components is exact, at the cost
-      of K times as many decoder calls.
+      of K times as many decoder calls. Its variance does not grow with the distance.
     - ``score``: S samples without a pathwise gradient, whose weights 1 / S carry the score of q instead (REINFORCE;
       Williams 1992). Unbiased for losses that are linear in the weights, such as the ELBO, and noisy.
 

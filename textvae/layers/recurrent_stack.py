@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from textvae.layers.locked_dropout import LockedDropout
 from textvae.layers.pooling import valid_positions
+from textvae.layers.precision import float32_where_needed
 
 Cell = Literal["lstm", "gru"]
 
@@ -96,6 +97,16 @@ class RecurrentStack(nn.Module):
         return x, states
 
     def _run(
+        self, layer: nn.Module, x: Tensor, state: tuple[Tensor, ...] | None
+    ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
+        """One layer in one direction, in float32 where the machine has no half precision for it."""
+        with float32_where_needed(x) as converted:
+            if converted:
+                x = x.float()
+                state = None if state is None else tuple(part.float() for part in state)
+            return self._computed(layer, x, state)
+
+    def _computed(
         self, layer: nn.Module, x: Tensor, state: tuple[Tensor, ...] | None
     ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
         """One layer in one direction, with some of its hidden-to-hidden weights dropped in training."""

@@ -24,15 +24,16 @@ class MixturePosteriorConfig(PosteriorSettings):
     kind: Literal["mixture"] = "mixture"
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "": {"components": 3},
-        "stratified": {"components": 3, "estimator": "stratified"},
+        "pathwise": {"components": 3, "estimator": "pathwise"},
         "score": {"components": 3, "estimator": "score"},
     }
     pathwise_setting: ClassVar[str] = 'posterior.estimator = "pathwise"'
     components: int = Field(4, ge=1, le=MAX_PARTS)
     estimator: Estimator = Field(
-        "pathwise",
-        description="gradient of the weights: pathwise (through z), stratified (every component is decoded: exact sum "
-        "over components, K times the cost) or score (REINFORCE, noisy; only for the objectives elbo, unregularized)",
+        "stratified",
+        description="gradient of the weights: stratified (every component is decoded: exact sum over components, K "
+        "times the cost), pathwise (through z; only for components less than three standard deviations apart) or score "
+        "(REINFORCE, noisy; only for the objectives elbo, unregularized)",
     )
     min_scale: float = Field(1e-4, gt=0, description="smallest standard deviation, so that no density overflows")
 
@@ -61,8 +62,9 @@ class MixturePosteriorConfig(PosteriorSettings):
 class MixturePosterior(Posterior):
     """q(z|x) = sum_k pi_k(x) N(mu_k(x), diag(s_k(x)^2)), everything linear in the features.
 
-    Graves 2016 (arXiv 1607.05690) for the gradient; see `GaussianMixture` for the estimators. Its KL has no closed
-    form.
+    Graves 2016 (arXiv 1607.05690) for the pathwise gradient; see `GaussianMixture` for the estimators. The default is
+    the stratified one, because trained components lie many standard deviations apart, where the pathwise gradient of
+    the weights is lost in its noise. The KL has no closed form.
 
     Args:
         config: the settings.

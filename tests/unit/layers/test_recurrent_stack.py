@@ -1,4 +1,4 @@
-"""Dropout on states acts in training, on the hidden-to-hidden weights alone, and leaves the expectation of the step."""
+"""Dropout on states acts in training, on hidden-to-hidden weights alone; half precision works on every processor."""
 
 from __future__ import annotations
 
@@ -31,3 +31,32 @@ def test_state_dropout(cell: Cell, bidirectional: bool) -> None:
             assert 0.2 < (parameter.grad == 0).float().mean() < 0.8, "dropped weights get no gradient"
         else:
             assert (parameter.grad != 0).any(), name
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("state_dropout", [0.0, 0.5])
+def test_half_precision_is_float32_where_the_processor_has_no_kernels(
+    cell: Cell, state_dropout: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A processor without bfloat16 made every such training fail: there the result is that of float32, to the bit."""
+    monkeypatch.setattr("textvae.layers.precision.has_half_precision_lstm", lambda x: False)
+    torch.manual_seed(0)
+    stack = RecurrentStack(cell, 3, 5, layers=2, bidirectional=True, state_dropout=state_dropout)
+    x, lengths = torch.randn(4, 6, 3), torch.tensor([6, 5, 3, 1])
+    torch.manual_seed(1)
+    plain = stack(x, lengths)[0]
+    torch.manual_seed(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        half, state = stack(x, lengths)
+        step = RecurrentStack(cell, 3, 5)
+        step(x[:, :1].bfloat16(), state=[tuple(part.bfloat16() for part in step(x)[1][0])])
+    assert torch.equal(plain, half) and state[0][0].dtype == torch.float32
+    half.sum().backward()
+
+
+def test_half_precision_works_on_this_processor() -> None:
+    stack = RecurrentStack("lstm", 3, 5, bidirectional=True)
+    x, lengths = torch.randn(4, 6, 3), torch.tensor([6, 5, 3, 1])
+    with torch.autocast("cpu", torch.bfloat16):
+        half = stack(x, lengths)[0]
+    torch.testing.assert_close(half.float(), stack(x, lengths)[0], rtol=0, atol=0.05)
