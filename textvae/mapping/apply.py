@@ -154,19 +154,27 @@ def read_rows(
         DataError: with ``stop``, a row has no answer.
     """
     readings = _readings(texts, verb, model, problems)
-    errors = [_error(reading, model.max_tokens, on_error) for reading in readings]
-    if on_error == "stop":
-        for row, error in enumerate(errors, start=first_row + 1):
-            if error is not None:
-                raise DataError(
-                    f"row {row} of {source or 'the table'} has no answer ({error}); mend it, or go on past such rows "
-                    "with --on-error truncate or skip."
-                )
-    good = [at for at, error in enumerate(errors) if error is None]
-    cut = sum(readings[at].is_cut for at in good)
-    too_long = sum(reading.is_cut for reading in readings) - cut
-    blank = sum(reading.problem == BLANK for reading in readings)
-    broken = len(texts) - len(good) - too_long - blank
+    good: list[int] = []
+    errors: list[str | None] = []
+    cut = too_long = blank = 0
+    # The loop over all rows of a file: hence one pass, and no call where a row has its answer.
+    for at, (ids, tokens, error) in enumerate(readings):
+        if error is None and tokens > len(ids):
+            if on_error == "truncate":
+                cut += 1
+            else:
+                too_long += 1
+                error = f"too long: {tokens} tokens, and the model reads {model.max_tokens}"
+        elif error == BLANK:
+            blank += 1
+        errors.append(error)
+        if error is None:
+            good.append(at)
+        elif on_error == "stop":
+            raise DataError(
+                f"row {first_row + at + 1} of {source or 'the table'} has no answer ({error}); mend it, or go on past "
+                "such rows with --on-error truncate or skip."
+            )
     return Rows(
         source,
         first_row,
@@ -174,7 +182,7 @@ def read_rows(
         [str(texts[at]) for at in good],
         [readings[at].ids for at in good],
         errors,
-        Counts(len(texts), len(good), cut, too_long, blank, broken),
+        Counts(len(texts), len(good), cut, too_long, blank, len(texts) - len(good) - too_long - blank),
     )
 
 
@@ -200,26 +208,27 @@ def answers(rows: Rows, verb: Verb, model: TextModel, *, seed: int) -> dict[str,
 def _readings(
     texts: Sequence[str | None], verb: Verb, model: TextModel, problems: Sequence[str | None] | None
 ) -> list[Reading]:
-    found = [_harm(text) for text in texts]
+    found = _harms(texts)
     for at, problem in enumerate(problems or ()):
         if problem is not None:
             found[at] = problem
     readable = [str(text) for text, problem in zip(texts, found, strict=True) if problem is None]
-    read = iter(verb.read(model, readable) if readable else ())
-    return [next(read) if problem is None else Reading(problem=problem) for problem in found]
+    read = verb.read(model, readable) if readable else []
+    if len(read) == len(texts):
+        return read
+    each = iter(read)
+    return [next(each) if problem is None else Reading(problem=problem) for problem in found]
 
 
-def _harm(text: str | None) -> str | None:
-    if text is None or not text.strip():
-        return BLANK
-    harm = bad_character(text)
-    return None if harm is None else f"broken: it holds {harm}"
-
-
-def _error(reading: Reading, most: int, on_error: OnError) -> str | None:
-    if reading.is_cut and on_error != "truncate":
-        return f"too long: {reading.tokens} tokens, and the model reads {most}"
-    return reading.problem
+def _harms(texts: Sequence[str | None]) -> list[str | None]:
+    """Why each text cannot be read; None for one that can."""
+    found = [None if text is not None and text.strip() else BLANK for text in texts]
+    # All texts at once first: nearly always they are without harm.
+    if bad_character("".join(text for text in texts if text is not None)) is not None:
+        for at, text in enumerate(texts):
+            if found[at] is None and (harm := bad_character(str(text))) is not None:
+                found[at] = f"broken: it holds {harm}"
+    return found
 
 
 def _spread(values: Any, kind: pa.DataType, good: Sequence[int], rows: int) -> pa.Array:

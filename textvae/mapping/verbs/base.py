@@ -33,11 +33,6 @@ class Reading(NamedTuple):
     tokens: int = 0
     problem: str | None = None
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether the text is longer than what the model reads of it."""
-        return self.problem is None and self.tokens > len(self.ids)
-
 
 class Verb(Component):
     """Settings of what is done to each text of a file.
@@ -73,8 +68,8 @@ class Verb(Component):
 
     def read(self, model: TextModel, texts: Sequence[str]) -> list[Reading]:
         """How the model reads each text. The texts are not blank and can be written as UTF-8."""
-        found = model.require_tokenizer().encode_batch(texts)
-        return [Reading(ids[: model.max_tokens], len(ids), None if ids else BLANK) for ids in found]
+        found, most = model.require_tokenizer().encode_batch(texts), model.max_tokens
+        return [Reading(ids[:most], len(ids), None if ids else BLANK) for ids in found]
 
     @abstractmethod
     def answer(
