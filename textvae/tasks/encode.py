@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from textvae.evaluation.sweep import BATCH_TOKENS, sweep
+from textvae.evaluation.cores import on_each_core
+from textvae.evaluation.sweep import BATCH_TOKENS, Part, sweep
 from textvae.models import TextModel
 from textvae.tasks.sentences import require_latent
 from textvae.text.token_rows import TokenRows
@@ -26,7 +27,10 @@ def encode(model: TextModel, rows: TokenRows) -> np.ndarray:
     require_latent(model, "encode")
     z_ND = np.zeros((len(rows), model.latent_dim), dtype=np.float32)
     batch_tokens = _CPU_TOKENS if model.device.type == "cpu" else BATCH_TOKENS
+
+    def of_part(part: Part) -> None:
+        z_ND[part.rows] = model.posterior_of(part.batch).center.float().cpu().numpy()
+
     with sweep(model, rows, np.arange(len(rows)), "encode", batch_tokens=batch_tokens) as parts:
-        for part in parts:
-            z_ND[part.rows] = model.posterior_of(part.batch).center.float().cpu().numpy()
+        on_each_core(of_part, parts, model.device)
     return z_ND

@@ -6,6 +6,7 @@ import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,17 +37,24 @@ def tolerant_lines(path: Path) -> Iterator[Line]:
         DataError: it is no regular file, or is a picture, an archive and so on.
     """
     require_file(path, "give a file of texts")
+    return chain.from_iterable(_blocks(path))
+
+
+def _blocks(path: Path) -> Iterator[list[Line]]:
+    """The lines, many at a time."""
     number = 0
     try:
         with open_text(path) as source:
-            lines = _decoded(source) if source.encoding == "utf-8" else _cut(source)
-            for number, line in enumerate(lines, start=1):
-                yield Line(line.text.removeprefix("\ufeff"), line.problem) if number == 1 else line
+            for lines in _decoded(source) if source.encoding == "utf-8" else _cut(source):
+                if number == 0 and lines:
+                    lines[0] = Line(lines[0].text.removeprefix("\ufeff"), lines[0].problem)
+                number += len(lines)
+                yield lines
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise broken_gzip(path, number, error) from None
 
 
-def _decoded(source: TextFile) -> Iterator[Line]:
+def _decoded(source: TextFile) -> Iterator[list[Line]]:
     """The lines of a file in UTF-8."""
     end = source.line_end.encode()
     rest, too_long = b"", False
@@ -55,15 +63,15 @@ def _decoded(source: TextFile) -> Iterator[Line]:
         if cut < 0:
             rest += chunk
         else:
-            yield from _whole_lines(rest + chunk[:cut], source.line_end, too_long)
+            yield _whole_lines(rest + chunk[:cut], source.line_end, too_long)
             rest, too_long = chunk[cut + 1 :], False
         if len(rest) > LONGEST_LINE:
             rest, too_long = rest[:_SHOWN], True
     if rest or too_long:
-        yield _line(rest, too_long)
+        yield [_line(rest, too_long)]
 
 
-def _whole_lines(raw: bytes, end: str, first_too_long: bool) -> Iterator[Line]:
+def _whole_lines(raw: bytes, end: str, first_too_long: bool) -> list[Line]:
     """The lines of some bytes, which end where a line does."""
     if not first_too_long and len(raw) <= LONGEST_LINE:
         try:
@@ -71,12 +79,9 @@ def _whole_lines(raw: bytes, end: str, first_too_long: bool) -> Iterator[Line]:
         except UnicodeDecodeError:
             text = "\0"
         if "\0" not in text:
-            for line in text.split(end):
-                yield Line(line.removesuffix("\r"))
-            return
-    for piece in raw.split(end.encode()):
-        yield _line(piece, first_too_long)
-        first_too_long = False
+            return [Line(line.removesuffix("\r")) for line in text.split(end)]
+    first, *others = raw.split(end.encode())
+    return [_line(first, first_too_long), *(_line(piece, too_long=False) for piece in others)]
 
 
 def _line(raw: bytes, too_long: bool) -> Line:
@@ -96,19 +101,21 @@ def _line(raw: bytes, too_long: bool) -> Line:
 _TOO_LONG = f"broken: the line has more than {LONGEST_LINE // 2**20} MB"
 
 
-def _cut(source: TextFile) -> Iterator[Line]:
+def _cut(source: TextFile) -> Iterator[list[Line]]:
     """The lines of a file in UTF-16 or UTF-32."""
     rest, too_long = "", False
     for chunk in _readable(source):
         *whole, rest_of_chunk = chunk.split(source.line_end)
+        lines = []
         for piece in whole:
-            yield Line((rest + piece).removesuffix("\r"), _TOO_LONG if too_long else None)
+            lines.append(Line((rest + piece).removesuffix("\r"), _TOO_LONG if too_long else None))
             rest, too_long = "", False
+        yield lines
         rest += rest_of_chunk
         if len(rest) > LONGEST_LINE:
             rest, too_long = rest[:_SHOWN], True
     if rest or too_long:
-        yield Line(rest.removesuffix("\r"), _TOO_LONG if too_long else None)
+        yield [Line(rest.removesuffix("\r"), _TOO_LONG if too_long else None)]
 
 
 def _readable(source: TextFile) -> Iterator[str]:
