@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 
+from textvae.augmentations import AugmentationConfig, AugmentationSettings
 from textvae.config import variants_of
 from textvae.decoders import DecoderConfig, DecoderSettings
 from textvae.encoders import EncoderConfig, EncoderSettings
+from textvae.label_sums import LabelSumConfig, LabelSumSettings
 from textvae.models.support import require_codes, require_density, require_floor
 from textvae.objectives import ELBOConfig, ObjectiveConfig, ObjectiveSettings, SteinConfig
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, PosteriorSettings
@@ -24,6 +26,8 @@ DECODERS = variants_of(DecoderConfig, DecoderSettings)
 POSTERIORS = variants_of(PosteriorConfig, PosteriorSettings)
 PRIORS = variants_of(PriorConfig, PriorSettings)
 REGULARIZERS = variants_of(RegularizerConfig, RegularizerSettings)
+AUGMENTATIONS = variants_of(AugmentationConfig, AugmentationSettings)
+LABEL_SUMS = variants_of(LabelSumConfig, LabelSumSettings)
 _OBJECTIVES = variants_of(ObjectiveConfig, ObjectiveSettings)
 OBJECTIVES = {name: objective for name, objective in _OBJECTIVES.items() if not objective.for_implicit}
 IMPLICIT_OBJECTIVES = {name: objective for name, objective in _OBJECTIVES.items() if objective.for_implicit}

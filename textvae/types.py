@@ -183,16 +183,32 @@ class LatentTerms:
 
     Attributes:
         log_px_z_SB: log p(x|z) summed over tokens, nats per sentence.
-        log_weight_SB: log of each sample's weight in the average over S; -log S, except where labels are enumerated or
-            the samples are stratified.
+        log_weight_SB: log of each sample's weight in the average over S; -log S, except where labels are summed over or
+            the samples are stratified. The weights of a sentence sum to one, or do so in expectation where labels are
+            drawn.
         tokens_B: predicted tokens per sentence (EOS included, BOS not).
         latents: one group for each latent variable; empty for a language model.
+        baseline_B: where the weights sum to one only in expectation: a number near the loss, nats, without a gradient.
+            It takes noise from `nll_B`; see `LabelSum.baseline`.
     """
 
     log_px_z_SB: Tensor
     log_weight_SB: Tensor
     tokens_B: Tensor
     latents: tuple[LatentGroup, ...] = ()
+    baseline_B: Tensor | None = None
+
+    @property
+    def nll_B(self) -> Tensor:
+        """-E_q log p(x|z), nats, [B].
+
+        >>> log_p, log_weight = torch.tensor([[-3.0], [-5.0]]), torch.tensor([[0.5], [0.25]]).log()
+        >>> LatentTerms(log_p, log_weight, torch.tensor([4]), baseline_B=torch.tensor([4.0])).nll_B.tolist()
+        [3.75]
+        """
+        weight_SB = self.log_weight_SB.exp()
+        found_B = -(weight_SB * self.log_px_z_SB).sum(0)
+        return found_B if self.baseline_B is None else found_B + self.baseline_B * (1.0 - weight_SB.sum(0))
 
 
 @dataclass(frozen=True)

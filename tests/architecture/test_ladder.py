@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "textvae"
 
 RUNGS: list[set[str]] = [
     {"types", "results", "errors", "config", "interrupt", "printable", "explain", "parsing", "arguments", "disk"},
-    {"distributions", "samplers", "layers", "text"},
-    {"encoders", "posteriors", "priors", "decoders", "objectives"},
+    {"distributions", "samplers", "layers", "label_sums", "text"},
+    {"augmentations", "encoders", "posteriors", "priors", "decoders", "objectives"},
     {"generation"},
     {"models"},
     {"regularizers", "evaluation"},

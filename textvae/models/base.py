@@ -97,6 +97,17 @@ class ModelSettings(Component):
         """Whether the posterior's mean is the same for every sentence, so that active units are 0 even if z is used."""
         return self.posterior_settings is not None and self.posterior_settings.fixed_mean
 
+    def draws_labels(self, labels: int) -> bool:
+        """Whether the sum over so many labels is estimated from some that are drawn.
+
+        >>> from textvae.models import SemiSupervisedConfig, TextVAEConfig
+        >>> SemiSupervisedConfig().draws_labels(3), SemiSupervisedConfig().draws_labels(99)
+        (False, True)
+        >>> TextVAEConfig().draws_labels(99)
+        False
+        """
+        return False
+
     @abstractmethod
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextModel:
         """Build the model with new parameters.

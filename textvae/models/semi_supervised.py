@@ -1,4 +1,4 @@
-"""The semi-supervised sentence VAE: the label is a second latent variable, which is summed out exactly."""
+"""The semi-supervised sentence VAE: the label is a second latent variable, which is summed out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch.distributions import Categorical
 
 from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError
+from textvae.label_sums import EnumerateConfig, LabelSumConfig, LabelSumSettings, WithoutReplacementConfig
 from textvae.layers import at_least_float32
 from textvae.models import loading
 from textvae.models.base import TextModel
@@ -25,6 +26,9 @@ from textvae.models.text_vae import kl_at, levels_of
 from textvae.posteriors import Refined
 from textvae.types import Batch, Context, LatentGroup, LatentTerms
 
+ENUMERATED = 32
+"""Labels up to which they are summed out exactly, if nothing else is asked for."""
+
 
 class SemiSupervisedConfig(CodeModelSettings):
     """Settings of a semi-supervised sentence VAE."""
@@ -32,6 +36,24 @@ class SemiSupervisedConfig(CodeModelSettings):
     kind: Literal["semi_supervised"] = "semi_supervised"
     classifies: ClassVar[bool] = True
     classifier_dropout: float = Field(0.5, ge=0, lt=1, description="dropout on the features of the classifier")
+    label_sum: LabelSumConfig | None = Field(
+        None,
+        description="how the label of a sentence without one is summed out; when absent, exactly up to 32 labels, and "
+        "with more over 8 labels without replacement",
+    )
+
+    def label_sum_of(self, labels: int) -> LabelSumSettings:
+        """How so many labels are summed out.
+
+        >>> [SemiSupervisedConfig().label_sum_of(labels).kind for labels in (2, 150)]
+        ['enumerate', 'without_replacement']
+        """
+        if self.label_sum is not None:
+            return self.label_sum
+        return EnumerateConfig() if labels <= ENUMERATED else WithoutReplacementConfig()
+
+    def draws_labels(self, labels: int) -> bool:
+        return not self.label_sum_of(labels).is_exact(labels)
 
     @model_validator(mode="after")
     def _codes_share_a_space(self) -> SemiSupervisedConfig:
@@ -63,8 +85,8 @@ class SemiSupervisedTextVAE(TextModel):
     """p(x, y, z) = p(y) p(z) p(x|y, z), q(y, z|x) = q(y|x) q(z|x, y).
 
     Kingma et al. 2014 (arXiv 1406.5298, M2) with the label at every decoder step as in Xu et al. 2017
-    (arXiv 1603.02514). For a sentence without a label, all labels are enumerated and weighted by q(y|x), so the bound
-    has no sampling noise from the label: U(x) = sum_y q(y|x) L(x, y) - H(q(y|x)).
+    (arXiv 1603.02514). For a sentence without a label, U(x) = sum_y q(y|x) L(x, y) - H(q(y|x)). The sum is over all
+    labels, without noise, or over few that are drawn (`textvae.label_sums`); the entropy is always exact.
 
     Args:
         config: the settings.
@@ -104,6 +126,7 @@ class SemiSupervisedTextVAE(TextModel):
         self.decoder = config.decoder.build(
             vocab_size=vocab_size, latent_dim=config.latent_dim, num_labels=labels, max_tokens=max_tokens
         )
+        self.label_sum = config.label_sum_of(labels).build()
         self.register_buffer("log_prior_C", torch.full((labels,), -math.log(labels)))
 
     def set_label_prior(self, counts_C: Tensor) -> None:
@@ -142,70 +165,82 @@ class SemiSupervisedTextVAE(TextModel):
         return seeing_target(self.posterior, start, self.decoder, self.prior(), tokens_BT, context)
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
-        """The terms with S = num_samples * C: every label of every sentence, weighted by q(y|x) or, if known, by 1.
+        """The terms with S = num_samples * L: L labels of every sentence, weighted by q(y|x) or, if known, by 1.
 
-        A stratified posterior gives more than num_samples; its weights are multiplied with those of the labels.
+        L is the number of all labels, or of those that the label sum draws. A stratified posterior gives more than
+        num_samples; its weights are multiplied with those of the labels.
         """
         features_BH = self.encoder(batch.tokens_BT, batch.lengths_B)
         log_q_BC = self._classify(features_BH)
-        sentences, labels = log_q_BC.shape
+        sentences = len(log_q_BC)
         given_B = batch.label_B if batch.label_B is not None else torch.full_like(batch.lengths_B, -1)
-        known_B1 = (given_B >= 0).unsqueeze(1)
-        all_C = torch.arange(labels, device=given_B.device)
-        chosen_BC = given_B.unsqueeze(1) == all_C
+        known_B = given_B >= 0
+        chosen = self.label_sum(log_q_BC)
+        labels = len(chosen.label_LB)
+        # A known label has weight one, in its own place or, where it was not drawn, in the first. The other places of
+        # that sentence have weight zero.
+        here_LB = chosen.label_LB == given_B
+        first_L1 = torch.arange(labels, device=given_B.device).unsqueeze(1) == 0
+        here_LB = here_LB | (first_L1 & ~here_LB.any(0))
+        label_LB = torch.where(known_B & here_LB, given_B, chosen.label_LB)
+        log_known_LB = torch.where(here_LB, 0.0, -torch.inf).to(log_q_BC.dtype)
+        log_weight_LB = torch.where(known_B, log_known_LB, chosen.log_weight_LB)
+        # log q(y) of a known label is 0; so it is at the places of weight zero, so that zero is never multiplied by
+        # infinity.
+        log_q_y_LB = torch.where(known_B, 0.0, log_q_BC.T.gather(0, label_LB))
+        log_p_y_LB = self.log_prior_C[label_LB]
 
-        label_CB = all_C.unsqueeze(1).expand(labels, sentences)
-        found = self._posterior(features_BH.repeat(labels, 1), batch.repeat(labels).tokens_BT, label_CB.reshape(-1))
-        by_label_CB = torch.arange(labels * sentences, device=given_B.device).view(labels, sentences)
-        posterior = found.posterior.rows(by_label_CB)
-        z_SCBD, log_q_z_SCB, log_weight_SCB = posterior.weighted_samples(num_samples)
-        assert log_q_z_SCB is not None
-        drawn = len(z_SCBD)
+        found = self._posterior(features_BH.repeat(labels, 1), batch.repeat(labels).tokens_BT, label_LB.reshape(-1))
+        by_label_LB = torch.arange(labels * sentences, device=given_B.device).view(labels, sentences)
+        posterior = found.posterior.rows(by_label_LB)
+        z_SLBD, log_q_z_SLB, log_weight_SLB = posterior.weighted_samples(num_samples)
+        assert log_q_z_SLB is not None
+        drawn = len(z_SLBD)
         prior = self.prior()
 
-        def over_samples(x_CB: Tensor) -> Tensor:
-            return x_CB.expand(drawn, labels, sentences).reshape(drawn * labels, sentences)
+        def over_samples(x_LB: Tensor) -> Tensor:
+            return x_LB.expand(drawn, labels, sentences).reshape(drawn * labels, sentences)
 
-        # A known label has weight one and log q(y) = 0. The other labels of that sentence have weight zero; their log q
-        # is set to 0 too, so that zero is never multiplied by infinity.
-        weight_BC = torch.where(known_B1, chosen_BC.to(log_q_BC.dtype), log_q_BC.exp())
-        log_weight_BC = torch.where(known_B1, torch.where(chosen_BC, 0.0, -torch.inf), log_q_BC)
-        log_q_y_BC = torch.where(known_B1, torch.zeros_like(log_q_BC), log_q_BC)
-        log_p_y_BC = self.log_prior_C.expand(sentences, labels)
-
-        z_SBD = z_SCBD.flatten(0, 1)
-        label_SB = over_samples(label_CB)
+        z_SBD = z_SLBD.flatten(0, 1)
+        label_SB = over_samples(label_LB)
         log_px_z_SB = self.decoder.log_prob(batch.tokens_BT, z_SBD, Context(label_B=label_SB))
         if found.surrogate_B is not None:
             log_px_z_SB = log_px_z_SB + over_samples(found.surrogate_B.view(labels, sentences))
-        kl_CB, per_dim_CBD = kl_at(posterior, prior, z_SCBD)
-        per_dim_BD = None if per_dim_CBD is None else (weight_BC.T.unsqueeze(-1) * per_dim_CBD).sum(0)
+        log_p_z_SB = prior.log_prob(z_SBD)
+        kl_LB, per_dim_LBD = kl_at(posterior, prior, z_SLBD)
+        weight_LB = log_weight_LB.exp()
         z_group = LatentGroup(
             name="z",
             posterior=posterior,
             prior=prior,
             z_SUD=z_SBD,
-            log_q_SU=log_q_z_SCB.flatten(0, 1),
-            log_p_SU=prior.log_prob(z_SBD),
-            kl_U=None if kl_CB is None else (weight_BC.T * kl_CB).sum(0),
-            kl_per_dim_UD=per_dim_BD,
+            log_q_SU=log_q_z_SLB.flatten(0, 1),
+            log_p_SU=log_p_z_SB,
+            kl_U=None if kl_LB is None else (weight_LB * kl_LB).sum(0),
+            kl_per_dim_UD=None if per_dim_LBD is None else (weight_LB.unsqueeze(-1) * per_dim_LBD).sum(0),
             levels=levels_of(posterior, prior),
             extended=posterior.extended,
         )
+        kl_y_B = (log_q_BC.exp() * (log_q_BC - self.log_prior_C)).sum(-1)
         label_group = LatentGroup(
             name="label",
             posterior=Categorical(logits=log_q_BC, validate_args=False),
             prior=Categorical(logits=self.log_prior_C, validate_args=False),
             z_SUD=label_SB.unsqueeze(-1),
-            log_q_SU=over_samples(log_q_y_BC.T),
-            log_p_SU=over_samples(log_p_y_BC.T),
-            kl_U=(weight_BC * (log_q_y_BC - log_p_y_BC)).sum(-1),
+            log_q_SU=over_samples(log_q_y_LB),
+            log_p_SU=over_samples(log_p_y_LB),
+            kl_U=torch.where(known_B, -self.log_prior_C[given_B.clamp_min(0)], kl_y_B),
         )
+        # L(x, y) of each label, by its samples of z: what the labels that are drawn differ by.
+        with torch.no_grad():
+            loss_SLB = (log_q_z_SLB.flatten(0, 1) - log_p_z_SB - log_px_z_SB).view(drawn, labels, sentences)
+            loss_LB = (log_weight_SLB.exp() * loss_SLB).sum(0)
         return LatentTerms(
             log_px_z_SB=log_px_z_SB,
-            log_weight_SB=over_samples(log_weight_BC.T) + log_weight_SCB.flatten(0, 1),
+            log_weight_SB=over_samples(log_weight_LB) + log_weight_SLB.flatten(0, 1),
             tokens_B=batch.lengths_B - 1,
             latents=(z_group, label_group),
+            baseline_B=self.label_sum.baseline(chosen, loss_LB, batch.lengths_B - 1),
         )
 
     @classmethod

@@ -59,7 +59,7 @@ class ELBO(Objective):
 
     def __call__(self, terms: LatentTerms, step: int, batch_mean: BatchMean = local_mean) -> ObjectiveOutput:
         weight = self.schedule(step)
-        nll_B = -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0)
+        nll_B = terms.nll_B
         kl_B = torch.zeros_like(nll_B)
         penalty_B = torch.zeros_like(nll_B)
         for group in terms.latents:

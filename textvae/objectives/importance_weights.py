@@ -53,7 +53,7 @@ def _log_q_with_stopped_parameters(group: LatentGroup) -> Tensor:
 def output(terms: LatentTerms, loss_B: Tensor, kl_weight: float) -> ObjectiveOutput:
     """A loss with the metrics that every objective reports; `kl_penalty` is the loss minus `nll`."""
     with torch.no_grad():
-        nll_B = -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0)
+        nll_B = terms.nll_B
         kl_B = torch.zeros_like(nll_B)
         for group in terms.latents:
             kl_B = kl_B + kl_by_sentence(group, terms)

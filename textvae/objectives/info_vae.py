@@ -86,7 +86,7 @@ class InfoVAE(Objective):
 
     def __call__(self, terms: LatentTerms, step: int, batch_mean: BatchMean = local_mean) -> ObjectiveOutput:
         weight = self.schedule(step)
-        nll_B = -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0)
+        nll_B = terms.nll_B
         penalty_B = torch.zeros_like(nll_B)
         for group in terms.latents:
             if not group.z_SUD.is_floating_point() or group.z_SUD.dim() != 3:

@@ -47,7 +47,7 @@ class Stein(Objective):
 
     def __call__(self, terms: LatentTerms, step: int, batch_mean: BatchMean = local_mean) -> ObjectiveOutput:
         weight_SB = terms.log_weight_SB.exp()
-        nll_B = -(weight_SB * terms.log_px_z_SB).sum(0)
+        nll_B = terms.nll_B
         if not terms.latents:
             return output(terms, nll_B, 1.0)
         prior_nll_B = nll_B.new_zeros(nll_B.shape)

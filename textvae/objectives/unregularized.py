@@ -39,4 +39,4 @@ class Unregularized(Objective):
     competes_by: ClassVar[str] = RECONSTRUCTION
 
     def __call__(self, terms: LatentTerms, step: int, batch_mean: BatchMean = local_mean) -> ObjectiveOutput:
-        return output(terms, -(terms.log_weight_SB.exp() * terms.log_px_z_SB).sum(0), 0.0)
+        return output(terms, terms.nll_B, 0.0)

@@ -6,6 +6,7 @@ from textvae.config import one_of
 from textvae.regularizers.bag_of_words import BagOfWordsConfig, BagOfWordsLoss
 from textvae.regularizers.base import Regularizer, RegularizerSettings
 from textvae.regularizers.classification import ClassificationLoss
+from textvae.regularizers.consistency import ConsistencyConfig, ConsistencyLoss
 
 if TYPE_CHECKING:
     RegularizerConfig: TypeAlias = RegularizerSettings
@@ -16,6 +17,8 @@ __all__ = [
     "BagOfWordsConfig",
     "BagOfWordsLoss",
     "ClassificationLoss",
+    "ConsistencyConfig",
+    "ConsistencyLoss",
     "Regularizer",
     "RegularizerConfig",
     "RegularizerSettings",

@@ -18,7 +18,7 @@ from textvae.evaluation.sweep import sweep
 from textvae.models import ModelSettings, SemiSupervisedConfig, TextModel
 from textvae.models.support import kl_has_dimensions
 from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig, RateFreeBitsConfig
-from textvae.regularizers import ClassificationLoss
+from textvae.regularizers import ClassificationLoss, RegularizerConfig
 from textvae.results import Classification
 from textvae.text.batching import checked_ids
 from textvae.text.corpora import Example
@@ -61,6 +61,9 @@ class ClassifyConfig(Config):
     classification_weight: float = Field(
         20.0, gt=0, description="weight of the classifier's cross-entropy against the bound"
     )
+    regularizers: tuple[RegularizerConfig, ...] = Field(
+        (), description="as in [train]; 'consistency' makes use of sentences without a label"
+    )
     label_word_dropout: float = Field(
         0.3, ge=0, lt=1, description="share of a labelled sentence's words hidden from the classifier"
     )
@@ -98,19 +101,21 @@ def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSu
                 f"{first_problem(error)}; to keep the trained model as it is, remove [classify], or write the parts of "
                 "the classifier into [classify.model]."
             ) from None
-    if config.objective is None:
+    objective = config.objective
+    if objective is None:
         by_dimension = kl_has_dimensions(model.posterior, model.prior)
-        return model, ELBOConfig(free_bits=(BatchMeanFreeBitsConfig if by_dimension else RateFreeBitsConfig)(nats=8.0))
-    if config.objective.gradient_estimator == "doubly_reparameterized":
+        free_bits = (BatchMeanFreeBitsConfig if by_dimension else RateFreeBitsConfig)(nats=8.0)
+        objective = ELBOConfig(free_bits=free_bits)
+    if objective.gradient_estimator == "doubly_reparameterized":
         raise ConfigError(
             "setting 'classify.objective': doubly reparameterized gradients would scale the gradients of the "
             'classifier\'s cross-entropy too; set classify.objective.gradient = "plain".'
         )
     try:
-        TrainConfig(model=model, objective=config.objective, epochs=config.epochs)
+        TrainConfig(model=model, objective=objective, regularizers=config.regularizers, epochs=config.epochs)
     except ValidationError as error:
-        raise ConfigError(f"setting 'classify.objective': {first_problem(error)}.") from None
-    return model, config.objective
+        raise ConfigError(f"setting 'classify.objective' or 'classify.regularizers': {first_problem(error)}.") from None
+    return model, objective
 
 
 def classify(model: TextModel, texts: Iterable[str], *, overlong: GivenOverlong = "error") -> list[Classification]:
@@ -207,6 +212,7 @@ def train_classifier(
         model=model_config,
         objective=objective,
         optimizer=config.optimizer,
+        regularizers=config.regularizers,
         epochs=config.epochs,
         early_stopping=config.early_stopping,
         batch_tokens=config.batch_tokens,

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from textvae.config import MAX_BATCH_TOKENS, MAX_STEPS, Config
-from textvae.models import ModelConfig, TextVAEConfig
+from textvae.errors import ConfigError
+from textvae.models import ModelConfig, ModelSettings, TextVAEConfig
 from textvae.models.support import kl_has_dimensions, plain_prior
 from textvae.objectives import ELBOConfig, ObjectiveConfig, ObjectiveSettings
 from textvae.posteriors import PosteriorSettings
@@ -207,6 +208,20 @@ class TrainConfig(Config):
         if len(set(kinds)) < len(kinds):
             raise ValueError("expected each kind of regularizer once; add up their weights")
         return value
+
+
+def require_summed_labels(objective: ObjectiveSettings, model: ModelSettings, labels: int) -> None:
+    """Refuse an objective that is no expectation where labels are drawn, whose gradient it would make wrong.
+
+    Raises:
+        ConfigError: that is so; the message names a cure.
+    """
+    if model.draws_labels(labels) and not objective.linear:
+        raise ConfigError(
+            f"the objective {objective.kind} is no expectation under q, and of {labels} labels some are drawn, so the "
+            'classifier would get a wrong gradient; set model.label_sum = { kind = "enumerate" }, or use the objective '
+            "elbo."
+        )
 
 
 def require_fitting_objective(objective: ObjectiveSettings, posterior: PosteriorSettings, prior: PriorSettings) -> None:

@@ -18,7 +18,7 @@ from textvae.regularizers import Regularizer
 from textvae.text.tokenized import TokenizedCorpus
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.training.checkpoint import Checkpoints, has_checkpoints
-from textvae.training.config import TrainConfig
+from textvae.training.config import TrainConfig, require_summed_labels
 from textvae.training.corpora import label_counts, longest_sentence, require_corpora
 from textvae.training.folder import CHECKPOINT_FOLDER, MODEL_FOLDER, claim_training
 from textvae.training.identity import identity_of
@@ -86,6 +86,7 @@ def train(
     # -- Check what is given.
     seed, out = checked_seed(seed), Path(out)
     require_corpora(config, train_corpus, valid_corpus)
+    require_summed_labels(config.objective, config.model, len(label_names))
     processes = Processes(config.precision, config.trackers, out)
     plan = TrainingPlan(config, train_corpus, valid_corpus, seed)
     identity = identity_of(config, train_corpus, valid_corpus, seed)

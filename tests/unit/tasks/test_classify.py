@@ -149,3 +149,29 @@ class Wider(TextVAEConfig):
 def test_a_classifier_takes_over_those_parts_of_a_model_that_it_has_too() -> None:
     model, _ = check_classifier(ClassifyConfig(), Wider(latent_dim=7))
     assert model.latent_dim == 7
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"regularizers": [{"kind": "consistency", "augmentations": [{"kind": "deletion"}, {"kind": "local_swap"}]}]},
+     {"model": {"latent_dim": 4, "label_sum": {"kind": "score_function"}}}],
+    ids=["consistency", "one label drawn"],
+)  # fmt: skip
+def test_other_ways_to_use_sentences_without_a_label_train_too(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE, tmp_path: Path, parts: dict[str, object]
+) -> None:
+    config = ClassifyConfig.model_validate(
+        {"labels": 60, "epochs": 4, "batch_tokens": 256, "optimizer": {"kind": "adam", "lr": 0.01}, **parts}
+    )
+    tokenizer, corpora = data
+    train_classifier(
+        config, corpora["train"], corpora["valid"], tmp_path, seed=1, tokenizer=tokenizer, vae=vae, progress=False
+    )
+    model = SemiSupervisedTextVAE.from_pretrained(tmp_path / "model")
+    assert evaluate_classifier(model, corpora["test"], corpora["train"])["accuracy"] > 0.9
+
+
+def test_regularizers_that_do_not_fit_are_refused() -> None:
+    twice = ClassifyConfig.model_validate({"regularizers": [{"kind": "consistency"}] * 2})
+    with pytest.raises(ConfigError, match=r"classify.regularizers.*once"):
+        check_classifier(twice, TextVAEConfig())
