@@ -33,9 +33,13 @@ class LabelSumSettings(Component):
 
     unbiased: ClassVar[bool] = True
 
+    @abstractmethod
+    def decoded(self, labels: int) -> int:
+        """Of so many labels, those with which a sentence is decoded."""
+
     def is_exact(self, labels: int) -> bool:
         """Whether all of so many labels are summed over, so that nothing is drawn."""
-        return False
+        return self.decoded(labels) == labels
 
     @abstractmethod
     def build(self) -> LabelSum:

@@ -16,8 +16,8 @@ class EnumerateConfig(LabelSumSettings):
 
     kind: Literal["enumerate"] = "enumerate"
 
-    def is_exact(self, labels: int) -> bool:
-        return True
+    def decoded(self, labels: int) -> int:
+        return labels
 
     def build(self) -> EnumerateLabels:
         return EnumerateLabels()

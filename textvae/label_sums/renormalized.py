@@ -22,8 +22,8 @@ class RenormalizedConfig(LabelSumSettings):
     unbiased: ClassVar[bool] = False
     labels: int = Field(2, ge=2, le=MAX_PARTS, description="labels of each sentence, all of them different")
 
-    def is_exact(self, labels: int) -> bool:
-        return labels <= self.labels
+    def decoded(self, labels: int) -> int:
+        return min(self.labels, labels)
 
     def build(self) -> RenormalizedLabels:
         return RenormalizedLabels(self)

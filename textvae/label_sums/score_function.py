@@ -21,6 +21,9 @@ class ScoreFunctionConfig(LabelSumSettings):
     decay: float = Field(0.99, ge=0, le=1, description="of the moving average of the loss of a token")
     start: float = Field(5.5, ge=0, description="nats per token at which that average starts")
 
+    def decoded(self, labels: int) -> int:
+        return 1
+
     def build(self) -> ScoreFunctionLabels:
         return ScoreFunctionLabels(self)
 

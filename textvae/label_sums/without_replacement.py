@@ -22,8 +22,8 @@ class WithoutReplacementConfig(LabelSumSettings):
     variants: ClassVar = {"": {}, "two": {"labels": 2}}
     labels: int = Field(8, ge=2, le=MAX_PARTS, description="labels of each sentence, all of them different")
 
-    def is_exact(self, labels: int) -> bool:
-        return labels <= self.labels
+    def decoded(self, labels: int) -> int:
+        return min(self.labels, labels)
 
     def build(self) -> LabelsWithoutReplacement:
         return LabelsWithoutReplacement(self)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _TEXTS, _CHARACTERS = 4000, 1_000_000  # that are tokenized, at most
 _CODES = 2  # codes for each sentence, where the decoder scores several
 _WRITTEN, _STEPS = 128, 12  # sentences that are generated at once, and their tokens
+_LONGEST = 5.0  # seconds after which no further size is tried
 
 
 def measure(
@@ -38,7 +39,7 @@ def measure(
     """Time a few steps of models of several sizes, on the device that training would use.
 
     The smallest size is timed first, and shows about which is the largest that is affordable. That one and its
-    neighbors are timed next.
+    neighbors are timed next, while the trial has taken less than five seconds.
 
     Args:
         proposed: the tokenizer.
@@ -49,6 +50,10 @@ def measure(
     """
     texts = _some(sample)
     began = time.perf_counter()
+
+    def late() -> bool:
+        return time.perf_counter() - began > _LONGEST
+
     rows = [row[: proposed.max_tokens] for row in proposed.trained.encode_batch(texts)]
     encode = sum(map(len, texts)) / max(time.perf_counter() - began, 1e-6)
     device = best_device()
@@ -68,10 +73,10 @@ def measure(
     # Upwards to the first that is too large; downwards to the first that is not.
     for number in range(start, len(sizes)):
         rates[sizes[number].hidden] = rates_of(sizes[number])
-        if not affordable(sizes[number], rates[sizes[number].hidden]):
+        if late() or not affordable(sizes[number], rates[sizes[number].hidden]):
             break
     for number in range(start, 1, -1):
-        if affordable(sizes[number], rates[sizes[number].hidden]):
+        if late() or affordable(sizes[number], rates[sizes[number].hidden]):
             break
         rates[sizes[number - 1].hidden] = rates_of(sizes[number - 1])
     return Trial(device.type, encode, dict(sorted(rates.items())))

@@ -30,6 +30,9 @@ from textvae.text.tokenizers import Tokenizer
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig, TrainResult, train
 from textvae.training.folder import claim_training
 
+VALIDATED = 2000
+"""Validation sentences whose bound is measured after an epoch, at most; the accuracy is that of `valid_labels`."""
+
 
 class ClassifyConfig(Config):
     """Settings of a classifier: a recipe's `[classify]` table."""
@@ -214,6 +217,7 @@ def train_classifier(
         optimizer=config.optimizer,
         regularizers=config.regularizers,
         epochs=config.epochs,
+        valid_sentences=VALIDATED,
         early_stopping=config.early_stopping,
         batch_tokens=config.batch_tokens,
         clip_norm=config.clip_norm,

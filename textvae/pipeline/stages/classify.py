@@ -71,11 +71,43 @@ _DRAWS = 5
 """Draws of labels from which the SVM learns."""
 SHARE, EPOCHS = 0.25, 5
 """Share of a time budget that `textvae new` gives to the classifier, and its epochs."""
+_ENCODED, _DECODED = 0.4, 0.6
+"""About the share of encoder and decoder in the time of a training step, and of a pass without a gradient."""
+_SVM = 4e-6
+"""Seconds of the SVMs for each character of the file."""
 
 
-def _seconds_of_sentence(proposal: Proposal) -> float:
-    # The decoder reads an unlabelled sentence with each of the labels, the encoder once.
-    return proposal.text_tokens * (0.4 + 0.6 * len(proposal.labels)) / proposal.rates.train
+def _decoded(proposal: Proposal) -> int:
+    """The labels with which the decoder reads a sentence without one."""
+    from textvae.models import SemiSupervisedConfig
+
+    labels = len(proposal.labels)
+    return SemiSupervisedConfig().label_sum_of(labels).decoded(labels)
+
+
+def _seconds_of_pass(proposal: Proposal) -> float:
+    """Of a sentence without a label in a training step; times of the stage are parts of it.
+
+    The decoder reads the sentence with several labels, the encoder once. Each step has 64 labelled sentences
+    besides, which the encoder reads, whatever the length of the others.
+    """
+    from textvae.tasks.classify import ClassifyConfig
+
+    settings = ClassifyConfig()
+    labelled = settings.labelled_sentences * proposal.text_tokens / settings.batch_tokens
+    return proposal.text_tokens * (_DECODED * _decoded(proposal) + _ENCODED * (1 + labelled)) / proposal.rates.train
+
+
+def _seconds_beside(proposal: Proposal, labels: int) -> float:
+    """Of everything but the steps of sentences without a label: those with one, validation, and what is at the end."""
+    from textvae.tasks.classify import VALIDATED
+
+    both = _DECODED * _decoded(proposal) + _ENCODED
+    valid, test = (proposal.shares[split] * proposal.texts for split in ("valid", "test"))
+    read = both * min(valid, VALIDATED) + _ENCODED * min(valid, labels)
+    epoch = labels * _seconds_of_pass(proposal) + proposal.text_tokens * read / proposal.rates.read
+    end = _ENCODED * proposal.text_tokens * test / proposal.rates.read + _SVM * proposal.characters
+    return 2.0 + EPOCHS * epoch + end
 
 
 class ClassifyStage(Stage):
@@ -114,7 +146,9 @@ class ClassifyStage(Stage):
         shown = proposal.shown_labels
         if not shown:
             return None
-        unlabelled = int(SHARE * proposal.seconds / (EPOCHS * _seconds_of_sentence(proposal)))
+        left = SHARE * proposal.seconds - _seconds_beside(proposal, shown)
+        # At least as many sentences without a label as with one: else there would be nothing to learn from them.
+        unlabelled = max(shown, int(left / (EPOCHS * _seconds_of_pass(proposal))))
         table: dict[str, Any] = {"labels": shown, "epochs": EPOCHS, "optimizer": {"kind": "adam", "lr": 2e-3}}
         if unlabelled < proposal.shares["train"] * proposal.texts:
             table["unlabelled"] = unlabelled
@@ -122,7 +156,7 @@ class ClassifyStage(Stage):
 
     def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
         sentences = min(proposal.shares["train"] * proposal.texts, table.get("unlabelled", math.inf))
-        return 2.0 + EPOCHS * (sentences + 3 * table["labels"]) * _seconds_of_sentence(proposal)
+        return _seconds_beside(proposal, table["labels"]) + EPOCHS * sentences * _seconds_of_pass(proposal)
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
         from textvae.pipeline.report import plots
