@@ -19,7 +19,7 @@ from textvae.disk import at_home
 from textvae.errors import ConfigError, DataError
 from textvae.mapping.ahead import ahead
 from textvae.mapping.apply import ERROR, Counts, Rows, answers, checked_on_error, read_rows, result_names, with_columns
-from textvae.mapping.formats import Format, Opened, Wish, format_by_ending, format_of, named_format
+from textvae.mapping.formats import Format, Opened, Tables, Wish, format_by_ending, format_of, named_format
 from textvae.mapping.memory import steady_memory
 from textvae.mapping.verbs import EncodeVerb, Verb, VerbConfig
 from textvae.mapping.work import Work
@@ -285,7 +285,8 @@ def _finish(
 ) -> None:
     """Write the output from the parts. The last columns of a part are those that were added."""
     added = [*verb.columns(model), ERROR]
-    present = dict.fromkeys(name for table in work.tables() for name in table.column_names[: -len(added)])
+    schemas = work.schemas()
+    present = dict.fromkeys(name for schema in schemas for name in schema.names[: -len(added)])
     names = result_names(list(present), added)
     first = 0
     if vectors is not None:
@@ -297,16 +298,19 @@ def _finish(
 
     with steady_memory() as end_of_part:
 
-        def tables() -> Iterator[pa.Table]:
-            for table in work.tables():
-                kept = table.num_columns - len(added)
-                yield table.rename_columns([*table.column_names[:kept], *names]).select(
-                    [*range(kept), *range(kept + first, table.num_columns)]
-                )
+        def shown(part: pa.Table) -> pa.Table:
+            kept = part.num_columns - len(added)
+            renamed = part.rename_columns([*part.column_names[:kept], *names])
+            return renamed.select([*range(kept), *range(kept + first, part.num_columns)])
+
+        def read() -> Iterator[pa.Table]:
+            for part in work.tables():
+                yield shown(part)
                 end_of_part()
 
         whole = work.whole()
-        target.write(whole, tables, names[first:], source)
+        made = dict.fromkeys(shown(schema.empty_table()).schema for schema in schemas)
+        target.write(whole, Tables(tuple(made), read), names[first:], source)
     work.put(whole, work.out)
 
 

@@ -120,6 +120,14 @@ class Work:
         ):
             writer.write_table(table)
 
+    def schemas(self) -> list[pa.Schema]:
+        """The schemas of the finished parts, each once, without reading the parts."""
+        found: dict[pa.Schema, None] = {}
+        for number in range(self.count()):
+            with pa.memory_map(str(self._part(number))) as source:
+                found[pa.ipc.open_file(source).schema.remove_metadata()] = None
+        return list(found)
+
     def tables(self) -> Iterator[pa.Table]:
         """The finished parts in order; one at a time is in memory."""
         for number in range(self.count()):

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 import pyarrow as pa
 
@@ -63,8 +63,17 @@ class Opened(ABC):
         """About which share of the file has been read, from 0 to 1."""
 
 
-Tables: TypeAlias = Callable[[], Iterator[pa.Table]]
-"""Gives the tables that are written, as often as it is called."""
+@dataclass(frozen=True)
+class Tables:
+    """What is written to a file.
+
+    Attributes:
+        schemas: those of the tables, each once, in the order of the first table that has it.
+        read: gives the tables, as often as it is called; one at a time is in memory.
+    """
+
+    schemas: tuple[pa.Schema, ...]
+    read: Callable[[], Iterator[pa.Table]]
 
 
 class Format(ABC):

@@ -30,16 +30,14 @@ class ColumnarFormat(Format):
 
     def write(self, path: Path, tables: Tables, results: Sequence[str], source: Opened | None) -> None:
         kinds: dict[str, set[type]] = defaultdict(set)
-        schemas: dict[pa.Schema, None] = {}
-        for table in tables():
-            schemas[table.schema] = None
-            for field in table.schema:
-                if is_json(field):
+        if any(is_json(field) for schema in tables.schemas for field in schema):
+            for table in tables.read():
+                for field in filter(is_json, table.schema):
                     kinds[field.name] |= {type(json.loads(text)) for text in table[field.name].to_pylist() if text}
-        found = unified(list(schemas), lambda name: kinds[name])
+        found = unified(tables.schemas, lambda name: kinds[name])
         order = [field for field in found if field.name not in results]
         schema = pa.schema([*order, *(found.field(name) for name in results)])
-        self.write_tables(path, schema, (typed(table, schema) for table in tables()))
+        self.write_tables(path, schema, (typed(table, schema) for table in tables.read()))
 
     @abstractmethod
     def read_batches(self, path: Path) -> Iterator[pa.RecordBatch]:

@@ -40,7 +40,7 @@ class JSONLinesFormat(Format):
 
     def write(self, path: Path, tables: Tables, results: Sequence[str], source: Opened | None) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
-            for table in tables():
+            for table in tables.read():
                 names = [json.dumps(name, ensure_ascii=False) for name in table.column_names]
                 columns = [as_json_values(table[name], table.schema.field(name)) for name in table.column_names]
                 for cells in zip(*columns, strict=True):

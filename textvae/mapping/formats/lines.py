@@ -32,7 +32,7 @@ class LinesFormat(Format):
 
     def write(self, path: Path, tables: Tables, results: Sequence[str], source: Opened | None) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
-            for table in tables():
+            for table in tables.read():
                 columns = []
                 for name in results[:-1]:
                     values = table[name]

@@ -71,15 +71,15 @@ class SeparatedFormat(Format):
 
     def write(self, path: Path, tables: Tables, results: Sequence[str], source: Opened | None) -> None:
         names: dict[str, str] = {}
-        for table in tables():
-            names |= {field.name: shown_name(field) for field in table.schema}
+        for schema in tables.schemas:
+            names |= {field.name: shown_name(field) for field in schema}
         # The columns that were added come last.
         order = [name for name in names if name not in results] + list(results)
         dialect = self.written_dialect(source)
         with path.open("w", encoding="utf-8", newline="") as file:
             if not isinstance(source, OpenedTable) or source.header:
                 file.write(_row([names[name] for name in order], dialect))
-            for table in tables():
+            for table in tables.read():
                 empty = [""] * len(table)
                 columns = [
                     as_text(table[name], table.schema.field(name)) if name in table.column_names else empty
