@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _TEXTS, _CHARACTERS = 4000, 1_000_000  # that are tokenized, at most
 _CODES = 2  # codes for each sentence, where the decoder scores several
 _WRITTEN, _STEPS = 128, 12  # sentences that are generated at once, and their tokens
-_LONGEST = 5.0  # seconds after which no further size is tried
+_LONGEST = 3.0  # seconds after which no further size is tried
 
 
 def measure(
@@ -39,7 +39,7 @@ def measure(
     """Time a few steps of models of several sizes, on the device that training would use.
 
     The smallest size is timed first, and shows about which is the largest that is affordable. That one and its
-    neighbors are timed next, while the trial has taken less than five seconds.
+    neighbors are timed next, while the trial has taken less than three seconds.
 
     Args:
         proposed: the tokenizer.
@@ -139,7 +139,7 @@ def _rates(model: TextModel, batches: list[Batch]) -> Rates:
             logits_NV, state = model.decoder.step(token_N, state)
             token_N = logits_NV.argmax(-1)
 
-    train = tokens / _seconds(train_step, batches, at_least=0.5)
+    train = tokens / _seconds(train_step, batches, at_least=0.3)
     model.eval()
     return Rates(
         train=train,

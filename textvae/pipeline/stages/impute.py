@@ -63,12 +63,18 @@ SHARE = 0.05
 """Share of a time budget that `textvae new` gives to this stage."""
 
 
+_PIECES = 2.8
+"""How much longer a hidden word takes with a tokenizer of pieces, about."""
+
+
 def _seconds_of_sentence(proposal: Proposal) -> float:
     settings = ImputeConfig()
     # In each round a few hypotheses read the words to the left of the blank, and `expand` times as many the others.
     written = settings.rounds * settings.width * (1 + settings.expand) / 2
     scored = settings.samples * settings.width
-    return proposal.text_tokens * (written / proposal.rates.generate + scored / proposal.rates.score)
+    # A word of several pieces is a span of unknown length.
+    spans = _PIECES if proposal.tokenizer.trained.splits_words else 1.0
+    return spans * proposal.text_tokens * (written / proposal.rates.generate + scored / proposal.rates.score)
 
 
 class ImputeConfig(Config):
