@@ -112,15 +112,21 @@ def _batches(rows: list[list[int]], batch_tokens: int) -> list[list[list[int]]]:
 
 def _rates(model: TextModel, batches: list[Batch]) -> Rates:
     objective = ELBOConfig().build(steps_per_epoch=1, total_steps=1)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    moments = [(p, torch.zeros_like(p), torch.zeros_like(p)) for p in model.parameters()]
     # Times of sentences of all lengths, as in an epoch: the tokens of all batches over the time of all.
     tokens = sum(int((batch.lengths_B - 1).sum()) for batch in batches)
 
     def train_step(batch: Batch) -> None:
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         objective(model.terms(batch, 1), 0).loss_B.mean().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
+        # The work of Adam. That of torch would import its compiler first, which takes seconds.
+        with torch.no_grad():
+            for parameter, mean, square in moments:
+                if parameter.grad is not None:
+                    mean.lerp_(parameter.grad, 0.1)
+                    square.mul_(0.999).addcmul_(parameter.grad, parameter.grad, value=0.001)
+                    parameter.addcdiv_(mean, square.sqrt().add_(1e-8), value=-1e-3)
 
     @torch.no_grad()
     def read(batch: Batch) -> None:
