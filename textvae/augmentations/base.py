@@ -6,12 +6,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from textvae.config import Component
 from textvae.text.tokenizers.base import Tokenizer
-from textvae.types import BOS_ID, EOS_ID, PAD_ID, Batch
+from textvae.types import Batch
 
 Augmentation = Callable[[Batch], Batch]
 """A batch with changed tokens and lengths, all else as it was. It draws from torch's random numbers, so that a training
@@ -47,16 +47,6 @@ class Augmentations:
         for part in self.parts:
             batch = part(batch)
         return batch
-
-
-def words_of(tokens_BT: Int[Tensor, "B T"]) -> Bool[Tensor, "B T"]:
-    """Where the tokens of the sentences are, without BOS, EOS and padding.
-
-    >>> import torch
-    >>> words_of(torch.tensor([[1, 5, 3, 2, 0]])).tolist()
-    [[False, True, True, False, False]]
-    """
-    return (tokens_BT != BOS_ID) & (tokens_BT != EOS_ID) & (tokens_BT != PAD_ID)
 
 
 def with_tokens(batch: Batch, tokens_BT: Int[Tensor, "B T"], lengths_B: Int[Tensor, " B"] | None = None) -> Batch:

@@ -7,8 +7,9 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 
-from textvae.augmentations.base import AugmentationSettings, with_tokens, words_of
+from textvae.augmentations.base import AugmentationSettings, with_tokens
 from textvae.config import MAX_TOKENS
+from textvae.layers import words_of
 from textvae.text.tokenizers.base import Tokenizer
 from textvae.types import BOS_ID, Batch
 

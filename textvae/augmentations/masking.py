@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 
-from textvae.augmentations.base import AugmentationSettings, with_tokens, words_of
+from textvae.augmentations.base import AugmentationSettings, with_tokens
+from textvae.layers import drop_words, words_of
 from textvae.text.tokenizers.base import Tokenizer
-from textvae.types import UNK_ID, Batch
+from textvae.types import Batch
 
 
 class MaskingConfig(AugmentationSettings):
@@ -39,5 +40,5 @@ class Masking:
 
     def __call__(self, batch: Batch) -> Batch:
         tokens_BT = batch.tokens_BT
-        hidden_BT = words_of(tokens_BT) & (torch.rand(tokens_BT.shape, device=tokens_BT.device) < self.rate)
-        return with_tokens(batch, tokens_BT.masked_fill(hidden_BT, UNK_ID))
+        # EOS stays: here it is no input of a decoder, but the end of the sentence.
+        return with_tokens(batch, torch.where(words_of(tokens_BT), drop_words(tokens_BT, self.rate), tokens_BT))

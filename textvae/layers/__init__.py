@@ -13,7 +13,7 @@ from textvae.layers.transformer import Cache, TransformerBlock
 from textvae.layers.uncompiled import keep_uncompiled, uncompiled
 from textvae.layers.variance_linear import VarianceLinear
 from textvae.layers.vocabulary import VocabularyProjection
-from textvae.layers.word_dropout import drop_words
+from textvae.layers.word_dropout import drop_words, words_of
 
 __all__ = [
     "AutoregressiveMap",
@@ -40,4 +40,5 @@ __all__ = [
     "sentence_keys",
     "uncompiled",
     "valid_positions",
+    "words_of",
 ]

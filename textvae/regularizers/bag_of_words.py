@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from textvae.config import MAX_WIDTH
 from textvae.errors import ConfigError
-from textvae.layers import VocabularyProjection
+from textvae.layers import VocabularyProjection, words_of
 from textvae.models import TextModel
 from textvae.regularizers.base import RegularizerSettings
-from textvae.types import BOS_ID, EOS_ID, PAD_ID, Batch, LatentTerms
+from textvae.types import EOS_ID, Batch, LatentTerms
 
 
 class BagOfWordsConfig(RegularizerSettings):
@@ -74,7 +74,7 @@ class BagOfWordsLoss(nn.Module):
         # One softmax for each code, [S, B, V], then a look-up for each word; a tensor [S, B, T, V] would be too large.
         log_prob_SBV = self.words(self.hidden(z_SBD.flatten(0, 1))).unflatten(0, z_SBD.shape[:2])
         tokens_BT = batch.tokens_BT
-        counted_BT = (tokens_BT != PAD_ID) & (tokens_BT != BOS_ID) & (tokens_BT != EOS_ID)
+        counted_BT = words_of(tokens_BT)
         # Tokens that do not count are looked up as EOS and multiplied by 0; the -inf of PAD and BOS would give NaN.
         looked_up_BT = torch.where(counted_BT, tokens_BT, EOS_ID)
         log_prob_SBT = log_prob_SBV.gather(2, looked_up_BT.expand(len(z_SBD), -1, -1))
