@@ -7,6 +7,7 @@ import numpy as np
 from textvae.evaluation.cores import on_each_core
 from textvae.evaluation.sweep import BATCH_TOKENS, Part, sweep
 from textvae.models import TextModel
+from textvae.posteriors import NeedsJoint
 from textvae.tasks.sentences import require_latent
 from textvae.text.token_rows import TokenRows
 
@@ -32,5 +33,10 @@ def encode(model: TextModel, rows: TokenRows) -> np.ndarray:
         z_ND[part.rows] = model.posterior_of(part.batch).center.float().cpu().numpy()
 
     with sweep(model, rows, np.arange(len(rows)), "encode", batch_tokens=batch_tokens) as parts:
-        on_each_core(of_part, parts, model.device)
+        # A posterior that sees p(x, z) switches the modes of the decoder meanwhile: one batch at a time.
+        if any(isinstance(part, NeedsJoint) for part in model.modules()):
+            for part in parts:
+                of_part(part)
+        else:
+            on_each_core(of_part, parts, model.device)
     return z_ND
