@@ -14,6 +14,8 @@ import pyarrow as pa
 _KERNELS = "16"
 _M_MMAP_THRESHOLD, _BLOCK = -3, 9_000_000
 """The number of an option in malloc.h, and bytes from which a block of memory is returned as soon as it is free."""
+_M_ARENA_MAX, _ARENAS = -8, 2
+"""The number of an option in malloc.h, and the parts of memory that threads may open."""
 _PARTS = 4
 """Freed memory is given back once in so many parts: taking it again costs time."""
 
@@ -22,11 +24,12 @@ _PARTS = 4
 def steady_memory() -> Iterator[Callable[[], None]]:
     """A context for work in many parts of similar size; it gives a function to call after each of them.
 
-    Four things would otherwise take time or memory with every part. Python's garbage collector looks through all
+    Five things would otherwise take time or memory with every part. Python's garbage collector looks through all
     objects again and again while the many small ones of a part are made; here it looks once a part, at the new ones.
     The allocators of Arrow and of the C library keep freed memory in pieces that the next part does not fit; here it is
-    given back, large blocks at once (with glibc; this stays so for the process). And oneDNN, by which torch computes on
-    a CPU, keeps a compiled kernel for each shape of a batch, 1024 of them; here 16, unless
+    given back, large blocks at once. glibc opens a part of memory for every thread, of which there are new ones with
+    each call of some tokenizers; here two in all. (What is set in glibc stays so for the process.) And oneDNN, by which
+    torch computes on a CPU, keeps a compiled kernel for each shape of a batch, 1024 of them; here 16, unless
     ``ONEDNN_PRIMITIVE_CACHE_CAPACITY`` is set or it has been in use before.
 
     >>> with steady_memory() as end_of_part:
@@ -34,7 +37,7 @@ def steady_memory() -> Iterator[Callable[[], None]]:
     ...         end_of_part()
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _KERNELS)
-    _return_large_blocks()
+    _set_up_malloc()
     pool, collecting = pa.default_memory_pool(), gc.isenabled()
     system = pa.system_memory_pool()
     pa.set_memory_pool(system)
@@ -55,7 +58,9 @@ def steady_memory() -> Iterator[Callable[[], None]]:
             gc.enable()
 
 
-def _return_large_blocks() -> None:
-    """By default glibc raises the size from which it does so up to 32 MiB, as blocks are freed."""
+def _set_up_malloc() -> None:
+    """By default glibc raises the size of blocks that it returns up to 32 MiB, and has 8 arenas for each core."""
     with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _BLOCK)
+        malloc = ctypes.CDLL(None)
+        malloc.mallopt(_M_MMAP_THRESHOLD, _BLOCK)
+        malloc.mallopt(_M_ARENA_MAX, _ARENAS)
