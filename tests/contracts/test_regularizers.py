@@ -28,12 +28,19 @@ def vae() -> TextModel:
 
 
 def built(name: str) -> torch.nn.Module:
-    return scramble(REGULARIZERS[name].build(vocab_size=V, latent_dim=D))
+    return scramble(REGULARIZERS[name].build(vocab_size=V, latent_dim=D, steps_per_epoch=1, total_steps=1))
+
+
+def fitting(name: str) -> TextModel:
+    """A model that the regularizer is for."""
+    if not REGULARIZERS[name].needs_classifier:
+        return vae()
+    return scramble(SemiSupervisedConfig(**PARTS).build(vocab_size=V, max_tokens=9, label_names=("a", "b", "c")))
 
 
 @pytest.mark.parametrize("name", REGULARIZERS)
 def test_penalties_are_one_number_a_sentence_and_teach_model_and_regularizer(name: str) -> None:
-    model, regularizer, batch = vae(), built(name), random_batch()
+    model, regularizer, batch = fitting(name), built(name), random_batch()
     penalties = regularizer(model, batch, model.terms(batch, 2), 0)
     assert penalties
     for penalty_B in penalties.values():
@@ -115,4 +122,4 @@ def test_bag_of_words_reads_the_code_of_a_sentences_unit() -> None:
 def test_bag_of_words_refuses_a_language_model() -> None:
     lm = LanguageModelConfig(decoder=LSTMDecoderConfig(**SMALL)).build(vocab_size=V, max_tokens=9)
     with pytest.raises(ConfigError, match="language model"):
-        BagOfWordsConfig().build(vocab_size=V, latent_dim=lm.latent_dim)
+        BagOfWordsConfig().build(vocab_size=V, latent_dim=lm.latent_dim, steps_per_epoch=1, total_steps=1)

@@ -7,6 +7,9 @@ from textvae.regularizers.bag_of_words import BagOfWordsConfig, BagOfWordsLoss
 from textvae.regularizers.base import Regularizer, RegularizerSettings
 from textvae.regularizers.classification import ClassificationLoss
 from textvae.regularizers.consistency import ConsistencyConfig, ConsistencyLoss
+from textvae.regularizers.label_balance import LabelBalance, LabelBalanceConfig
+from textvae.regularizers.label_entropy import LabelEntropy, LabelEntropyConfig
+from textvae.regularizers.pseudo_labels import PseudoLabels, PseudoLabelsConfig
 
 if TYPE_CHECKING:
     RegularizerConfig: TypeAlias = RegularizerSettings
@@ -19,6 +22,12 @@ __all__ = [
     "ClassificationLoss",
     "ConsistencyConfig",
     "ConsistencyLoss",
+    "LabelBalance",
+    "LabelBalanceConfig",
+    "LabelEntropy",
+    "LabelEntropyConfig",
+    "PseudoLabels",
+    "PseudoLabelsConfig",
     "Regularizer",
     "RegularizerConfig",
     "RegularizerSettings",

@@ -27,7 +27,7 @@ class BagOfWordsConfig(RegularizerSettings):
         None, gt=0, le=MAX_WIDTH, description="units of a tanh layer between z and the vocabulary; none when absent"
     )
 
-    def build(self, *, vocab_size: int, latent_dim: int) -> BagOfWordsLoss:
+    def build(self, *, vocab_size: int, latent_dim: int, steps_per_epoch: int, total_steps: int) -> BagOfWordsLoss:
         return BagOfWordsLoss(self, vocab_size, latent_dim)
 
 
@@ -50,7 +50,7 @@ class BagOfWordsLoss(nn.Module):
     >>> from textvae.models import TextVAEConfig
     >>> model = TextVAEConfig(latent_dim=3).build(vocab_size=12, max_tokens=5)
     >>> batch = Batch(torch.tensor([[1, 5, 6, 2]]), torch.tensor([4]))
-    >>> loss = BagOfWordsConfig(weight=0.5).build(vocab_size=12, latent_dim=3)
+    >>> loss = BagOfWordsConfig(weight=0.5).build(vocab_size=12, latent_dim=3, steps_per_epoch=1, total_steps=1)
     >>> loss(model, batch, model.terms(batch), 0)["bag_of_words"].shape
     torch.Size([1])
     """

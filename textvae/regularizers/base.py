@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -16,15 +17,23 @@ Regularizer = Callable[[TextModel, Batch, LatentTerms, int], dict[str, Tensor]]
 
 
 class RegularizerSettings(Component):
-    """The settings of a regularizer that a recipe can name."""
+    """The settings of a regularizer that a recipe can name, with the traits that other parts read before training.
+
+    Attributes:
+        needs_classifier: whether it is for models with a classifier alone.
+    """
+
+    needs_classifier: ClassVar[bool] = False
 
     @abstractmethod
-    def build(self, *, vocab_size: int, latent_dim: int) -> nn.Module:
+    def build(self, *, vocab_size: int, latent_dim: int, steps_per_epoch: int, total_steps: int) -> nn.Module:
         """Build the `Regularizer`, a module whose parameters are trained with the model's and kept in checkpoints.
 
         Args:
             vocab_size: V.
             latent_dim: D.
+            steps_per_epoch: of the training, which resolves the times of schedules.
+            total_steps: likewise.
 
         Raises:
             ConfigError: the regularizer cannot be used with such a model.

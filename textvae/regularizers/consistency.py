@@ -41,7 +41,7 @@ class ConsistencyConfig(RegularizerSettings):
     )
     bound_weight: float = Field(1.0, ge=0, description="weight of the bound of the changed sentence")
 
-    def build(self, *, vocab_size: int, latent_dim: int) -> ConsistencyLoss:
+    def build(self, *, vocab_size: int, latent_dim: int, steps_per_epoch: int, total_steps: int) -> ConsistencyLoss:
         return ConsistencyLoss(self)
 
 

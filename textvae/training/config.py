@@ -108,6 +108,12 @@ class TrainConfig(Config):
                 f"a {self.regularizers[0].kind} regularizer reads z, which a {self.model.kind} does not have; remove "
                 "it from regularizers"
             )
+        classifier = next((one.kind for one in self.regularizers if one.needs_classifier), None)
+        if classifier is not None and not self.model.classifies:
+            raise ValueError(
+                f"a {classifier} regularizer is for a model with a classifier, which a {self.model.kind} is not; move "
+                "it to [classify], or remove it"
+            )
         if self.objective.compares_codes and self.model.beside_code:
             raise ValueError(
                 f"the objective {self.objective.kind} compares vectors with draws of the prior, and a "

@@ -88,7 +88,13 @@ class TrainingLoop:
         self.checkpoints = Checkpoints(out / CHECKPOINT_FOLDER, {**identity, "weights": weights}, environment)
 
         # -- The step. Weights are loaded first, because wrappers copy them to other processes.
-        regularizers = Regularizers(config.regularizers, model, regularizer)
+        regularizers = Regularizers(
+            config.regularizers,
+            model,
+            regularizer,
+            steps_per_epoch=plan.steps_per_epoch,
+            total_steps=plan.total_steps,
+        )
         saved = self.checkpoints.latest()
         if saved is not None:
             saved.load_weights(model)

@@ -25,17 +25,31 @@ class Regularizers(nn.Module):
         configs: settings of the regularizers that are built here.
         model: the model that they regularize.
         further: a regularizer that is built already.
+        steps_per_epoch: of the training, which resolves the times of schedules.
+        total_steps: likewise.
 
     Raises:
         ConfigError: a regularizer does not fit the model.
     """
 
     def __init__(
-        self, configs: Sequence[RegularizerConfig], model: TextModel, further: Regularizer | None = None
+        self,
+        configs: Sequence[RegularizerConfig],
+        model: TextModel,
+        further: Regularizer | None = None,
+        *,
+        steps_per_epoch: int,
+        total_steps: int,
     ) -> None:
         super().__init__()
         self.built = nn.ModuleList(
-            config.build(vocab_size=model.vocab_size, latent_dim=model.latent_dim) for config in configs
+            config.build(
+                vocab_size=model.vocab_size,
+                latent_dim=model.latent_dim,
+                steps_per_epoch=steps_per_epoch,
+                total_steps=total_steps,
+            )
+            for config in configs
         )
         self.further = further
 
