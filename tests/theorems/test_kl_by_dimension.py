@@ -14,7 +14,7 @@ from textvae.errors import ConfigError
 from textvae.models import SemiSupervisedConfig, TextVAEConfig
 from textvae.models.support import kl_has_dimensions
 from textvae.objectives import ELBOConfig, IWAEConfig, RateFreeBitsConfig
-from textvae.tasks.classify import ClassifyConfig, check_classifier
+from textvae.tasks.classifier_settings import ClassifyConfig, check_classifier
 from textvae.training import TrainConfig
 from textvae.training.guard import remedy
 

@@ -133,6 +133,20 @@ class SemiSupervisedTextVAE(TextModel):
         """Set p(y) from the number of training sentences of each label, [C], with one added to each count."""
         self.log_prior_C.copy_(((counts_C + 1.0) / (counts_C + 1.0).sum()).log())
 
+    @torch.no_grad()
+    def set_classifier(self, weight_CH: Tensor, bias_C: Tensor) -> None:
+        """Set the linear layer from features to the logits of q(y|x)."""
+        linear = self.classifier[-1]
+        assert isinstance(linear, nn.Linear)
+        linear.weight.copy_(weight_CH)
+        linear.bias.copy_(bias_C)
+
+    def scale_logits(self, factor: float) -> None:
+        """Multiply the logits of q(y|x) by a factor: 1/T for a temperature T."""
+        linear = self.classifier[-1]
+        assert isinstance(linear, nn.Linear)
+        self.set_classifier(linear.weight * factor, linear.bias * factor)
+
     @property
     def label_log_prior_C(self) -> Tensor:
         return self.log_prior_C

@@ -21,9 +21,11 @@ class RegularizerSettings(Component):
 
     Attributes:
         needs_classifier: whether it is for models with a classifier alone.
+        reads_terms: whether its penalty depends on the terms, beside the model and the batch.
     """
 
     needs_classifier: ClassVar[bool] = False
+    reads_terms: ClassVar[bool] = True
 
     @abstractmethod
     def build(self, *, vocab_size: int, latent_dim: int, steps_per_epoch: int, total_steps: int) -> nn.Module:

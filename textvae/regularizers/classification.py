@@ -27,20 +27,31 @@ class ClassificationLoss:
         sentences: labelled sentences in each step.
         word_dropout: share of their words that are hidden from the classifier, against overfitting to few sentences.
         seed: seed of the draws.
+        labelled: places of the labelled sentences; all that have a label when None.
     """
 
     def __init__(
-        self, corpus: TokenizedCorpus, *, weight: float, sentences: int, seed: int, word_dropout: float = 0.0
+        self,
+        corpus: TokenizedCorpus,
+        *,
+        weight: float,
+        sentences: int,
+        seed: int,
+        word_dropout: float = 0.0,
+        labelled: np.ndarray | None = None,
     ) -> None:
         self.corpus, self.weight, self.seed, self.word_dropout = corpus, weight, seed, word_dropout
-        self.labelled = np.flatnonzero(np.asarray(corpus.labels) >= 0)
+        self.labelled = np.flatnonzero(np.asarray(corpus.labels) >= 0) if labelled is None else labelled
         self.sentences = min(sentences, len(self.labelled))
 
     def __call__(self, model: TextModel, batch: Batch, terms: LatentTerms, step: int) -> dict[str, Tensor]:
         """The mean loss over the labelled sentences, repeated for every sentence of the batch, [B]."""
+        return {"classification": (self.weight * self.of_labelled(model, step)).expand(batch.tokens_BT.shape[0])}
+
+    def of_labelled(self, model: TextModel, step: int) -> Tensor:
+        """Mean of -log q(y|x) over the labelled sentences of a step, nats, a scalar."""
         drawn = np.random.default_rng([self.seed, step]).choice(self.labelled, self.sentences, replace=False)
-        labelled = self.corpus.batch(drawn).to(batch.tokens_BT.device)
+        labelled = self.corpus.batch(drawn).to(model.device)
         assert labelled.label_B is not None
         seen = replace(labelled, tokens_BT=drop_words(labelled.tokens_BT, self.word_dropout))
-        loss = nll_loss(model.label_log_prob(seen), labelled.label_B)
-        return {"classification": (self.weight * loss).expand(batch.tokens_BT.shape[0])}
+        return nll_loss(model.label_log_prob(seen), labelled.label_B)

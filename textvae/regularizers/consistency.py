@@ -27,6 +27,7 @@ class ConsistencyConfig(RegularizerSettings):
     """Settings of consistency."""
 
     kind: Literal["consistency"] = "consistency"
+    reads_terms: ClassVar[bool] = False
     variants: ClassVar = {
         "": {},
         "code": {"label_weight": 0.0, "bound_weight": 0.0},

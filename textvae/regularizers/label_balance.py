@@ -18,6 +18,7 @@ class LabelBalanceConfig(RegularizerSettings):
 
     kind: Literal["label_balance"] = "label_balance"
     needs_classifier: ClassVar[bool] = True
+    reads_terms: ClassVar[bool] = False
     weight: ScheduleConfig = Field(default_factory=ConstantScheduleConfig)
 
     def build(self, *, vocab_size: int, latent_dim: int, steps_per_epoch: int, total_steps: int) -> LabelBalance:

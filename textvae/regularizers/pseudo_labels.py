@@ -108,6 +108,7 @@ class PseudoLabelsConfig(RegularizerSettings):
 
     kind: Literal["pseudo_labels"] = "pseudo_labels"
     needs_classifier: ClassVar[bool] = True
+    reads_terms: ClassVar[bool] = False
     variants: ClassVar = {
         "": {"selection": {"kind": "growing", "share": {"kind": "constant", "weight": 0.9}}},
         "threshold": {"selection": {"kind": "threshold", "confidence": 0.01}, "augmentations": [{"kind": "masking"}]},

@@ -50,3 +50,27 @@ def choose_labelled(
     return np.concatenate(
         [np.sort(generator.permutation(some)[:number]) for some, number in zip(members, wanted, strict=True)]
     )
+
+
+def hold_out(chosen: np.ndarray, labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Some of the chosen sentences, about as many of each class, to judge what is learned from the others.
+
+    Args:
+        chosen: positions, as by `choose_labelled`.
+        labels: class of each sentence, [N].
+        share: of the chosen ones of each class, rounded; one at least is left.
+        seed: of the draw.
+
+    Returns:
+        positions in ascending order, int64.
+
+    >>> hold_out(np.arange(10), np.array([0] * 5 + [1] * 5), 0.2, seed=0).shape
+    (2,)
+    """
+    generator = np.random.default_rng([seed, 3])
+    taken = [np.zeros(0, dtype=np.int64)]
+    for label in np.unique(labels[chosen]):
+        members = np.sort(chosen[labels[chosen] == label])
+        count = min(round(share * len(members)), len(members) - 1)
+        taken.append(generator.permutation(members)[:count])
+    return np.sort(np.concatenate(taken))

@@ -12,6 +12,7 @@ from textvae.errors import ConfigError
 from textvae.models import ModelConfig, ModelSettings, TextVAEConfig
 from textvae.models.support import kl_has_dimensions, plain_prior
 from textvae.objectives import ELBOConfig, ObjectiveConfig, ObjectiveSettings
+from textvae.objectives.schedules import ConstantScheduleConfig, ScheduleConfig
 from textvae.posteriors import PosteriorSettings
 from textvae.priors import PriorSettings
 from textvae.regularizers import RegularizerConfig
@@ -33,6 +34,10 @@ class TrainConfig(Config):
 
     model: ModelConfig = Field(default_factory=TextVAEConfig)
     objective: ObjectiveConfig = Field(default_factory=ELBOConfig)
+    objective_weight: ScheduleConfig = Field(
+        default_factory=ConstantScheduleConfig,
+        description="weight of the objective beside the regularizers; 0 for these alone",
+    )
     regularizers: tuple[RegularizerConfig, ...] = Field(
         (), description="penalties beside the objective; each kind once"
     )
@@ -68,6 +73,7 @@ class TrainConfig(Config):
     early_stopping: int | None = Field(
         None, ge=1, description="epochs without a better validation value after which training ends"
     )
+    keep: Literal["best", "last"] = Field("best", description="which epoch's model is kept")
     valid_sentences: int | None = Field(
         None, ge=1, description="validate on this many sentences, drawn once; on all when absent"
     )
@@ -119,6 +125,15 @@ class TrainConfig(Config):
                 f"the objective {self.objective.kind} compares vectors with draws of the prior, and a "
                 f"{self.model.kind} model has a label besides, which is no vector; use the objective elbo, or a "
                 "text_vae"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_kept(self) -> TrainConfig:
+        if self.keep == "last" and self.early_stopping is not None:
+            raise ValueError(
+                'early_stopping ends training some epochs after the best one, so that keep = "last" would keep a worse '
+                'one; set keep = "best", or remove early_stopping'
             )
         return self
 

@@ -106,7 +106,15 @@ class TrainingLoop:
             total_steps=plan.total_steps,
             restart=plan.fresh_step,
         )
-        loss = TrainingLoss(model, self.objective, regularizers, config.compile, processes.sum_dtype)
+        loss = TrainingLoss(
+            model,
+            self.objective,
+            regularizers,
+            config.compile,
+            processes.sum_dtype,
+            config.objective_weight.build(steps_per_epoch=plan.steps_per_epoch, total_steps=plan.total_steps),
+            any(one.reads_terms for one in config.regularizers),
+        )
         self.train_step = TrainStep(
             loss,
             train_corpus,
@@ -162,7 +170,7 @@ class TrainingLoop:
                 seed=seed,
             ),
         ]
-        self.selection = Selection(config.early_stopping)
+        self.selection = Selection(config.early_stopping, last=config.keep == "last")
 
         # -- Resume, if there is a checkpoint.
         state = TrainState(

@@ -14,6 +14,7 @@ from textvae.layers import keep_uncompiled
 from textvae.models import TextModel
 from textvae.objectives import Objective
 from textvae.objectives.base import BatchMean
+from textvae.objectives.schedules import Constant, Schedule
 from textvae.regularizers import Regularizer, RegularizerConfig
 from textvae.types import Batch, LatentTerms
 
@@ -90,6 +91,8 @@ class TrainingLoss(nn.Module):
         regularizer: further penalties. If it is a module, its parameters are parameters of this module.
         compiled: whether the model is compiled by torch.compile.
         sum_dtype: dtype of the sums.
+        weight: of the objective at each step; 1 when None.
+        read_terms: whether the regularizer needs a gradient of the terms.
     """
 
     def __init__(
@@ -99,8 +102,12 @@ class TrainingLoss(nn.Module):
         regularizer: Regularizer | None = None,
         compiled: bool = False,
         sum_dtype: torch.dtype = torch.float64,
+        weight: Schedule | None = None,
+        read_terms: bool = True,
     ) -> None:
         super().__init__()
+        self.weight = Constant(1.0) if weight is None else weight
+        self.read_terms = read_terms
         self.model, self.objective, self.regularizer, self.sum_dtype = model, objective, regularizer, sum_dtype
         terms = model.terms
         if compiled:
@@ -118,9 +125,12 @@ class TrainingLoss(nn.Module):
             scale: factor from the sum over these sentences to the loss; 0 for a slice that is not counted.
             batch_mean: the mean over the global batch.
         """
-        terms = self._terms(batch, self.num_samples)
+        weight = self.weight(step)
+        # Where nothing depends on the terms they are only measured.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and (weight != 0.0 or self.read_terms)):
+            terms = self._terms(batch, self.num_samples)
         output = self.objective(terms, step, batch_mean)
-        loss_B, numbers = output.loss_B, dict(output.metrics_B)
+        loss_B, numbers = weight * output.loss_B, dict(output.metrics_B)
         if self.regularizer is not None:
             for name, penalty_B in self.regularizer(self.model, batch, terms, step).items():
                 loss_B = loss_B + penalty_B

@@ -16,6 +16,7 @@ class Selection:
 
     Attributes:
         patience: epochs without a better value after which training ends; None for never.
+        last: whether each epoch takes the place of the one before it, whatever its value.
         value: the best value so far: the criterion, or minus the metric where there is one.
         epoch: the epoch of that value, counted from 1; 0 while there is none.
         step: updates made at the end of that epoch.
@@ -33,6 +34,7 @@ class Selection:
     criterion: float | None = None
     metric: float | None = None
     bad_epochs: int = 0
+    last: bool = False
 
     def update(
         self, *, epoch: int, step: int, bound: float, criterion: float | None = None, metric: float | None = None
@@ -53,7 +55,7 @@ class Selection:
         value = criterion if metric is None else -metric
         value = math.inf if math.isnan(value) else value
         # The first epoch is kept whatever its value, so that a model is kept even if the bound is NaN.
-        if value < self.value or self.epoch == 0:
+        if value < self.value or self.epoch == 0 or self.last:
             self.value, self.epoch, self.step, self.bad_epochs = value, epoch, step, 0
             self.bound, self.criterion, self.metric = bound, criterion, metric
             return True
@@ -70,5 +72,5 @@ class Selection:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            if name != "patience":
+            if name not in ("patience", "last"):
                 setattr(self, name, value)

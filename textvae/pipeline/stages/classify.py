@@ -19,32 +19,53 @@ from textvae.pipeline.shown import SHOWN
 from textvae.pipeline.stage import DETAILS, Stage, Work
 
 if TYPE_CHECKING:
+    from textvae.models import TextModel
     from textvae.text.tokenized import TokenizedCorpus
+    from textvae.text.tokenizers import Tokenizer
 
 METRICS = (
     Metric("accuracy", "Classifier's accuracy", "share", "of test sentences whose label is predicted", 3,
            definition="share of test sentences that are given their right label",
-           headline="Classifier: {accuracy:.1%} of test sentences are right, from {labels:,} labels and "
-           "{valid_labels:,} more that chose the epoch; by always the commonest label {majority_accuracy:.1%} are."),
+           headline="Classifier: {accuracy:.1%} of test sentences are right, from {labels:,} labels in all, "
+           "{held_out_labels:,} of which were held out; by always the commonest label {majority_accuracy:.1%} are."),
+    Metric("supervised_accuracy", "... of the same net from the labels alone", "share",
+           "the same start, the same labels, no sentences without a label", 3,
+           definition="accuracy of the same net with the same start and the same labels, which no sentence without a "
+           "label trains (method `supervised`)"),
+    Metric("probe_accuracy", "... of a linear layer on the frozen encoder", "share",
+           "a logistic regression from the same labels", 3,
+           definition="accuracy of a logistic regression on the features of the trained VAE's encoder, from the same "
+           "labels (method `probe`)"),
     Metric("svm_accuracy", "... of a linear SVM on TF-IDF from as many labels", "share",
-           "a support vector machine on words and pairs of words that learned from all of these labels, those that "
-           "chose the classifier's epoch too", 3, note="mean of {svm_draws} draws of {labels_in_all:,} labels",
-           headline="A linear SVM on TF-IDF, from as many labels in all ({labels_in_all:,}): {svm_accuracy:.1%}.",
+           "a support vector machine on words and pairs of words", 3,
+           note="mean of {svm_draws} draws of {labels:,} labels",
+           headline="A linear SVM on TF-IDF, from as many labels ({labels:,}): {svm_accuracy:.1%}.",
            definition="accuracy of a linear support vector machine on TF-IDF of words and pairs of words "
-           "(scikit-learn's defaults), trained on `labels_in_all` labels; mean of `svm_draws` draws of them"),
+           "(scikit-learn's defaults), trained on `labels` labels; mean of `svm_draws` draws of them"),
     Metric("svm_accuracy_sd", "... its standard deviation over draws of labels", "share",
            "how much the choice of the labels alone changes it; that of the classifier changes as well", 3,
            definition="standard deviation of `svm_accuracy` over the draws of labels; the classifier is one draw"),
     Metric("majority_accuracy", "Accuracy of the commonest label", "share",
            "the accuracy of always predicting it", 3,
            definition="share of test sentences whose label is the commonest of training"),
-    Metric("labels", "Labels seen", "sentences",
-           "training sentences whose label was used", 0),
-    Metric("valid_labels", "Labels that chose the epoch", "sentences",
-           "validation sentences whose label chose the best epoch", 0,
-           definition="validation sentences whose label chose the best epoch (setting `valid_labels`)"),
-    Metric("labels_in_all", "Labels looked at in all", "sentences", "of training and validation", 0,
-           definition="`labels` and `valid_labels` together"),
+    Metric("labels", "Labels looked at", "sentences",
+           "in all: learned, or held out to choose the epoch and the temperature", 0,
+           definition="training sentences whose label was looked at, equally many of each class: those that were "
+           "learned, and those that chose the epoch and the temperature (setting `held_out`)"),
+    Metric("held_out_labels", "... of them held out", "sentences",
+           "they chose the epoch and the temperature", 0,
+           definition="of `labels`, those that were not learned but chose the epoch and the temperature"),
+    Metric("ece", "Calibration error", "share",
+           "mean distance between stated confidence and accuracy", 3,
+           note="a perfect predictor would have {ece_perfect:.3f} on so many sentences",
+           definition="expected calibration error: the mean distance between confidence and accuracy over 10 bins of "
+           "confidence of equal width, weighted by sentences"),
+    Metric("ece_perfect", "... of a perfect predictor", "share",
+           "what the number of test sentences alone makes of it", 3, shown=False,
+           definition="the calibration error of the same probabilities if they held: mean of 200 simulations"),
+    Metric("temperature", "Temperature", "",
+           "by which the logits were divided, so that held-out labels are likeliest", 2,
+           definition="the number by which the classifier's logits were divided; 1 where no labels were held out"),
     Metric("nll", "Classifier's NLL", "nats per label", "mean of -log q(y|x) over test sentences", shown=False),
     Metric("tokens_per_second", "Training speed of the classifier", "tokens per second",
            "predicted tokens, in the time of training steps alone", 0, shown=False, definition="as that of `train`"),
@@ -57,10 +78,28 @@ CLASSIFIER = """
 <h2>Classifier</h2>
 <p>
 {%- if results.left_out is defined %}{{ results.left_out }} {% endif %}
-{%- if results.labels is defined %}Trained with the labels of {{ "{:,}".format(results.labels) }} sentences and the other sentences without labels{% if results.valid_labels is defined %}; {{ "{:,}".format(results.valid_labels) }} labels of validation sentences chose the epoch{% endif %}. {% endif %}
+{%- if results.labels is defined %}{{ "{:,}".format(results.labels) }} labels were looked at
+{%- if results.held_out_labels %}; {{ "{:,}".format(results.held_out_labels) }} of them were held out and chose the epoch and the temperature{% endif %}
+{%- if results.valid_labels is defined %}, and {{ "{:,}".format(results.valid_labels) }} more chose the epoch{% endif %}
+{%- if run.settings.classify.method | default("semi_supervised") == "semi_supervised" %}; the other sentences were learned from without labels{% endif %}. {% endif %}
 {%- if results.accuracy is defined %}{{ "{:.1%}".format(results.accuracy) }} of the test sentences are classified correctly
 {%- if results.majority_accuracy is defined %}; always predicting the most frequent label would reach {{ "{:.1%}".format(results.majority_accuracy) }}{% endif %}
-{%- if results.svm_accuracy is defined %}. A linear SVM on TF-IDF that learned from as many labels in all ({{ "{:,}".format(results.labels_in_all) }}) reaches {{ "{:.1%}".format(results.svm_accuracy) }} ± {{ "{:.1%}".format(results.svm_accuracy_sd) }}, the standard deviation over {{ results.svm_draws }} draws of these labels; the classifier is one draw{% endif %}.{% elif results.labels is defined %}No test sentence has a label, so its accuracy is not measured.{% endif %}</p>
+{%- if results.ece is defined %}. Stated probabilities are {{ "{:.1%}".format(results.ece) }} off on average, where those of a perfect predictor would be {{ "{:.1%}".format(results.ece_perfect) }} off on so many sentences{% endif %}.{% elif results.labels is defined %}No test sentence has a label, so its accuracy is not measured.{% endif %}</p>
+{% if results.svm_accuracy is defined or results.probe_accuracy is defined %}
+<table>
+<caption>Accuracy from {{ "{:,}".format(results.labels) }} labels</caption>
+<tbody>
+{% for title, value, note in [
+  ("this classifier", results.accuracy, ""),
+  ("the same net, from the labels alone", results.supervised_accuracy, ""),
+  ("a linear layer on the frozen encoder", results.probe_accuracy, ""),
+  ("a linear SVM on TF-IDF", results.svm_accuracy, "± %.1f%%, the standard deviation over %d draws of the labels" % (100 * results.svm_accuracy_sd | default(0), results.svm_draws | default(0))),
+] if value is defined %}
+<tr class="entry"><th scope="row">{{ title }}</th><td class="number">{{ "{:.1%}".format(value) }}</td><td>{{ note }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+{% endif %}
 {% if pictures.confusion is defined %}{{ picture(pictures.confusion, "Confusion matrix: counts by true label, in rows, and predicted label, in columns") }}{% endif %}
 </section>
 """  # noqa: E501
@@ -91,7 +130,7 @@ def _seconds_of_pass(proposal: Proposal) -> float:
     The decoder reads the sentence with several labels, the encoder once. Each step has 64 labelled sentences
     besides, which the encoder reads, whatever the length of the others.
     """
-    from textvae.tasks.classify import ClassifyConfig
+    from textvae.tasks.classifier_settings import ClassifyConfig
 
     settings = ClassifyConfig()
     labelled = settings.labelled_sentences * proposal.text_tokens / settings.batch_tokens
@@ -100,13 +139,16 @@ def _seconds_of_pass(proposal: Proposal) -> float:
 
 def _seconds_beside(proposal: Proposal, labels: int) -> float:
     """Of everything but the steps of sentences without a label: those with one, validation, and what is at the end."""
-    from textvae.tasks.classify import VALIDATED
+    from textvae.tasks.classifier_settings import ClassifyConfig
 
+    settings = ClassifyConfig()
     both = _DECODED * _decoded(proposal) + _ENCODED
     valid, test = (proposal.shares[split] * proposal.texts for split in ("valid", "test"))
-    read = both * min(valid, VALIDATED) + _ENCODED * min(valid, labels)
+    read = both * min(valid, settings.valid_sentences)
     epoch = labels * _seconds_of_pass(proposal) + proposal.text_tokens * read / proposal.rates.read
-    end = _ENCODED * proposal.text_tokens * test / proposal.rates.read + _SVM * proposal.characters
+    # The same net from the labels alone, for comparison.
+    alone = settings.steps * settings.labelled_sentences * _ENCODED * proposal.text_tokens / proposal.rates.train
+    end = alone + _ENCODED * proposal.text_tokens * test / proposal.rates.read + _SVM * proposal.characters
     return 2.0 + EPOCHS * epoch + end
 
 
@@ -115,13 +157,13 @@ class ClassifyStage(Stage):
 
     name: ClassVar[str] = "classify"
     title: ClassVar[str] = "Classifier"
-    version: ClassVar[int] = 2  # the labels that chose the epoch, and the SVM beside it
-    keeps: ClassVar[tuple[int, ...]] = (1,)
+    version: ClassVar[int] = 3  # all labels are counted; the same net without unlabelled sentences beside it
+    keeps: ClassVar[tuple[int, ...]] = (1, 2)
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
     resumes: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
     metrics: ClassVar[Sequence[Metric]] = METRICS
-    unlisted: ClassVar[Sequence[str]] = ("sentences", "svm_draws")
+    unlisted: ClassVar[Sequence[str]] = ("sentences", "svm_draws", "valid_labels", "labels_in_all")  # two of old runs
     sections: ClassVar[Sequence[Section]] = (Section(CLASSIFIER, rank=70),)
 
     def files(self) -> tuple[str, ...]:
@@ -130,12 +172,12 @@ class ClassifyStage(Stage):
         return (*FILES, "train.arrow")
 
     def config_type(self) -> type[Config]:
-        from textvae.tasks.classify import ClassifyConfig
+        from textvae.tasks.classifier_settings import ClassifyConfig
 
         return ClassifyConfig
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
-        from textvae.tasks.classify import check_classifier
+        from textvae.tasks.classifier_settings import check_classifier
 
         check_classifier(settings[self.name], settings["train"].model)
 
@@ -169,7 +211,8 @@ class ClassifyStage(Stage):
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.models import SemiSupervisedTextVAE, load_model
-        from textvae.tasks.classify import classify, evaluate_classifier, train_classifier, validation_labels
+        from textvae.tasks.classify import classify, evaluate_classifier
+        from textvae.tasks.train_classifier import train_classifier
         from textvae.text.tokenized import TokenizedCorpus
         from textvae.text.tokenizers import load_tokenizer
 
@@ -183,18 +226,21 @@ class ClassifyStage(Stage):
             work.say(f"  {left_out}")
             return {"left_out": left_out}
         test_corpus = TokenizedCorpus(split_file(source, "test"))
+        tokenizer, vae = load_tokenizer(source / "tokenizer"), load_model(work.inputs["train"] / "model")
+        began = time.monotonic()
         trained = train_classifier(
             work.config,
             train_corpus,
             TokenizedCorpus(source / "valid.arrow"),
             work.folder,
             seed=work.seed,
-            tokenizer=load_tokenizer(source / "tokenizer"),
-            vae=load_model(work.inputs["train"] / "model"),
+            tokenizer=tokenizer,
+            vae=vae,
             card=model_card(work),
             progress=work.progress,
         )
-        trained_at = time.monotonic()
+        # With the time before an interruption, where there was one.
+        before = max(0.0, trained.numbers.get("seconds", 0.0) - (time.monotonic() - began))
         model = SemiSupervisedTextVAE.from_pretrained(work.folder / "model").to(best_device())
         results = as_json(evaluate_classifier(model, test_corpus, train_corpus))
         # The matrix and the lists are for the page only; the other numbers are the results.
@@ -210,18 +256,37 @@ class ClassifyStage(Stage):
         ]
         write_json(work.folder / DETAILS, details)
         speed = {
-            name: value for name, value in trained.to_dict().items() if name in ("train_seconds", "tokens_per_second")
+            name: trained.numbers[name] for name in ("train_seconds", "tokens_per_second") if name in trained.numbers
         }
-        chose = len(validation_labels(work.config, TokenizedCorpus(source / "valid.arrow"), work.seed))
-        counts = {"labels": work.config.labels, "valid_labels": chose, "labels_in_all": work.config.labels + chose}
-        if results and counts["labels_in_all"] <= _labelled(train_corpus):
-            results |= _svm(train_corpus, test_corpus, counts["labels_in_all"], work.seed)
-        seconds = trained.seconds + time.monotonic() - trained_at
+        labels = trained.learned + trained.held_out
+        counts = {
+            "labels": labels,
+            "held_out_labels": trained.held_out,
+            "temperature": trained.temperature,
+        }
+        if results:
+            results |= _others(work, train_corpus, test_corpus, tokenizer, vae)
+            results |= _svm(train_corpus, test_corpus, labels, work.seed)
+        seconds = before + time.monotonic() - began
         return {**counts, **results, **speed, "seconds": round(seconds, 3)}
 
 
-def _labelled(corpus: TokenizedCorpus) -> int:
-    return sum(label >= 0 for label in corpus.labels.tolist())
+def _others(
+    work: Work, train: TokenizedCorpus, test: TokenizedCorpus, tokenizer: Tokenizer, vae: TextModel
+) -> dict[str, Any]:
+    """The accuracy of the methods that learn from the labels alone, but the recipe's own."""
+    from textvae.tasks.classify import evaluate_classifier
+    from textvae.tasks.train_classifier import learn_from_labels
+
+    found = {}
+    for method in ("supervised", "probe"):
+        if method == work.config.method or not work.config.warm_start:
+            continue
+        model, _ = learn_from_labels(
+            work.config, train, seed=work.seed, tokenizer=tokenizer, vae=vae.to(best_device()), method=method
+        )
+        found[f"{method}_accuracy"] = evaluate_classifier(model, test, train)["accuracy"]
+    return found
 
 
 def _svm(train: TokenizedCorpus, test: TokenizedCorpus, labels: int, seed: int) -> dict[str, Any]:
