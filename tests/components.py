@@ -23,6 +23,8 @@ TINY_T: dict[str, Any] = {"model_dim": 8, "layers": 2, "heads": 2}
 
 ENCODERS = variants_of(EncoderConfig, EncoderSettings)
 DECODERS = variants_of(DecoderConfig, DecoderSettings)
+LABEL_FORMS = ("lstm-both-2-layers", "lstm-cell-2-layers", "gru-both", "transformer-cross", "transformer-label-prefix")
+"""Decoders that have a label each in another way."""
 POSTERIORS = variants_of(PosteriorConfig, PosteriorSettings)
 PRIORS = variants_of(PriorConfig, PriorSettings)
 REGULARIZERS = variants_of(RegularizerConfig, RegularizerSettings)

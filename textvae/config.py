@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+)
 
 from textvae.arguments import LARGEST, shown
 from textvae.errors import ConfigError
@@ -49,9 +57,12 @@ class Config(BaseModel):
     Attributes:
         watched_only: fields that change how a run is logged or saved and not its result, such as `trackers`. They are
             left out of fingerprints, and may differ when an interrupted run is resumed.
+        added: fields that came after others had been saved without them, and whose default is what was done before.
+            They are written only where they differ from it, so that runs and checkpoints of before are recognized.
     """
 
     watched_only: ClassVar[frozenset[str]] = frozenset()
+    added: ClassVar[frozenset[str]] = frozenset()
 
     # TOML can express inf and nan. A field for which they are meaningful allows them explicitly.
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
@@ -59,6 +70,14 @@ class Config(BaseModel):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
         return _strict_numbers(handler(source))
+
+    @model_serializer(mode="wrap")
+    def _without_added_defaults(self, handler: Callable[[Config], dict[str, Any]]) -> dict[str, Any]:
+        written = handler(self)
+        for name in self.added:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                written.pop(name, None)
+        return written
 
 
 class Component(Config):

@@ -41,21 +41,21 @@ def test_stepping_agrees_with_teacher_forcing(config: DecoderConfig, labels: int
         torch.testing.assert_close(stepped[real], forced[:, position][real], rtol=1e-4, atol=1e-5)
 
 
-def test_padding_and_batch_order_never_change_a_likelihood(config: DecoderConfig) -> None:
-    decoder = build(config)
-    batch, z = random_batch(), torch.randn(2, 5, LATENT)
-    expected = decoder.log_prob(batch.tokens_BT, z)
+@pytest.mark.parametrize("labels", [0, LABELS])
+def test_padding_and_batch_order_never_change_a_likelihood(config: DecoderConfig, labels: int) -> None:
+    decoder = build(config, labels)
+    batch, z = random_batch(labels=labels), torch.randn(2, 5, LATENT)
+    context = Context(label_B=batch.label_B)
+    expected = decoder.log_prob(batch.tokens_BT, z, context)
     padded = random_batch(extra_padding=2).tokens_BT
-    torch.testing.assert_close(decoder.log_prob(padded, z), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(decoder.log_prob(padded, z, context), expected, rtol=1e-4, atol=1e-5)
     order = torch.tensor([3, 1, 4, 0, 2])
-    torch.testing.assert_close(
-        decoder.log_prob(batch.tokens_BT[order], z[:, order]), expected[:, order], rtol=1e-4, atol=1e-5
-    )
+    found = decoder.log_prob(batch.tokens_BT[order], z[:, order], context.rows(order))
+    torch.testing.assert_close(found, expected[:, order], rtol=1e-4, atol=1e-5)
     for row in range(5):
         alone = batch.tokens_BT[row : row + 1, : batch.lengths_B[row]]
-        torch.testing.assert_close(
-            decoder.log_prob(alone, z[:, row : row + 1]), expected[:, row : row + 1], rtol=1e-4, atol=1e-5
-        )
+        found = decoder.log_prob(alone, z[:, row : row + 1], context.rows(torch.tensor([row])))
+        torch.testing.assert_close(found, expected[:, row : row + 1], rtol=1e-4, atol=1e-5)
 
 
 def test_samples_are_independent_rows(config: DecoderConfig) -> None:
@@ -84,16 +84,18 @@ def test_z_changes_the_likelihood(config: DecoderConfig) -> None:
     assert ((scores[0] - scores[1]).abs() > 1e-4).all()
 
 
-def test_probabilities_of_a_toy_language_sum_to_one(config: DecoderConfig) -> None:
+@pytest.mark.parametrize("labels", [0, LABELS])
+def test_probabilities_of_a_toy_language_sum_to_one(config: DecoderConfig, labels: int) -> None:
     """All sentences of up to 3 of 3 words, and the unfinished prefixes of 4 words, sum to 1 within 1e-5."""
-    decoder, words, longest = build(config, vocab_size=6), (3, 4, 5), 3
+    decoder, words, longest = build(config, labels, vocab_size=6), (3, 4, 5), 3
     z = torch.randn(LATENT)
     sequences = [[*list(s), EOS_ID] for n in range(longest + 1) for s in itertools.product(words, repeat=n)]
     sequences += [list(s) for s in itertools.product(words, repeat=longest + 1)]
     tokens = torch.zeros(len(sequences), longest + 2, dtype=torch.int64)
     for row, sequence in enumerate(sequences):
         tokens[row, : len(sequence) + 1] = torch.tensor([BOS_ID, *sequence])
-    total = decoder.log_prob(tokens, z.expand(1, len(sequences), -1)).double().exp().sum()
+    context = Context(label_B=torch.full((len(sequences),), 2)) if labels else None
+    total = decoder.log_prob(tokens, z.expand(1, len(sequences), -1), context).double().exp().sum()
     assert total.item() == pytest.approx(1.0, abs=1e-5)
 
 
@@ -140,14 +142,17 @@ def test_inputless_decoders_read_no_words(config: DecoderConfig) -> None:
         assert not torch.allclose(stepped[0], stepped[1])
 
 
-def test_gradients_equal_those_of_plain_operations(config: DecoderConfig) -> None:
+@pytest.mark.parametrize("labels", [0, LABELS])
+def test_gradients_equal_those_of_plain_operations(config: DecoderConfig, labels: int) -> None:
     """The projection's own backward pass against log_softmax and gather, float64, 1e-9; second derivatives exist."""
-    decoder = build(config.model_copy(update={"dropout": 0.0})).double()
-    batch = random_batch()
+    decoder = build(config.model_copy(update={"dropout": 0.0}), labels).double()
+    batch = random_batch(labels=labels)
+    context = Context(label_B=batch.label_B)
     z = torch.randn(1, 5, LATENT, dtype=torch.float64, requires_grad=True)
     parameters = list(decoder.parameters())
-    fused = torch.autograd.grad(decoder.log_prob(batch.tokens_BT, z).sum(), [z, *parameters], allow_unused=True)
-    state, total = decoder.init_state(z[0]), torch.zeros((), dtype=torch.float64)
+    score = decoder.log_prob(batch.tokens_BT, z, context).sum()
+    fused = torch.autograd.grad(score, [z, *parameters], allow_unused=True)
+    state, total = decoder.init_state(z[0], context), torch.zeros((), dtype=torch.float64)
     for position in range(batch.tokens_BT.shape[1] - 1):
         scores, state = decoder.step(batch.tokens_BT[:, position], state)
         target = batch.tokens_BT[:, position + 1]

@@ -13,6 +13,7 @@ from tests.components import (
     CROSSED,
     DECODERS,
     ENCODERS,
+    LABEL_FORMS,
     POSTERIORS,
     PRIORS,
     objective_beside,
@@ -24,7 +25,8 @@ from tests.host_tensors import HostTensors
 from tests.oracles.corpus import ListCorpus
 from textvae.evaluation import information, likelihood
 from textvae.generation import BeamConfig, GreedyConfig, SamplingConfig, generate
-from textvae.models import TextVAEConfig
+from textvae.models import SemiSupervisedConfig, TextVAEConfig
+from textvae.types import Context
 
 LABELS = ("a", "b", "c")
 PLAIN = ("gaussian", "standard_normal")
@@ -98,4 +100,24 @@ def test_a_model_is_trained_measured_and_read_where_it_is(
         if not getattr(model.prior, "num_labels", 0):
             assert model.prior().sample((3,)).device.type == device.type
     assert loss.device.type == device.type and np.isfinite(found.rec_nll).all()
+    assert all(part.grad is None or part.grad.isfinite().all() for part in model.parameters())
+
+
+@pytest.mark.parametrize("where", DEVICES)
+@pytest.mark.parametrize("decoder", LABEL_FORMS)
+def test_a_label_enters_a_decoder_where_it_is(decoder: str, where: str) -> None:
+    device = torch.device("cpu" if where == "trap" else where)
+    config = SemiSupervisedConfig(latent_dim=4, encoder=ENCODERS["gru"], decoder=DECODERS[decoder])
+    model = scramble(config.build(vocab_size=11, max_tokens=9, label_names=LABELS), scale=0.2).to(device)
+    objective = objective_beside("gaussian").build(steps_per_epoch=1, total_steps=1)
+    batches = [random_batch(labels=3).to(device), random_batch().to(device)]
+    given = Context(label_B=torch.tensor([2, 0, 1])).to(device)
+    trapped: Any = HostTensors() if where == "trap" else nullcontext()
+    with trapped:
+        for batch in batches:
+            loss = objective(model.terms(batch, 2), 0).loss_B.mean()
+            loss.backward()
+        codes_ND = model.prior_given().sample((3,))
+        assert len(generate(model.decoder, codes_ND, BeamConfig(width=2, max_tokens=5), context=given).tokens) == 3
+    assert loss.device.type == device.type
     assert all(part.grad is None or part.grad.isfinite().all() for part in model.parameters())

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.components import DECODERS, ENCODERS, random_batch, scramble
+from tests.components import DECODERS, ENCODERS, LABEL_FORMS, random_batch, scramble
 from textvae.decoders import DecoderConfig
 from textvae.encoders import EncoderConfig
 from textvae.types import Batch
 
-RATE, SENTENCES, LATENT = 0.5, 30, 3
+RATE, SENTENCES, LATENT, LABELS = 0.5, 30, 3, 2
 
 
 def batch() -> Batch:
@@ -26,17 +26,22 @@ def encoded(config: EncoderConfig) -> tuple[nn.Module, Any]:
     return encoder, lambda: encoder(given.tokens_BT, given.lengths_B)
 
 
-def decoded(config: DecoderConfig, **settings: float) -> tuple[nn.Module, Any]:
+def decoded(config: DecoderConfig, labels: int = 0, **settings: float) -> tuple[nn.Module, Any]:
     quiet = {"word_dropout": 0.0 if config.word_dropout < 1 else 1.0, "dropout": RATE}
     if hasattr(config, "state_dropout"):
         quiet["state_dropout"] = 0.0
     decoder = scramble(
         config.model_copy(update={**quiet, **settings}).build(
-            vocab_size=11, latent_dim=LATENT, num_labels=0, max_tokens=9
+            vocab_size=11, latent_dim=LATENT, num_labels=labels, max_tokens=9
         )
     )
     z_ND = torch.randn(SENTENCES, LATENT)
-    return decoder, lambda: decoder.states(batch().tokens_BT[:, :-1], z_ND, None)
+    label_N = torch.arange(SENTENCES) % labels if labels else None
+    return decoder, lambda: decoder.states(batch().tokens_BT[:, :-1], z_ND, label_N)
+
+
+def decoded_for_labels(config: DecoderConfig) -> tuple[nn.Module, Any]:
+    return decoded(config, LABELS)
 
 
 BUILT = {
@@ -51,6 +56,7 @@ BUILT = {
         if "dropout" in type(config).model_fields
     },
 }
+FOR_LABELS = {f"labels-{name}": (decoded_for_labels, DECODERS[name]) for name in LABEL_FORMS}
 RECURRENT = [name for name, (_, config) in BUILT.items() if config.kind in ("lstm", "gru")]
 ATTENDING = [name for name, (_, config) in BUILT.items() if config.kind == "transformer"]
 
@@ -74,9 +80,9 @@ def assert_locked(x_BTH: Tensor) -> None:
     assert_dropped(x_BTH[:, 0])
 
 
-@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("name", [*BUILT, *FOR_LABELS])
 def test_dropout_acts_in_training_only(name: str) -> None:
-    made, config = BUILT[name]
+    made, config = {**BUILT, **FOR_LABELS}[name]
     module, run = made(config)
     assert not torch.equal(module.train() and run(), run())
     assert torch.equal(module.eval() and run(), run())
@@ -136,7 +142,8 @@ def test_attention_drops_weights_in_training() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in DECODERS if hasattr(DECODERS[name], "state_dropout")])
-def test_state_dropout_of_a_decoder_acts_in_training_only(name: str) -> None:
-    decoder, run = decoded(DECODERS[name], dropout=0.0, state_dropout=RATE)
+@pytest.mark.parametrize("labels", [0, LABELS])
+def test_state_dropout_of_a_decoder_acts_in_training_only(name: str, labels: int) -> None:
+    decoder, run = decoded(DECODERS[name], labels, dropout=0.0, state_dropout=RATE)
     assert not torch.equal(decoder.train() and run(), run())
     assert torch.equal(decoder.eval() and run(), run())

@@ -64,6 +64,12 @@ CONFIGS: dict[str, ModelConfig] = {
     "semi-supervised-transformer": SemiSupervisedConfig(
         latent_dim=3, encoder=ENCODERS["transformer"], decoder=DECODERS["transformer"]
     ),
+    "semi-supervised-cell": SemiSupervisedConfig(
+        latent_dim=3, encoder=ENCODERS["gru"], decoder=LSTMDecoderConfig(**SMALL, label_to="cell", layers=2)
+    ),
+    "semi-supervised-prefix": SemiSupervisedConfig(
+        latent_dim=3, encoder=ENCODERS["gru"], decoder=TransformerDecoderConfig(**TINY_T, label_to="prefix")
+    ),
     **{f"registered-{name}": config for name, config in variants_of(ModelConfig, ModelSettings).items()},
 }
 
@@ -176,9 +182,9 @@ def test_vae_with_unused_z_is_its_language_model_minus_kl() -> None:
 class TestSemiSupervised:
     """Oracle of literature card C3: U(x) = sum_y q(y|x) L(x, y) - H(q(y|x)), and L(x, y) where y is known."""
 
-    @staticmethod
-    def model() -> SemiSupervisedTextVAE:
-        model = built("semi-supervised-lstm")
+    @pytest.fixture(params=["lstm", "cell", "transformer", "prefix"], name="model")
+    def _model(self, request: pytest.FixtureRequest) -> SemiSupervisedTextVAE:
+        model = built(f"semi-supervised-{request.param}")
         assert isinstance(model, SemiSupervisedTextVAE)
         with torch.no_grad():  # a posterior without noise makes the comparison exact
             model.posterior.parameters_of.bias[3:] = -30.0  # type: ignore[union-attr]
@@ -200,26 +206,28 @@ class TestSemiSupervised:
             rows.append(likelihood + model.log_prior_C[label] - kl.sum(-1))
         return torch.stack(rows, 1), model.label_log_prob(batch)
 
-    def test_unlabelled_bound_is_the_sum_over_labels(self) -> None:
-        model, batch = self.model(), random_batch()
+    def test_unlabelled_bound_is_the_sum_over_labels(self, model: SemiSupervisedTextVAE) -> None:
+        batch = random_batch()
         joint, log_q = self.parts(model, batch)
         expected = (log_q.exp() * (joint - log_q)).sum(-1)
         torch.testing.assert_close(bound(model, batch), expected, rtol=1e-4, atol=2e-3)
 
-    def test_labelled_bound_is_that_of_the_label(self) -> None:
-        model, batch = self.model(), random_batch(labels=3)
+    def test_labelled_bound_is_that_of_the_label(self, model: SemiSupervisedTextVAE) -> None:
+        batch = random_batch(labels=3)
         assert batch.label_B is not None
         joint, _ = self.parts(model, batch)
         expected = joint.gather(1, batch.label_B.unsqueeze(1)).squeeze(1)
         torch.testing.assert_close(bound(model, batch), expected, rtol=1e-4, atol=2e-3)
 
-    def test_labelled_sentences_do_not_train_the_classifier_through_the_bound(self) -> None:
-        model, batch = self.model(), random_batch(labels=3)
+    def test_labelled_sentences_do_not_train_the_classifier_through_the_bound(
+        self, model: SemiSupervisedTextVAE
+    ) -> None:
+        batch = random_batch(labels=3)
         grads = torch.autograd.grad(bound(model, batch).sum(), list(model.classifier.parameters()), allow_unused=True)
         assert all(grad is None or not grad.any() for grad in grads)
 
-    def test_classifier_gradient_equals_finite_differences(self) -> None:
-        model, batch = self.model().double(), random_batch()
+    def test_classifier_gradient_equals_finite_differences(self, model: SemiSupervisedTextVAE) -> None:
+        model, batch = model.double(), random_batch()
         bias = model.classifier[1].bias
         (grad,) = torch.autograd.grad(bound(model, batch).sum(), [bias])
         for index in range(3):
@@ -231,9 +239,9 @@ class TestSemiSupervised:
                     bias[index] -= sign * 1e-5
             assert (values[0] - values[1]) / 2e-5 == pytest.approx(grad[index].item(), rel=1e-3, abs=1e-4)
 
-    def test_bound_is_best_at_the_posterior_of_the_label(self) -> None:
+    def test_bound_is_best_at_the_posterior_of_the_label(self, model: SemiSupervisedTextVAE) -> None:
         """At q(y|x) proportional to exp(-L(x, y)) the bound is logsumexp of -L: no other q(y|x) does better."""
-        model, batch = self.model(), random_batch()
+        batch = random_batch()
         joint, _ = self.parts(model, batch)
         assert (bound(model, batch) <= joint.logsumexp(-1) + 2e-3).all()
 

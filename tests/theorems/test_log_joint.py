@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.components import DECODERS, PRIORS, composed_prior, random_batch, scramble
+from tests.components import DECODERS, LABEL_FORMS, PRIORS, composed_prior, random_batch, scramble
 from tests.oracles import linear_gaussian, markov_mixture
-from textvae.decoders import Decoder, LSTMDecoderConfig, TransformerDecoderConfig
+from textvae.decoders import Decoder
 from textvae.distributions import DiagonalGaussian
 from textvae.models import LogJoint
 from textvae.types import Context
@@ -141,15 +141,9 @@ def test_gradients_flow_where_they_are_off(mode: Callable, name: str) -> None:
         torch.testing.assert_close(one, other)
 
 
-LABELLED = {
-    "lstm": LSTMDecoderConfig(embedding_dim=6, hidden_dim=5),
-    "transformer": TransformerDecoderConfig(model_dim=8, layers=1, heads=2),
-}
-
-
-@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize("name", LABEL_FORMS)
 def test_labels_and_priors_of_a_sentence_follow_their_rows(name: str) -> None:
-    decoder = LABELLED[name].build(vocab_size=11, latent_dim=D, num_labels=3, max_tokens=9)
+    decoder = DECODERS[name].build(vocab_size=11, latent_dim=D, num_labels=3, max_tokens=9)
     decoder = scramble(decoder).double().eval()
     tokens_BT, z = random_batch().tokens_BT, codes()
     prior = DiagonalGaussian(torch.randn(B, D, dtype=torch.float64), torch.rand(B, D, dtype=torch.float64) + 0.5)
@@ -159,6 +153,22 @@ def test_labels_and_priors_of_a_sentence_follow_their_rows(name: str) -> None:
         for row_tokens in (1, 30, 10**6):
             log_joint = LogJoint(decoder, prior, tokens_BT, context, row_tokens)  # type: ignore[arg-type]
             torch.testing.assert_close(log_joint.value_and_grad(z)[0], expected)
+
+
+@pytest.mark.parametrize("name", LABEL_FORMS)
+def test_derivatives_given_a_label(name: str) -> None:
+    """float64, first and second in z, against finite differences."""
+    decoder = DECODERS[name].build(vocab_size=11, latent_dim=D, num_labels=3, max_tokens=9)
+    decoder = scramble(decoder, scale=0.4).double()
+    context = Context(label_B=torch.tensor([0, 2, 1, 1, 0]))
+    log_joint = LogJoint(decoder, PRIOR, random_batch().tokens_BT, context)  # type: ignore[arg-type]
+    z, direction = codes().requires_grad_(), codes(seed=5)
+    _, grad = log_joint.value_and_grad(z, create_graph=True)
+    slope = difference(log_joint, z.detach(), direction)
+    torch.testing.assert_close((grad * direction).sum(-1), slope, rtol=1e-6, atol=1e-7)
+    (product,) = torch.autograd.grad((grad * direction).sum(), z)
+    numeric = difference(lambda z: log_joint.value_and_grad(z)[1], z.detach(), direction)
+    torch.testing.assert_close(product, numeric, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", PRIORS)

@@ -76,6 +76,30 @@ def test_what_may_stand_for_another_type_still_does() -> None:
     assert made.name == 7 and made.table == {"a": 1.0} and One(number=float("inf")).number == float("inf")
 
 
+class Grown(Component):
+    """`One` of a later version, which has one more setting."""
+
+    kind: Literal["grown"] = "grown"
+    added = frozenset({"later"})
+    whole: int = 3
+    later: Literal["as before", "new"] = "as before"
+
+
+class Whole(Config):
+    part: Annotated[Grown | Two, Field(discriminator="kind")] = Grown()
+
+
+def test_an_added_setting_is_written_only_where_it_differs_from_what_was_done_before() -> None:
+    before = {"kind": "grown", "whole": 3}
+    assert Grown().model_dump() == before == json.loads(Grown().model_dump_json())
+    assert Whole().model_dump(mode="json") == {"part": before}
+    assert Whole().model_dump(include={"part"}) == {"part": before} and Whole().model_dump(exclude={"part"}) == {}
+    assert parse(Whole, {"part": before}, "recipe") == Whole()
+    new = Whole(part=Grown(later="new"))
+    assert new.model_dump() == {"part": {**before, "later": "new"}}
+    assert parse(Whole, new.model_dump(), "recipe") == new != Whole()
+
+
 def test_a_long_value_is_shown_short() -> None:
     with pytest.raises(ConfigError) as caught:
         parse(MADE, {"counts": ["x" * 10**6]}, "here")

@@ -23,11 +23,14 @@ class TransformerDecoderConfig(DecoderSettings):
     """Settings of a transformer decoder."""
 
     kind: Literal["transformer"] = "transformer"
+    added: ClassVar[frozenset[str]] = frozenset({"label_to"})
     variants: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "prefix": {**_SMALL, "z_to": "prefix"},
         "embedding": {**_SMALL, "z_to": "embedding", "word_dropout": 0.4},
         "cross": {**_SMALL, "z_to": "cross_attention"},
         "inputless": {**_SMALL, "word_dropout": 1.0, "tie_embeddings": False},
+        "label-prefix": {**_SMALL, "label_to": "prefix"},
+        "label-prefix-embedding": {**_SMALL, "label_to": "prefix", "z_to": "embedding"},
     }
     model_dim: int = Field(256, gt=0, le=MAX_WIDTH)
     layers: int = Field(4, gt=0, le=MAX_LAYERS)
@@ -35,6 +38,10 @@ class TransformerDecoderConfig(DecoderSettings):
     feed_forward_dim: int | None = Field(None, gt=0, le=4 * MAX_WIDTH, description="four times model_dim when absent")
     z_to: Literal["prefix", "embedding", "cross_attention"] = Field("prefix", description="how z enters")
     z_tokens: int = Field(4, gt=0, le=MAX_PARTS, description="vectors made of z for a prefix or a memory")
+    label_to: Literal["embedding", "prefix"] = Field(
+        "embedding",
+        description="how a label enters, where there are labels: added to every word, or before them",
+    )
     word_dropout: float = Field(0.0, ge=0, le=1, description="share of input words hidden in training; 1 = inputless")
     dropout: float = Field(0.1, ge=0, lt=1)
     tie_embeddings: bool = True
@@ -81,7 +88,8 @@ class TransformerDecoder(Decoder):
 
     z enters as `z_tokens` vectors before the sentence (``prefix``), as a vector added to every embedding
     (``embedding``), or as a memory of `z_tokens` vectors that every block attends to (``cross_attention``). A label's
-    embedding is added to every word embedding.
+    embedding is added to every word embedding (`label_to` = ``embedding``), or is one vector before the sentence
+    (``prefix``), in front of those of z if there are any.
 
     Args:
         config: the settings.
@@ -114,6 +122,9 @@ class TransformerDecoder(Decoder):
         self.position = nn.Embedding(max_tokens + 1, dim)
         nn.init.normal_(self.position.weight, std=0.02)
         self.label = nn.Embedding(num_labels, dim) if num_labels else None
+        self.label_to = config.label_to if num_labels else None
+        if self.label is not None and self.label_to == "prefix":
+            nn.init.normal_(self.label.weight, std=0.02)
         if self.z_to is not None:
             self.z_projection = Linear(latent_dim, dim if self.z_to == "embedding" else config.z_tokens * dim)
         wide = config.feed_forward_dim or 4 * dim
@@ -137,12 +148,21 @@ class TransformerDecoder(Decoder):
         added = z_ND.new_zeros(z_ND.shape[0], 1)
         if self.z_to == "embedding":
             added = added + self.z_projection(z_ND)
-        if self.label is not None:
+        if self.label is not None and self.label_to == "embedding":
             added = added + self.label(label_N)
         return added
 
     def _z_vectors(self, z_ND: Tensor) -> Tensor:
         return self.z_projection(z_ND).unflatten(-1, (self.z_tokens, -1))
+
+    def _prefix(self, z_ND: Tensor, label_N: Tensor | None) -> Tensor | None:
+        """The vectors before the sentence, [N, P, H]: of the label, then of z; None without any."""
+        parts = []
+        if self.label is not None and self.label_to == "prefix":
+            parts.append(self.label(label_N).unsqueeze(1))
+        if self.z_to == "prefix":
+            parts.append(self._z_vectors(z_ND))
+        return torch.cat(parts, 1) if parts else None
 
     def _memory(self, z_ND: Tensor) -> list[Cache | None]:
         if self.z_to != "cross_attention":
@@ -155,19 +175,19 @@ class TransformerDecoder(Decoder):
     ) -> Float[Tensor, "N T H"]:
         samples = len(z_ND) // len(inputs_BT)
         x = self._embed(inputs_BT, 0).repeat(samples, 1, 1) + self._added(z_ND, label_N).unsqueeze(1)
-        prefix = 0
-        if self.z_to == "prefix":
-            x, prefix = torch.cat([self._z_vectors(z_ND), x], 1), self.z_tokens
+        prefix_NPH = self._prefix(z_ND, label_N)
+        if prefix_NPH is not None:
+            x = torch.cat([prefix_NPH, x], 1)
         x = self.dropout(x)
         for block, memory in zip(self.blocks, self._memory(z_ND), strict=True):
             x, _ = block(x, causal=True, memory=memory)
-        return self.norm(x[:, prefix:])
+        return self.norm(x[:, -inputs_BT.shape[1] :])
 
     def init_state(self, z_ND: Float[Tensor, "N D"], context: Context | None = None) -> TransformerState:
         label_N = label_rows(context, 1, z_ND.shape[0]) if self.label is not None else None
         caches: list[Cache | None] = [None] * len(self.blocks)
-        if self.z_to == "prefix":
-            x = self._z_vectors(z_ND)
+        x = self._prefix(z_ND, label_N)
+        if x is not None:
             for index, block in enumerate(self.blocks):
                 x, caches[index] = block(x, causal=True)
         return TransformerState(caches, self._memory(z_ND), self._added(z_ND, label_N), 0)

@@ -4,6 +4,7 @@ from textvae.evaluation.annealed import AISConfig, Annealed, AnnealingPath, anne
 from textvae.evaluation.bidirectional import Sandwich, Simulated, bidirectional, simulate
 from textvae.evaluation.evaluate import chosen_sentences, evaluate
 from textvae.evaluation.information import Information, active_units, information
+from textvae.evaluation.judge import Judge, Judgement, LabelJudge, judge_recipe
 from textvae.evaluation.likelihood import Likelihood, likelihood, log_weights_by_sample
 from textvae.evaluation.paired import PairedDifference, SentenceNLL, paired_difference
 from textvae.evaluation.perplexity import perplexities
@@ -14,7 +15,7 @@ from textvae.evaluation.result import Evaluation, Example
 from textvae.evaluation.settings import EvaluateConfig, require_bound
 from textvae.evaluation.streaming import LogMeanExp
 from textvae.evaluation.text_quality import distinct, prior_samples, text_quality
-from textvae.evaluation.verdict import Verdict, judge, judge_reconstruction
+from textvae.evaluation.verdict import Verdict, judge_reconstruction, verdict_of
 
 __all__ = [
     "AISConfig",
@@ -24,6 +25,9 @@ __all__ = [
     "Evaluation",
     "Example",
     "Information",
+    "Judge",
+    "Judgement",
+    "LabelJudge",
     "Likelihood",
     "LogMeanExp",
     "PairedDifference",
@@ -43,7 +47,7 @@ __all__ = [
     "distinct",
     "evaluate",
     "information",
-    "judge",
+    "judge_recipe",
     "judge_reconstruction",
     "likelihood",
     "linear_probe",
@@ -59,4 +63,5 @@ __all__ = [
     "require_bound",
     "simulate",
     "text_quality",
+    "verdict_of",
 ]

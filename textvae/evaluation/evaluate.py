@@ -25,7 +25,7 @@ from textvae.evaluation.reconstruction import permuted_codes, reconstruct
 from textvae.evaluation.result import Evaluation, Example
 from textvae.evaluation.settings import EvaluateConfig, require_bound
 from textvae.evaluation.text_quality import prior_samples, text_quality
-from textvae.evaluation.verdict import judge, judge_reconstruction
+from textvae.evaluation.verdict import judge_reconstruction, verdict_of
 from textvae.models import TextModel
 from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenizers.base import Tokenizer
@@ -84,7 +84,7 @@ def evaluate(
     rise = _put_codes(result, setup, shown) if model.has_code else None
     # A posterior whose mean is fixed has no active units, whether or not z is used.
     units = None if model.config.fixed_mean else result.get("active_units")
-    judged = judge(
+    judged = verdict_of(
         latent_dim=model.latent_dim,
         mi=result.get("mi"),
         mi_sentences=result.get("mi_sentences"),

@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
     sentence: str
 
 
-def judge(
+def verdict_of(
     *,
     latent_dim: int,
     mi: float | None = None,
@@ -44,9 +44,9 @@ def judge(
         active_units: number of them.
         permuted_rise: of the reconstruction NLL, nats.
 
-    >>> judge(latent_dim=32, mi=5.23, mi_sentences=1424, active_units=30).sentence
+    >>> verdict_of(latent_dim=32, mi=5.23, mi_sentences=1424, active_units=30).sentence
     'Not collapsed: z tells at least 5.2 nats about its sentence (from 1,424 sentences) and 30 of 32 units are active.'
-    >>> judge(latent_dim=32, mi=0.02, active_units=0, permuted_rise=0.0).collapsed
+    >>> verdict_of(latent_dim=32, mi=0.02, active_units=0, permuted_rise=0.0).collapsed
     True
     """
     if latent_dim == 0:

@@ -3,6 +3,7 @@
 from textvae.layers.batch_norm import FixedScaleBatchNorm
 from textvae.layers.keyed_noise import derived_keys, keyed_normal, keyed_uniform, sentence_keys
 from textvae.layers.locked_dropout import LockedDropout
+from textvae.layers.lstm_with_term import lstm_with_term
 from textvae.layers.masked_autoregressive import AutoregressiveMap, MaskedAutoregressive
 from textvae.layers.matrix_product import Linear, matrix_product
 from textvae.layers.pooling import Pooling, pool, valid_positions
@@ -35,6 +36,7 @@ __all__ = [
     "keep_uncompiled",
     "keyed_normal",
     "keyed_uniform",
+    "lstm_with_term",
     "matrix_product",
     "pool",
     "sentence_keys",

@@ -57,10 +57,19 @@ class Linear(nn.Linear):
     """
 
     def forward(self, x: Float[Tensor, "*N K"]) -> Float[Tensor, "*N M"]:
-        if not _one_dnn(x) or torch.is_autocast_enabled("cpu"):
-            return super().forward(x)
-        product_NM = matrix_product(x.reshape(-1, self.in_features), self.weight, self.bias)
-        return product_NM.view(*x.shape[:-1], self.out_features)
+        return linear(x, self.weight, self.bias)
+
+
+def linear(x: Float[Tensor, "*N K"], weight_MK: Tensor, bias_M: Tensor | None) -> Float[Tensor, "*N M"]:
+    """`torch.nn.functional.linear` computed by `matrix_product`.
+
+    >>> linear(torch.ones(4, 5, 3), torch.ones(2, 3), None).shape
+    torch.Size([4, 5, 2])
+    """
+    if not _one_dnn(x) or torch.is_autocast_enabled("cpu"):
+        return nn.functional.linear(x, weight_MK, bias_M)
+    product_NM = matrix_product(x.reshape(-1, x.shape[-1]), weight_MK, bias_M)
+    return product_NM.view(*x.shape[:-1], len(weight_MK))
 
 
 class _Product(torch.autograd.Function):

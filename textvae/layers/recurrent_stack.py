@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -9,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from textvae.layers.locked_dropout import LockedDropout
+from textvae.layers.lstm_with_term import lstm_with_term
 from textvae.layers.pooling import valid_positions
 from textvae.layers.precision import float32_where_needed
 
@@ -65,6 +67,7 @@ class RecurrentStack(nn.Module):
         inputs_BTH: Float[Tensor, "B T _"],
         lengths_B: Int[Tensor, " B"] | None = None,
         state: list[tuple[Tensor, ...]] | None = None,
+        terms: Sequence[Tensor] = (),
     ) -> tuple[Float[Tensor, "B T H"], list[tuple[Tensor, ...]]]:
         """Run over whole sentences, or over a single step.
 
@@ -73,6 +76,8 @@ class RecurrentStack(nn.Module):
             lengths_B: number of valid inputs of each row; needed only to read backwards.
             state: initial states of the forward direction: for each layer (h,) or (h, c), each [B, hidden_dim]; zeros
                 if None.
+            terms: what is added to the cell state of each layer at every step, each [B, hidden_dim], for an LSTM that
+                only reads forward (`lstm_with_term`); empty for the ordinary cells, which have fast kernels.
 
         Returns:
             the outputs of the top layer, undefined at padding, and the final states of the forward direction. They are
@@ -88,7 +93,7 @@ class RecurrentStack(nn.Module):
             if index:
                 x = self.dropout(x)
             given = None if state is None else tuple(part.unsqueeze(0) for part in state[index])
-            output, after = self._run(layer, x, given)
+            output, after = self._run(layer, x, given, terms[index] if terms else None)
             states.append(tuple(part.squeeze(0) for part in (after if isinstance(after, tuple) else (after,))))
             if reverse_BT is not None:
                 backward, _ = self._run(self.backward_layers[index], _take(x, reverse_BT), None)
@@ -97,27 +102,32 @@ class RecurrentStack(nn.Module):
         return x, states
 
     def _run(
-        self, layer: nn.Module, x: Tensor, state: tuple[Tensor, ...] | None
+        self, layer: nn.Module, x: Tensor, state: tuple[Tensor, ...] | None, term_BH: Tensor | None = None
     ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
         """One layer in one direction, in float32 where the machine has no half precision for it."""
         with float32_where_needed(x) as converted:
             if converted:
                 x = x.float()
                 state = None if state is None else tuple(part.float() for part in state)
-            return self._computed(layer, x, state)
+            return self._computed(layer, x, state, term_BH)
 
     def _computed(
-        self, layer: nn.Module, x: Tensor, state: tuple[Tensor, ...] | None
+        self, layer: nn.Module, x: Tensor, state: tuple[Tensor, ...] | None, term_BH: Tensor | None
     ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
         """One layer in one direction, with some of its hidden-to-hidden weights dropped in training."""
         assert isinstance(layer, nn.LSTM | nn.GRU)
-        if not self.training or self.state_dropout == 0.0:
+        drops = self.training and self.state_dropout > 0.0
+        if not drops and term_BH is None:
             return layer(x, state[0] if state is not None and self.cell == "gru" else state)
         if state is None:
             zero = x.new_zeros(1, x.shape[0], self.hidden_dim)
             state = (zero, zero) if self.cell == "lstm" else (zero,)
         weights: list[Tensor] = [parameter for _, parameter in layer.named_parameters()]  # W_ih, W_hh, b_ih, b_hh
-        weights[1] = nn.functional.dropout(weights[1], self.state_dropout)
+        if drops:
+            weights[1] = nn.functional.dropout(weights[1], self.state_dropout)
+        if term_BH is not None:
+            output, (h, c) = lstm_with_term(x, (state[0].squeeze(0), state[1].squeeze(0)), term_BH, weights)
+            return output, (h.unsqueeze(0), c.unsqueeze(0))
         if self.cell == "lstm":
             output, h, c = torch.lstm(x, state, weights, True, 1, 0.0, True, False, True)
             return output, (h, c)

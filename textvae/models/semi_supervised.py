@@ -84,9 +84,10 @@ class SemiSupervisedConfig(CodeModelSettings):
 class SemiSupervisedTextVAE(TextModel):
     """p(x, y, z) = p(y) p(z) p(x|y, z), q(y, z|x) = q(y|x) q(z|x, y).
 
-    Kingma et al. 2014 (arXiv 1406.5298, M2) with the label at every decoder step as in Xu et al. 2017
-    (arXiv 1603.02514). For a sentence without a label, U(x) = sum_y q(y|x) L(x, y) - H(q(y|x)). The sum is over all
-    labels, without noise, or over few that are drawn (`textvae.label_sums`); the entropy is always exact.
+    Kingma et al. 2014 (arXiv 1406.5298, M2) with the label at every decoder step as in Xu et al. 2017 (arXiv
+    1603.02514), in the way that the decoder's `label_to` says. For a sentence without a label, U(x) = sum_y q(y|x)
+    L(x, y) - H(q(y|x)). The sum is over all labels, without noise, or over few that are drawn (`textvae.label_sums`);
+    the entropy is always exact.
 
     Args:
         config: the settings.

@@ -12,7 +12,7 @@ import numpy as np
 from textvae.evaluation.information import active_units, information
 from textvae.evaluation.protocol import Corpus
 from textvae.evaluation.reconstruction import permuted_codes
-from textvae.evaluation.verdict import MIN_INFORMATION, Verdict, judge
+from textvae.evaluation.verdict import MIN_INFORMATION, Verdict, verdict_of
 from textvae.models import TextModel
 from textvae.models.support import kl_has_dimensions
 from textvae.training.callback import Callback
@@ -82,7 +82,7 @@ class CollapseGuard:
     def judge(self, latent_dim: int, measured: dict[str, float]) -> Verdict:
         """The verdict on these numbers, by the rule of the evaluation."""
         units, cap = measured.get("guard_active_units"), measured.get("guard_mi_cap")
-        return judge(
+        return verdict_of(
             latent_dim=latent_dim,
             mi=measured.get("guard_mi"),
             mi_sentences=None if cap is None else round(math.exp(cap)),

@@ -14,7 +14,7 @@ from tests.oracles import markov_mixture
 from tests.oracles.corpus import ListCorpus
 from textvae.decoders import LSTMDecoderConfig
 from textvae.encoders import LSTMEncoderConfig
-from textvae.evaluation import EvaluateConfig, bleu, evaluate, judge, perplexities, reconstruct, text_quality
+from textvae.evaluation import EvaluateConfig, bleu, evaluate, perplexities, reconstruct, text_quality, verdict_of
 from textvae.evaluation.noise import sentence_seeds
 from textvae.models import SemiSupervisedConfig, TextVAEConfig
 
@@ -64,14 +64,14 @@ def test_pieces_of_words_get_a_perplexity_per_word_and_scripts_without_spaces_on
     ],
 )
 def test_the_verdict(measured: dict[str, float], collapsed: bool | None) -> None:
-    verdict = judge(latent_dim=32, **measured)  # type: ignore[arg-type]
+    verdict = verdict_of(latent_dim=32, **measured)  # type: ignore[arg-type]
     assert verdict.collapsed is collapsed
     assert verdict.sentence.endswith(".") and verdict.sentence.count(". ") == 0
 
 
 @pytest.mark.parametrize("value", [0.96, 0.999, math.nextafter(1.0, 0.0)])
 def test_a_number_below_its_threshold_is_not_written_as_it(value: float) -> None:
-    said = judge(latent_dim=4, mi=value, permuted_rise=value).sentence
+    said = verdict_of(latent_dim=4, mi=value, permuted_rise=value).sentence
     assert [float(word) for word in said.split() if word[0].isdigit() and "." in word] == [
         pytest.approx(value, rel=1e-2)
     ] * 2

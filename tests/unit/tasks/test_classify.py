@@ -115,13 +115,15 @@ def test_labels_are_balanced_fixed_by_the_seed_and_not_more_than_there_are() -> 
         choose_labelled(labels, 60, 2, seed=3)
 
 
-def test_a_warm_start_keeps_what_the_vae_learned(vae: TextVAE) -> None:
+@pytest.mark.parametrize("label_to", ["input", "cell"])
+def test_a_warm_start_keeps_what_the_vae_learned(vae: TextVAE, label_to: str) -> None:
     """Whatever the label, the warm model begins as the VAE: the same decoder, the same posterior."""
     from tests.components import random_batch
     from textvae.models import SemiSupervisedConfig
     from textvae.types import Context
 
     parts = vae.config.model_dump(exclude={"kind"})
+    parts["decoder"]["label_to"] = label_to
     model = SemiSupervisedConfig.model_validate(parts).build(
         vocab_size=vae.vocab_size, max_tokens=8, label_names=("a", "b")
     )

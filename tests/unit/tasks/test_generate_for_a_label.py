@@ -24,7 +24,9 @@ from textvae.types import Context
 TOKENIZER = WordConfig(vocab_size=40).train(["the old dog sleeps", "no cat loves the sea", "you and i sing"])
 DECODERS: dict[str, DecoderConfig] = {
     "lstm": LSTMDecoderConfig(**SMALL),
+    "lstm-cell": LSTMDecoderConfig(**SMALL, label_to="cell"),
     "transformer": TransformerDecoderConfig(**TINY_T),
+    "transformer-prefix": TransformerDecoderConfig(**TINY_T, label_to="prefix"),
 }
 ENCODER = LSTMEncoderConfig(**SMALL)
 NAMES = ("bad", "good")
