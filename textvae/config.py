@@ -75,7 +75,7 @@ class Config(BaseModel):
     def _without_added_defaults(self, handler: Callable[[Config], dict[str, Any]]) -> dict[str, Any]:
         written = handler(self)
         for name in self.added:
-            if getattr(self, name) == type(self).model_fields[name].default:
+            if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
                 written.pop(name, None)
         return written
 

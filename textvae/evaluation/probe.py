@@ -57,24 +57,6 @@ def linear_probe(
     Raises:
         ConfigError: scikit-learn is missing.
     """
-    fitted = fitted_regression(shown_ND, shown_labels_N, seed=seed)
-    right = fitted.predict(np.asarray(unseen_MD, dtype=np.float64)) == unseen_labels_M
-    accuracy, regression = float(right.mean()), fitted[-1]
-    error = math.sqrt(accuracy * (1.0 - accuracy) / len(right))
-    return Probe(accuracy, error, float(regression.C), regression.coef_.copy(), regression.intercept_.copy())
-
-
-def fitted_regression(shown_ND: np.ndarray, shown_labels_N: np.ndarray, *, seed: int) -> Any:
-    """The logistic regression of `linear_probe`: a scikit-learn pipeline of a StandardScaler and the regression.
-
-    Args:
-        shown_ND: codes to train on, of at least two classes.
-        shown_labels_N: their classes.
-        seed: of the folds.
-
-    Raises:
-        ConfigError: scikit-learn is missing.
-    """
     require_scikit_learn()
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -89,8 +71,13 @@ def fitted_regression(shown_ND: np.ndarray, shown_labels_N: np.ndarray, *, seed:
         search = GridSearchCV(
             fitted, {"logisticregression__C": STRENGTHS}, cv=splits, scoring="neg_log_loss", error_score="raise"
         )
-        return search.fit(shown, shown_labels_N).best_estimator_
-    return fitted.fit(shown, shown_labels_N)
+        fitted = search.fit(shown, shown_labels_N).best_estimator_
+    else:
+        fitted.fit(shown, shown_labels_N)
+    right = fitted.predict(np.asarray(unseen_MD, dtype=np.float64)) == unseen_labels_M
+    accuracy, regression = float(right.mean()), fitted[-1]
+    error = math.sqrt(accuracy * (1.0 - accuracy) / len(right))
+    return Probe(accuracy, error, float(regression.C), regression.coef_.copy(), regression.intercept_.copy())
 
 
 def require_scikit_learn() -> None:

@@ -6,6 +6,7 @@ from textvae.layers.locked_dropout import LockedDropout
 from textvae.layers.lstm_with_term import lstm_with_term
 from textvae.layers.masked_autoregressive import AutoregressiveMap, MaskedAutoregressive
 from textvae.layers.matrix_product import Linear, matrix_product
+from textvae.layers.ngram_bag import NgramBag
 from textvae.layers.pooling import Pooling, pool, valid_positions
 from textvae.layers.precision import at_least_float32
 from textvae.layers.recurrent_stack import Cell, RecurrentStack
@@ -24,6 +25,7 @@ __all__ = [
     "Linear",
     "LockedDropout",
     "MaskedAutoregressive",
+    "NgramBag",
     "Pooling",
     "RecurrentStack",
     "TopDown",

@@ -16,7 +16,7 @@ from torch.distributions import Categorical
 from textvae.distributions import LatentDistribution
 from textvae.errors import ConfigError
 from textvae.label_sums import EnumerateConfig, LabelSumConfig, LabelSumSettings, WithoutReplacementConfig
-from textvae.layers import at_least_float32
+from textvae.layers import NgramBag, at_least_float32
 from textvae.models import loading
 from textvae.models.base import TextModel
 from textvae.models.log_joint import seeing_target
@@ -35,7 +35,15 @@ class SemiSupervisedConfig(CodeModelSettings):
 
     kind: Literal["semi_supervised"] = "semi_supervised"
     classifies: ClassVar[bool] = True
+    added: ClassVar[frozenset[str]] = frozenset({"classifier_ngrams"})
     classifier_dropout: float = Field(0.5, ge=0, lt=1, description="dropout on the features of the classifier")
+    classifier_ngrams: int = Field(
+        0,
+        ge=0,
+        le=3,
+        description="the classifier also reads TF-IDF of words and n-grams of up to so many words; 0 = the encoder's "
+        "features alone",
+    )
     label_sum: LabelSumConfig | None = Field(
         None,
         description="how the label of a sentence without one is summed out; when absent, exactly up to 32 labels, and "
@@ -121,6 +129,7 @@ class SemiSupervisedTextVAE(TextModel):
         self.encoder = config.encoder.build(vocab_size=vocab_size, max_tokens=max_tokens)
         features = self.encoder.feature_dim
         self.classifier = nn.Sequential(nn.Dropout(config.classifier_dropout), nn.Linear(features, labels))
+        self.ngrams = NgramBag(vocab_size, labels, config.classifier_ngrams) if config.classifier_ngrams else None
         self.posterior = config.posterior.build(feature_dim=features, latent_dim=config.latent_dim, num_labels=labels)
         self.prior = config.prior.build(latent_dim=config.latent_dim)
         self.prior.compose(self.posterior, feature_dim=features, num_labels=labels)
@@ -135,18 +144,22 @@ class SemiSupervisedTextVAE(TextModel):
         self.log_prior_C.copy_(((counts_C + 1.0) / (counts_C + 1.0).sum()).log())
 
     @torch.no_grad()
-    def set_classifier(self, weight_CH: Tensor, bias_C: Tensor) -> None:
-        """Set the linear layer from features to the logits of q(y|x)."""
+    def set_classifier(self, weight_CH: Tensor, bias_C: Tensor, ngrams_MC: Tensor | None = None) -> None:
+        """Set the linear layers from features, and from n-grams where the classifier reads them, to the logits of
+        q(y|x)."""
         linear = self.classifier[-1]
         assert isinstance(linear, nn.Linear)
         linear.weight.copy_(weight_CH)
         linear.bias.copy_(bias_C)
+        if self.ngrams is not None and ngrams_MC is not None:
+            self.ngrams.weight.copy_(ngrams_MC)
 
     def scale_logits(self, factor: float) -> None:
         """Multiply the logits of q(y|x) by a factor: 1/T for a temperature T."""
         linear = self.classifier[-1]
         assert isinstance(linear, nn.Linear)
-        self.set_classifier(linear.weight * factor, linear.bias * factor)
+        ngrams_MC = None if self.ngrams is None else self.ngrams.weight * factor
+        self.set_classifier(linear.weight * factor, linear.bias * factor, ngrams_MC)
 
     @property
     def label_log_prior_C(self) -> Tensor:
@@ -154,10 +167,13 @@ class SemiSupervisedTextVAE(TextModel):
 
     def label_log_prob(self, batch: Batch) -> Float[Tensor, "B C"]:
         """log q(y|x), nats."""
-        return self._classify(self.encoder(batch.tokens_BT, batch.lengths_B))
+        return self._classify(self.encoder(batch.tokens_BT, batch.lengths_B), batch)
 
-    def _classify(self, features_BH: Tensor) -> Tensor:
-        return at_least_float32(self.classifier(features_BH)).log_softmax(-1)
+    def _classify(self, features_BH: Tensor, batch: Batch) -> Tensor:
+        logits_BC = at_least_float32(self.classifier(features_BH))
+        if self.ngrams is not None:
+            logits_BC = logits_BC + at_least_float32(self.ngrams(batch.tokens_BT))
+        return logits_BC.log_softmax(-1)
 
     def prior_given(self, context: Context | None = None) -> LatentDistribution:
         return self.prior(context)
@@ -169,7 +185,7 @@ class SemiSupervisedTextVAE(TextModel):
     def posterior_of(self, batch: Batch) -> LatentDistribution:
         """q(z|x, y) at the given label, or at the most probable one under q(y|x) without a label; batch shape [B]."""
         features_BH = self.encoder(batch.tokens_BT, batch.lengths_B)
-        label_B = self._classify(features_BH).argmax(-1)
+        label_B = self._classify(features_BH, batch).argmax(-1)
         if batch.label_B is not None:
             label_B = torch.where(batch.label_B >= 0, batch.label_B, label_B)
         return self._posterior(features_BH, batch.tokens_BT, label_B).posterior
@@ -186,7 +202,7 @@ class SemiSupervisedTextVAE(TextModel):
         num_samples; its weights are multiplied with those of the labels.
         """
         features_BH = self.encoder(batch.tokens_BT, batch.lengths_B)
-        log_q_BC = self._classify(features_BH)
+        log_q_BC = self._classify(features_BH, batch)
         sentences = len(log_q_BC)
         given_B = batch.label_B if batch.label_B is not None else torch.full_like(batch.lengths_B, -1)
         known_B = given_B >= 0

@@ -18,6 +18,9 @@ from textvae.training import AdamConfig, OptimizerConfig, TrainConfig
 HELD_OUT, ENOUGH = 0.2, 25
 """Share of the labels that are held out where nothing else is asked for, if there are so many for each class."""
 
+NGRAMS = 2
+"""Words of the longest n-grams that a classifier reads where its parts are those of the VAE."""
+
 Method = Literal["semi_supervised", "supervised", "probe"]
 """What a classifier learns from: the labels and all sentences, by the bound of a semi-supervised VAE; the labels
 alone, with all weights; or the labels alone, by a linear layer on frozen features."""
@@ -49,7 +52,9 @@ class ClassifyConfig(Config):
         None, ge=0, description="training sentences used without a label; all others when absent"
     )
     model: SemiSupervisedConfig | None = Field(
-        None, description="the classifier's parts; when absent, those of the trained VAE"
+        None,
+        description="the classifier's parts; when absent, those of the trained VAE, and a classifier that reads words "
+        "and pairs of words besides",
     )
     warm_start: bool = Field(
         True,
@@ -124,7 +129,7 @@ def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSu
         shared = SemiSupervisedConfig.model_fields.keys() - {"kind"}
         parts = vae.model_dump(include=set(shared)) if vae.has_code else {}
         try:
-            model = SemiSupervisedConfig.model_validate(parts)
+            model = SemiSupervisedConfig.model_validate({**parts, "classifier_ngrams": NGRAMS})
         except ValidationError as error:
             raise ConfigError(
                 "without a [classify.model] of its own, [classify] uses the parts of the trained model, and "

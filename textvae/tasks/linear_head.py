@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import torch
 
-from textvae.evaluation.probe import fitted_regression
+from textvae.evaluation.probe import require_scikit_learn
 from textvae.evaluation.protocol import Corpus, TextCorpus
 from textvae.evaluation.sweep import sweep
+from textvae.layers import NgramBag
 from textvae.models import SemiSupervisedTextVAE
 
 _UNSEEN = -10.0
 """The logit of a class that no labelled sentence has."""
+_SCALED = 10_000
+"""Sentences by which features are standardized, at most."""
+_STRENGTHS, _FACTORS = (0.1, 1.0, 10.0, 100.0), (0.3, 1.0, 3.0)
+"""Inverse strengths of the L2 penalty (scikit-learn's C), and weights of the features beside the n-grams, that are
+compared."""
+_FOLDS, _ITERATIONS = 5, 2000
 
 
 def features(model: SemiSupervisedTextVAE, corpus: Corpus, rows: np.ndarray) -> np.ndarray:
@@ -28,31 +38,103 @@ def features(model: SemiSupervisedTextVAE, corpus: Corpus, rows: np.ndarray) -> 
 
 
 @torch.no_grad()
-def fit_head(model: SemiSupervisedTextVAE, corpus: TextCorpus, rows: np.ndarray, *, seed: int) -> None:
-    """Give the classifier the weights of a logistic regression on the encoder's features.
+def count_ngrams(model: SemiSupervisedTextVAE, corpus: Corpus) -> None:
+    """Set the inverse document frequencies of a classifier that reads n-grams, from all sentences of a corpus."""
+    if model.ngrams is None:
+        return
+    counts_M = torch.zeros(model.ngrams.places, dtype=torch.int64, device=model.device)
+    with sweep(model, corpus, np.arange(len(corpus)), "n-grams") as parts:
+        for part in parts:
+            counts_M += model.ngrams.count(part.batch.tokens_BT)
+    model.ngrams.set_frequencies(counts_M, len(corpus))
 
-    They are those of `textvae.evaluation.probe.linear_probe`, which standardizes the features and chooses the penalty
-    by cross-validation among these rows; standardizing is made part of the weights.
+
+@torch.no_grad()
+def fit_head(model: SemiSupervisedTextVAE, corpus: TextCorpus, rows: np.ndarray, *, seed: int) -> None:
+    """Give the classifier the weights of a logistic regression on what it reads.
+
+    That is the encoder's features, standardized by all sentences of the corpus, [N, H] / sqrt(H), and beside them,
+    where the classifier reads n-grams, their TF-IDF. The penalty, and the weight of the features beside the n-grams,
+    are chosen by the likelihood in a cross-validation among these rows (at most 5 stratified folds; without one where a
+    class has a single sentence). Standardizing is made part of the weights.
 
     Args:
         model: its classifier is changed.
         corpus: with labels.
-        rows: labelled sentences. Where one of the classes has none, its logit is far below the others.
+        rows: labelled sentences. The logit of a class that none of them has is far below the others.
         seed: of the folds.
     """
+    require_scikit_learn()
     labels_N = np.asarray(corpus.labels)[rows]
     seen = np.unique(labels_N)
-    weight_CH = np.zeros((len(model.label_names), model.encoder.feature_dim))
+    size = model.encoder.feature_dim
+    weight_CH = np.zeros((len(model.label_names), size))
     bias_C = np.full(len(model.label_names), _UNSEEN)
+    ngrams_MC = None if model.ngrams is None else np.zeros((model.ngrams.places, len(model.label_names)))
     if len(seen) == 1:
         bias_C[seen] = 0.0
     else:
-        scaler, regression = fitted_regression(features(model, corpus, rows), labels_N, seed=seed)
+        some = np.sort(np.random.default_rng([seed, 4]).permutation(len(corpus))[:_SCALED])
+        usual_NH = features(model, corpus, some)
+        mean_H, scale_H = usual_NH.mean(0), (usual_NH.std(0) + 1e-6) * math.sqrt(size)
+        standard_NH = (features(model, corpus, rows) - mean_H) / scale_H
+        words_NM, there = None, np.zeros(0, dtype=np.int64)
+        if model.ngrams is not None:
+            words_NM = _tfidf(model.ngrams, corpus, rows)
+            # The penalty keeps the weights of other n-grams at zero.
+            there = np.unique(words_NM.indices)
+            words_NM = words_NM[:, there]
+        factor, regression = _chosen(standard_NH, words_NM, labels_N, seed)
+        coefficients, intercepts = regression.coef_, regression.intercept_
         # For two classes scikit-learn has the logit of the second one alone.
-        coefficients, intercepts = regression.coef_ / scaler.scale_, regression.intercept_
-        intercepts = intercepts - coefficients @ scaler.mean_
         if len(seen) == 2:
             coefficients = np.stack([-coefficients[0] / 2, coefficients[0] / 2])
             intercepts = np.stack([-intercepts[0] / 2, intercepts[0] / 2])
-        weight_CH[seen], bias_C[seen] = coefficients, intercepts
-    model.set_classifier(torch.from_numpy(weight_CH), torch.from_numpy(bias_C))
+        weight_CH[seen] = factor * coefficients[:, :size] / scale_H
+        bias_C[seen] = intercepts - weight_CH[seen] @ mean_H
+        if ngrams_MC is not None:
+            ngrams_MC[np.ix_(there, seen)] = coefficients[:, size:].T
+    model.set_classifier(
+        torch.from_numpy(weight_CH),
+        torch.from_numpy(bias_C),
+        None if ngrams_MC is None else torch.from_numpy(ngrams_MC),
+    )
+
+
+def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: int) -> tuple[float, Any]:
+    """The weight of the features, and the regression, that are likeliest in a cross-validation."""
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    def inputs(factor: float) -> Any:
+        return standard_NH if words_NM is None else hstack([csr_matrix(factor * standard_NH), words_NM]).tocsr()
+
+    def regression(strength: float) -> Any:
+        return LogisticRegression(C=strength, max_iter=_ITERATIONS)
+
+    index_N = np.searchsorted(np.unique(labels_N), labels_N)
+    folds = min(_FOLDS, int(np.bincount(index_N).min()))
+    best, chosen = -math.inf, (1.0, 1.0)
+    if folds > 1:
+        splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
+        for factor in (1.0,) if words_NM is None else _FACTORS:
+            for strength in _STRENGTHS:
+                stated_NC = cross_val_predict(
+                    regression(strength), inputs(factor), index_N, cv=splits, method="predict_proba"
+                )
+                likelihood = np.log(np.maximum(stated_NC[np.arange(len(index_N)), index_N], 1e-12)).mean()
+                if likelihood > best:
+                    best, chosen = likelihood, (factor, strength)
+    factor, strength = chosen
+    return factor, regression(strength).fit(inputs(factor), labels_N)
+
+
+def _tfidf(bag: NgramBag, corpus: Corpus, rows: np.ndarray) -> Any:
+    """The TF-IDF of the n-grams of some sentences, a sparse matrix [N, M]."""
+    from scipy.sparse import csr_matrix
+
+    batch = corpus.batch(rows).to(bag.idf_M.device)
+    ids_BN, share_BN = (x.cpu().numpy() for x in bag.shares(batch.tokens_BT))
+    places = np.repeat(np.arange(len(rows)), ids_BN.shape[1])
+    return csr_matrix((share_BN.ravel(), (places, ids_BN.ravel())), shape=(len(rows), bag.places))

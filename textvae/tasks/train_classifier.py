@@ -18,7 +18,7 @@ from textvae.regularizers import ClassificationLoss
 from textvae.tasks.classifier_settings import ClassifyConfig, Method, check_classifier
 from textvae.tasks.classify import log_probabilities
 from textvae.tasks.fine_tune import fine_tune
-from textvae.tasks.linear_head import fit_head
+from textvae.tasks.linear_head import count_ngrams, fit_head
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled, hold_out
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
@@ -230,6 +230,7 @@ def _started(
         )
     model.tokenizer = tokenizer
     model.to(vae.device)
+    count_ngrams(model, corpus)
     if config.warm_start:
         warm_start(model, vae)
         fit_head(model, corpus, learned, seed=seed)

@@ -31,6 +31,7 @@ class TrainConfig(Config):
     """
 
     watched_only: ClassVar[frozenset[str]] = frozenset({"checkpoint_minutes", "trackers"})
+    added: ClassVar[frozenset[str]] = frozenset({"objective_weight", "keep"})
 
     model: ModelConfig = Field(default_factory=TextVAEConfig)
     objective: ObjectiveConfig = Field(default_factory=ELBOConfig)

@@ -68,9 +68,9 @@ class Selection:
         return self.patience is not None and self.bad_epochs >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "last"}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            if name not in ("patience", "last"):
+            if name != "patience":
                 setattr(self, name, value)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 METRICS = (
     Metric("accuracy", "Classifier's accuracy", "share", "of test sentences whose label is predicted", 3,
            definition="share of test sentences that are given their right label",
-           headline="Classifier: {accuracy:.1%} of test sentences are right, from {labels:,} labels in all, "
-           "{held_out_labels:,} of which were held out; by always the commonest label {majority_accuracy:.1%} are."),
+           headline="Classifier: {accuracy:.1%} of test sentences are right, from {labels:,} labels "
+           "({held_out_labels:,} held out); by always the commonest label {majority_accuracy:.1%} are."),
     Metric("supervised_accuracy", "... of the same net from the labels alone", "share",
            "the same start, the same labels, no sentences without a label", 3,
            definition="accuracy of the same net with the same start and the same labels, which no sentence without a "
@@ -79,7 +79,7 @@ CLASSIFIER = """
 <p>
 {%- if results.left_out is defined %}{{ results.left_out }} {% endif %}
 {%- if results.labels is defined %}{{ "{:,}".format(results.labels) }} labels were looked at
-{%- if results.held_out_labels %}; {{ "{:,}".format(results.held_out_labels) }} of them were held out and chose the epoch and the temperature{% endif %}
+{%- if results.held_out_labels | default(0) %}; {{ "{:,}".format(results.held_out_labels) }} of them were held out and chose the epoch and the temperature{% endif %}
 {%- if results.valid_labels is defined %}, and {{ "{:,}".format(results.valid_labels) }} more chose the epoch{% endif %}
 {%- if run.settings.classify.method | default("semi_supervised") == "semi_supervised" %}; the other sentences were learned from without labels{% endif %}. {% endif %}
 {%- if results.accuracy is defined %}{{ "{:.1%}".format(results.accuracy) }} of the test sentences are classified correctly
