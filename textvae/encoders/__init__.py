@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from textvae.config import kinds_of, one_of
 from textvae.encoders.base import Encoder, EncoderSettings
+from textvae.encoders.features import sentence_features
 from textvae.encoders.pretrained import PretrainedEncoder, PretrainedEncoderConfig
 from textvae.encoders.recurrent import GRUEncoderConfig, LSTMEncoderConfig, RecurrentEncoder
 from textvae.encoders.transformer import TransformerEncoder, TransformerEncoderConfig
@@ -34,4 +35,5 @@ __all__ = [
     "RecurrentEncoder",
     "TransformerEncoder",
     "TransformerEncoderConfig",
+    "sentence_features",
 ]
