@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from textvae.config import MAX_LAYERS, MAX_WIDTH
 from textvae.disk import shown_path
-from textvae.encoders.backbone_files import CONFIG, LENGTHS, BackboneFiles
+from textvae.encoders.backbone_files import LENGTHS, BackboneFiles
 from textvae.errors import ConfigError, ModelError
 from textvae.layers import at_least_float32, pool, valid_positions
 
@@ -35,6 +35,7 @@ class BackboneReader:
 
     Args:
         source: the files.
+        positions: the most tokens that the model has positions for; None where it has no such limit.
 
     Attributes:
         longest: the most tokens of a text, special ones counted: the model's own maximum.
@@ -45,12 +46,12 @@ class BackboneReader:
         ModelError: there is no tokenizer that can be read.
     """
 
-    def __init__(self, source: BackboneFiles) -> None:
+    def __init__(self, source: BackboneFiles, positions: int | None) -> None:
         transformers = _transformers()
         with _opened(source) as folder, _errors(source, "tokenizer"):
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_SAFE)
-        table, config = source.table(LENGTHS), source.table(CONFIG)
-        limits = (table.get("max_seq_length"), self._tokenizer.model_max_length, _positions(config))
+        table = source.table(LENGTHS)
+        limits = (table.get("max_seq_length"), self._tokenizer.model_max_length, positions)
         self.longest = min((int(n) for n in limits if isinstance(n, int) and 0 < n < 10**6), default=_LONGEST)
         self.lowercase = table.get("do_lower_case") is True
         self.pad_id = self._tokenizer.pad_token_id or 0
@@ -65,25 +66,21 @@ class BackboneReader:
         return [row or [self.pad_id] for row in found]
 
 
-def load_module(source: BackboneFiles, *, tokens: int) -> nn.Module:
-    """The encoder itself, in float32 and in evaluation mode: with its weights, or new ones where `source` has none.
+def load_backbone(source: BackboneFiles) -> tuple[BackboneReader, nn.Module]:
+    """A pretrained encoder: its tokenizer, and its module in float32 and in evaluation mode.
 
-    The random state is left as it is.
-
-    Args:
-        source: the files.
-        tokens: ids that the tokenizer gives.
+    The module has its weights, or new ones where `source` has none. The random state is left as it is.
 
     Raises:
         ConfigError: transformers is not installed.
         ModelError: it is damaged, incomplete, or of a kind that cannot be used.
     """
-    transformers = _transformers()
+    auto = _transformers().AutoModel
     with torch.random.fork_rng(devices=[]), _opened(source) as folder, _errors(source, "model"):
         torch.manual_seed(0)
         config = _config(source, folder)
         if source.weights:
-            module, found = transformers.AutoModel.from_pretrained(
+            module, found = auto.from_pretrained(
                 folder, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **_SAFE
             )
             # A pooler is not used, and many sentence encoders are saved without one.
@@ -91,14 +88,15 @@ def load_module(source: BackboneFiles, *, tokens: int) -> nn.Module:
             if lacking:
                 raise ModelError(f"the weights of {_what(source)} lack '{lacking[0]}'; get the model again.")
         else:
-            module = transformers.AutoModel.from_config(config, trust_remote_code=False, dtype=torch.float32)
+            module = auto.from_config(config, trust_remote_code=False, dtype=torch.float32)
+    reader = BackboneReader(source, _positions(module, config))
     words = module.get_input_embeddings().num_embeddings
-    if tokens > words:
+    if reader.size > words:
         raise ModelError(
-            f"the tokenizer of {_what(source)} has {tokens} tokens, and its weights are for {words}: they do not "
+            f"the tokenizer of {_what(source)} has {reader.size} tokens, and its weights are for {words}: they do not "
             "belong together; get the model again."
         )
-    return module.eval()
+    return reader, module.eval()
 
 
 def width_of(source: BackboneFiles) -> int:
@@ -187,13 +185,15 @@ def _config(source: BackboneFiles, folder: Path) -> Any:
     return config
 
 
-def _positions(config: dict[str, Any]) -> int | None:
-    """The positions that a model knows; those of RoBERTa's kind begin behind the padding id."""
-    most, offset = config.get("max_position_embeddings"), config.get("pad_token_id")
-    if not isinstance(most, int):
+def _positions(module: nn.Module, config: Any) -> int | None:
+    """The tokens that a module has positions for. Some begin to count behind the position of padding."""
+    try:
+        most = config.max_position_embeddings
+    except AttributeError:
         return None
-    counts_from_pad = "roberta" in str(config.get("model_type"))
-    return most - offset - 1 if counts_from_pad and isinstance(offset, int) else most
+    embeddings = [part for name, part in module.named_modules() if name.endswith("position_embeddings")]
+    before = [part.padding_idx + 1 for part in embeddings if isinstance(part, nn.Embedding) and part.padding_idx]
+    return most - max(before, default=0) if isinstance(most, int) else None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32
 from torch import nn
 
-from textvae.encoders.backbone import BackboneReader, Pooling, load_module, padded, pooled_states, width_of
+from textvae.encoders.backbone import BackboneReader, Pooling, load_backbone, padded, pooled_states, width_of
 from textvae.encoders.backbone_files import BackboneFiles
 
 ROWS = 8
@@ -54,8 +54,8 @@ class FrozenBackbone:
             ModelError: it is damaged, incomplete, or of a kind that cannot be used.
         """
         if self._loaded is None:
-            reader = BackboneReader(self.source)
-            self._loaded = reader, load_module(self.source, tokens=reader.size).requires_grad_(False)
+            reader, module = load_backbone(self.source)
+            self._loaded = reader, module.requires_grad_(False)
         return self._loaded
 
     def encode(self, texts: Sequence[str], pooling: Pooling, device: torch.device) -> Float32[np.ndarray, "N H"]:

@@ -13,10 +13,9 @@ from pydantic import Field, PrivateAttr
 from torch import Tensor, nn
 
 from textvae.encoders.backbone import (
-    BackboneReader,
     Pooling,
     last_layer,
-    load_module,
+    load_backbone,
     padded,
     pooled_states,
     unused_parts,
@@ -197,8 +196,7 @@ class TunedEncoder(PretrainedEncoder):
     def __init__(self, config: PretrainedEncoderConfig, source: BackboneFiles) -> None:
         super().__init__(config)
         self._source_files = source.files
-        self.reader = BackboneReader(source)
-        self.backbone = load_module(source, tokens=self.reader.size)
+        self.reader, self.backbone = load_backbone(source)
         self.feature_dim = width_of(source)
         trained = last_layer(self.backbone, source) if config.trainable == "last" else self.backbone
         self.backbone.requires_grad_(False)
