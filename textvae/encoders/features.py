@@ -113,8 +113,13 @@ class FeatureFile:
         name = hashlib.sha256(json.dumps([FORMAT_VERSION, settings], sort_keys=True).encode()).hexdigest()[:32]
         self.path = folder / f"features-{name}.arrow"
         if what_is(folder) != FOLDER:
-            with machine_errors(folder):
-                claim(folder, FOLDER, _NAMES)
+            try:
+                with machine_errors(folder):
+                    claim(folder, FOLDER, _NAMES)
+            except ConfigError:
+                # Another process may have made it meanwhile.
+                if what_is(folder) != FOLDER:
+                    raise
 
     def read(self, keys: np.ndarray, features_MH: Float32[np.ndarray, "M H"]) -> np.ndarray:
         """Fill in the rows of the keys that are in the file; which these are, bool [M]."""
