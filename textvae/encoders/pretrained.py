@@ -28,8 +28,8 @@ from textvae.errors import ModelError
 from textvae.layers import uncompiled
 from textvae.text.tokenizers.base import Tokenizer
 
-REMEMBERED = 200_000
-"""Sentences whose features a frozen encoder keeps in memory: 4 * H bytes each."""
+REMEMBERED, REMEMBERED_BYTES = 200_000, 10**9
+"""Sentences whose features a frozen encoder keeps in memory, 4 * H bytes each, and bytes of them, at most."""
 
 
 class PretrainedEncoderConfig(EncoderSettings):
@@ -137,7 +137,7 @@ class FrozenEncoder(PretrainedEncoder):
     def __init__(self, config: PretrainedEncoderConfig, source: BackboneFiles) -> None:
         super().__init__(config)
         self.backbone = frozen_backbone(source)
-        self.memory = FeatureMemory(self.backbone.width, REMEMBERED)
+        self.memory = FeatureMemory(self.backbone.width, min(REMEMBERED, REMEMBERED_BYTES // (4 * self.backbone.width)))
         self.feature_dim = self.backbone.width
         self._read_by: Tokenizer | None = None
         if not self.place.is_meta:

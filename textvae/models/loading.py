@@ -202,6 +202,9 @@ def _require_sizes(config: Any, sizes: dict[str, Any], weights: Path) -> None:
             raise ModelError(f"{CONFIG_FILE} says {name} = {size}, and no tensor of {weights} is that large")
     with torch.device("meta"), _Unfilled():
         wanted = {name: tuple(value.shape) for name, value in config.build(**sizes).state_dict().items()}
+    for name, shape in wanted.items():
+        if max(shape, default=1) > largest * 16:
+            raise ModelError(f"'{name}' would be of shape {list(shape)}, and no tensor of {weights} is that large")
     for name, shape in shapes.items():
         if name in wanted and wanted[name] != shape and wanted[name][1:] != shape[1:]:
             raise ModelError(

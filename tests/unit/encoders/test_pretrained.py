@@ -19,6 +19,7 @@ from tests.tiny_backbone import VOCABULARY, write_backbone
 from tests.tiny_corpus import SETTINGS, write_tiny
 from tests.unit.training.helpers import LABELS, MODEL, config, sentences, write_corpora
 from textvae import cli
+from textvae.disk import size_and_crc
 from textvae.encoders import PretrainedEncoderConfig
 from textvae.encoders.frozen import FeatureMemory, FrozenBackbone
 from textvae.encoders.pretrained import FrozenEncoder, TunedEncoder
@@ -77,6 +78,23 @@ def test_a_trained_encoder_is_saved_whole(trainable: str, folder: Path, tmp_path
     path.write_text(path.read_text() + " ")
     with pytest.raises(ModelError, match="bytes"):
         load_model(tmp_path / "moved")
+
+
+@pytest.mark.parametrize(
+    "absurd",
+    [{"vocab_size": 10**12}, {"max_position_embeddings": 10**12}, {"hidden_size": 2**14}, {"num_hidden_layers": 99}],
+)
+def test_sizes_that_the_weights_do_not_have_are_refused_before_memory_is_taken(
+    absurd: dict[str, int], folder: Path, tmp_path: Path
+) -> None:
+    built(folder, "all").save_pretrained(tmp_path / "model")
+    path, header = tmp_path / "model" / "encoder" / "config.json", tmp_path / "model" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **absurd}))
+    content = json.loads(header.read_text())
+    content["files"]["encoder/config.json"] = size_and_crc(path)
+    header.write_text(json.dumps(content))
+    with pytest.raises(ModelError):
+        load_model(tmp_path / "model")
 
 
 def test_a_frozen_encoder_is_saved_by_reference(folder: Path, tmp_path: Path) -> None:
