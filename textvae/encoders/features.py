@@ -39,7 +39,7 @@ _PATIENCE = 600.0
 
 def sentence_features(
     texts: Iterable[str],
-    model: str,
+    model: str | Path,
     *,
     revision: str | None = None,
     pooling: Pooling = "mean",
@@ -77,7 +77,7 @@ def sentence_features(
     if pooling not in get_args(Pooling):
         raise ConfigError(f"pooling is {shown(pooling)}; expected one of {', '.join(get_args(Pooling))}.")
     where = _device(device)
-    backbone = frozen_backbone(find_backbone(model, revision))
+    backbone = frozen_backbone(find_backbone(str(model), revision))
     if cache is None:
         return backbone.encode(given, pooling, where)
     settings: dict[str, str | int] = {"encoder": backbone.source.digest, "pooling": pooling, "features": backbone.width}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tests.components import HAS_TRANSFORMERS, eleven_words, random_batch, reading
 from tests.tiny_backbone import VOCABULARY, write_backbone
@@ -20,7 +20,7 @@ from tests.tiny_corpus import SETTINGS, write_tiny
 from tests.unit.training.helpers import LABELS, MODEL, config, sentences, write_corpora
 from textvae import cli
 from textvae.disk import size_and_crc
-from textvae.encoders import PretrainedEncoderConfig
+from textvae.encoders import PretrainedEncoderConfig, sentence_features
 from textvae.encoders.frozen import FeatureMemory, FrozenBackbone
 from textvae.encoders.pretrained import FrozenEncoder, TunedEncoder
 from textvae.errors import ModelError
@@ -411,6 +411,38 @@ def test_a_recipe(trainable: str, folder: Path, tmp_path: Path, capsys: pytest.C
     assert json.loads((out / "classify" / "manifest.json").read_text())
     assert cli._run(["score", str(out), "the a i is good"]) == 0
     assert cli._run(["classify", str(out), "the a i is good"]) == 0
+
+
+@pytest.mark.parametrize("trainable", TRAINABLE)
+def test_changed_sentences_are_read_as_they_are(
+    trainable: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A word that an augmentation hides is read as the tokenizer shows it; a training with augmentations works."""
+    model = built(folder, trainable)
+    tokens = torch.tensor([[1, 5, 3, 7, 2]])
+    assert eleven_words().decode(tokens[0]).split()[1] == "<unk>"
+    found_BH = model.encoder(tokens, torch.tensor([5]))
+    expected = sentence_features([eleven_words().decode(tokens[0])], str(folder))
+    np.testing.assert_allclose(found_BH.detach().numpy(), expected, rtol=0, atol=1e-5)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
+    corpora = write_corpora(tmp_path)
+    encoder = {"kind": "pretrained", "model": str(folder), "trainable": trainable}
+    chosen = config(model={**MODEL, "encoder": encoder}, max_steps=3, regularizers=[{"kind": "consistency"}])
+    train(chosen, *corpora[:2], tmp_path / "out", seed=3, tokenizer=corpora[2])
+    assert load_model(tmp_path / "out" / "model").encode(sentences(2, 5)).isfinite().all()
+
+
+@pytest.mark.parametrize("trainable", TRAINABLE)
+def test_weights_of_16_bits_are_computed_and_saved_in_32(trainable: str, folder: Path, tmp_path: Path) -> None:
+    weights = {name: value.half() for name, value in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "dtype": "float16"}))
+    model = built(folder, trainable)
+    model.save_pretrained(tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    assert {value.dtype for value in again.parameters()} == {torch.float32}
+    assert torch.equal(again.encode(TEXTS), model.encode(TEXTS))
 
 
 def test_a_start_from_a_run_with_other_weights_is_refused(
