@@ -22,7 +22,7 @@ from textvae.config import parse
 from textvae.encoders import EncoderConfig, PretrainedEncoderConfig
 from textvae.encoders.backbone import BackboneReader, last_layer, load_backbone
 from textvae.encoders.backbone_files import find_backbone
-from textvae.errors import ConfigError, MachineError, ModelError, TextVAEError
+from textvae.errors import ConfigError, MachineError, ModelError
 
 ROOT = Path(__file__).resolve().parents[3]
 needs_transformers = pytest.mark.skipif(not HAS_TRANSFORMERS, reason="needs the transformers package")
@@ -285,14 +285,34 @@ print(json.dumps(answers))
 """
 
 
-def of_hub(home: Path, hub: str, *asked: tuple[str, str | None]) -> list[tuple[type[TextVAEError] | str, str]]:
+WHOLE = """
+import json, shutil, sys
+from tests.components import reading
+from textvae.encoders import PretrainedEncoderConfig
+from textvae.models import TextVAEConfig, load_model
+encoder = PretrainedEncoderConfig(model=sys.argv[1], trainable="all")
+model = reading(TextVAEConfig(latent_dim=3, encoder=encoder).build(vocab_size=11, max_tokens=9)).eval()
+model.push_to_hub("owner/whole")
+shutil.rmtree(sys.argv[1])
+texts = ["one two", "seven"]
+print(json.dumps([[one.encode(texts).tolist() for one in (model, load_model("owner/whole"))]]))
+"""
+
+
+def of_hub(home: Path, hub: str, *asked: tuple[str, str | None]) -> list[tuple[str, str]]:
+    return [tuple(answer) for answer in _printed(home, hub, SCRIPT, json.dumps(asked))]
+
+
+def _printed(home: Path, hub: str, script: str, *arguments: str) -> list[list[str]]:
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     environment |= {"HF_ENDPOINT": hub, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
     environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    command = [sys.executable, "-c", SCRIPT, json.dumps(asked)]
+    if script == WHOLE:
+        environment["HF_TOKEN"] = "hf_owner"
+    command = [sys.executable, "-c", script, *arguments]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    return [tuple(answer) for answer in json.loads(done.stdout)]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @needs_transformers
@@ -335,6 +355,18 @@ def test_a_model_of_the_hub(folder: Path, tmp_path: Path) -> None:
     answers = of_hub(tmp_path / "home", hub.url, ("owner/bert", None), ("owner/other", None))
     assert answers[0] == ("built", shas[1])
     assert answers[1][0] == "MachineError" and "could not be reached" in answers[1][1]
+
+
+@needs_transformers
+def test_a_whole_model_on_the_hub(folder: Path, tmp_path: Path) -> None:
+    """Its encoder's files are pushed and downloaded with it."""
+    with served() as hub:
+        [[before, after]] = _printed(tmp_path / "home", hub.url, WHOLE, str(folder))
+        assert {name for name in hub.repositories["owner/whole"].files if name.startswith("encoder/")} == {
+            *("encoder/config.json", "encoder/sentence_bert_config.json"),
+            *("encoder/tokenizer.json", "encoder/tokenizer_config.json"),
+        }
+    assert before == after
 
 
 def _downloads(hub: Endpoint) -> list[str]:
