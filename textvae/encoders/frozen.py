@@ -11,8 +11,10 @@ import torch
 from jaxtyping import Float32
 from torch import nn
 
+from textvae.disk import shown_path
 from textvae.encoders.backbone import BackboneReader, Pooling, load_backbone, padded, pooled_states, width_of
 from textvae.encoders.backbone_files import BackboneFiles
+from textvae.errors import ModelError
 
 ROWS = 8
 """Rows of each batch on a CPU. The number is always the same, because the kernels that compute a row, and so its last
@@ -36,24 +38,29 @@ class FrozenBackbone:
         source: the files.
 
     Attributes:
+        sha256: of the weights, as of `BackboneFiles`.
         width: H.
     """
 
     def __init__(self, source: BackboneFiles) -> None:
-        self.source = source
+        self.source, self.sha256 = source, source.sha256
         self.width = width_of(source)
         self._loaded: tuple[BackboneReader, nn.Module] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return frozen_backbone, (self.source,)
+        return frozen_backbone, (self.source, self.sha256)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> FrozenBackbone:
+        return self
 
     def load(self) -> tuple[BackboneReader, nn.Module]:
         """The tokenizer and the encoder.
 
         Raises:
-            ModelError: it is damaged, incomplete, or of a kind that cannot be used.
+            ModelError: it is damaged, incomplete, changed meanwhile, or of a kind that cannot be used.
         """
         if self._loaded is None:
+            _require_sha256(self.source, self.sha256)
             reader, module = load_backbone(self.source)
             self._loaded = reader, module.requires_grad_(False)
         return self._loaded
@@ -88,17 +95,32 @@ class FrozenBackbone:
 _SHARED: WeakValueDictionary[Hashable, FrozenBackbone] = WeakValueDictionary()
 
 
-def frozen_backbone(source: BackboneFiles) -> FrozenBackbone:
+def frozen_backbone(source: BackboneFiles, sha256: str | None = None) -> FrozenBackbone:
     """The frozen encoder of these files; it is one object for all that use it at the same time.
+
+    Args:
+        source: the files.
+        sha256: of the weights, if it is known.
 
     Raises:
         ConfigError: transformers is not installed.
-        ModelError: its settings are damaged or of a kind that cannot be used.
+        ModelError: the weights are not those, or the settings are damaged or of a kind that cannot be used.
     """
+    if sha256 is not None:
+        _require_sha256(source, sha256)
     found = _SHARED.get(source.digest)
     if found is None:
         found = _SHARED[source.digest] = FrozenBackbone(source)
     return found
+
+
+def _require_sha256(source: BackboneFiles, expected: str) -> None:
+    found = source.sha256
+    if found != expected:
+        raise ModelError(
+            f"the weights of the pretrained encoder '{shown_path(source.name)}' were changed: they have SHA-256 "
+            f"{found}, expected {expected}; put the former ones there again."
+        )
 
 
 class FeatureMemory:

@@ -164,7 +164,7 @@ class FrozenEncoder(PretrainedEncoder):
 
     def get_extra_state(self) -> Tensor:
         """The SHA-256 of the weights, uint8 [32]."""
-        digest = bytes(32) if self.place.is_meta else bytes.fromhex(self.backbone.source.sha256)
+        digest = bytes(32) if self.place.is_meta else bytes.fromhex(self.backbone.sha256)
         return torch.tensor(list(digest), dtype=torch.uint8, device="cpu")
 
     def set_extra_state(self, state: Tensor) -> None:
@@ -173,7 +173,7 @@ class FrozenEncoder(PretrainedEncoder):
         Raises:
             ModelError: they differ.
         """
-        expected, found = bytes(state.tolist()).hex(), self.backbone.source.sha256
+        expected, found = bytes(state.tolist()).hex(), self.backbone.sha256
         if found != expected:
             raise ModelError(
                 f"the model was trained on features of a pretrained encoder whose weights have SHA-256 {expected}, and "

@@ -354,6 +354,19 @@ def test_it_is_loaded_once_for_all_models_and_copies(folder: Path) -> None:
     assert built(write_backbone(folder.parent / "other", seed=1)).encoder.backbone is not first.encoder.backbone  # type: ignore[union-attr]
 
 
+def test_weights_that_change_under_a_model_are_noticed(folder: Path, tmp_path: Path) -> None:
+    """A model goes on with those that it has; what refers to them is refused."""
+    model = built(folder)
+    assert isinstance(model.encoder, FrozenEncoder)
+    before, pickled = model.encode(TEXTS), pickle.dumps(model)
+    expected = model.encoder.backbone.sha256
+    write_backbone(folder, seed=1)
+    assert bytes(model.state_dict()["encoder._extra_state"].tolist()).hex() == expected
+    assert torch.equal(model.encode(TEXTS), before) and torch.equal(copy.deepcopy(model).encode(TEXTS), before)
+    with pytest.raises(ModelError, match=f"were changed: they have SHA-256 .*, expected {expected}"):
+        pickle.loads(pickled)
+
+
 def test_features_do_not_depend_on_the_batch(folder: Path) -> None:
     """To the bit on a CPU: lengths from 1 to 30 words, alone, together and in another order."""
     model = built(folder)
