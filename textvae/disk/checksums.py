@@ -18,12 +18,12 @@ def size_and_crc(path: Path) -> dict[str, int]:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal, cached as long as the file's size and modification time stay the same."""
+    """SHA-256 of a file in hexadecimal, cached as long as it is the same file of the same size and time of change."""
     status = path.stat()
-    return _sha256(str(path), status.st_size, status.st_mtime_ns)
+    return _sha256(str(path), status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)
-def _sha256(path: str, size: int, changed_ns: int) -> str:
+def _sha256(path: str, number: int, size: int, changed_ns: int) -> str:
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
