@@ -108,9 +108,10 @@ def frozen_backbone(source: BackboneFiles, sha256: str | None = None) -> FrozenB
     """
     if sha256 is not None:
         _require_sha256(source, sha256)
-    found = _SHARED.get(source.digest)
+    key = source.name, source.digest
+    found = _SHARED.get(key)
     if found is None:
-        found = _SHARED[source.digest] = FrozenBackbone(source)
+        found = _SHARED[key] = FrozenBackbone(source)
     return found
 
 
