@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, TypeVar
 
 import torch
 
+from tests.tiny_backbone import tiny_backbone
 from textvae.augmentations import AugmentationConfig, AugmentationSettings
 from textvae.config import variants_of
 from textvae.decoders import DecoderConfig, DecoderSettings
-from textvae.encoders import EncoderConfig, EncoderSettings
+from textvae.encoders import Encoder, EncoderConfig, EncoderSettings, PretrainedEncoderConfig
 from textvae.label_sums import LabelSumConfig, LabelSumSettings
+from textvae.models import TextModel
 from textvae.models.support import require_codes, require_density, require_floor
 from textvae.objectives import ELBOConfig, ObjectiveConfig, ObjectiveSettings, SteinConfig
 from textvae.posteriors import GaussianPosteriorConfig, PosteriorConfig, PosteriorSettings
 from textvae.priors import MemoryPrior, Prior, PriorConfig, PriorSettings
 from textvae.regularizers import RegularizerConfig, RegularizerSettings
+from textvae.text.tokenizers import Tokenizer, WordConfig
 from textvae.types import BOS_ID, EOS_ID, Batch
+
+M = TypeVar("M", bound=Encoder | TextModel)
 
 SMALL: dict[str, Any] = {"embedding_dim": 6, "hidden_dim": 5}
 TINY_T: dict[str, Any] = {"model_dim": 8, "layers": 2, "heads": 2}
 
-ENCODERS = variants_of(EncoderConfig, EncoderSettings)
+HAS_TRANSFORMERS = find_spec("transformers") is not None
+
+
+def _encoders() -> dict[str, EncoderSettings]:
+    """All variants; those that name a pretrained encoder get the folder of a tiny one."""
+    found = variants_of(EncoderConfig, EncoderSettings)  # type: ignore[type-abstract]
+    for name, config in list(found.items()):
+        if isinstance(config, PretrainedEncoderConfig):
+            del found[name]
+            if HAS_TRANSFORMERS:
+                found[name] = config.model_copy(update={"model": tiny_backbone()})
+    return found
+
+
+ENCODERS = _encoders()
 DECODERS = variants_of(DecoderConfig, DecoderSettings)
 LABEL_FORMS = ("lstm-both-2-layers", "lstm-cell-2-layers", "gru-both", "transformer-cross", "transformer-label-prefix")
 """Decoders that have a label each in another way."""
@@ -122,6 +143,18 @@ def remembering(prior: Prior, sentences: int = 7, seed: int = 0) -> Prior:
         prior.begin(sentences)
         prior.store(torch.arange(sentences), torch.randn(sentences, prior.codes_ND.shape[1], generator=generator))
     return prior
+
+
+@cache
+def eleven_words() -> Tokenizer:
+    """A tokenizer of as many tokens as the models of most tests have."""
+    return WordConfig(vocab_size=11).train(["one two three four five six seven"])
+
+
+def reading(part: M) -> M:
+    """A model or an encoder with that tokenizer, without which some encoders do not read."""
+    part.tokenizer = eleven_words()
+    return part
 
 
 def random_batch(

@@ -18,6 +18,7 @@ from tests.components import (
     PRIORS,
     objective_beside,
     random_batch,
+    reading,
     remembering,
     scramble,
 )
@@ -81,7 +82,7 @@ def test_a_model_is_trained_measured_and_read_where_it_is(
         prior=PRIORS[prior],
         decoder=DECODERS[KINDS[decoder]],
     )
-    model = config.build(vocab_size=11, max_tokens=9, label_names=LABELS)
+    model = reading(config.build(vocab_size=11, max_tokens=9, label_names=LABELS))
     remembering(model.prior)
     scramble(model, scale=0.2).to(device)
     objective = objective_beside(posterior).build(steps_per_epoch=1, total_steps=1)

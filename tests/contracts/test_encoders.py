@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.components import ENCODERS, random_batch, scramble
+from tests.components import ENCODERS, random_batch, reading, scramble
 from textvae.encoders import EncoderConfig
 from textvae.types import BOS_ID
 
@@ -16,7 +16,7 @@ def _config(request: pytest.FixtureRequest) -> EncoderConfig:
 
 
 def test_padding_and_batch_order_never_change_features(config: EncoderConfig) -> None:
-    encoder = scramble(config.build(vocab_size=11, max_tokens=9)).eval()
+    encoder = reading(scramble(config.build(vocab_size=11, max_tokens=9)).eval())
     batch = random_batch()
     expected = encoder(batch.tokens_BT, batch.lengths_B)
     assert expected.shape == (5, encoder.feature_dim)
@@ -30,7 +30,7 @@ def test_padding_and_batch_order_never_change_features(config: EncoderConfig) ->
 
 
 def test_every_word_matters(config: EncoderConfig) -> None:
-    encoder = scramble(config.build(vocab_size=11, max_tokens=9)).eval().double()
+    encoder = reading(scramble(config.build(vocab_size=11, max_tokens=9)).eval().double())
     tokens, lengths = torch.tensor([[BOS_ID, 4, 5, 6, 2]]), torch.tensor([5])
     expected = encoder(tokens, lengths)
     for position in (1, 2, 3):

@@ -13,6 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.components import HAS_TRANSFORMERS
+from tests.tiny_backbone import tiny_backbone
 from tests.tiny_corpus import SETTINGS as STAGES
 from tests.tiny_corpus import write_tiny
 from tests.unit.training.helpers import lines, without_times, write_corpora
@@ -34,6 +36,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "model": {"posterior": {"kind": "hamiltonian", "steps": 2, "tempering": {"kind": "free"}}},
     },
 }
+if HAS_TRANSFORMERS:
+    # Its weights are in no process's share of the gradients.
+    SETTINGS["frozen_encoder"] = {"model": {"encoder": {"kind": "pretrained", "model": tiny_backbone()}}}
 
 
 TORCHRUN = ["torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone", "-m"]

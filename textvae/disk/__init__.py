@@ -1,7 +1,8 @@
 """Files and folders on disk: written atomically, and without ever touching a file that textvae did not write.
 
 Files: `writing` (atomic writes, errors of the disk), `json_files`, `checksums`, `paths` (checks of paths that users
-gave), `named_files` (recipes and corpus cards by name), `named_models` (runs and models by name).
+gave), `named_files` (recipes and corpus cards by name), `named_models` (runs and models by name), `hub_errors` (the
+Hugging Face hub's).
 
 Folders: `markers` (the marker file by which textvae recognizes its folders), `contents` (which files in such a folder
 are ours), `claims` (preparing an existing folder for our files), `fresh` (new folders that appear by one rename),
@@ -12,10 +13,11 @@ are ours), `claims` (preparing an existing folder for our files), `fresh` (new f
 
 from __future__ import annotations
 
-from textvae.disk.checksums import size_and_crc
+from textvae.disk.checksums import sha256_of, size_and_crc
 from textvae.disk.claims import claim, obstacle
 from textvae.disk.contents import EVERYTHING, foreign_entry, matches, remove_folder
 from textvae.disk.fresh import FreshFolder, new_folder, remove_unfinished, rename_folder, sweep
+from textvae.disk.hub_errors import NO_NAME, hub_errors
 from textvae.disk.json_files import finite, no_number, read_json, write_json
 from textvae.disk.locks import LOCK, held, is_lock
 from textvae.disk.markers import MARKER, is_marked, mark, not_ours, what_is
@@ -37,6 +39,7 @@ __all__ = [
     "LOCK",
     "MARKER",
     "MISSING",
+    "NO_NAME",
     "TEMPORARY",
     "FreshFolder",
     "at_home",
@@ -49,6 +52,7 @@ __all__ = [
     "flush_folder",
     "foreign_entry",
     "held",
+    "hub_errors",
     "installed",
     "is_folder",
     "is_hub_name",
@@ -69,6 +73,7 @@ __all__ = [
     "rename_folder",
     "run_of_model",
     "settled",
+    "sha256_of",
     "shown_path",
     "size_and_crc",
     "sweep",

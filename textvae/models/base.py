@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from textvae.config import Component
 from textvae.decoders import Decoder, DecoderSettings
 from textvae.distributions import LatentDistribution
-from textvae.encoders import EncoderSettings
+from textvae.encoders import Encoder, EncoderSettings
 from textvae.errors import ModelError
 from textvae.generation import Decoding, GivenDecoding, checked_decoding, generate, inference
 from textvae.models import hub, saving
@@ -108,6 +108,10 @@ class ModelSettings(Component):
         """
         return False
 
+    def with_files(self, files: Mapping[str, bytes]) -> ModelSettings:
+        """These settings for a model whose weights are read afterwards, with the `own_files` of its encoder."""
+        return self
+
     @abstractmethod
     def build(self, *, vocab_size: int, max_tokens: int, label_names: Sequence[str] = ()) -> TextModel:
         """Build the model with new parameters.
@@ -130,7 +134,6 @@ class TextModel(Uses, nn.Module):
     Attributes:
         config: the settings from which it was built.
         decoder: log p(x|z); for a language model, z has no dimensions.
-        tokenizer: set on models that were trained or loaded from disk; needed for texts, not for tensors.
         vocab_size: V.
         max_tokens: the longest sentence in tokens, EOS not counted.
         label_names: the classes of the corpus, if the model uses them.
@@ -139,7 +142,6 @@ class TextModel(Uses, nn.Module):
 
     config: ModelSettings
     decoder: Decoder
-    tokenizer: Tokenizer | None = None
     card: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
@@ -148,6 +150,21 @@ class TextModel(Uses, nn.Module):
         super().__init__()
         self.config, self.vocab_size, self.max_tokens = config, vocab_size, max_tokens
         self.label_names = tuple(label_names)
+        self._tokenizer: Tokenizer | None = None
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The tokenizer of models that were trained or loaded from disk; needed for texts, not for tensors."""
+        return self._tokenizer
+
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Tokenizer | None) -> None:
+        self._tokenizer = tokenizer
+        for encoder in self._encoders():
+            encoder.tokenizer = tokenizer
+
+    def _encoders(self) -> list[Encoder]:
+        return [part for part in self.modules() if isinstance(part, Encoder)]
 
     @property
     def device(self) -> torch.device:
@@ -198,7 +215,7 @@ class TextModel(Uses, nn.Module):
     @property
     def num_parameters(self) -> int:
         """Number of trainable parameters, tied ones counted once."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
     def terms(self, batch: Batch, num_samples: int = 1) -> LatentTerms:
         """All that objectives and bounds need about a batch, with `num_samples` samples of z for each sentence."""
@@ -323,7 +340,7 @@ class TextModel(Uses, nn.Module):
         return tokenizer.show_batch(made.tokens)
 
     def save_pretrained(self, folder: str | Path, card: dict[str, Any] | None = None) -> None:
-        """Save the model as a folder: config.json, model.safetensors, the tokenizer and README.md.
+        """Save the model as a folder: config.json, model.safetensors, the tokenizer, README.md, and an encoder's files.
 
         Args:
             folder: the folder, new or with an older model; other files in it are left alone.
@@ -376,6 +393,7 @@ class TextModel(Uses, nn.Module):
             max_tokens=self.max_tokens,
             label_names=self.label_names,
             tokenizer=self.tokenizer,
+            encoder_files={name: data for part in self._encoders() for name, data in part.own_files().items()},
             num_parameters=self.num_parameters,
             card=dict(self.card if card is None else card),
             traits=Traits(self.config.has_code, self.config.classifies, needs_vectors=self.vector_size > 0),

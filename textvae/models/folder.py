@@ -10,16 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from textvae.disk import LOCK, MARKER, is_marked, read_json
+from textvae.encoders import FILES as ENCODER_FILES
 from textvae.errors import ModelError, TextVAEError
 from textvae.models.weights import require_regular_file
 from textvae.text.tokenizers import FILES as TOKENIZER_FILES
 
 FORMAT_VERSION = 1
 CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FOLDER, CARD_FILE = "config.json", "model.safetensors", "tokenizer", "README.md"
+ENCODER_FOLDER = "encoder"
+"""The subfolder with the files that some encoders have beside their weights."""
 NEXT = ".textvae.next"
 """The subfolder with a complete newer model, whose files have not all been moved to their places yet."""
 
-PARTS = (CONFIG_FILE, WEIGHTS_FILE, *(f"{TOKENIZER_FOLDER}/{name}" for name in TOKENIZER_FILES))
+PARTS = (
+    *(CONFIG_FILE, WEIGHTS_FILE),
+    *(f"{TOKENIZER_FOLDER}/{name}" for name in TOKENIZER_FILES),
+    *(f"{ENCODER_FOLDER}/{name}" for name in ENCODER_FILES),
+)
 FILES = (*PARTS, CARD_FILE, MARKER, LOCK, f"{NEXT}/**")
 """Patterns of all files of a model folder, as `textvae.disk.matches` takes them."""
 

@@ -1,18 +1,24 @@
-"""Models on the Hugging Face hub: downloading one, pushing one, and what went wrong in one sentence."""
+"""Models on the Hugging Face hub: downloading one and pushing one."""
 
 from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from textvae import __version__
-from textvae.disk import machine_errors, problem_of_file, shown_path
-from textvae.errors import MachineError, ModelError, TextVAEError
-from textvae.models.folder import CARD_FILE, CONFIG_FILE, PARTS, TOKENIZER_FOLDER, WEIGHTS_FILE, known_header
+from textvae.disk import NO_NAME, hub_errors, machine_errors, problem_of_file, shown_path
+from textvae.errors import ModelError
+from textvae.models.folder import (
+    CARD_FILE,
+    CONFIG_FILE,
+    ENCODER_FOLDER,
+    PARTS,
+    TOKENIZER_FOLDER,
+    WEIGHTS_FILE,
+    known_header,
+)
 from textvae.models.saving import Contents, card_is_ours, save
 
 
@@ -32,12 +38,12 @@ def download(name: str, revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
 
     failed = f"'{shown_path(name)}' is no folder here, and"
-    with _hub_errors(failed), machine_errors(Path(name)):
+    with hub_errors(failed), machine_errors(Path(name)):
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=[CONFIG_FILE]))
         header = folder / CONFIG_FILE
         if problem_of_file(header) is not None or known_header(header) is None:
             raise ModelError(f"{failed} {_NOT_OURS}.")
-        wanted = [CONFIG_FILE, WEIGHTS_FILE, f"{TOKENIZER_FOLDER}/*"]
+        wanted = [CONFIG_FILE, WEIGHTS_FILE, f"{TOKENIZER_FOLDER}/*", f"{ENCODER_FOLDER}/*"]
         # The folder is named after its commit: all files are of the same one.
         return Path(snapshot_download(name, revision=folder.name, allow_patterns=wanted))
 
@@ -63,12 +69,12 @@ def push(model: Contents, name: str, *, private: bool, token: str | None, commit
 
     failed = f"'{shown_path(name)}' was not pushed:"
     if name.count("/") != 1:
-        raise ModelError(f"{failed} {_NO_NAME}.")
+        raise ModelError(f"{failed} {NO_NAME}.")
     api = HfApi(token=token, library_name="textvae", library_version=__version__)
     with tempfile.TemporaryDirectory() as scratch:
         made, there = Path(scratch) / "made", Path(scratch) / "there"
         save(replace(model, address=name), made)
-        with _hub_errors(failed):
+        with hub_errors(failed):
             page = api.create_repo(name, private=private, exist_ok=True)
             if private and not api.repo_info(name).private:
                 raise ModelError(
@@ -83,7 +89,7 @@ def push(model: Contents, name: str, *, private: bool, token: str | None, commit
                 folder_path=made,
                 commit_message=commit_message,
                 allow_patterns=[*PARTS, *([CARD_FILE] if own_card else [])],
-                delete_patterns=[f"{TOKENIZER_FOLDER}/*"],
+                delete_patterns=[f"{TOKENIZER_FOLDER}/*", f"{ENCODER_FOLDER}/*"],
             )
     if not own_card:
         warnings.warn(f"{CARD_FILE} of '{name}' was not written by textvae, and was left as it is.", stacklevel=3)
@@ -94,60 +100,3 @@ _NOT_OURS = (
     f"the model of this name on the Hugging Face hub is not one of textvae's ({CONFIG_FILE} is missing, or another "
     "library's); name one that push_to_hub wrote"
 )
-_NO_NAME = "the Hugging Face hub takes no such name; give OWNER/NAME of letters, digits, '-', '_' and '.'"
-_UNKNOWN = (
-    "the Hugging Face hub has no such model, or it is private; check the name, and for a private one log in with "
-    "`hf auth login`"
-)
-
-
-@contextmanager
-def _hub_errors(failed: str) -> Iterator[None]:
-    """Turn errors of the hub and of the way to it into a `ModelError` or a `MachineError` of one sentence.
-
-    Args:
-        failed: the beginning of the sentence: what did not work.
-    """
-    try:
-        yield
-    except TextVAEError:
-        raise
-    except Exception as error:
-        kind, why = _explained(error)
-        raise kind(f"{failed} {why}.") from None
-
-
-def _explained(error: Exception) -> tuple[type[TextVAEError], str]:
-    """The error to raise instead, and the end of its sentence."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
-        # A download that failed looked into the cache next; the cause is what happened on the way.
-        error = error.__cause__
-    if isinstance(error, errors.HFValidationError):
-        return ModelError, _NO_NAME
-    if isinstance(error, errors.GatedRepoError):
-        return ModelError, "its owners on the Hugging Face hub have to grant access; ask for it on the model's page"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return ModelError, _UNKNOWN
-    if isinstance(error, errors.RevisionNotFoundError):
-        return ModelError, "the model of this name on the Hugging Face hub has no such revision; check the revision"
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return MachineError, (
-            "the environment variable HF_HUB_OFFLINE keeps textvae from asking the Hugging Face hub; unset it, or name "
-            "a folder"
-        )
-    status = (
-        error.response.status_code if isinstance(error, errors.HfHubHTTPError) and error.response is not None else None
-    )
-    if status == 401:
-        return ModelError, "the Hugging Face hub does not know the token; log in with `hf auth login`, or give a token"
-    if status == 403:
-        return ModelError, "the Hugging Face hub does not allow it with this token; use one that has the permission"
-    if status is not None and status < 500 and status != 429:
-        return ModelError, f"the Hugging Face hub refused it with status {status}; check the name and the token"
-    reason = type(error).__name__ if status is None else f"status {status}"
-    return MachineError, (
-        f"the Hugging Face hub could not be reached or did not answer ({reason}); check the connection, or try again "
-        "later"
-    )

@@ -17,10 +17,11 @@ from torch.overrides import TorchFunctionMode
 from textvae.arguments import shown
 from textvae.config import Component, parse
 from textvae.disk import at_home, find_model, is_hub_name, settled, shown_path, size_and_crc
+from textvae.encoders import FILES as ENCODER_FILES
 from textvae.errors import ConfigError, ModelError
 from textvae.models import hub
 from textvae.models.base import TextModel
-from textvae.models.folder import CONFIG_FILE, TOKENIZER_FOLDER, WEIGHTS_FILE, part_of, read_header
+from textvae.models.folder import CONFIG_FILE, ENCODER_FOLDER, TOKENIZER_FOLDER, WEIGHTS_FILE, part_of, read_header
 from textvae.models.weights import read_weights, require_regular_file, shapes_in
 from textvae.text.tokenizers import Tokenizer, load_tokenizer
 
@@ -81,10 +82,14 @@ def _loaded(config_type: Any, folder: Path, header: dict[str, Any], kinds: Colle
     sizes = {name: header[name] for name in ("vocab_size", "max_tokens", "label_names")}
     try:
         _require_listed(weights, header["files"].get(WEIGHTS_FILE))
-        _require_sizes(config, sizes, weights)
-        model = config.build(**sizes)
+        located = config.with_files(_encoder_files(folder, header["files"]))
+        _require_sizes(located, sizes, weights)
+        model = located.build(**sizes)
+        model.config = config
         read_weights(model, weights)
     except ModelError as error:
+        if str(error).endswith("."):
+            raise
         raise ModelError(f"{error}; train the model again or download it again.") from None
     card = header.get("card")
     model.card = card if isinstance(card, dict) else {}
@@ -128,6 +133,23 @@ def _model_folder(folder_or_name: str | Path, kinds: Collection[str] | None, sta
     ):
         return folder
     return find_model(folder_or_name, stage)
+
+
+def _encoder_files(folder: Path, files: dict[str, Any]) -> dict[str, bytes]:
+    """The files of a model's encoder, by their name in its folder; see `Encoder.own_files`.
+
+    Args:
+        folder: the model folder.
+        files: the files that config.json lists.
+    """
+    found = {}
+    for name in files:
+        within, _, own = name.partition("/")
+        if within == ENCODER_FOLDER and own in ENCODER_FILES:
+            path = part_of(folder, name)
+            _require_listed(path, files[name])
+            found[own] = path.read_bytes()
+    return found
 
 
 def _tokenizer(folder: Path, files: dict[str, Any]) -> Tokenizer | None:
@@ -180,6 +202,9 @@ def _require_sizes(config: Any, sizes: dict[str, Any], weights: Path) -> None:
             raise ModelError(f"{CONFIG_FILE} says {name} = {size}, and no tensor of {weights} is that large")
     with torch.device("meta"), _Unfilled():
         wanted = {name: tuple(value.shape) for name, value in config.build(**sizes).state_dict().items()}
+    for name, shape in wanted.items():
+        if max(shape, default=1) > largest * 16:
+            raise ModelError(f"'{name}' would be of shape {list(shape)}, and no tensor of {weights} is that large")
     for name, shape in shapes.items():
         if name in wanted and wanted[name] != shape and wanted[name][1:] != shape[1:]:
             raise ModelError(

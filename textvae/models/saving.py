@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ from textvae.models.card import HERE, Traits, model_card
 from textvae.models.folder import (
     CARD_FILE,
     CONFIG_FILE,
+    ENCODER_FOLDER,
     FORMAT_VERSION,
     NEXT,
     PARTS,
@@ -71,6 +73,7 @@ class Contents:
         max_tokens: the longest sentence in tokens, EOS not counted.
         label_names: the classes.
         tokenizer: the tokenizer; None for a model that takes only tensors.
+        encoder_files: what the encoder has beside its weights, by name; see `Encoder.own_files`.
         num_parameters: number of trainable parameters, for the model card.
         card: facts for the model card, such as corpus, licence, checksum and bounds reached.
         traits: what the model card says of the model.
@@ -83,6 +86,7 @@ class Contents:
     max_tokens: int
     label_names: tuple[str, ...]
     tokenizer: Tokenizer | None
+    encoder_files: Mapping[str, bytes]
     num_parameters: int
     card: dict[str, Any]
     traits: Traits
@@ -139,6 +143,9 @@ def _write(model: Contents, folder: Path) -> None:
         write_weights(model.module, folder / WEIGHTS_FILE)
         if model.tokenizer is not None:
             model.tokenizer.save(folder / TOKENIZER_FOLDER)
+        for name, data in model.encoder_files.items():
+            (folder / ENCODER_FOLDER).mkdir(exist_ok=True)
+            (folder / ENCODER_FOLDER / name).write_bytes(data)
         header = {
             "format_version": FORMAT_VERSION,
             "textvae_version": __version__,
@@ -178,7 +185,7 @@ def _roll_forward(folder: Path) -> None:
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
         source.replace(place)
-    for path in folder.glob(f"{TOKENIZER_FOLDER}/*"):
+    for path in (*folder.glob(f"{TOKENIZER_FOLDER}/*"), *folder.glob(f"{ENCODER_FOLDER}/*")):
         name = path.relative_to(folder).as_posix()
         if matches(name, PARTS) and name not in names and not path.is_symlink() and path.is_file():
             path.unlink()

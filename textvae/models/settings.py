@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from textvae.config import MAX_WIDTH
@@ -32,6 +34,9 @@ class CodeModelSettings(ModelSettings):
     @property
     def encoder_settings(self) -> EncoderSettings:
         return self.encoder
+
+    def with_files(self, files: Mapping[str, bytes]) -> CodeModelSettings:
+        return self.model_copy(update={"encoder": self.encoder.with_files(files)})
 
     @property
     def decoder_settings(self) -> DecoderSettings:

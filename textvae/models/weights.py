@@ -50,7 +50,7 @@ def read_weights(module: nn.Module, path: Path) -> None:
 
     Raises:
         ModelError: the file is missing, not a regular file, damaged, or of another model. The message is without a cure
-            and a full stop; the caller adds them.
+            and a full stop; the caller adds them. A part of the module may refuse what it gets by a whole sentence.
         PermissionError: the file may not be read.
     """
     require_regular_file(path)

@@ -219,6 +219,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         read_weights(model, path)
     except ModelError as error:
+        if str(error).endswith("."):
+            raise
         raise ModelError(f"{error}, so it does not fit the model") from None
 
 

@@ -80,6 +80,10 @@ def start_from(
                 f"train.start_from: for '{name}' {config.run} has {shape}, and this model needs {list(value.shape)}; "
                 "start from a run with the same sizes and parts."
             )
+    for name in copied:
+        owner, _, own = name.rpartition(".")
+        if own == "_extra_state":  # not a tensor of the model: what it compares, such as the checksum of frozen weights
+            model.get_submodule(owner).set_extra_state(given[name])
     if left := {name for name in given if name.startswith("decoder.") or whole} - copied:
         raise ModelError(
             f"train.start_from: {config.run} has '{min(left)}', for which this model has no place; "

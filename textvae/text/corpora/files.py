@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from textvae.disk import at_home, is_folder, problem_of_file, shown_path, write_text
+from textvae.disk import at_home, is_folder, problem_of_file, sha256_of, shown_path, write_text
 from textvae.errors import DataError
 from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split
 
@@ -191,15 +189,3 @@ def filled(lines: Iterable[str], count: int = 20) -> list[str]:
 
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal, cached as long as the file's size and modification time stay the same."""
-    status = path.stat()
-    return _sha256(str(path), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _sha256(path: str, size: int, changed_ns: int) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from textvae.disk import at_home, is_folder
+from textvae.disk import at_home, is_folder, sha256_of
 from textvae.errors import DataError
 from textvae.text.corpora.base import SPLITS, CorpusCard, Example, Split
-from textvae.text.corpora.files import sha256_of
 from textvae.text.corpora.tables import label_text
 
 if TYPE_CHECKING:
