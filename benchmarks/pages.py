@@ -20,6 +20,7 @@ from benchmarks.mixture_page import mixture_block
 from benchmarks.own_text_page import own_text_block
 from benchmarks.remedy_pages import remedies_block
 from benchmarks.rows import probed_with
+from benchmarks.semi_supervised_page import few_labels_block
 from benchmarks.unit_pages import numbers_block
 from benchmarks.whole_files_page import scaling_block, whole_files_block
 
@@ -320,6 +321,7 @@ BLOCKS: dict[str, dict[str, tuple[tuple[str, ...], Callable[[dict[str, dict[str,
         "families": (("families", "family_steps"), families_block),
         "mixture_gradients": (("mixture_gradients",), mixture_block),
     },
+    "few_labels.md": {"results": (("semi_supervised",), few_labels_block)},
     "own_text.md": {"results": (("own_text",), own_text_block)},
     "units.md": {"numbers": ((), numbers_block)},
     "scaling.md": {"scaling": (("scaling",), scaling_block)},

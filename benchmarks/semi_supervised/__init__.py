@@ -1,0 +1,1 @@
+"""Classifiers from few labels: what a user would pick, and ours, on the same draws of labels."""
