@@ -62,7 +62,7 @@ def perfect_calibration_error(
     >>> 0.0 < perfect_calibration_error(probability_NC, seed=0) < 0.03
     True
     """
-    _require_rows(probability_NC, probability_NC[:, 0])
+    _require_rows(probability_NC, probability_NC)
     generator = np.random.default_rng(seed)
     confidence_N = probability_NC.max(-1)
     return float(

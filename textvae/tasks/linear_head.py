@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -114,20 +115,23 @@ def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: 
         return LogisticRegression(C=strength, max_iter=_ITERATIONS)
 
     index_N = np.searchsorted(np.unique(labels_N), labels_N)
-    folds = min(_FOLDS, int(np.bincount(index_N).min()))
-    best, chosen = -math.inf, (1.0, 1.0)
-    if folds > 1:
-        splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
-        for factor in (1.0,) if words_NM is None else _FACTORS:
-            for strength in _STRENGTHS:
-                stated_NC = cross_val_predict(
-                    regression(strength), inputs(factor), index_N, cv=splits, method="predict_proba"
-                )
-                likelihood = np.log(np.maximum(stated_NC[np.arange(len(index_N)), index_N], 1e-12)).mean()
-                if likelihood > best:
-                    best, chosen = likelihood, (factor, strength)
-    factor, strength = chosen
-    return factor, regression(strength).fit(inputs(factor), labels_N)
+    with warnings.catch_warnings():
+        # Of many classes with few sentences each, and of an optimizer that used up its steps.
+        warnings.simplefilter("ignore", UserWarning)
+        folds = min(_FOLDS, int(np.bincount(index_N).min()))
+        best, chosen = -math.inf, (1.0, 1.0)
+        if folds > 1:
+            splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
+            for factor in (1.0,) if words_NM is None else _FACTORS:
+                for strength in _STRENGTHS:
+                    stated_NC = cross_val_predict(
+                        regression(strength), inputs(factor), index_N, cv=splits, method="predict_proba"
+                    )
+                    likelihood = np.log(np.maximum(stated_NC[np.arange(len(index_N)), index_N], 1e-12)).mean()
+                    if likelihood > best:
+                        best, chosen = likelihood, (factor, strength)
+        factor, strength = chosen
+        return factor, regression(strength).fit(inputs(factor), labels_N)
 
 
 def _tfidf(bag: NgramBag, corpus: Corpus, rows: np.ndarray) -> Any:

@@ -11,10 +11,11 @@ import torch
 from textvae.decoders import LSTMDecoderConfig
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError, DataError, ModelError
-from textvae.models import SemiSupervisedTextVAE, TextVAE, TextVAEConfig
+from textvae.models import SemiSupervisedConfig, SemiSupervisedTextVAE, TextVAE, TextVAEConfig
 from textvae.tasks.classifier_settings import ClassifyConfig, check_classifier
-from textvae.tasks.classify import classify, evaluate_classifier
-from textvae.tasks.train_classifier import train_classifier, warm_start
+from textvae.tasks.classify import classify, evaluate_classifier, log_probabilities
+from textvae.tasks.linear_head import count_ngrams, fit_head
+from textvae.tasks.train_classifier import label_budget, learn_from_labels, train_classifier, warm_start
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
@@ -172,3 +173,126 @@ def test_regularizers_that_do_not_fit_are_refused() -> None:
     twice = ClassifyConfig.model_validate({"regularizers": [{"kind": "consistency"}] * 2})
     with pytest.raises(ConfigError, match=r"classify.regularizers.*once"):
         check_classifier(twice, TextVAEConfig())
+
+
+# ------------------------------------------------------------------ the budget of labels
+
+
+@pytest.mark.parametrize(("held_out", "learned"), [(None, 48), (0.0, 60), (0.5, 30)])
+def test_every_label_that_is_looked_at_is_in_the_budget(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], held_out: float | None, learned: int
+) -> None:
+    labels = np.asarray(data[1]["train"].labels)
+    budget = label_budget(ClassifyConfig(labels=60, held_out=held_out), labels, 2, seed=1)
+    assert len(budget.learned) == learned and len(budget.learned) + len(budget.held_out) == 60
+    assert np.bincount(labels[budget.learned]).tolist() == [learned // 2] * 2
+    assert not np.intersect1d(budget.learned, budget.unlabelled).size
+    assert np.isin(budget.held_out, budget.unlabelled).all()
+    assert len(budget.unlabelled) == len(labels) - learned
+
+
+def test_the_labels_of_the_validation_split_are_not_looked_at(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE, tmp_path: Path
+) -> None:
+    """With them hidden, the same model comes out, to the bit."""
+    tokenizer, corpora = data
+    hidden = tmp_path / "hidden.arrow"
+    examples = [Example(example.text, None) for example in language(200, 1)]
+    write_tokenized(hidden, examples, tokenizer, max_tokens=8, overlong="error", label_names=NAMES)
+    config = ClassifyConfig.model_validate({"labels": 60, "epochs": 2, "batch_tokens": 256, "early_stopping": 1})
+    weights = []
+    for place, valid in enumerate((corpora["valid"], TokenizedCorpus(hidden))):
+        out = tmp_path / str(place)
+        train_classifier(config, corpora["train"], valid, out, seed=1, tokenizer=tokenizer, vae=vae, progress=False)
+        weights.append(SemiSupervisedTextVAE.from_pretrained(out / "model").state_dict())
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+@pytest.mark.parametrize("method", ["supervised", "probe"])
+def test_methods_that_learn_from_the_labels_alone(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE, tmp_path: Path, method: str
+) -> None:
+    tokenizer, corpora = data
+    config = ClassifyConfig.model_validate(
+        {"method": method, "labels": 60, "steps": 40, "optimizer": {"kind": "adam", "lr": 0.01}}
+    )
+    trained = train_classifier(
+        config, corpora["train"], corpora["valid"], tmp_path, seed=1, tokenizer=tokenizer, vae=vae, progress=False
+    )
+    assert (trained.learned, trained.held_out) == (48, 12)
+    model = SemiSupervisedTextVAE.from_pretrained(tmp_path / "model")
+    assert evaluate_classifier(model, corpora["test"], corpora["train"])["accuracy"] > 0.85
+    assert model.card["method"] == method
+    # The encoder of a probe is the VAE's.
+    same = torch.equal(model.encoder.embedding.weight, vae.encoder.embedding.weight)  # type: ignore[union-attr]
+    assert same == (method == "probe")
+
+
+def test_the_linear_layer_states_what_the_regression_states(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE
+) -> None:
+    tokenizer, corpora = data
+    corpus, rows = corpora["train"], np.arange(40)
+    for ngrams in (0, 2):
+        config = SemiSupervisedConfig.model_validate(
+            {**vae.config.model_dump(exclude={"kind"}), "classifier_ngrams": ngrams}
+        )
+        model = config.build(vocab_size=tokenizer.vocab_size, max_tokens=8, label_names=NAMES).eval()
+        count_ngrams(model, corpus)
+        fit_head(model, corpus, rows, seed=0)
+        log_NC = log_probabilities(model, corpus, rows)
+        truth = np.asarray(corpus.labels)[rows]
+        # At the optimum of a regression with a free intercept, the mean of what is stated is the share of each class.
+        assert np.exp(log_NC).mean(0) == pytest.approx(np.bincount(truth) / 40, abs=0.01)
+        assert (log_NC.argmax(-1) == truth).mean() > 0.8
+
+
+def test_a_class_without_a_labelled_sentence_is_all_but_impossible(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE
+) -> None:
+    tokenizer, corpora = data
+    config = SemiSupervisedConfig.model_validate(vae.config.model_dump(exclude={"kind"}))
+    model = config.build(vocab_size=tokenizer.vocab_size, max_tokens=8, label_names=("cold", "warm", "mild")).eval()
+    fit_head(model, corpora["train"], np.arange(40), seed=0)
+    assert np.exp(log_probabilities(model, corpora["train"], np.arange(40)))[:, 2].max() < 0.01
+    only_cold = np.flatnonzero(np.asarray(corpora["train"].labels) == 0)[:5]
+    fit_head(model, corpora["train"], only_cold, seed=0)
+    assert np.exp(log_probabilities(model, corpora["train"], np.arange(40)))[:, 0].min() > 0.99
+
+
+def test_the_temperature_makes_held_out_labels_likelier(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE
+) -> None:
+    tokenizer, corpora = data
+    common = {"method": "supervised", "labels": 200, "steps": 60, "optimizer": {"kind": "adam", "lr": 0.01}}
+    config = ClassifyConfig.model_validate({**common, "held_out": 0.5})
+    model, temperature = learn_from_labels(
+        config, corpora["train"], seed=1, tokenizer=tokenizer, vae=vae, method="supervised"
+    )
+    rows = label_budget(config, np.asarray(corpora["train"].labels), 2, seed=1).held_out
+    truth = np.asarray(corpora["train"].labels)[rows]
+
+    def likelihood() -> float:
+        return float(log_probabilities(model, corpora["train"], rows)[np.arange(len(rows)), truth].mean())
+
+    tempered = likelihood()
+    model.scale_logits(temperature)
+    assert temperature != 1.0 and likelihood() <= tempered + 0.02
+
+
+def test_a_hundred_and_fifty_classes_train(tmp_path: Path) -> None:
+    names = [f"intent{number:03d}" for number in range(150)]
+    examples = [Example(f"please {name} now {number}", name) for number in range(4) for name in names]
+    tokenizer = WordConfig(vocab_size=400).train([example.text for example in examples])
+    path = tmp_path / "train.arrow"
+    write_tokenized(path, examples, tokenizer, max_tokens=8, overlong="truncate", label_names=names)
+    corpus = TokenizedCorpus(path)
+    small = {"kind": "lstm", "embedding_dim": 8, "hidden_dim": 8}
+    vae = TextVAEConfig.model_validate({"latent_dim": 2, "encoder": small, "decoder": small}).build(
+        vocab_size=tokenizer.vocab_size, max_tokens=8
+    )
+    vae.tokenizer = tokenizer
+    config = ClassifyConfig.model_validate({"labels": 300, "epochs": 1, "batch_tokens": 2048})
+    train_classifier(config, corpus, corpus, tmp_path / "out", seed=0, tokenizer=tokenizer, vae=vae, progress=False)
+    model = SemiSupervisedTextVAE.from_pretrained(tmp_path / "out" / "model")
+    assert evaluate_classifier(model, corpus, corpus)["accuracy"] > 0.5
