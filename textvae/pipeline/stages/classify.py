@@ -63,7 +63,7 @@ METRICS = (
     Metric("ece_perfect", "... of a perfect predictor", "share",
            "what the number of test sentences alone makes of it", 3, shown=False,
            definition="the calibration error of the same probabilities if they held: mean of 200 simulations"),
-    Metric("temperature", "Temperature", "",
+    Metric("temperature", "Temperature", "factor",
            "by which the logits were divided, so that held-out labels are likeliest", 2,
            definition="the number by which the classifier's logits were divided; 1 where no labels were held out"),
     Metric("nll", "Classifier's NLL", "nats per label", "mean of -log q(y|x) over test sentences", shown=False),
