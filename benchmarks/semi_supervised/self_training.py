@@ -84,13 +84,13 @@ def best_strength(features: Any, labels: np.ndarray, seed: int) -> float:
 def self_trained(features: Any, labels: np.ndarray, others: Any, seed: int) -> LogisticRegression:
     """Self-training in the form, and with the strength, that are best in a cross-validation among these labels.
 
-    The strength is that of the plain regression, or ten times as much, as there are many more labels then. Forms are
-    compared by accuracy, equals by likelihood.
+    The strength is that of the plain regression, or ten times as much, as there are many more labels then. Forms, none
+    at all among them, are compared by accuracy, equals by likelihood.
     """
     strength = best_strength(features, labels, seed)
-    forms = [
-        form for one in (strength, 10 * strength) for form in (threshold(one, 0.8), threshold(one, 0.9), growing(one))
-    ]
+    forms = [plain(strength)]
+    for one in (strength, 10 * strength):
+        forms += [threshold(one, 0.8), threshold(one, 0.9), growing(one)]
     best = max(forms, key=lambda form: _held_out(form, features, labels, others, seed))
     return best(features, labels, others)
 
