@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from itertools import chain
 from typing import ClassVar
 
+import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from textvae.config import Component
+from textvae.encoders.feature_memory import FeatureMemory
+from textvae.layers import uncompiled
 from textvae.text.tokenizers.base import Tokenizer
+
+REMEMBERED, REMEMBERED_BYTES = 200_000, 10**9
+"""Sentences whose features a frozen encoder keeps in memory, 4 * H bytes each, and bytes of them, at most."""
 
 
 class EncoderSettings(Component):
@@ -54,10 +62,58 @@ class Encoder(nn.Module):
     Attributes:
         feature_dim: H.
         tokenizer: for an encoder that reads text; set by the model.
+        memory: of a frozen encoder, the features of sentences that it has read before; else None.
     """
 
     feature_dim: int
     tokenizer: Tokenizer | None = None
+    memory: FeatureMemory | None = None
+    _remembered_by: Tokenizer | None = None
+
+    def freeze(self) -> None:
+        """From now on its weights are not trained, it has no dropout, and it reads each sentence once.
+
+        The features of up to `REMEMBERED` sentences are kept in memory, in float32. A sentence has the same features,
+        to the bit, as long as they are kept. They are not saved, and a loaded encoder is not frozen.
+        """
+        self.requires_grad_(False)
+        self.memory = FeatureMemory(self.feature_dim, min(REMEMBERED, REMEMBERED_BYTES // (4 * self.feature_dim)))
+        self.eval()
+
+    def train(self, mode: bool = True) -> Encoder:
+        super().train(mode and self.memory is None)
+        return self
+
+    def __call__(self, tokens_BT: Tensor, lengths_B: Tensor) -> Tensor:
+        if self.memory is None:
+            found: Tensor = super().__call__(tokens_BT, lengths_B)
+            return found
+        return self._remembered(tokens_BT, lengths_B)
+
+    @uncompiled
+    def _remembered(self, tokens_BT: Tensor, lengths_B: Tensor) -> Tensor:
+        """The features, of sentences that were read before from memory."""
+        assert self.memory is not None
+        if self._remembered_by is not self.tokenizer:
+            # The same ids are other words to another tokenizer.
+            self._remembered_by, self.memory = self.tokenizer, FeatureMemory(self.feature_dim, self.memory.most)
+        tokens = tokens_BT.cpu().numpy().astype(np.int32)
+        keys = [row[:length].tobytes() for row, length in zip(tokens, lengths_B.tolist(), strict=True)]
+        missing = self.memory.missing(keys)
+        features_BH = np.zeros((len(keys), self.feature_dim), dtype=np.float32)
+        known, known_KH = self.memory.find(keys)
+        features_BH[known] = known_KH
+        if missing:
+            rows_M = torch.tensor(missing, device=tokens_BT.device)
+            with torch.no_grad():
+                fresh_MH = super().__call__(tokens_BT[rows_M], lengths_B[rows_M]).float().cpu().numpy()
+            fresh = {keys[place]: row for row, place in enumerate(missing)}
+            for place, key in enumerate(keys):
+                if key in fresh:
+                    features_BH[place] = fresh_MH[fresh[key]]
+            self.memory.store(list(fresh), fresh_MH)
+        owned = next(one for one in chain(self.parameters(), self.buffers()) if one.is_floating_point())
+        return torch.from_numpy(features_BH).to(owned)
 
     def forward(self, tokens_BT: Int[Tensor, "B T"], lengths_B: Int[Tensor, " B"]) -> Float[Tensor, "B H"]:
         """Args:

@@ -23,13 +23,9 @@ from textvae.encoders.backbone import (
 )
 from textvae.encoders.backbone_files import FILES, BackboneFiles, find_backbone
 from textvae.encoders.base import Encoder, EncoderSettings
-from textvae.encoders.frozen import FeatureMemory, frozen_backbone
+from textvae.encoders.frozen import frozen_backbone
 from textvae.errors import ModelError
 from textvae.layers import uncompiled
-from textvae.text.tokenizers.base import Tokenizer
-
-REMEMBERED, REMEMBERED_BYTES = 200_000, 10**9
-"""Sentences whose features a frozen encoder keeps in memory, 4 * H bytes each, and bytes of them, at most."""
 
 
 class PretrainedEncoderConfig(EncoderSettings):
@@ -126,8 +122,8 @@ class FrozenEncoder(PretrainedEncoder):
     Its weights are not those of the model: they are shared in the process, and neither counted nor saved. What is saved
     is their SHA-256, which is compared when the model or a checkpoint is loaded.
 
-    The features of up to `REMEMBERED` sentences are kept in memory. A sentence has the same features, to the bit, as
-    long as they are kept; computed anew they are equal to within 1e-5 (see `FrozenBackbone`).
+    A sentence has the same features, to the bit, as long as they are kept in memory (`Encoder.freeze`); computed anew
+    they are equal to within 1e-5 (see `FrozenBackbone`).
 
     Args:
         config: the settings.
@@ -137,30 +133,14 @@ class FrozenEncoder(PretrainedEncoder):
     def __init__(self, config: PretrainedEncoderConfig, source: BackboneFiles) -> None:
         super().__init__(config)
         self.backbone = frozen_backbone(source)
-        self.memory = FeatureMemory(self.backbone.width, min(REMEMBERED, REMEMBERED_BYTES // (4 * self.backbone.width)))
         self.feature_dim = self.backbone.width
-        self._read_by: Tokenizer | None = None
+        self.freeze()
         if not self.place.is_meta:
             self.backbone.load()
 
     def features_of(self, rows: Sequence[np.ndarray]) -> Float[Tensor, "B H"]:
-        if self._read_by is not self.tokenizer:
-            # The same ids are other words to another tokenizer.
-            self._read_by, self.memory = self.tokenizer, FeatureMemory(self.feature_dim, self.memory.most)
-        keys = [row.tobytes() for row in rows]
-        missing = self.memory.missing(keys)
-        features_BH = np.zeros((len(rows), self.feature_dim), dtype=np.float32)
-        known, known_KH = self.memory.find(keys)
-        features_BH[known] = known_KH
-        if missing:
-            texts = self.texts_of([rows[place] for place in missing])
-            fresh_MH = self.backbone.encode(texts, self.config.pooling, self.place.device)
-            fresh = {keys[place]: row for row, place in enumerate(missing)}
-            for place, key in enumerate(keys):
-                if key in fresh:
-                    features_BH[place] = fresh_MH[fresh[key]]
-            self.memory.store(list(fresh), fresh_MH)
-        return torch.from_numpy(features_BH).to(self.place)
+        found_BH = self.backbone.encode(self.texts_of(rows), self.config.pooling, self.place.device)
+        return torch.from_numpy(found_BH).to(self.place)
 
     def get_extra_state(self) -> Tensor:
         """The SHA-256 of the weights, uint8 [32]."""
@@ -210,7 +190,7 @@ class TunedEncoder(PretrainedEncoder):
         super().train(mode)
         self.backbone.eval()
         for part in self._trained:
-            part.train(mode)
+            part.train(self.training)
         return self
 
     def own_files(self) -> Mapping[str, bytes]:

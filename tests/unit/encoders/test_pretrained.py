@@ -21,11 +21,13 @@ from tests.unit.training.helpers import LABELS, MODEL, config, sentences, write_
 from textvae import cli
 from textvae.disk import size_and_crc
 from textvae.encoders import PretrainedEncoderConfig, sentence_features
-from textvae.encoders.frozen import FeatureMemory, FrozenBackbone
+from textvae.encoders.feature_memory import FeatureMemory
+from textvae.encoders.frozen import FrozenBackbone
 from textvae.encoders.pretrained import FrozenEncoder, TunedEncoder
 from textvae.errors import ModelError
 from textvae.evaluation import likelihood
 from textvae.models import SemiSupervisedConfig, TextVAE, TextVAEConfig, load_model
+from textvae.text.batching import encode_texts
 from textvae.text.tokenizers import WordConfig
 from textvae.training import train
 from textvae.training.checkpoint import Checkpoints
@@ -326,13 +328,14 @@ def test_another_tokenizer_is_another_text(folder: Path) -> None:
 
 
 def test_the_memory_is_bounded_and_right_beyond_its_bound(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("textvae.encoders.pretrained.REMEMBERED", 3)
+    monkeypatch.setattr("textvae.encoders.base.REMEMBERED", 3)
     model = built(folder)
     assert isinstance(model.encoder, FrozenEncoder)
-    rows = [np.array(eleven_words().encode(text), dtype=np.int32) for text in TEXTS]
+    batch = encode_texts(TEXTS, eleven_words(), 9)
     expected = model.encoder.backbone.encode(TEXTS, "mean", torch.device("cpu"))
     for _ in range(3):
-        assert np.array_equal(model.encoder.features_of(rows), expected) and len(model.encoder.memory) == 3
+        assert np.array_equal(model.encoder(batch.tokens_BT, batch.lengths_B), expected)
+        assert model.encoder.memory is not None and len(model.encoder.memory) == 3
     memory = FeatureMemory(2, most=5000)
     for start in range(0, 6000, 7):
         keys = [str(i).encode() for i in range(start, start + 7)]
