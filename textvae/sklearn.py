@@ -12,23 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from textvae.arguments import checked_count, checked_minutes, checked_seed, shown, whole_number
 from textvae.config import MAX_WIDTH
 from textvae.disk import at_home, is_folder
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.text.given import GivenOverlong, checked_overlong, checked_texts, is_missing
-
-try:
-    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-    from sklearn.utils import check_random_state
-    from sklearn.utils.validation import check_is_fitted
-except ModuleNotFoundError as error:
-    if error.name is None or error.name.partition(".")[0] != "sklearn":
-        raise
-    raise ImportError(
-        "textvae.sklearn needs scikit-learn, which is not installed; install it with `pip install textvae[classify]`."
-    ) from None
 
 if TYPE_CHECKING:
     from textvae.models import ModelSettings, TextModel

@@ -9,8 +9,6 @@ import json
 import pickle
 import random
 import re
-import subprocess
-import sys
 import tempfile
 import threading
 import warnings
@@ -568,16 +566,6 @@ def test_a_trained_model_without_features_is_refused(tiny_run: Path, tmp_path: P
 
 
 # --- around it ----------------------------------------------------------------------------------------------
-
-
-def test_without_scikit_learn_one_sentence_says_how_to_install_it() -> None:
-    script = "import sys; sys.modules['sklearn'] = None; import textvae; import textvae.sklearn"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1] == (
-        "ImportError: textvae.sklearn needs scikit-learn, which is not installed; install it with "
-        "`pip install textvae[classify]`."
-    )
 
 
 def test_errors_of_texts_are_errors_of_both_kinds() -> None:

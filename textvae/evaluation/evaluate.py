@@ -18,7 +18,7 @@ from textvae.evaluation.information import active_units, information
 from textvae.evaluation.likelihood import Likelihood, likelihood, mean_and_error
 from textvae.evaluation.nearest import has_memory, naming_cost, nearest_kl
 from textvae.evaluation.perplexity import perplexities
-from textvae.evaluation.probe import linear_probe, posterior_means, require_scikit_learn
+from textvae.evaluation.probe import linear_probe, posterior_means
 from textvae.evaluation.protocol import Progress, TextCorpus
 from textvae.evaluation.rate_distortion import lossy_codes, rate_distortion
 from textvae.evaluation.reconstruction import permuted_codes, reconstruct
@@ -292,7 +292,6 @@ def _probed_sentences(
     labels, classes = np.asarray(training_corpus.labels), len(training_corpus.label_names)
     if not (np.asarray(corpus.labels) >= 0).any() or len(np.unique(labels[labels >= 0])) < 2:
         return {}
-    require_scikit_learn()
     return {
         count: choose_labelled(labels, count, classes, seed, setting="evaluate.probe_labels")
         for count in config.probe_labels

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from textvae.errors import ConfigError
 from textvae.evaluation.protocol import Corpus, Progress
 from textvae.evaluation.sweep import BATCH_TOKENS, sweep
 from textvae.models import TextModel
@@ -53,11 +52,7 @@ def linear_probe(
         unseen_MD: codes to test on, M > 0.
         unseen_labels_M: their classes.
         seed: of the folds.
-
-    Raises:
-        ConfigError: scikit-learn is missing.
     """
-    require_scikit_learn()
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
     from sklearn.pipeline import make_pipeline
@@ -78,17 +73,6 @@ def linear_probe(
     accuracy, regression = float(right.mean()), fitted[-1]
     error = math.sqrt(accuracy * (1.0 - accuracy) / len(right))
     return Probe(accuracy, error, float(regression.C), regression.coef_.copy(), regression.intercept_.copy())
-
-
-def require_scikit_learn() -> None:
-    """Raise a ConfigError that says how to install scikit-learn, if it is missing."""
-    try:
-        import sklearn  # noqa: F401
-    except ImportError:
-        raise ConfigError(
-            "evaluate.probe_labels needs scikit-learn, which is missing; "
-            "install it with `pip install textvae[classify]`, or remove the setting."
-        ) from None
 
 
 def posterior_means(

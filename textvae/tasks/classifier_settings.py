@@ -13,6 +13,7 @@ from textvae.models.support import kl_has_dimensions
 from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveConfig, RateFreeBitsConfig
 from textvae.objectives.schedules import ConstantScheduleConfig, ScheduleConfig
 from textvae.regularizers import RegularizerConfig
+from textvae.tasks.contrast import ContrastConfig
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig
 
 HELD_OUT, ENOUGH = 0.2, 25
@@ -60,6 +61,15 @@ class ClassifyConfig(Config):
         True,
         description="start from the weights of the trained VAE where their shapes fit, and from the linear layer of "
         "method 'probe', which needs it",
+    )
+    contrast: ContrastConfig | None = Field(
+        None,
+        description="first train the encoder on pairs of labelled sentences (SetFit), which pays for a pretrained one; "
+        "not at all when absent",
+    )
+    train_encoder: bool = Field(
+        True,
+        description="go on training the encoder; if not, it reads each sentence once, which is fast where it is large",
     )
     objective: ObjectiveConfig | None = Field(
         None,

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from textvae.evaluation.probe import require_scikit_learn
 from textvae.evaluation.protocol import Corpus, TextCorpus
 from textvae.evaluation.sweep import sweep
 from textvae.layers import NgramBag
@@ -65,7 +64,6 @@ def fit_head(model: SemiSupervisedTextVAE, corpus: TextCorpus, rows: np.ndarray,
         rows: labelled sentences. The logit of a class that none of them has is far below the others.
         seed: of the folds.
     """
-    require_scikit_learn()
     labels_N = np.asarray(corpus.labels)[rows]
     seen = np.unique(labels_N)
     size = model.encoder.feature_dim

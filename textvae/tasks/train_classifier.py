@@ -17,6 +17,7 @@ from textvae.models import SemiSupervisedTextVAE, TextModel
 from textvae.regularizers import ClassificationLoss
 from textvae.tasks.classifier_settings import ClassifyConfig, Method, check_classifier
 from textvae.tasks.classify import log_probabilities
+from textvae.tasks.contrast import contrast
 from textvae.tasks.fine_tune import fine_tune
 from textvae.tasks.linear_head import count_ngrams, fit_head
 from textvae.text.corpora import Example
@@ -233,6 +234,13 @@ def _started(
     count_ngrams(model, corpus)
     if config.warm_start:
         warm_start(model, vae)
+    if config.contrast is not None:
+        with isolated_randomness(vae.device):
+            torch.manual_seed(seed)
+            contrast(model, corpus, learned, config.contrast, seed=seed)
+    if not config.train_encoder or config.method == "probe":
+        model.encoder.freeze()
+    if config.warm_start:
         fit_head(model, corpus, learned, seed=seed)
     return model
 

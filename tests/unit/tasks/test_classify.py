@@ -152,8 +152,11 @@ def test_a_classifier_takes_over_those_parts_of_a_model_that_it_has_too() -> Non
 @pytest.mark.parametrize(
     "parts",
     [{"regularizers": [{"kind": "consistency", "augmentations": [{"kind": "deletion"}, {"kind": "local_swap"}]}]},
-     {"model": {"latent_dim": 4, "label_sum": {"kind": "score_function"}}}],
-    ids=["consistency", "one label drawn"],
+     {"model": {"latent_dim": 4, "label_sum": {"kind": "score_function"}}},
+     {"regularizers": [{"kind": "pseudo_labels"}, {"kind": "label_balance"}, {"kind": "label_entropy"}]},
+     {"contrast": {"steps": 50, "lr": 0.01}, "train_encoder": False, "regularizers": [{"kind": "pseudo_labels"}]},
+     {"objective_weight": {"kind": "constant", "weight": 0.0}, "held_out": 0.0}],
+    ids=["consistency", "one label drawn", "pseudo-labels", "contrast, then frozen", "no bound"],
 )  # fmt: skip
 def test_other_ways_to_use_sentences_without_a_label_train_too(
     data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE, tmp_path: Path, parts: dict[str, object]
