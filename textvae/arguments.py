@@ -89,6 +89,22 @@ def checked_count(value: object, name: str, least: int, most: int) -> int:
     return number
 
 
+def checked_share(value: object, name: str) -> float:
+    """A share or a probability as a float.
+
+    Raises:
+        ConfigError: the value is not a number from 0 to 1.
+
+    >>> checked_share(1, "confidence")
+    1.0
+    """
+    whole = whole_number(value)
+    number = value if isinstance(value, float) else math.nan if whole is None else float(whole)
+    if not 0 <= number <= 1:
+        raise ConfigError(f"{name} is {shown(value)}; expected a number from 0 to 1.")
+    return number
+
+
 def checked_minutes(value: object, name: str = "minutes") -> float:
     """A limit of the training time, in minutes, as a float.
 

@@ -94,10 +94,17 @@ class Imputation:
 
 @dataclass(frozen=True)
 class Classification:
-    """A sentence's label, its probability q(y|x), and the probabilities of all labels."""
+    """A sentence's label, and the probabilities of all labels.
+
+    Attributes:
+        text: the given sentence.
+        label: the likeliest one; None where it is less probable than was asked for.
+        probability: q(y|x) of the likeliest label.
+        probabilities: of all labels.
+    """
 
     text: str
-    label: str
+    label: str | None
     probability: float
     probabilities: dict[str, float]
 

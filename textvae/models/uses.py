@@ -169,19 +169,23 @@ class Uses:
             seed=seed,
         )
 
-    def classify(self, texts: Iterable[str], *, overlong: GivenOverlong = "error") -> list[Classification]:
+    def classify(
+        self, texts: Iterable[str], *, confidence: float = 0.0, overlong: GivenOverlong = "error"
+    ) -> list[Classification]:
         """The likeliest label of each sentence, and the probabilities of all; see `textvae.tasks.classify`.
 
         Args:
             texts: sentences.
+            confidence: the least probability of a label, 0 to 1; where the likeliest one has less, the label is None.
             overlong: sentences longer than the model was trained for are refused ("error"), or cut as in training
                 ("truncate"); their `text` stays as given.
 
         Raises:
             ModelError: the model has no classifier.
             DataError: a sentence is empty, or too long.
+            ConfigError: `confidence` is no probability.
         """
-        return _task("classify", "classify")(self, texts, overlong=overlong)
+        return _task("classify", "classify")(self, texts, confidence=confidence, overlong=overlong)
 
     def score(
         self,

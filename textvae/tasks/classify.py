@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from textvae.arguments import checked_share
 from textvae.errors import ModelError
 from textvae.evaluation.calibration import expected_calibration_error, perfect_calibration_error
 from textvae.evaluation.protocol import cpu64
@@ -19,19 +20,24 @@ from textvae.text.token_rows import TokenRows
 from textvae.text.tokenized import TokenizedCorpus
 
 
-def classify(model: TextModel, texts: Iterable[str], *, overlong: GivenOverlong = "error") -> list[Classification]:
+def classify(
+    model: TextModel, texts: Iterable[str], *, confidence: float = 0.0, overlong: GivenOverlong = "error"
+) -> list[Classification]:
     """Classify sentences.
 
     Args:
         model: with a classifier.
         texts: sentences.
+        confidence: the least probability of a label, 0 to 1; where the likeliest one has less, the label is None.
         overlong: sentences longer than the model was trained for are refused ("error"), or cut as in training
             ("truncate"); their `text` stays as given.
 
     Raises:
         ModelError: the model has no classifier.
         DataError: a sentence is empty, or too long.
+        ConfigError: `confidence` is no probability.
     """
+    least = checked_share(confidence, "confidence")
     if not model.config.classifies:
         raise ModelError(
             f"a '{model.config.kind}' model cannot classify; use the run's classify/model, "
@@ -43,7 +49,8 @@ def classify(model: TextModel, texts: Iterable[str], *, overlong: GivenOverlong 
     for text, row in zip(texts, label_probabilities(model, rows).tolist(), strict=True):
         best = int(np.argmax(row))
         by_name = dict(zip(model.label_names, row, strict=True))
-        answers.append(Classification(text, model.label_names[best], row[best], by_name))
+        label = model.label_names[best] if row[best] >= least else None
+        answers.append(Classification(text, label, row[best], by_name))
     return answers
 
 

@@ -299,3 +299,35 @@ def test_a_hundred_and_fifty_classes_train(tmp_path: Path) -> None:
     train_classifier(config, corpus, corpus, tmp_path / "out", seed=0, tokenizer=tokenizer, vae=vae, progress=False)
     model = SemiSupervisedTextVAE.from_pretrained(tmp_path / "out" / "model")
     assert evaluate_classifier(model, corpus, corpus)["accuracy"] > 0.5
+
+
+def test_below_a_confidence_it_does_not_know(trained: Path) -> None:
+    model = SemiSupervisedTextVAE.from_pretrained(trained / "model")
+    texts = ["we saw snow again here", "they took the sun there", "the a we they"]
+    plain = classify(model, texts)
+    least = sorted(one.probability for one in plain)[1]
+    for one, asked in zip(plain, classify(model, texts, confidence=least), strict=True):
+        assert asked.label == (one.label if one.probability >= least else None)
+        assert (asked.probability, asked.probabilities) == (one.probability, one.probabilities)
+    assert model.classify(texts, confidence=1.0)[0].label is None
+    for wrong in (1.5, -0.1, float("nan")):
+        with pytest.raises(ConfigError, match="confidence is .*; expected a number from 0 to 1"):
+            classify(model, texts, confidence=wrong)
+
+
+def test_the_command_says_that_it_does_not_know(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from textvae import cli
+
+    model = str(trained / "model")
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["classify", model, "we saw snow again here", "--confidence", "1"])
+    label, probability, text = capsys.readouterr().out.rstrip("\n").split("\t")
+    assert label == "I don't know" and 0.5 < float(probability) <= 1 and text == "we saw snow again here"
+    file, out = tmp_path / "in.txt", tmp_path / "out.csv"
+    file.write_text("we saw snow again here\n\n")
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["classify", model, "--file", str(file), "--out", str(out), "--confidence", "1"])
+    rows = out.read_text().splitlines()
+    assert len(rows) == 3 and "cold" not in rows[1] and "0." in rows[1]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from textvae.errors import ModelError
 from textvae.mapping.verbs.base import Verb
@@ -17,9 +18,16 @@ if TYPE_CHECKING:
 
 
 class ClassifyVerb(Verb):
-    """`label`, the likeliest one, and its `probability` q(y|x). It is deterministic."""
+    """`label`, the likeliest one, and its `probability` q(y|x). It is deterministic.
+
+    Attributes:
+        confidence: the least probability of a label; where the likeliest one has less, `label` is null.
+    """
+
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {}, "confidence": {"confidence": 0.6}}
 
     kind: Literal["classify"] = "classify"
+    confidence: float = Field(default=0.0, ge=0, le=1)
 
     def model_of(self, run: str | Path) -> TextModel:
         from textvae.pipeline.run_folder import classifier_of
@@ -45,7 +53,9 @@ class ClassifyVerb(Verb):
 
         found_NC = label_probabilities(model, TokenRows(ids, rows))
         best_N = found_NC.argmax(1)
+        stated_N = found_NC[np.arange(len(best_N)), best_N].astype(np.float64)
+        known_N = stated_N >= self.confidence
         return {
-            "label": [model.label_names[best] for best in best_N],
-            "probability": found_NC[np.arange(len(best_N)), best_N].astype(np.float64),
+            "label": [model.label_names[best] if known else None for best, known in zip(best_N, known_N, strict=True)],
+            "probability": stated_N,
         }
