@@ -311,7 +311,7 @@ def test_below_a_confidence_it_does_not_know(trained: Path) -> None:
         assert (asked.probability, asked.probabilities) == (one.probability, one.probabilities)
     assert model.classify(texts, confidence=1.0)[0].label is None
     for wrong in (1.5, -0.1, float("nan")):
-        with pytest.raises(ConfigError, match="confidence is .*; expected a number from 0 to 1"):
+        with pytest.raises(ConfigError, match=r"confidence is .*; expected a number from 0 to 1"):
             classify(model, texts, confidence=wrong)
 
 
