@@ -331,3 +331,36 @@ def test_parts_of_columnar_files_are_those_of_the_same_rows(
         found.append([one["iw_nll"] for one in read(tmp_path / name / "out.jsonl", "json_lines")])
     assert found[0] == pytest.approx(found[1], rel=1e-5) and found[0] == pytest.approx(found[2], rel=1e-5)
     assert len(set(found[0])) == len(rows), "each row has noise of its own"
+
+
+@pytest.mark.parametrize("target", [name for name, kind in FORMATS.items() if kind.is_text])
+def test_a_file_called_gz_is_compressed(run: Path, tmp_path: Path, target: str) -> None:
+    """It has what the plain file has, and the same bytes whenever it is made."""
+    file, ending = tmp_path / "in.csv", FORMATS[target].endings[0]
+    file.write_text("id,text\n1,the a i is good\n2,the é k is bad\n3,\n")
+    plain, first, again = (tmp_path / f"{name}{ending}" for name in ("plain", "first", "again"))
+    first, again = (path.with_name(path.name + ".gz") for path in (first, again))
+    for out in (plain, first, again):
+        map_file(run, file, out, "score", samples=2)
+    assert gzip.decompress(first.read_bytes()) == plain.read_bytes()
+    assert first.read_bytes() == again.read_bytes()
+    if FORMATS[target].keeps_columns:
+        assert map_file(run, first, tmp_path / "codes.parquet", column="text").answered == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("out.parquet.gz", "parquet is compressed within; leave .gz out"),
+        ("out.arrow.gz", "arrow is compressed within; leave .gz out"),
+        ("out.xlsx", "ends in .xlsx, which is not written; expected one of .txt, .csv, .tsv, .jsonl, .parquet, .arrow"),
+        ("out.csv.zst", "ends in .zst, which is not written"),
+        ("out.npy", "ends in .npy, which is not written"),
+    ],
+)
+def test_an_ending_of_what_is_not_written_is_refused(run: Path, tmp_path: Path, name: str, told: str) -> None:
+    file = tmp_path / "in.csv"
+    file.write_text("id,text\n1,the a i is good\n")
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        map_file(run, file, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]

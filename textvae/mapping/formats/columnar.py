@@ -24,6 +24,8 @@ from textvae.text.corpora.reading import require_file
 class ColumnarFormat(Format):
     """What Parquet and Arrow share."""
 
+    is_text: ClassVar[bool] = False
+
     def open(self, path: Path, wish: Wish) -> Opened:
         require_file(path, "give a file of texts")
         return _OpenedColumns(path, wish, self)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from textvae.disk import shown_path
 from textvae.errors import DataError
-from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish
+from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish, new_text
 from textvae.mapping.formats.cells import JSON, as_json_values
 from textvae.mapping.formats.records import TextFileOpened, in_parts
 from textvae.mapping.formats.text_column import LOOKED_AT, find_text
@@ -39,7 +39,7 @@ class JSONLinesFormat(Format):
         return _OpenedJSONLines(path, wish)
 
     def write(self, path: Path, tables: Tables, results: Sequence[str], source: Opened | None) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with new_text(path) as file:
             for table in tables.read():
                 names = [json.dumps(name, ensure_ascii=False) for name in table.column_names]
                 columns = [as_json_values(table[name], table.schema.field(name)) for name in table.column_names]

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from textvae.errors import DataError
-from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish
+from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish, new_text
 from textvae.mapping.formats.cells import as_text, number_lists
 from textvae.mapping.formats.records import TextFileOpened, in_parts
 from textvae.mapping.formats.tolerant import tolerant_lines
@@ -31,7 +31,7 @@ class LinesFormat(Format):
         return _OpenedLines(path)
 
     def write(self, path: Path, tables: Tables, results: Sequence[str], source: Opened | None) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with new_text(path) as file:
             for table in tables.read():
                 columns = []
                 for name in results[:-1]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from textvae.disk import shown_path
 from textvae.errors import DataError
-from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish
+from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish, new_text
 from textvae.mapping.formats.cells import NAME, as_text, shown_name
 from textvae.mapping.formats.records import TextFileOpened, in_parts
 from textvae.mapping.formats.text_column import LOOKED_AT, find_text
@@ -76,7 +76,7 @@ class SeparatedFormat(Format):
         # The columns that were added come last.
         order = [name for name in names if name not in results] + list(results)
         dialect = self.written_dialect(source)
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with new_text(path) as file:
             if not isinstance(source, OpenedTable) or source.header:
                 file.write(_row([names[name] for name in order], dialect))
             for table in tables.read():
