@@ -364,3 +364,22 @@ def test_an_ending_of_what_is_not_written_is_refused(run: Path, tmp_path: Path, 
     with pytest.raises(ConfigError, match=re.escape(told)):
         map_file(run, file, tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("in.csv", "id,text\n", "has a header and no row below it"),
+        ("in.tsv", "id\ttext\tlabel\n", "has a header and no row below it"),
+        (
+            "in.csv",
+            "Answers, as of May\n" + "".join(f"{n},yes,the {'ab'[n % 2]} i is good and so on\n" for n in range(40)),
+            "has 2 cells in its first row, and more in others; delete",
+        ),
+    ],
+)
+def test_a_header_or_a_title_is_no_text(run: Path, tmp_path: Path, name: str, content: str, told: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=told):
+        map_file(run, tmp_path / name, tmp_path / "out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
