@@ -75,6 +75,11 @@ class FileOptions:
         Raises:
             ConfigError: --file without --out, with sentences, or another of the options without --file.
         """
+        if "-" in (str(self.file), str(self.out)):
+            raise ConfigError(
+                "- is no name for --file or --out, which go from file to file; to read standard input and write "
+                "standard output, leave both out."
+            )
         if self.file is not None:
             if sentences:
                 raise ConfigError("got sentences and --file; leave one of them out.")

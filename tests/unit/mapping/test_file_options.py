@@ -53,6 +53,8 @@ def test_options_of_a_file_are_refused_without_one(name: str, tiny_run: Path, fi
     assert_refused(name, place, "--file", str(file), "--out", out, "--on-error", "never")
     assert_refused(name, place, "--file", str(file), "--out", out, "--column", "nothing")
     assert_refused(name, place, "--file", str(file), "--out", str(file))
+    assert_refused(name, place, "--file", "-", "--out", out)
+    assert_refused(name, place, "--file", str(file), "--out", "-")
     assert sorted(path.name for path in file.parent.iterdir()) == ["in.csv"]
 
 
