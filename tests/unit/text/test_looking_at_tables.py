@@ -236,7 +236,7 @@ def test_a_header_without_the_name_of_the_first_column_is_refused(tmp_path, deli
     """Some programs leave out the name of the rows' numbers, and every column would be taken for its neighbour."""
     rows = [(i, text, label) for i, (text, label) in enumerate(ROWS)]
     (tmp_path / "x.csv").write_text(table(["text", "label"], rows, delimiter))
-    with pytest.raises(DataError, match="has 2 cells in its first row, and more in others; .*complete that row"):
+    with pytest.raises(DataError, match=r"has 2 cells in its first row, and more in others; .*complete that row"):
         inspect_file(tmp_path / "x.csv")
     (tmp_path / "x.csv").write_text(table(["text", "label"], [(*row[1:], "") for row in rows], delimiter))
     assert inspect_file(tmp_path / "x.csv").text_column == "text", "a delimiter at the end of a row is no cell"

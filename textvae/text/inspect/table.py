@@ -76,7 +76,7 @@ def look_at_table(
             sample = [_renamed(row, names) for row in sample]
             columns = tuple(names)
             if not sample:
-                raise DataError(f"{shown_path(path)} has a header and no row below it that can be read; give a file with texts.")
+                raise DataError(f"{shown_path(path)} has a header and no row below it; give a file with texts.")
         else:
             sample = [first, *sample]
             columns = tuple(dict.fromkeys(chain.from_iterable(sample)))
