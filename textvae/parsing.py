@@ -49,7 +49,7 @@ def parse_json(text: str | bytes, where: str, error_class: type[TextVAEError], *
         raise error_class(f"{where} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
     except json.JSONDecodeError as error:
         # Where the text is one line, the source has named it.
-        what = str(error) if "\n" in error.doc else f"{error.msg.removesuffix(' at')} at column {error.colno}"
+        what = str(error) if "\n" in error.doc.strip() else f"{error.msg.removesuffix(' at')} at column {error.colno}"
         raise error_class(f"{where} is not JSON ({what}); mend it, or write it again.") from None
     except (RecursionError, ValueError) as error:
         raise _unreadable(error, where, error_class) from None

@@ -103,8 +103,11 @@ def read_beginning(path: Path, characters: int = 2**20) -> tuple[list[str], str]
         DataError: as by `read_characters`.
     """
     require_file(path, "give a file of text")
-    with open_text(path) as source:
-        encoding, line_end = source.encoding, source.line_end
+    try:
+        with open_text(path) as source:
+            encoding, line_end = source.encoding, source.line_end
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise broken_gzip(path, 0, error) from None
     read, size, whole = [], 0, True
     for part in read_characters(path):
         read.append(part)

@@ -119,7 +119,7 @@ def _short_first_row(path: Path, first: Row) -> DataError:
     """The error for a table whose first row is a title, or a header that lacks a name."""
     return DataError(
         f"{shown_path(path)} has {len(first)} cells in its first row, and more in others; delete what is above the "
-        "table, or complete that row."
+        "table, complete that row, or put quotes around cells that hold the delimiter."
     )
 
 
