@@ -37,6 +37,9 @@ def parse_json(text: str | bytes, where: str, error_class: type[TextVAEError], *
     >>> parse_json('{"a": NaN}', "here", ConfigError)
     Traceback (most recent call last):
     textvae.errors.ConfigError: here is not JSON (it has no number NaN); mend it, or write it again.
+    >>> parse_json('{"a": ', "here, line 3", ConfigError)
+    Traceback (most recent call last):
+    textvae.errors.ConfigError: here, line 3 is not JSON (Expecting value at column 7); mend it, or write it again.
     """
     try:
         if isinstance(text, bytes):
@@ -45,7 +48,9 @@ def parse_json(text: str | bytes, where: str, error_class: type[TextVAEError], *
     except UnicodeDecodeError as error:
         raise error_class(f"{where} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
     except json.JSONDecodeError as error:
-        raise error_class(f"{where} is not JSON ({error}); mend it, or write it again.") from None
+        # Where the text is one line, the source has named it.
+        what = str(error) if "\n" in error.doc.strip() else f"{error.msg.removesuffix(' at')} at column {error.colno}"
+        raise error_class(f"{where} is not JSON ({what}); mend it, or write it again.") from None
     except (RecursionError, ValueError) as error:
         raise _unreadable(error, where, error_class) from None
     _check_json(value, text, lambda: where, error_class)

@@ -75,6 +75,11 @@ class FileOptions:
         Raises:
             ConfigError: --file without --out, with sentences, or another of the options without --file.
         """
+        if "-" in (str(self.file), str(self.out)):
+            raise ConfigError(
+                "- is no name for --file or --out, which go from file to file; to read standard input and write "
+                "standard output, leave both out."
+            )
         if self.file is not None:
             if sentences:
                 raise ConfigError("got sentences and --file; leave one of them out.")
@@ -125,12 +130,13 @@ class FileOptions:
 
 
 def _in_words(counts: Counts) -> str:
-    """Such as `1,000 rows: 997 answered (12 of them cut as in training), 2 blank, 1 broken`."""
+    """Such as `1,000 rows: 997 answered (12 of them cut as in training), 2 blank, 1 broken (row 7: ...)`."""
+    first = f"broken ({counts.first_broken.rstrip('.')})"
     cut = f" ({counts.cut:,} of them cut as in training)" if counts.cut else ""
     told = [f"{counts.answered:,} answered{cut}"]
     told += [
         f"{number:,} {word}"
-        for number, word in ((counts.too_long, "too long"), (counts.blank, "blank"), (counts.broken, "broken"))
+        for number, word in ((counts.too_long, "too long"), (counts.blank, "blank"), (counts.broken, first))
         if number
     ]
     return f"{counts.rows:,} {'row' if counts.rows == 1 else 'rows'}: {', '.join(told)}"

@@ -34,15 +34,15 @@ def find_model(run: str | Path, stage: str = "train") -> Path:
     beside = run_of_model(folder)
     if stage != "train" and beside is not None and is_folder(beside / stage / "model"):
         return beside / stage / "model"
-    if stage != "train":
-        raise ModelError(
-            f"{shown} has no finished {stage} stage; add a [{stage}] table to its recipe and run it with `textvae run`."
-        )
-    if is_hub_name(run):
+    if stage == "train" and is_hub_name(run):
         return folder
     if not is_folder(folder):
         problem = problem_of_file(folder) or "is a file, not a folder"
         raise ModelError(f"{shown} {problem}; name a finished run such as runs/NAME, or a model folder.")
+    if stage != "train" and (beside is not None or problem_of_file(folder / _HEADER) is None):
+        raise ModelError(
+            f"{shown} has no finished {stage} stage; add a [{stage}] table to its recipe and run it with `textvae run`."
+        )
     if is_folder(folder / "train.partial"):
         raise ModelError(f"{shown} has no finished train stage yet; finish it with `textvae run`.")
     raise ModelError(f"{shown} holds no model; name a finished run such as runs/NAME, or a model folder.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -41,6 +41,11 @@ class Counts:
         too_long: rows without an answer because their text is too long.
         blank: rows without an answer because there is no word in them.
         broken: other rows without an answer.
+        first_broken: the first of these rows, counted from 1, and why it has no answer, such as ``row 3: ...``; empty
+            where there is none.
+
+    >>> Counts(2, answered=1, broken=1, first_broken="row 2: ...") + Counts(3, broken=3, first_broken="row 3: ...")
+    Counts(rows=5, answered=1, cut=0, too_long=0, blank=0, broken=4, first_broken='row 2: ...')
     """
 
     rows: int = 0
@@ -49,9 +54,12 @@ class Counts:
     too_long: int = 0
     blank: int = 0
     broken: int = 0
+    first_broken: str = field(default="", compare=False)
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Counts)))
+        numbers = (one.name for one in fields(Counts) if one.name != "first_broken")
+        sums = {name: getattr(self, name) + getattr(other, name) for name in numbers}
+        return Counts(**sums, first_broken=self.first_broken or other.first_broken)
 
 
 def apply(
@@ -157,6 +165,7 @@ def read_rows(
     good: list[int] = []
     errors: list[str | None] = []
     cut = too_long = blank = 0
+    first_broken = ""
     # The loop over all rows of a file: hence one pass, and no call where a row has its answer.
     for at, (ids, tokens, error) in enumerate(readings):
         if error is None and tokens > len(ids):
@@ -167,6 +176,8 @@ def read_rows(
                 error = f"too long: {tokens} tokens, and the model reads {model.max_tokens}"
         elif error == BLANK:
             blank += 1
+        elif error is not None and not first_broken:
+            first_broken = f"row {first_row + at + 1}: {error.removeprefix('broken: ')}"
         errors.append(error)
         if error is None:
             good.append(at)
@@ -182,7 +193,7 @@ def read_rows(
         [str(texts[at]) for at in good],
         [readings[at].ids for at in good],
         errors,
-        Counts(len(texts), len(good), cut, too_long, blank, len(texts) - len(good) - too_long - blank),
+        Counts(len(texts), len(good), cut, too_long, blank, len(texts) - len(good) - too_long - blank, first_broken),
     )
 
 

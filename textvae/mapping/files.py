@@ -19,7 +19,7 @@ from textvae.disk import at_home
 from textvae.errors import ConfigError, DataError
 from textvae.mapping.ahead import ahead
 from textvae.mapping.apply import ERROR, Counts, Rows, answers, checked_on_error, read_rows, result_names, with_columns
-from textvae.mapping.formats import Format, Opened, Tables, Wish, format_by_ending, format_of, named_format
+from textvae.mapping.formats import Format, Opened, Tables, Wish, compression, format_of, named_format, target_format
 from textvae.mapping.memory import steady_memory
 from textvae.mapping.verbs import EncodeVerb, Verb, VerbConfig
 from textvae.mapping.work import Work
@@ -157,23 +157,23 @@ class Mapper:
         """
         file, out = at_home(file), at_home(out)
         require_file(file, "give a file of texts")
-        work, vectors = Work(out), self._vectors(out)
-        places = {"": out} if vectors is None else {"": out, ".npy": vectors}
-        for ending, place in places.items():
-            work.require_free(place, ending)
+        work, vectors, ending = Work(out), self._vectors(out), compression(out)
+        places = {ending: out} if vectors is None else {ending: out, ".npy": vectors}
+        for which, place in places.items():
+            work.require_free(place, which)
         ready = self._ready(run, file, model)
         verb, model, opened = ready.verb, ready.model, ready.opened
+        target = target_format(out, ready.source)
         job = self._job(ready, file)
         with work.begun(job):
             # What another job has put there is not this one's.
-            for ending, place in places.items():
-                work.require_free(place, ending)
+            for which, place in places.items():
+                work.require_free(place, which)
             if os.path.lexists(out):
                 # The work was done; only its end is missing.
                 total = sum((work.counts(number) for number in range(work.count())), Counts())
             else:
                 total = self._make_parts(work, opened, verb, model, file.name, progress)
-                target = format_by_ending(out) or ready.source
                 _finish(work, verb, model, opened if ready.source is target else None, target, vectors)
             if before_end is not None:
                 before_end(job, total)
@@ -308,7 +308,7 @@ def _finish(
                 yield shown(part)
                 end_of_part()
 
-        whole = work.whole()
+        whole = work.whole(compression(work.out))
         made = dict.fromkeys(shown(schema.empty_table()).schema for schema in schemas)
         target.write(whole, Tables(tuple(made), read), names[first:], source)
     work.put(whole, work.out)

@@ -36,7 +36,7 @@ from textvae.mapping.apply import Counts
 WHAT = "parts"
 """The kind of folder, as its marker says."""
 _JOB, _WHOLE = "job.json", "whole"
-_NAMES = (_JOB, "part-*.arrow", _WHOLE, f"{_WHOLE}.npy")
+_NAMES = (_JOB, "part-*.arrow", _WHOLE, f"{_WHOLE}.gz", f"{_WHOLE}.npy")
 _COUNTS = b"textvae.counts"
 
 

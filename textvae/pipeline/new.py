@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from textvae.pipeline.budget import Budgeted
     from textvae.text.inspect import FileReport, ProposedTokenizer
 
-MIN_TEXTS = 30
+MIN_TEXTS, _MANY_CUT = 30, 0.5
 
 _CARD_COMMENT, _RECIPE_COMMENT = "The corpus card of", "Made by `textvae new"
 """First words of the files that `new` writes, by which it recognizes them."""
@@ -173,6 +173,11 @@ def _notes(made: Budgeted, minutes: float) -> list[str]:
         f"Model LSTM {size.hidden}, z {size.latent}: at most {epochs} epochs in {_minutes(minutes)}, all stages "
         "counted, on this machine.",
     ]
+    if tokenizer.cut > _MANY_CUT:
+        notes.append(
+            f"Most texts are longer than {tokenizer.max_tokens} tokens, and nothing is learned from what is behind; "
+            "divide them into paragraphs or sentences, one text each."
+        )
     if (distinct := proposal.found.texts.distinct) < SMALL_CORPUS and proposal.found.complete:
         tested = max(1, round(proposal.shares["test"] * proposal.texts))
         notes.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from textvae.pipeline.proposal import MAX_LABELS, Proposal, cut_fractions
@@ -142,9 +143,26 @@ def _label_notes(proposal: Proposal) -> list[str]:
             f"Labels too rare for a classifier: {shown}; their rows, {sum(found.rare.values()):,}, count as unlabelled "
             "(labels in the card)."
         )
+    if alike := spelled_alike(counts):
+        shown = "; ".join(", ".join(map(repr, group)) for group in alike[:_SHOWN])
+        notes.append(
+            f"Labels that differ in capital letters or spaces alone are different ones; spell them alike: {shown}."
+        )
     if found.perhaps_no_label:
         notes.append(f"-1, in {found.perhaps_no_label:,} of the rows, may mean no label; --no-label -1 says so.")
     return notes
+
+
+def spelled_alike(labels: Iterable[str]) -> list[list[str]]:
+    """Labels that differ in capital letters or spaces alone, in groups.
+
+    >>> spelled_alike(["good", "Good", "bad", "very good", "Very  Good"])
+    [['good', 'Good'], ['very good', 'Very  Good']]
+    """
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        groups.setdefault("".join(label.split()).casefold(), []).append(label)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _rounded(number: int) -> int:

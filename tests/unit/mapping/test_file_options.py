@@ -53,6 +53,8 @@ def test_options_of_a_file_are_refused_without_one(name: str, tiny_run: Path, fi
     assert_refused(name, place, "--file", str(file), "--out", out, "--on-error", "never")
     assert_refused(name, place, "--file", str(file), "--out", out, "--column", "nothing")
     assert_refused(name, place, "--file", str(file), "--out", str(file))
+    assert_refused(name, place, "--file", "-", "--out", out)
+    assert_refused(name, place, "--file", str(file), "--out", "-")
     assert sorted(path.name for path in file.parent.iterdir()) == ["in.csv"]
 
 
@@ -84,3 +86,17 @@ def test_lines_give_lines(tiny_run: Path, tmp_path: Path) -> None:
     assert code == 0, told
     made = [one["result"] for one in read(out, "lines")]
     assert [line.split("\t")[0] in ("pos", "neg") for line in made] == [True, False, True] and made[1] == ""
+
+
+def test_the_first_broken_row_is_said_with_its_reason(tiny_run: Path, tmp_path: Path) -> None:
+    """Files of lines have no column for it; and who meant another column need not look into the file."""
+    place, file, out = str(tiny_run / "run"), tmp_path / "in.jsonl", tmp_path / "out.txt"
+    good, bad = '{"text": "the a i is good"}\n', '{"text": ["the", "a"]}\n'
+    file.write_text(good * 8200 + "\n" + bad + good + "[1]\n")
+    code, _, told = run("score", place, "--file", str(file), "--out", str(out))
+    reason = "row 8202: 'text' is a list, not a text"
+    assert code == 0 and f"8,201 answered, 1 blank, 2 broken ({reason}): " in told
+    assert map_file(tiny_run / "run", file, tmp_path / "again.txt", "score").first_broken == reason
+    (tmp_path / "lines.txt").write_text("the a i is good\n")
+    code, _, told = run("impute", place, "--file", str(tmp_path / "lines.txt"), "--out", str(tmp_path / "filled.txt"))
+    assert code == 0 and "1 broken (row 1: 'the a i is good' has no blank; write ___ for one word or ___*" in told

@@ -331,3 +331,99 @@ def test_parts_of_columnar_files_are_those_of_the_same_rows(
         found.append([one["iw_nll"] for one in read(tmp_path / name / "out.jsonl", "json_lines")])
     assert found[0] == pytest.approx(found[1], rel=1e-5) and found[0] == pytest.approx(found[2], rel=1e-5)
     assert len(set(found[0])) == len(rows), "each row has noise of its own"
+
+
+@pytest.mark.parametrize("target", [name for name, kind in FORMATS.items() if kind.is_text])
+def test_a_file_called_gz_is_compressed(run: Path, tmp_path: Path, target: str) -> None:
+    """It has what the plain file has, and the same bytes whenever it is made."""
+    file, ending = tmp_path / "in.csv", FORMATS[target].endings[0]
+    file.write_text("id,text\n1,the a i is good\n2,the é k is bad\n3,\n")
+    plain, first, again = (tmp_path / f"{name}{ending}" for name in ("plain", "first", "again"))
+    first, again = (path.with_name(path.name + ".gz") for path in (first, again))
+    for out in (plain, first, again):
+        map_file(run, file, out, "score", samples=2)
+    assert gzip.decompress(first.read_bytes()) == plain.read_bytes()
+    assert first.read_bytes() == again.read_bytes()
+    if FORMATS[target].keeps_columns:
+        assert map_file(run, first, tmp_path / "codes.parquet", column="text").answered == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("out.parquet.gz", "parquet is compressed within; leave .gz out"),
+        ("out.arrow.gz", "arrow is compressed within; leave .gz out"),
+        ("out.xlsx", "ends in .xlsx, which is not written; expected one of .txt, .csv, .tsv, .jsonl, .parquet, .arrow"),
+        ("out.csv.zst", "ends in .zst, which is not written"),
+        ("out.npy", "ends in .npy, which is not written"),
+    ],
+)
+def test_an_ending_of_what_is_not_written_is_refused(run: Path, tmp_path: Path, name: str, told: str) -> None:
+    file = tmp_path / "in.csv"
+    file.write_text("id,text\n1,the a i is good\n")
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        map_file(run, file, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("in.csv", "id,text\n", "has a header and no row below it"),
+        ("in.tsv", "id\ttext\tlabel\n", "has a header and no row below it"),
+        (
+            "in.csv",
+            "Answers, as of May\n" + "".join(f"{n},yes,the {'ab'[n % 2]} i is good and so on\n" for n in range(40)),
+            "has 2 cells in its first row, and more in others; delete",
+        ),
+    ],
+)
+def test_a_header_or_a_title_is_no_text(run: Path, tmp_path: Path, name: str, content: str, told: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=told):
+        map_file(run, tmp_path / name, tmp_path / "out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("in.csv", "id,text,priorit\u00e4t\n1,the a i is good,x\n2,the b j is bad,y\n"),
+        ("in.tsv", "id\ttext\n1\tthe \u00e4 i is good\n2\tthe b \u00fc is bad\n"),
+        ("in.jsonl", '{"text": "the \u00e4 i"}\n{"text": "the b"}\n'),
+        ("in.txt", "the \u00e4 i\nthe b\n"),
+        ("in.txt.gz", "the \u00e4 i\nthe b\n"),
+    ],
+)
+def test_a_file_in_another_encoding_is_no_file_of_broken_rows(
+    run: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    raw = content.encode("latin1")
+    (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+    with pytest.raises(DataError, match=r"is not UTF-8 \(line \d, and \d of the first \d in all\); .*iconv"):
+        map_file(run, tmp_path / name, tmp_path / "out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_delimiter_at_the_end_of_a_row_begins_no_cell(run: Path, tmp_path: Path, delimiter: str) -> None:
+    rows = [["1", "the a i is good", ""], ["2", "the b j is bad", " "], ["3", "the c", "x"]]
+    file, out = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    file.write_text("".join(delimiter.join(row) + "\n" for row in [["id", "text"], *rows[:2] * 9, rows[2]]))
+    assert map_file(run, file, out) == Counts(rows=19, answered=18, broken=1)
+    assert "has 3 cells, and the table has 2 columns" in str(read(out, "json_lines")[-1]["error"])
+
+
+def test_a_field_that_is_an_object_is_not_taken_for_the_text(run: Path, tmp_path: Path) -> None:
+    """The run's corpus has its text in `text`, and here that holds objects."""
+    file, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    file.write_text("".join(json.dumps({"text": {"en": f"the a i is good {n}", "n": n}}) + "\n" for n in range(9)))
+    assert map_file(run, file, out).answered == 9
+    with pytest.raises(DataError, match=r"has no column 'text'; its columns are 'text.en', 'text.n'; give --column"):
+        map_file(run, file, tmp_path / "none.jsonl", column="text")
+
+
+def test_a_plain_file_called_gz_is_named(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv.gz").write_text("id,text\n1,the a i is good\n")
+    with pytest.raises(DataError, match=r"ends in \.gz and is not compressed by gzip; rename it"):
+        map_file(run, tmp_path / "in.csv.gz", tmp_path / "out.csv")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.trial import TRIAL, trial_of
+from tests.unit.text.looking import ROWS, prose, table
 from textvae.pipeline import trial
 from textvae.pipeline.budget import OVERHEAD, SIZES, Budgeted, epoch_steps, fit_to_budget
 from textvae.pipeline.checking import checked_settings
@@ -105,6 +106,26 @@ def test_few_steps_are_too_little_time_however_many_epochs_they_are(tmp_path: Pa
     path, notes = new_recipe(file, minutes=30.0, out=tmp_path, force=True, trial=TRIAL)
     assert not any("too little time" in note for note in notes)
     assert tomllib.loads(path.read_text())["train"]["epochs"] > 100
+
+
+@pytest.mark.parametrize("sentences", [1, 40])
+def test_new_says_that_most_of_each_text_is_not_read(tmp_path: Path, sentences: int) -> None:
+    texts = ["".join(f"{prose(40 * row + n)} " for n in range(sentences)) for row in range(60)]
+    (tmp_path / "in.csv").write_text(table(["id", "text"], list(enumerate(texts))))
+    _, notes = new_recipe(tmp_path / "in.csv", minutes=1.0, out=tmp_path, trial=TRIAL)
+    assert any("Most texts are longer than" in note for note in notes) is (sentences > 1)
+
+
+def test_new_says_that_labels_are_spelled_in_several_ways(tmp_path: Path) -> None:
+    spelled = ["Good", "good", "bad", "Bad", "so so", "so  so", "awful"]
+    rows = [(text, spelled[n % 7]) for n, (text, _) in enumerate(ROWS)]
+    (tmp_path / "in.csv").write_text(table(["text", "label"], rows))
+    _, notes = new_recipe(tmp_path / "in.csv", minutes=1.0, out=tmp_path, trial=TRIAL)
+    [told] = [note for note in notes if "capital letters" in note]
+    assert all(repr(label) in told for label in spelled[:6]) and "awful" not in told
+    (tmp_path / "in.csv").write_text(table(["text", "label"], ROWS))
+    _, notes = new_recipe(tmp_path / "in.csv", minutes=1.0, out=tmp_path, force=True, trial=TRIAL)
+    assert not any("capital letters" in note for note in notes)
 
 
 def test_the_same_trial_gives_the_same_recipe(tmp_path: Path) -> None:

@@ -70,6 +70,10 @@ def test_what_is_no_run_is_refused_as_by_the_commands(given: str) -> None:
     with pytest.raises(ModelError) as caught:
         load_model(given)
     assert str(caught.value) == str(told.value)
+    for load in (load_classifier, classifier_of):
+        with pytest.raises(ModelError) as caught:
+            load(given)
+        assert str(caught.value) == str(told.value), "a run that is not there needs no [classify] table"
 
 
 def test_an_unfinished_run_is_said_to_be_one(tmp_path: Path) -> None:

@@ -97,6 +97,16 @@ def test_installed_recipes_are_found_by_name_anywhere(tmp_path: Path, monkeypatc
         find_recipe("dmeo")
 
 
+@pytest.mark.parametrize("name", ["mine.csv", "mine.txt", "mine.jsonl.gz"])
+def test_a_file_of_texts_is_no_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("text,label\nA text.,good\n")
+    with pytest.raises(ConfigError, match=rf"{name} is by its name a file of texts, and no recipe; .*textvae new"):
+        find_recipe(name)
+    with pytest.raises(ConfigError, match=r"there is no recipe 'mine\.toml' .*; make one by `textvae new FILE`"):
+        find_recipe("mine.toml")
+
+
 def test_broken_recipes_are_explained(tmp_path: Path) -> None:
     path = tmp_path / "broken.toml"
     path.write_text("name = \n")

@@ -12,6 +12,7 @@ import pytest
 from textvae.disk import installed, names_in
 from textvae.errors import ConfigError, DataError
 from textvae.text.corpora import Example, LinesCorpus, ReadReport, find_card, load_card
+from textvae.text.inspect import inspect_file
 
 
 def card(tmp_path, text, **overrides):
@@ -92,7 +93,7 @@ def test_bad_files(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("kind", "content", "message"),
     [
-        ("json_lines", '{"text": "a"}\n{"text": \n', "line 2 is not JSON"),
+        ("json_lines", '{"text": "a"}\n{"text": \n', r"line 2 is not JSON \(Expecting value at column 10\)"),
         ("json_lines", '{"text": "a"}\n["b"]\n', "line 2 is a JSON list"),
         ("json_lines", '{"text": {"a": 3}}\n', "line 1: 'text' is an object"),
         ("csv", 'text\n"never closed\n', "is not CSV"),
@@ -109,6 +110,19 @@ def test_truncated_gzip(tmp_path):
     (tmp_path / "x.txt.gz").write_bytes(gzip.compress(b"hello there\n" * 1000)[:-9])
     with pytest.raises(DataError, match="no whole gzip file"):
         read(card(tmp_path, 'kind = "lines"\nfiles = { train = "x.txt.gz" }'))
+
+
+@pytest.mark.parametrize("name", ["x.txt.gz", "x.csv.gz", "x.jsonl.gz"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_is_no_whole_gzip_file_is_no_text(tmp_path, name, whole):
+    """By its name it is one; a few bytes of a real one have no line at all."""
+    raw = b'{"text": "hello there"}\n' * 1000
+    (tmp_path / name).write_bytes(raw if whole else gzip.compress(raw)[:20])
+    told = "ends in .gz and is not compressed by gzip; rename it" if whole else "is no whole gzip file .*fetch it again"
+    with pytest.raises(DataError, match=rf"{name} {told}"):
+        inspect_file(tmp_path / name)
+    with pytest.raises(DataError, match=rf"{name} {told}"):
+        read(card(tmp_path, f'kind = "lines"\nfiles = {{ train = "{name}" }}'))
 
 
 def test_checksums(tmp_path):

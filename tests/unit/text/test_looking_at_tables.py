@@ -216,3 +216,41 @@ def test_a_title_above_the_table_is_named(tmp_path, title) -> None:
     (tmp_path / "x.csv").write_text(f"{title}\n" + table(["text", "label"], ROWS, ";"))
     with pytest.raises(DataError, match=r"(line 1 is|the first 2 lines are) no part of the table .*delete"):
         inspect_file(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv"])
+def test_a_title_with_the_delimiter_in_it_is_named(tmp_path, name, delimiter) -> None:
+    rows = [(i, label, text) for i, (text, label) in enumerate(ROWS)]
+    (tmp_path / name).write_text(f"My reviews{delimiter}2024\n\n" + table(["id", "label", "text"], rows, delimiter))
+    with pytest.raises(DataError, match=r"line 1 is no part of the table .*delete"):
+        inspect_file(tmp_path / name)
+    # A header of questions is no usual one, so that the first row is all that tells.
+    (tmp_path / name).write_text(f"My answers{delimiter}2024\n" + table(["No", "Well?", "Why?"], rows, delimiter))
+    with pytest.raises(DataError, match=r"has 2 cells in its first row, and more in others; delete"):
+        inspect_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_header_without_the_name_of_the_first_column_is_refused(tmp_path, delimiter) -> None:
+    """Some programs leave out the name of the rows' numbers, and every column would be taken for its neighbour."""
+    rows = [(i, text, label) for i, (text, label) in enumerate(ROWS)]
+    (tmp_path / "x.csv").write_text(table(["text", "label"], rows, delimiter))
+    with pytest.raises(DataError, match=r"has 2 cells in its first row, and more in others; .*complete that row"):
+        inspect_file(tmp_path / "x.csv")
+    (tmp_path / "x.csv").write_text(table(["text", "label"], [(*row[1:], "") for row in rows], delimiter))
+    assert inspect_file(tmp_path / "x.csv").text_column == "text", "a delimiter at the end of a row is no cell"
+
+
+@pytest.mark.parametrize("header", [["id", "text", "label"], ["text"], ["Review Text", "stars", "helpful votes"]])
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv"])
+def test_a_header_alone_is_no_text(tmp_path, name, header) -> None:
+    (tmp_path / name).write_text(table(header, [], "," if name == "x.csv" else "\t"))
+    with pytest.raises(DataError, match="has a header and no row below it"):
+        inspect_file(tmp_path / name)
+
+
+def test_the_text_is_no_label(tmp_path) -> None:
+    for label in ("text", 0):
+        with pytest.raises(DataError, match="--label got 'text', which is the column of the text; give another one"):
+            looked(tmp_path, "x.csv", table(["text", "label"], ROWS), label=label)

@@ -89,8 +89,28 @@ def test_a_line_of_a_mac_file_that_is_too_long_is_refused(tmp_path, monkeypatch)
 def test_other_encodings_are_named_with_their_line(tmp_path, content) -> None:
     name = "x.json" if content[0] == "[" else "x.csv"
     (tmp_path / name).write_bytes(content.encode("latin1"))
-    with pytest.raises(DataError, match=rf"{name}, line [23] is not UTF-8 \(byte 0xfc at column \d+\); .*latin1"):
+    with pytest.raises(DataError, match=rf"{name}, line [23] is not UTF-8 \(byte 0xfc at column \d+\); .*1252"):
         inspect_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", ["text\né\n", "[\n" + json.dumps({"text": "a"}) + ',\n{"text": "é"}\n'])
+def test_a_file_in_two_encodings_is_not_to_be_converted(tmp_path, content) -> None:
+    """What `iconv` does to the whole file is right for one of them."""
+    name = "x.json" if content[0] == "[" else "x.csv"
+    (tmp_path / name).write_bytes(content.encode() + "ü\n".encode("latin1"))
+    with pytest.raises(DataError, match=rf"{name}, line [34] is not UTF-8 .*mend this one") as told:
+        inspect_file(tmp_path / name)
+    assert "iconv" not in str(told.value)
+
+
+def test_the_cure_for_another_encoding_gives_the_text(tmp_path) -> None:
+    text = "„Größe“ 5 €, déjà vu…"
+    for encoding in ("windows-1252", "latin1"):
+        raw = (text if encoding == "windows-1252" else "Größe, déjà vu").encode(encoding)
+        (tmp_path / "x.txt").write_bytes(raw)
+        with pytest.raises(DataError, match="iconv -f windows-1252 -t utf-8"):
+            list(read_lines(tmp_path / "x.txt"))
+        assert raw.decode("windows-1252") == raw.decode(encoding)
 
 
 def office(*names: str, mimetype: str = "") -> bytes:

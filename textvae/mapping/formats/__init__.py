@@ -9,7 +9,7 @@ import pyarrow.ipc  # noqa: F401 (a part of pyarrow that is imported by itself)
 
 from textvae.arguments import shown
 from textvae.errors import ConfigError
-from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish
+from textvae.mapping.formats.base import GZIP, Format, Opened, Part, Tables, Wish
 from textvae.mapping.formats.columnar import ArrowFormat, ParquetFormat
 from textvae.mapping.formats.json_lines import JSONLinesFormat
 from textvae.mapping.formats.lines import LinesFormat
@@ -22,9 +22,24 @@ FORMATS: dict[str, Format] = {
 }
 """Every format by its name."""
 
-__all__ = ["FORMATS", "Format", "Opened", "Part", "Tables", "Wish", "format_of", "named_format"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Opened",
+    "Part",
+    "Tables",
+    "Wish",
+    "compression",
+    "format_of",
+    "named_format",
+    "target_format",
+]
 
 _LOOKED_AT = 500
+_NOT_WRITTEN = frozenset(
+    (".xlsx", ".xls", ".ods", ".npy", ".npz", ".pkl", ".pickle", ".zip", ".bz2", ".xz", ".zst", ".7z", ".docx", ".pdf")
+)
+"""Endings of other kinds of files: what has such a name and is text cannot be opened."""
 
 
 def named_format(name: str) -> Format:
@@ -42,6 +57,35 @@ def format_by_ending(path: Path) -> Format | None:
     """The format that a file name's ending names; None for another ending. ``.gz`` behind it does not count."""
     ending = Path(path.name.removesuffix(".gz")).suffix.lower()
     return next((kind for kind in FORMATS.values() if ending in kind.endings), None)
+
+
+def compression(path: Path) -> str:
+    """``.gz`` for a file name that ends so, else nothing.
+
+    >>> compression(Path("codes.csv.gz")), compression(Path("codes.csv"))
+    ('.gz', '')
+    """
+    return GZIP if path.suffix.lower() == GZIP else ""
+
+
+def target_format(out: Path, source: Format) -> Format:
+    """The format of a file that is written: by its ending, else that of the input.
+
+    Args:
+        out: the file.
+        source: the format of the input.
+
+    Raises:
+        ConfigError: the ending is that of a kind of file that is not written, or of compression that is not.
+    """
+    named = format_by_ending(out)
+    found = source if named is None else named
+    if compression(out) and not found.is_text:
+        raise ConfigError(f"--out is {shown(str(out))}, and {found.name} is compressed within; leave {GZIP} out.")
+    if named is None and (ending := Path(out.name.removesuffix(GZIP)).suffix.lower()) in _NOT_WRITTEN:
+        endings = ", ".join(ending for kind in FORMATS.values() for ending in kind.endings[:1])
+        raise ConfigError(f"--out ends in {ending}, which is not written; expected one of {endings}.")
+    return found
 
 
 def format_of(path: Path) -> Format:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TextIO
 
 import pyarrow as pa
 
+GZIP = ".gz"
+"""The ending of a compressed file, behind that of its format."""
 PART_ROWS, PART_CHARACTERS = 8192, 8_000_000
 """A part has so many rows; fewer where its texts have more characters than this. Parts depend on the file alone, so
 that an interrupted work goes on with the same ones."""
@@ -84,6 +89,8 @@ class Format(ABC):
     """Of file names, in lower case; the first one is that of a new file."""
     keeps_columns: ClassVar[bool] = True
     """Whether a file of this kind has columns beside the results."""
+    is_text: ClassVar[bool] = True
+    """Whether a file of this kind is text, which may be compressed by gzip as a whole."""
 
     @abstractmethod
     def open(self, path: Path, wish: Wish) -> Opened:
@@ -98,8 +105,27 @@ class Format(ABC):
         """Write a file.
 
         Args:
-            path: that does not exist.
+            path: that does not exist; text is compressed where its name ends in ``.gz``.
             tables: what is written; they may have different columns.
             results: the columns that were added, in order, `error` last.
             source: the file that was read, whose style is kept where it is of the same kind.
         """
+
+
+@contextmanager
+def new_text(path: Path) -> Iterator[TextIO]:
+    """A new text file in UTF-8; compressed where its name ends in ``.gz``, to bytes that depend on the text alone.
+
+    Args:
+        path: that does not exist.
+    """
+    if path.suffix.lower() != GZIP:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as compressed,
+        io.TextIOWrapper(compressed, encoding="utf-8", newline="") as file,
+    ):
+        yield file

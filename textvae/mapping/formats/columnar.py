@@ -24,6 +24,8 @@ from textvae.text.corpora.reading import require_file
 class ColumnarFormat(Format):
     """What Parquet and Arrow share."""
 
+    is_text: ClassVar[bool] = False
+
     def open(self, path: Path, wish: Wish) -> Opened:
         require_file(path, "give a file of texts")
         return _OpenedColumns(path, wish, self)
@@ -149,7 +151,10 @@ class _OpenedColumns(Opened):
             if isinstance(error, OSError) and not isinstance(error, pa.ArrowException) and error.errno is not None:
                 raise
             told = str(error).splitlines()[0][:200]
-            raise DataError(f"{shown_path(self._path)} is no whole {self._kind.name} file ({told}).") from None
+            told = told.partition(". ")[0].removesuffix(".")
+            raise DataError(
+                f"{shown_path(self._path)} is no whole {self._kind.name} file ({told}); write or fetch it again."
+            ) from None
 
     def parts(self) -> Iterator[Part]:
         assert self.column is not None

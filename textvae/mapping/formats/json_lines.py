@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,11 +11,11 @@ import pyarrow as pa
 
 from textvae.disk import shown_path
 from textvae.errors import DataError
-from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish
+from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish, new_text
 from textvae.mapping.formats.cells import JSON, as_json_values
 from textvae.mapping.formats.records import TextFileOpened, in_parts
 from textvae.mapping.formats.text_column import LOOKED_AT, find_text
-from textvae.mapping.formats.tolerant import Line, tolerant_lines
+from textvae.mapping.formats.tolerant import Line, first_lines, tolerant_lines
 from textvae.parsing import parse_json
 from textvae.text.corpora.json_records import MISSING, at_path, flat
 
@@ -39,7 +38,7 @@ class JSONLinesFormat(Format):
         return _OpenedJSONLines(path, wish)
 
     def write(self, path: Path, tables: Tables, results: Sequence[str], source: Opened | None) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with new_text(path) as file:
             for table in tables.read():
                 names = [json.dumps(name, ensure_ascii=False) for name in table.column_names]
                 columns = [as_json_values(table[name], table.schema.field(name)) for name in table.column_names]
@@ -51,17 +50,17 @@ class JSONLinesFormat(Format):
 class _OpenedJSONLines(TextFileOpened):
     def __init__(self, path: Path, wish: Wish) -> None:
         super().__init__(path)
-        looked = [record for record in islice(_records(path), LOOKED_AT) if record.problem is None and record.fields]
+        looked = [
+            record for record in map(_record, first_lines(path, LOOKED_AT)) if record.problem is None and record.fields
+        ]
         if not looked:
             raise DataError(
                 f"{shown_path(path)} has no line that is an object of JSON; write one a line (in pandas: to_json with "
                 "orient='records', lines=True)."
             )
-        if wish.column is None and wish.likely is not None and _has(looked, wish.likely):
-            self.column = wish.likely
-            return
-        if wish.column is not None and _has(looked, wish.column):
-            self.column = wish.column
+        named = wish.likely if wish.column is None else wish.column
+        if named is not None and _may_be_text(looked, named):
+            self.column = named
             return
         found = find_text(path, (flat(record.fields) for record in looked), column=wish.column)
         self.column = str(found.text)
@@ -103,8 +102,10 @@ class _OpenedJSONLines(TextFileOpened):
         return Part(pa.table(list(columns.values()), schema=schema), texts, problems)
 
 
-def _has(records: Sequence[Record], column: str) -> bool:
-    return any(at_path(record.fields, column) is not MISSING for record in records)
+def _may_be_text(records: Sequence[Record], column: str) -> bool:
+    """Whether a field is in some of the records, and not an object in all of these."""
+    found = [at_path(record.fields, column) for record in records]
+    return any(value is not MISSING and not isinstance(value, dict) for value in found)
 
 
 def _records(path: Path) -> Iterator[Record]:

@@ -9,10 +9,11 @@ from typing import ClassVar
 import pyarrow as pa
 
 from textvae.errors import DataError
-from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish
+from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish, new_text
 from textvae.mapping.formats.cells import as_text, number_lists
 from textvae.mapping.formats.records import TextFileOpened, in_parts
-from textvae.mapping.formats.tolerant import tolerant_lines
+from textvae.mapping.formats.text_column import LOOKED_AT
+from textvae.mapping.formats.tolerant import first_lines, tolerant_lines
 
 TEXT = "text"
 """The column of the lines, where they are written as a table."""
@@ -28,10 +29,11 @@ class LinesFormat(Format):
     def open(self, path: Path, wish: Wish) -> Opened:
         if wish.column is not None:
             raise DataError(f"{path} has no columns, only lines; leave out --column, or say its --format.")
+        first_lines(path, LOOKED_AT)
         return _OpenedLines(path)
 
     def write(self, path: Path, tables: Tables, results: Sequence[str], source: Opened | None) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with new_text(path) as file:
             for table in tables.read():
                 columns = []
                 for name in results[:-1]:

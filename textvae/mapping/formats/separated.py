@@ -9,7 +9,6 @@ import sys
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,11 +16,11 @@ import pyarrow as pa
 
 from textvae.disk import shown_path
 from textvae.errors import DataError
-from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish
+from textvae.mapping.formats.base import Format, Opened, Part, Tables, Wish, new_text
 from textvae.mapping.formats.cells import NAME, as_text, shown_name
 from textvae.mapping.formats.records import TextFileOpened, in_parts
 from textvae.mapping.formats.text_column import LOOKED_AT, find_text
-from textvae.mapping.formats.tolerant import Line, tolerant_lines
+from textvae.mapping.formats.tolerant import Line, first_lines, tolerant_lines
 from textvae.text.corpora.column_names import known_name
 from textvae.text.corpora.delimiters import DELIMITERS, names_delimiter, sniff
 from textvae.text.inspect.header import unique_names
@@ -57,7 +56,7 @@ class SeparatedFormat(Format):
     """What CSV and TSV share."""
 
     def open(self, path: Path, wish: Wish) -> Opened:
-        first = list(islice(tolerant_lines(path), LOOKED_AT))
+        first = first_lines(path, LOOKED_AT, has_names=True)
         lines = [line.text for line in first if line.problem is None]
         return OpenedTable(path, wish, self.dialect(lines, wish.delimiter))
 
@@ -76,7 +75,7 @@ class SeparatedFormat(Format):
         # The columns that were added come last.
         order = [name for name in names if name not in results] + list(results)
         dialect = self.written_dialect(source)
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with new_text(path) as file:
             if not isinstance(source, OpenedTable) or source.header:
                 file.write(_row([names[name] for name in order], dialect))
             for table in tables.read():
@@ -176,6 +175,8 @@ class OpenedTable(TextFileOpened):
         texts: list[str | None] = []
         problems: list[str | None] = []
         for cells, problem in records:
+            while len(cells) > width and not cells[-1].strip():
+                cells.pop()  # a delimiter at the end of the row begins no cell
             if problem is None and cells and len(cells) != width:
                 problem = f"broken: the row has {len(cells)} cells, and the table has {width} columns"
             problems.append(problem)

@@ -6,16 +6,18 @@ import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from textvae.disk import shown_path
+from textvae.errors import DataError
 from textvae.text.corpora.encoding import TextFile, open_text
-from textvae.text.corpora.reading import broken_gzip, require_file
+from textvae.text.corpora.reading import CONVERT, broken_gzip, require_file
 
 LONGEST_LINE = 2**24
 """Bytes or characters of a line that are read, at most."""
-_SHOWN = 200
+_SHOWN, _NOT_UTF8 = 200, "broken: it is not UTF-8"
 
 
 class Line(NamedTuple):
@@ -38,6 +40,27 @@ def tolerant_lines(path: Path) -> Iterator[Line]:
     """
     require_file(path, "give a file of texts")
     return chain.from_iterable(_blocks(path))
+
+
+def first_lines(path: Path, most: int, *, has_names: bool = False) -> list[Line]:
+    """The first lines of a file, which must not be a text in another encoding; some broken lines are none.
+
+    Args:
+        path: the file.
+        most: number of lines that are read, at most.
+        has_names: whether the first line may name the columns, so that one that cannot be read spoils all others.
+
+    Raises:
+        DataError: half of the lines are not UTF-8, or the first one is not and may be a header.
+    """
+    found = list(islice(tolerant_lines(path), most))
+    foreign = [at for at, line in enumerate(found, start=1) if (line.problem or "").startswith(_NOT_UTF8)]
+    if foreign and (2 * len(foreign) >= len(found) or (has_names and foreign[0] == 1)):
+        raise DataError(
+            f"{shown_path(path)} is not UTF-8 (line {foreign[0]}, and {len(foreign):,} of the first {len(found):,} in "
+            f"all); {CONVERT}."
+        )
+    return found
 
 
 def _blocks(path: Path) -> Iterator[list[Line]]:
@@ -92,7 +115,7 @@ def _line(raw: bytes, too_long: bool) -> Line:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         byte = f"byte 0x{raw[error.start]:02x} at {error.start + 1}"
-        return Line(raw.decode("utf-8", "replace").replace("\0", "\ufffd"), f"broken: it is not UTF-8 ({byte})")
+        return Line(raw.decode("utf-8", "replace").replace("\0", "\ufffd"), f"{_NOT_UTF8} ({byte})")
     if "\0" in text:
         return Line(text.replace("\0", "\ufffd"), "broken: it holds a NUL character")
     return Line(text)

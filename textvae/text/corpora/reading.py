@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, AnyStr
 
@@ -15,6 +16,8 @@ from textvae.text.corpora.encoding import TextFile, open_text
 
 LONGEST_LINE = 2**26
 """Bytes or characters of a line at most. A longer line is not text, and might not fit in memory."""
+CONVERT = "convert the file, for instance by `iconv -f windows-1252 -t utf-8` (which reads latin1 too)"
+"""The cure for a file that is not UTF-8."""
 LARGEST_SETTINGS = 2**20
 """Bytes of a recipe or a card at most."""
 
@@ -100,8 +103,11 @@ def read_beginning(path: Path, characters: int = 2**20) -> tuple[list[str], str]
         DataError: as by `read_characters`.
     """
     require_file(path, "give a file of text")
-    with open_text(path) as source:
-        encoding, line_end = source.encoding, source.line_end
+    try:
+        with open_text(path) as source:
+            encoding, line_end = source.encoding, source.line_end
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise broken_gzip(path, 0, error) from None
     read, size, whole = [], 0, True
     for part in read_characters(path):
         read.append(part)
@@ -142,14 +148,23 @@ def _wrong_encoding(path: Path, number: int, error: UnicodeDecodeError) -> DataE
         return DataError(
             f"{shown_path(path)} begins as {error.encoding.upper()} and, after line {number}, is not; save it as UTF-8."
         )
-    return DataError(
-        f"{shown_path(path)}, line {max(1, number)} is not UTF-8 (byte 0x{byte:02x} at column {error.start + 1}); "
-        "convert it, for instance with `iconv -f latin1 -t utf-8`."
-    )
+    mixed = "lines before it are, so mend this one; to convert the whole file would spoil the others"
+    cure = mixed if _begins_as_utf8(path, number - 1) else CONVERT
+    where = f"byte 0x{byte:02x} at column {error.start + 1}"
+    return DataError(f"{shown_path(path)}, line {max(1, number)} is not UTF-8 ({where}); {cure}.")
+
+
+def _begins_as_utf8(path: Path, lines: int) -> bool:
+    """Whether one of the first lines, all of which can be read, has a letter that only UTF-8 writes so."""
+    with open_text(path) as source:
+        return any(not raw.isascii() for raw in islice(_raw_lines(source), max(0, lines)))
 
 
 def broken_gzip(path: Path, number: int, error: Exception) -> DataError:
-    return DataError(f"{shown_path(path)} is no whole gzip file, after line {number} ({error}); fetch it again.")
+    if isinstance(error, gzip.BadGzipFile) and not number:
+        return DataError(f"{shown_path(path)} ends in .gz and is not compressed by gzip; rename it, or fetch it again.")
+    after = f", after line {number}" if number else ""
+    return DataError(f"{shown_path(path)} is no whole gzip file{after} ({error}); fetch it again.")
 
 
 def read_toml(path: Path, where: str, expected: str) -> dict[str, Any]:

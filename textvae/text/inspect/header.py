@@ -21,8 +21,11 @@ def has_header(first: Row, rest: Sequence[Row]) -> bool:
         rest: some of the other rows.
     """
     cells = {place: str(cell).strip() for place, cell in first.items() if str(cell).strip()}
-    if not rest or not cells:
+    if not cells:
         return False
+    if not rest:
+        # The header of a table without rows: an export in which there was nothing.
+        return 2 * sum(map(known_name, cells.values())) > len(cells)
     columns = {profile.column: profile for profile in profiles(rest, list(first))}
     # A value that recurs in its own column is no name of it.
     names = {place: cell for place, cell in cells.items() if cell not in columns[place].counts}

@@ -55,7 +55,7 @@ def kind_of(path: Path, lines: Sequence[str], delimiter: str | None = None) -> t
 def _refuse_title(path: Path, lines: Sequence[str], table: Sniffed | None) -> None:
     """Refuse a table that begins below lines of another sort, such as a title."""
     first = filled(lines, _LINES)
-    if table is not None and table.columns > 1:
+    if table is not None and table.columns > 1 and len(table.rows[0]) >= table.columns:
         return
     for left_out in range(1, min(_TITLE, len(first) - 1)):
         below = sniff(first[left_out:])

@@ -17,7 +17,7 @@ from textvae.text.inspect.profile import Profile, profiles
 from textvae.text.inspect.report import Wanted
 from textvae.text.inspect.sample import Bounded, spread
 
-_SAMPLE = 2000
+_SAMPLE, _MOST = 2000, 0.8
 NONE = "none"
 """The name with which a user says that there is no such column."""
 
@@ -54,14 +54,17 @@ def look_at_table(
         DataError: no column has text, or a column that is wanted is not there.
     """
     first = next(rows, None) if may_have_header else None
-    long_rows = 0
+    long_rows = wider = read = 0
 
     def counted() -> Iterator[Row]:
-        nonlocal long_rows
+        nonlocal long_rows, wider, read
         bounded = Bounded(rows, most, characters)
         for row in bounded:
             bounded.spend(sum(len(cell) for cell in row.values() if isinstance(cell, str)))
-            long_rows += first is not None and len(row) > len(first)
+            read += 1
+            if first is not None and len(row) > len(first):
+                long_rows += 1
+                wider += any(str(cell).strip() for cell in list(row.values())[len(first) :])
             yield row
 
     sample = spread(counted(), _SAMPLE)
@@ -72,11 +75,15 @@ def look_at_table(
             names = unique_names(first)
             sample = [_renamed(row, names) for row in sample]
             columns = tuple(names)
+            if not sample:
+                raise DataError(f"{shown_path(path)} has a header and no row below it; give a file with texts.")
         else:
             sample = [first, *sample]
             columns = tuple(dict.fromkeys(chain.from_iterable(sample)))
     else:
         columns = tuple(dict.fromkeys(chain.from_iterable(sample)))
+    if first is not None and sample and wider >= _MOST * read:
+        raise _short_first_row(path, first)
     looked = profiles(sample, columns)
     texts = rank_texts(looked)
     text = _wanted(path, wanted.text, columns, "--text") if wanted.text is not None else texts.first
@@ -85,8 +92,12 @@ def look_at_table(
             f"{shown_path(path)} has no column with text; its columns are {', '.join(map(repr, columns)) or 'none'}."
         )
     labels = rank_labels(looked, text)
+    if first is not None and not header and text not in first:
+        raise _short_first_row(path, first)
     label = _optional(path, wanted.label, columns, "--label", labels.first)
     split = _optional(path, wanted.split, columns, "--split", rank_splits(looked, text).first)
+    if wanted.label is not None and label == text:
+        raise DataError(f"--label got {label!r}, which is the column of the text; give another one, or none.")
     if split is not None and split in (text, label):
         if wanted.split is not None:
             raise DataError(f"--split got {split!r}, which is the column of the text or the labels; give another one.")
@@ -101,6 +112,14 @@ def look_at_table(
         second_text=next((column for column in texts.columns if column not in (text, label, split)), None),
         second_label=next((column for column in labels.columns if column not in (text, label, split)), None),
         long_rows=long_rows if header else 0,
+    )
+
+
+def _short_first_row(path: Path, first: Row) -> DataError:
+    """The error for a table whose first row is a title, or a header that lacks a name."""
+    return DataError(
+        f"{shown_path(path)} has {len(first)} cells in its first row, and more in others; delete what is above the "
+        "table, complete that row, or put quotes around cells that hold the delimiter."
     )
 
 
