@@ -30,7 +30,7 @@ OPTIONS = {
     "reconstruct": {"--json", "--seed", *DECODING, *FILES},
     "interpolate": {"--steps", "--kind", "--json", "--seed", *DECODING},
     "impute": {"--answers", "-n", "--json", "--seed", *FILES},
-    "classify": {"--json", *FILES},
+    "classify": {"--confidence", "--json", *FILES},
     "encode": {"--json", "--npy", *FILES},
     "score": {"--json", "--samples", "--seed", *FILES},
 }

@@ -66,7 +66,7 @@ def test_characters_that_the_encoding_does_not_have_are_escapes(tmp_path: Path) 
 
 def test_texts_are_shown_without_what_steers_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [{"text": NASTY, "label": NASTY, "probability": 0.5}]
-    monkeypatch.setattr("textvae.commands.classify.classify_run", lambda *_: made)
+    monkeypatch.setattr("textvae.commands.classify.classify_run", lambda *_, **__: made)
     assert run("classify", "x", "a").stdout == f"{SHOWN}\t0.500\t{SHOWN}\n"
     printed = run("classify", "x", "a", "--json").stdout
     assert json.loads(printed) == made

@@ -24,7 +24,7 @@ class ClassifyVerb(Verb):
         confidence: the least probability of a label; where the likeliest one has less, `label` is null.
     """
 
-    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {}, "confidence": {"confidence": 0.6}}
+    variants: ClassVar[Mapping[str, Mapping[str, object]]] = {"": {}, "confidence": {"confidence": 0.01}}
 
     kind: Literal["classify"] = "classify"
     confidence: float = Field(default=0.0, ge=0, le=1)
