@@ -61,11 +61,10 @@ class NgramBag(nn.Module):
     def count(self, tokens_BT: Int[Tensor, "B T"]) -> Int[Tensor, " M"]:
         """In how many of these sentences each place occurs, by which `set_frequencies` is fed."""
         ids_BN, valid_BN = self._ngrams(tokens_BT)
-        seen_BM = torch.zeros(len(tokens_BT), self.places, dtype=torch.bool, device=tokens_BT.device)
-        seen_BM.scatter_(1, torch.where(valid_BN, ids_BN, 0), True)
-        counts_M = seen_BM.sum(0)
-        counts_M[0] = 0  # padding
-        return counts_M
+        sorted_BN = torch.where(valid_BN, ids_BN, 0).sort(1).values
+        # Of equal ones in a sentence the first; 0, where there is no n-gram, is none.
+        first_BN = sorted_BN > torch.cat([torch.zeros_like(sorted_BN[:, :1]), sorted_BN[:, :-1]], 1)
+        return sorted_BN[first_BN].bincount(minlength=self.places)
 
     def set_frequencies(self, counts_M: Int[Tensor, " M"], sentences: int) -> None:
         """Set the inverse document frequencies, log((1 + sentences) / (1 + count)) + 1."""

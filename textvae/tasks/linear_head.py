@@ -16,7 +16,7 @@ from textvae.models import SemiSupervisedTextVAE
 
 _UNSEEN = -10.0
 """The logit of a class that no labelled sentence has."""
-_SCALED = 10_000
+_SCALED = 2000
 """Sentences by which features are standardized, at most."""
 _STRENGTHS, _FACTORS = (0.1, 1.0, 10.0, 100.0), (0.3, 1.0, 3.0)
 """Inverse strengths of the L2 penalty (scikit-learn's C), and weights of the features beside the n-grams, that are
@@ -101,7 +101,8 @@ def fit_head(model: SemiSupervisedTextVAE, corpus: TextCorpus, rows: np.ndarray,
 
 
 def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: int) -> tuple[float, Any]:
-    """The weight of the features, and the regression, that are likeliest in a cross-validation."""
+    """The weight of the features, and the regression, that are likeliest in a cross-validation: first the strength of
+    the penalty at weight 1, then the weight at this strength."""
     from scipy.sparse import csr_matrix, hstack
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -113,22 +114,21 @@ def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: 
         return LogisticRegression(C=strength, max_iter=_ITERATIONS)
 
     index_N = np.searchsorted(np.unique(labels_N), labels_N)
+    folds = min(_FOLDS, int(np.bincount(index_N).min()))
+
+    def likelihood(factor: float, strength: float) -> float:
+        splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
+        stated_NC = cross_val_predict(regression(strength), inputs(factor), index_N, cv=splits, method="predict_proba")
+        return float(np.log(np.maximum(stated_NC[np.arange(len(index_N)), index_N], 1e-12)).mean())
+
     with warnings.catch_warnings():
         # Of many classes with few sentences each, and of an optimizer that used up its steps.
         warnings.simplefilter("ignore", UserWarning)
-        folds = min(_FOLDS, int(np.bincount(index_N).min()))
-        best, chosen = -math.inf, (1.0, 1.0)
+        factor, strength = 1.0, 1.0
         if folds > 1:
-            splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
-            for factor in (1.0,) if words_NM is None else _FACTORS:
-                for strength in _STRENGTHS:
-                    stated_NC = cross_val_predict(
-                        regression(strength), inputs(factor), index_N, cv=splits, method="predict_proba"
-                    )
-                    likelihood = np.log(np.maximum(stated_NC[np.arange(len(index_N)), index_N], 1e-12)).mean()
-                    if likelihood > best:
-                        best, chosen = likelihood, (factor, strength)
-        factor, strength = chosen
+            strength = max(_STRENGTHS, key=lambda one: likelihood(1.0, one))
+            if words_NM is not None:
+                factor = max(_FACTORS, key=lambda one: likelihood(one, strength))
         return factor, regression(strength).fit(inputs(factor), labels_N)
 
 

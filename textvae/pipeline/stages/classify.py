@@ -114,6 +114,8 @@ _ENCODED, _DECODED = 0.4, 0.6
 """About the share of encoder and decoder in the time of a training step, and of a pass without a gradient."""
 _SVM = 4e-6
 """Seconds of the SVMs for each character of the file."""
+_HEADS = 0.01
+"""Seconds for each label of the regressions from which the three classifiers start."""
 
 
 def _decoded(proposal: Proposal) -> int:
@@ -149,7 +151,7 @@ def _seconds_beside(proposal: Proposal, labels: int) -> float:
     # The same net from the labels alone, for comparison.
     alone = settings.steps * settings.labelled_sentences * _ENCODED * proposal.text_tokens / proposal.rates.train
     end = alone + _ENCODED * proposal.text_tokens * test / proposal.rates.read + _SVM * proposal.characters
-    return 2.0 + EPOCHS * epoch + end
+    return 5.0 + _HEADS * labels + EPOCHS * epoch + end
 
 
 class ClassifyStage(Stage):
