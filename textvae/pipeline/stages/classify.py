@@ -114,7 +114,7 @@ _ENCODED, _DECODED = 0.4, 0.6
 """About the share of encoder and decoder in the time of a training step, and of a pass without a gradient."""
 _SVM = 4e-6
 """Seconds of the SVMs for each character of the file."""
-_HEADS = 0.01
+_HEADS = 0.03
 """Seconds for each label of the regressions from which the three classifiers start."""
 
 
