@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,7 @@ def train_classifier(
     seed: int,
     tokenizer: Tokenizer,
     vae: TextModel,
+    start: SemiSupervisedTextVAE | None = None,
     card: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> Trained:
@@ -90,6 +92,7 @@ def train_classifier(
         seed: of the choice of labels, the weights and the noise.
         tokenizer: of both corpora.
         vae: the trained VAE to start from.
+        start: what `start_of` gives for the same arguments; it stays as it is. None: it is made here.
         card: entries of the model card.
         progress: whether to draw a progress bar.
 
@@ -102,13 +105,13 @@ def train_classifier(
     budget = label_budget(config, np.asarray(train_corpus.labels), len(train_corpus.label_names), seed)
     if config.method != "semi_supervised":
         model, temperature = learn_from_labels(
-            config, train_corpus, seed=seed, tokenizer=tokenizer, vae=vae, method=config.method
+            config, train_corpus, seed=seed, tokenizer=tokenizer, vae=vae, method=config.method, start=start
         )
         numbers: dict[str, Any] = {}
         model.card = dict(card or {})
     else:
         model, numbers = _train_by_bound(
-            config, train_corpus, valid_corpus, out, budget, seed, tokenizer, vae, card, progress
+            config, train_corpus, valid_corpus, out, budget, seed, tokenizer, vae, start, card, progress
         )
         temperature = _calibrate(model, train_corpus, budget.held_out, config.batch_tokens)
     model.save_pretrained(out / MODEL_FOLDER, {**model.card, "method": config.method})
@@ -123,6 +126,7 @@ def learn_from_labels(
     tokenizer: Tokenizer,
     vae: TextModel,
     method: Literal["supervised", "probe"],
+    start: SemiSupervisedTextVAE | None = None,
 ) -> tuple[SemiSupervisedTextVAE, float]:
     """A classifier that learns nothing from sentences without a label, but what the VAE has learned.
 
@@ -136,6 +140,7 @@ def learn_from_labels(
         tokenizer: of the corpus.
         vae: the trained VAE to start from.
         method: 'supervised' trains all weights of encoder and classifier, 'probe' the linear layer alone.
+        start: as of `train_classifier`.
 
     Returns:
         the model, and the temperature by which its logits were divided.
@@ -145,7 +150,7 @@ def learn_from_labels(
     """
     _require_labels(corpus)
     budget = label_budget(config, np.asarray(corpus.labels), len(corpus.label_names), seed)
-    model = _started(config, corpus, budget.learned, seed, tokenizer, vae)
+    model = _copy_of(start) or start_of(config, corpus, seed=seed, tokenizer=tokenizer, vae=vae)
     if method == "supervised":
         loss = _loss_of_labels(config, corpus, budget.learned, seed)
         judge = _judge(corpus, budget.held_out, config.batch_tokens)
@@ -164,6 +169,7 @@ def _train_by_bound(
     seed: int,
     tokenizer: Tokenizer,
     vae: TextModel,
+    start: SemiSupervisedTextVAE | None,
     card: dict[str, Any] | None,
     progress: bool,
 ) -> tuple[SemiSupervisedTextVAE, dict[str, Any]]:
@@ -205,7 +211,7 @@ def _train_by_bound(
         label_names=names,
         card=card,
         max_tokens=vae.max_tokens,
-        initial_model=_started(config, corpus, learned, seed, tokenizer, vae),
+        initial_model=_copy_of(start) or start_of(config, train_corpus, seed=seed, tokenizer=tokenizer, vae=vae),
         regularizer=_loss_of_labels(config, corpus, learned, seed),
         validation_metric=_judge(train_corpus, budget.held_out, config.batch_tokens),
         progress=progress,
@@ -214,15 +220,26 @@ def _train_by_bound(
     return model, trained.to_dict()
 
 
-def _started(
-    config: ClassifyConfig,
-    corpus: TokenizedCorpus,
-    learned: np.ndarray,
-    seed: int,
-    tokenizer: Tokenizer,
-    vae: TextModel,
+def start_of(
+    config: ClassifyConfig, corpus: TokenizedCorpus, *, seed: int, tokenizer: Tokenizer, vae: TextModel
 ) -> SemiSupervisedTextVAE:
-    """The model before its training: on the VAE's weights, and with the linear layer that its features suggest."""
+    """The classifier before its training, which is the same for all methods.
+
+    It has the weights of the VAE where their shapes fit; its encoder is trained on pairs where `config.contrast` says
+    so; and its linear layer is that of a logistic regression.
+
+    Args:
+        config: the settings.
+        corpus: the training sentences, with labels.
+        seed: as of `train_classifier`.
+        tokenizer: of the corpus.
+        vae: the trained VAE.
+
+    Raises:
+        ConfigError: the corpus has no labels, or fewer than `config.labels`.
+    """
+    _require_labels(corpus)
+    learned = label_budget(config, np.asarray(corpus.labels), len(corpus.label_names), seed).learned
     model_config, _ = check_classifier(config, vae.config)
     with isolated_randomness(vae.device):
         torch.manual_seed(seed)
@@ -238,11 +255,15 @@ def _started(
         with isolated_randomness(vae.device):
             torch.manual_seed(seed)
             contrast(model, corpus, learned, config.contrast, seed=seed)
-    if not config.train_encoder or config.method == "probe":
+    if not config.train_encoder:
         model.encoder.freeze()
     if config.warm_start:
         fit_head(model, corpus, learned, seed=seed)
     return model
+
+
+def _copy_of(start: SemiSupervisedTextVAE | None) -> SemiSupervisedTextVAE | None:
+    return None if start is None else copy.deepcopy(start)
 
 
 def _loss_of_labels(

@@ -19,7 +19,7 @@ from textvae.pipeline.shown import SHOWN
 from textvae.pipeline.stage import DETAILS, Stage, Work
 
 if TYPE_CHECKING:
-    from textvae.models import TextModel
+    from textvae.models import SemiSupervisedTextVAE, TextModel
     from textvae.text.tokenized import TokenizedCorpus
     from textvae.text.tokenizers import Tokenizer
 
@@ -214,7 +214,7 @@ class ClassifyStage(Stage):
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.models import SemiSupervisedTextVAE, load_model
         from textvae.tasks.classify import classify, evaluate_classifier
-        from textvae.tasks.train_classifier import train_classifier
+        from textvae.tasks.train_classifier import start_of, train_classifier
         from textvae.text.tokenized import TokenizedCorpus
         from textvae.text.tokenizers import load_tokenizer
 
@@ -230,6 +230,7 @@ class ClassifyStage(Stage):
         test_corpus = TokenizedCorpus(split_file(source, "test"))
         tokenizer, vae = load_tokenizer(source / "tokenizer"), load_model(work.inputs["train"] / "model")
         began = time.monotonic()
+        start = start_of(work.config, train_corpus, seed=work.seed, tokenizer=tokenizer, vae=vae.to(best_device()))
         trained = train_classifier(
             work.config,
             train_corpus,
@@ -238,6 +239,7 @@ class ClassifyStage(Stage):
             seed=work.seed,
             tokenizer=tokenizer,
             vae=vae,
+            start=start,
             card=model_card(work),
             progress=work.progress,
         )
@@ -267,14 +269,19 @@ class ClassifyStage(Stage):
             "temperature": trained.temperature,
         }
         if results:
-            results |= _others(work, train_corpus, test_corpus, tokenizer, vae)
+            results |= _others(work, train_corpus, test_corpus, tokenizer, vae, start)
             results |= _svm(train_corpus, test_corpus, labels, work.seed)
         seconds = before + time.monotonic() - began
         return {**counts, **results, **speed, "seconds": round(seconds, 3)}
 
 
 def _others(
-    work: Work, train: TokenizedCorpus, test: TokenizedCorpus, tokenizer: Tokenizer, vae: TextModel
+    work: Work,
+    train: TokenizedCorpus,
+    test: TokenizedCorpus,
+    tokenizer: Tokenizer,
+    vae: TextModel,
+    start: SemiSupervisedTextVAE,
 ) -> dict[str, Any]:
     """The accuracy of the methods that learn from the labels alone, but the recipe's own."""
     from textvae.tasks.classify import evaluate_classifier
@@ -285,7 +292,7 @@ def _others(
         if method == work.config.method or not work.config.warm_start:
             continue
         model, _ = learn_from_labels(
-            work.config, train, seed=work.seed, tokenizer=tokenizer, vae=vae.to(best_device()), method=method
+            work.config, train, seed=work.seed, tokenizer=tokenizer, vae=vae, method=method, start=start
         )
         found[f"{method}_accuracy"] = evaluate_classifier(model, test, train)["accuracy"]
     return found
