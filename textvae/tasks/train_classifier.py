@@ -113,8 +113,13 @@ def train_classifier(
         model, numbers = _train_by_bound(
             config, train_corpus, valid_corpus, out, budget, seed, tokenizer, vae, start, card, progress
         )
-        temperature = _calibrate(model, train_corpus, budget.held_out, config.batch_tokens)
-    model.save_pretrained(out / MODEL_FOLDER, {**model.card, "method": config.method})
+        # A model that was saved here before an interruption has it already.
+        saved = model.card.get("temperature")
+        if saved is not None:
+            temperature = float(saved)
+        else:
+            temperature = _calibrate(model, train_corpus, budget.held_out, config.batch_tokens)
+    model.save_pretrained(out / MODEL_FOLDER, {**model.card, "method": config.method, "temperature": temperature})
     return Trained(config.method, len(budget.learned), len(budget.held_out), temperature, numbers)
 
 

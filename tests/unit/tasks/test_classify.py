@@ -331,3 +331,21 @@ def test_the_command_says_that_it_does_not_know(
         cli.main(["classify", model, "--file", str(file), "--out", str(out), "--confidence", "1"])
     rows = out.read_text().splitlines()
     assert len(rows) == 3 and "cold" not in rows[1] and "0." in rows[1]
+
+
+def test_after_an_interruption_at_the_very_end_nothing_is_calibrated_twice(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE, tmp_path: Path
+) -> None:
+    tokenizer, corpora = data
+    config = ClassifyConfig.model_validate(
+        {"labels": 60, "epochs": 2, "batch_tokens": 256, "optimizer": {"kind": "adam", "lr": 0.01}}
+    )
+    found = []
+    for _ in range(2):
+        trained = train_classifier(
+            config, corpora["train"], corpora["valid"], tmp_path, seed=1, tokenizer=tokenizer, vae=vae, progress=False
+        )
+        weights = SemiSupervisedTextVAE.from_pretrained(tmp_path / "model").state_dict()
+        found.append((trained.temperature, weights))
+    assert found[0][0] == found[1][0] != 1.0
+    assert all(torch.equal(value, found[1][1][name]) for name, value in found[0][1].items())
