@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from benchmarks.semi_supervised.protocol import Answer, Cell, Texts
 from benchmarks.semi_supervised.self_training import best_strength, fitted, regression, self_trained, some
 from textvae.encoders import sentence_features
+from textvae.tasks.contrast import drawn_pairs
 
 STEPS, PAIRS, PAIRS_OF_EACH = 200, 16, 20
 """Updates at most, pairs in each, and positive and negative pairs of each labelled text."""
@@ -108,26 +109,19 @@ class Backbone(nn.Module):
 
 def contrast(net: Backbone, texts: list[str], labels: np.ndarray, seed: int) -> None:
     """Train on pairs of texts: cosine 1 within a class, 0 between classes."""
-    generator = np.random.default_rng([seed, 6])
     torch.manual_seed(seed)
-    pairs = []
-    for _ in range(PAIRS_OF_EACH):
-        for first in range(len(texts)):
-            same = labels == labels[first]
-            pairs += [(first, int(generator.choice(np.flatnonzero(same))), 1.0)]
-            pairs += [(first, int(generator.choice(np.flatnonzero(~same))), 0.0)]
-    order = generator.permutation(len(pairs))[: STEPS * PAIRS]
-    steps = len(order) // PAIRS
+    pairs = drawn_pairs(labels, PAIRS_OF_EACH, np.random.default_rng([seed, 6]))[: STEPS * PAIRS]
+    steps = len(pairs) // PAIRS
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE)
     rate = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / (WARM_UP * steps + 1), (steps - step) / (steps * (1 - WARM_UP)))
     )
     net.train()
     for step in range(steps):
-        taken = [pairs[place] for place in order[step * PAIRS : (step + 1) * PAIRS]]
-        features = net([texts[first] for first, _, _ in taken] + [texts[second] for _, second, _ in taken])
+        taken = pairs[step * PAIRS : (step + 1) * PAIRS]
+        features = net([texts[pair.first] for pair in taken] + [texts[pair.second] for pair in taken])
         cosine = (features[: len(taken)] * features[len(taken) :]).sum(-1)
-        loss = nn.functional.mse_loss(cosine, torch.tensor([wanted for _, _, wanted in taken]))
+        loss = nn.functional.mse_loss(cosine, torch.tensor([pair.cosine for pair in taken]))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -6,31 +6,29 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.svm import LinearSVC
-
 from benchmarks.semi_supervised.protocol import Answer, Cell, Texts
 from benchmarks.semi_supervised.self_training import self_trained, some
+from textvae.evaluation.tfidf import TfidfSVM, tfidf_of
 
 
 @lru_cache(maxsize=1)
-def _vectors(name: str, texts: tuple[str, ...], test_texts: tuple[str, ...]) -> tuple[Any, Any]:
-    """Of training and test texts; document frequencies are those of all training texts."""
-    vectors = TfidfVectorizer(ngram_range=(1, 2)).fit(texts)
-    return vectors.transform(texts), vectors.transform(test_texts)
+def _vectors(name: str, texts: tuple[str, ...], test_texts: tuple[str, ...]) -> tuple[Any, Any, Any]:
+    """The frequencies of all training texts, and the vectors of training and test texts by these."""
+    vectors = tfidf_of(texts)
+    return vectors, vectors.transform(texts), vectors.transform(test_texts)
 
 
-def tfidf_svm(texts: Texts, cell: Cell, _: Path) -> Answer:
+def tfidf_svm(texts: Texts, cell: Cell, out: Path) -> Answer:
     """A linear SVM with scikit-learn's defaults."""
-    known, unseen = _vectors(texts.name, tuple(texts.texts), tuple(texts.test_texts))
+    vectors, _, unseen = _vectors(texts.name, tuple(texts.texts), tuple(texts.test_texts))
     chosen = texts.chosen(cell)
-    svm = LinearSVC().fit(known[chosen], texts.labels[chosen])
-    return Answer(svm.predict(unseen), None, unlabeled=0)
+    svm = TfidfSVM(vectors, [texts.texts[row] for row in chosen], texts.labels[chosen])
+    return Answer(svm.labels_of_vectors(unseen), None, unlabeled=0)
 
 
-def tfidf_self_training(texts: Texts, cell: Cell, _: Path) -> Answer:
+def tfidf_self_training(texts: Texts, cell: Cell, out: Path) -> Answer:
     """Logistic regression with self-training."""
-    known, unseen = _vectors(texts.name, tuple(texts.texts), tuple(texts.test_texts))
+    _, known, unseen = _vectors(texts.name, tuple(texts.texts), tuple(texts.test_texts))
     chosen = texts.chosen(cell)
     others = some(texts.unlabelled(chosen), cell.draw)
     model = self_trained(known[chosen], texts.labels[chosen], known[others], cell.draw)

@@ -20,6 +20,7 @@ def fine_tune(
     optimizer: OptimizerConfig,
     *,
     steps: int,
+    clip_norm: float,
     judge: Callable[[TextModel], float] | None = None,
 ) -> None:
     """Minimize the cross-entropy of the labelled sentences.
@@ -31,6 +32,7 @@ def fine_tune(
         loss: draws labelled sentences for each step.
         optimizer: settings.
         steps: updates.
+        clip_norm: to which gradients are clipped.
         judge: higher is better; the weights are kept of the step where it is highest, of every 20th, and of those
             before the first one. None: those of the last step.
     """
@@ -49,7 +51,7 @@ def fine_tune(
         updates.zero_grad()
         penalty: Tensor = loss.of_labelled(model, step)
         penalty.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 5.0)
+        torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
         updates.step()
         if (step + 1) % _JUDGED_EVERY == 0:
             compare()

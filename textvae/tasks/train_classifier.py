@@ -161,7 +161,7 @@ def learn_from_labels(
         judge = _judge(corpus, budget.held_out, config.batch_tokens)
         with isolated_randomness(model.device):
             torch.manual_seed(seed)
-            fine_tune(model, loss, config.optimizer, steps=config.steps, judge=judge)
+            fine_tune(model, loss, config.optimizer, steps=config.steps, clip_norm=config.clip_norm, judge=judge)
     return model, _calibrate(model, corpus, budget.held_out, config.batch_tokens)
 
 

@@ -29,20 +29,6 @@ def _folder(tmp_path: Path) -> Path:
     return write_backbone(tmp_path / "bert")
 
 
-@pytest.fixture(name="seen")
-def _seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many texts each call of the backbone was given."""
-    seen: list[int] = []
-    encode = FrozenBackbone.encode
-
-    def counting(self: FrozenBackbone, texts: list[str], *rest: Any) -> np.ndarray:
-        seen.append(len(texts))
-        return encode(self, texts, *rest)
-
-    monkeypatch.setattr(FrozenBackbone, "encode", counting)
-    return seen
-
-
 def kept(cache: Path) -> list[Path]:
     return sorted(cache.glob("features-*.arrow"))
 

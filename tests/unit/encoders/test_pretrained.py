@@ -22,7 +22,6 @@ from textvae import cli
 from textvae.disk import size_and_crc
 from textvae.encoders import PretrainedEncoderConfig, sentence_features
 from textvae.encoders.feature_memory import FeatureMemory
-from textvae.encoders.frozen import FrozenBackbone
 from textvae.encoders.pretrained import FrozenEncoder, TunedEncoder
 from textvae.errors import ModelError
 from textvae.evaluation import likelihood
@@ -295,21 +294,8 @@ def test_half_precision(trainable: str, folder: Path) -> None:
 # -- What is remembered and shared -------------------------------------------------------------------------------------
 
 
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many texts each call of the backbone was given, from now on."""
-    seen: list[int] = []
-    encode = FrozenBackbone.encode
-
-    def counting(self: FrozenBackbone, texts: list[str], *rest: Any) -> np.ndarray:
-        seen.append(len(texts))
-        return encode(self, texts, *rest)
-
-    monkeypatch.setattr(FrozenBackbone, "encode", counting)
-    return seen
-
-
-def test_a_sentence_is_encoded_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, model = counted(monkeypatch), built(folder)
+def test_a_sentence_is_encoded_once(folder: Path, seen: list[int]) -> None:
+    model = built(folder)
     first = model.encode(TEXTS)
     assert seen == [4]
     assert torch.equal(model.encode([*TEXTS[::-1], TEXTS[0]]), torch.cat([first.flip(0), first[:1]]))
