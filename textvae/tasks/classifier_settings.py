@@ -14,6 +14,7 @@ from textvae.objectives import BatchMeanFreeBitsConfig, ELBOConfig, ObjectiveCon
 from textvae.objectives.schedules import ConstantScheduleConfig, ScheduleConfig
 from textvae.regularizers import RegularizerConfig
 from textvae.tasks.contrast import ContrastConfig
+from textvae.tasks.word_mixture import WordMixtureConfig
 from textvae.training import AdamConfig, OptimizerConfig, TrainConfig
 
 HELD_OUT, ENOUGH = 0.2, 25
@@ -46,8 +47,9 @@ class ClassifyConfig(Config):
         ge=0,
         lt=1,
         description="share of these labels that is not learned from, but chooses the epoch and the temperature of the "
-        "probabilities; when absent 0.2, and none where there are fewer than 25 labels for each class. With none the "
-        "last epoch is kept, and probabilities stay as they are",
+        "probabilities; when absent 0.2, and none where there are fewer than 25 labels for each class, or where "
+        "there are neither epochs nor pairs (a cross-validation chooses the temperature then). With none the last "
+        "epoch is kept",
     )
     unlabelled: int | None = Field(
         None, ge=0, description="training sentences used without a label; all others when absent"
@@ -66,6 +68,11 @@ class ClassifyConfig(Config):
         None,
         description="first train the encoder on pairs of labelled sentences (SetFit), which pays for a pretrained one; "
         "not at all when absent",
+    )
+    words: WordMixtureConfig | None = Field(
+        None,
+        description="let a mixture of unigrams and the linear layer learn from all sentences (co-EM), before the bound "
+        "is trained; when absent, with its defaults where the classifier reads n-grams. For method 'semi_supervised'",
     )
     train_encoder: bool = Field(
         True,
@@ -90,7 +97,9 @@ class ClassifyConfig(Config):
         0.3, ge=0, lt=1, description="share of a labelled sentence's words hidden from the classifier"
     )
     labelled_sentences: int = Field(64, gt=0, description="labelled sentences in each step")
-    epochs: int = Field(5, gt=0, le=MAX_STEPS)
+    epochs: int = Field(
+        5, ge=0, le=MAX_STEPS, description="of training by the bound; 0 keeps the classifier of `words`"
+    )
     steps: int = Field(200, gt=0, le=MAX_STEPS, description="steps of method 'supervised', in place of epochs")
     early_stopping: int | None = Field(
         None, gt=0, description="epochs of patience on the labels that are held out, or on the bound where none are"
@@ -108,6 +117,17 @@ class ClassifyConfig(Config):
             raise ValueError("method 'probe' is a linear layer on the trained encoder; set warm_start = true")
         return self
 
+    @model_validator(mode="after")
+    def _something_learns(self) -> ClassifyConfig:
+        if self.epochs == 0 and self.regularizers:
+            raise ValueError("regularizers need a training by the bound; set epochs above 0, or remove regularizers")
+        if self.epochs == 0 and self.words is not None and self.words.rounds == 0:
+            raise ValueError(
+                "with epochs = 0 and words.rounds = 0 nothing is learned from sentences without a label; "
+                "raise one of them, or set method = 'supervised'"
+            )
+        return self
+
     def held_out_share(self, labels: int, classes: int) -> float:
         """The share of `labels` that is held out.
 
@@ -116,7 +136,20 @@ class ClassifyConfig(Config):
         """
         if self.held_out is not None:
             return self.held_out
+        if self.method == "semi_supervised" and self.epochs == 0 and self.contrast is None:
+            return 0.0
         return HELD_OUT if labels >= ENOUGH * classes else 0.0
+
+
+def words_of(config: ClassifyConfig, model: SemiSupervisedConfig) -> WordMixtureConfig:
+    """The settings of the mixture of unigrams, with defaults filled in: none where the classifier reads no n-grams.
+
+    >>> words_of(ClassifyConfig(), SemiSupervisedConfig(classifier_ngrams=2)).rounds
+    6
+    """
+    if config.words is not None:
+        return config.words
+    return WordMixtureConfig(rounds=WordMixtureConfig().rounds if model.classifier_ngrams else 0)
 
 
 def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSupervisedConfig, ObjectiveConfig]:
@@ -162,7 +195,7 @@ def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSu
             objective=objective,
             objective_weight=config.objective_weight,
             regularizers=config.regularizers,
-            epochs=config.epochs,
+            epochs=max(1, config.epochs),
         )
     except ValidationError as error:
         raise ConfigError(f"setting 'classify.objective' or 'classify.regularizers': {first_problem(error)}.") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
@@ -11,30 +10,13 @@ import torch
 
 from textvae.evaluation.protocol import Corpus, TextCorpus
 from textvae.evaluation.sweep import sweep
-from textvae.layers import NgramBag
 from textvae.models import SemiSupervisedTextVAE
+from textvae.tasks.head_inputs import Scale, features, scale_of, set_head, tfidf
 
-_UNSEEN = -10.0
-"""The logit of a class that no labelled sentence has."""
-_SCALED = 2000
-"""Sentences by which features are standardized, at most."""
 _STRENGTHS, _FACTORS = (0.1, 1.0, 10.0, 100.0), (0.3, 1.0, 3.0)
 """Inverse strengths of the L2 penalty (scikit-learn's C), and weights of the features beside the n-grams, that are
 compared."""
 _FOLDS, _ITERATIONS = 5, 2000
-
-
-def features(model: SemiSupervisedTextVAE, corpus: Corpus, rows: np.ndarray) -> np.ndarray:
-    """What the encoder gives for some sentences, float32 [N, H] in the order of the rows."""
-    found_NH: np.ndarray | None = None
-    with sweep(model, corpus, np.asarray(rows), "features") as parts:
-        for part in parts:
-            feature_BH = model.encoder(part.batch.tokens_BT, part.batch.lengths_B).float().cpu().numpy()
-            if found_NH is None:
-                found_NH = np.zeros((len(rows), feature_BH.shape[1]), dtype=np.float32)
-            found_NH[part.rows] = feature_BH
-    assert found_NH is not None
-    return found_NH
 
 
 @torch.no_grad()
@@ -65,39 +47,27 @@ def fit_head(model: SemiSupervisedTextVAE, corpus: TextCorpus, rows: np.ndarray,
         seed: of the folds.
     """
     labels_N = np.asarray(corpus.labels)[rows]
-    seen = np.unique(labels_N)
-    size = model.encoder.feature_dim
-    weight_CH = np.zeros((len(model.label_names), size))
-    bias_C = np.full(len(model.label_names), _UNSEEN)
-    ngrams_MC = None if model.ngrams is None else np.zeros((model.ngrams.places, len(model.label_names)))
+    seen, size = np.unique(labels_N), model.encoder.feature_dim
     if len(seen) == 1:
-        bias_C[seen] = 0.0
-    else:
-        some = np.sort(np.random.default_rng([seed, 4]).permutation(len(corpus))[:_SCALED])
-        usual_NH = features(model, corpus, some)
-        mean_H, scale_H = usual_NH.mean(0), (usual_NH.std(0) + 1e-6) * math.sqrt(size)
-        standard_NH = (features(model, corpus, rows) - mean_H) / scale_H
-        words_NM, there = None, np.zeros(0, dtype=np.int64)
-        if model.ngrams is not None:
-            words_NM = _tfidf(model.ngrams, corpus, rows)
-            # The penalty keeps the weights of other n-grams at zero.
-            there = np.unique(words_NM.indices)
-            words_NM = words_NM[:, there]
-        factor, regression = _chosen(standard_NH, words_NM, labels_N, seed)
-        coefficients, intercepts = regression.coef_, regression.intercept_
-        # For two classes scikit-learn has the logit of the second one alone.
-        if len(seen) == 2:
-            coefficients = np.stack([-coefficients[0] / 2, coefficients[0] / 2])
-            intercepts = np.stack([-intercepts[0] / 2, intercepts[0] / 2])
-        weight_CH[seen] = factor * coefficients[:, :size] / scale_H
-        bias_C[seen] = intercepts - weight_CH[seen] @ mean_H
-        if ngrams_MC is not None:
-            ngrams_MC[np.ix_(there, seen)] = coefficients[:, size:].T
-    model.set_classifier(
-        torch.from_numpy(weight_CH),
-        torch.from_numpy(bias_C),
-        None if ngrams_MC is None else torch.from_numpy(ngrams_MC),
-    )
+        only = Scale(np.zeros(size), np.ones(size))
+        set_head(model, seen, np.zeros((size, 1)), np.zeros(1), None, np.zeros(0, dtype=np.int64), only)
+        return
+    scale = scale_of(model, corpus, seed=seed)
+    standard_NH = scale(features(model, corpus, rows))
+    words_NM, there = None, np.zeros(0, dtype=np.int64)
+    if model.ngrams is not None:
+        words_NM = tfidf(model.ngrams, corpus, rows)
+        # The penalty keeps the weights of other n-grams at zero.
+        there = np.unique(words_NM.indices)
+        words_NM = words_NM[:, there]
+    factor, regression = _chosen(standard_NH, words_NM, labels_N, seed)
+    coefficients, intercepts = regression.coef_, regression.intercept_
+    # For two classes scikit-learn has the logit of the second one alone.
+    if len(seen) == 2:
+        coefficients = np.stack([-coefficients[0] / 2, coefficients[0] / 2])
+        intercepts = np.stack([-intercepts[0] / 2, intercepts[0] / 2])
+    ngrams = None if words_NM is None else coefficients[:, size:].T
+    set_head(model, seen, factor * coefficients[:, :size].T, intercepts, ngrams, there, scale)
 
 
 def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: int) -> tuple[float, Any]:
@@ -130,13 +100,3 @@ def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: 
             if words_NM is not None:
                 factor = max(_FACTORS, key=lambda one: likelihood(one, strength))
         return factor, regression(strength).fit(inputs(factor), labels_N)
-
-
-def _tfidf(bag: NgramBag, corpus: Corpus, rows: np.ndarray) -> Any:
-    """The TF-IDF of the n-grams of some sentences, a sparse matrix [N, M]."""
-    from scipy.sparse import csr_matrix
-
-    batch = corpus.batch(rows).to(bag.idf_M.device)
-    ids_BN, share_BN = (x.cpu().numpy() for x in bag.shares(batch.tokens_BT))
-    places = np.repeat(np.arange(len(rows)), ids_BN.shape[1])
-    return csr_matrix((share_BN.ravel(), (places, ids_BN.ravel())), shape=(len(rows), bag.places))

@@ -16,11 +16,12 @@ from textvae.errors import ConfigError
 from textvae.evaluation.calibration import best_temperature, tempered_log
 from textvae.models import SemiSupervisedTextVAE, TextModel
 from textvae.regularizers import ClassificationLoss
-from textvae.tasks.classifier_settings import ClassifyConfig, Method, check_classifier
+from textvae.tasks.classifier_settings import ClassifyConfig, Method, check_classifier, words_of
 from textvae.tasks.classify import log_probabilities
 from textvae.tasks.contrast import contrast
 from textvae.tasks.fine_tune import fine_tune
 from textvae.tasks.linear_head import count_ngrams, fit_head
+from textvae.tasks.word_mixture import learn_words
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled, hold_out
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
@@ -82,7 +83,8 @@ def train_classifier(
     Labels that are not used are removed from the data: ``out/train.arrow`` contains the chosen sentences, most of
     them without a label. No label of the validation split is looked at. Where some of the labels are held out, the
     epoch with the highest likelihood of these is kept, and the logits are divided by the temperature that makes them
-    likeliest (`best_temperature`); else the last epoch is kept.
+    likeliest (`best_temperature`); else the last epoch is kept. With `epochs = 0` the classifier is the one that
+    `words_of` describes: the VAE's encoder, and a mixture of unigrams beside it.
 
     Args:
         config: the settings.
@@ -110,14 +112,27 @@ def train_classifier(
         numbers: dict[str, Any] = {}
         model.card = dict(card or {})
     else:
-        model, numbers = _train_by_bound(
-            config, train_corpus, valid_corpus, out, budget, seed, tokenizer, vae, start, card, progress
-        )
+        model = _copy_of(start) or start_of(config, train_corpus, seed=seed, tokenizer=tokenizer, vae=vae)
+        words = words_of(config, check_classifier(config, vae.config)[0])
+        temperature, numbers = 1.0, {}
+        if words.rounds:
+            # Features that were trained on pairs of these labels fit them too well to be judged by them.
+            judged = config.contrast is None
+            temperature = learn_words(
+                model, train_corpus, budget.learned, budget.unlabelled, words, judged=judged, seed=seed
+            )
+        if config.epochs:
+            model, numbers = _train_by_bound(
+                config, train_corpus, valid_corpus, out, budget, seed, tokenizer, vae, model, card, progress
+            )
+            temperature = 1.0
+        else:
+            model.card = dict(card or {})
         # A model that was saved here before an interruption has it already.
         saved = model.card.get("temperature")
         if saved is not None:
             temperature = float(saved)
-        else:
+        elif len(budget.held_out):
             temperature = _calibrate(model, train_corpus, budget.held_out, config.batch_tokens)
     model.save_pretrained(out / MODEL_FOLDER, {**model.card, "method": config.method, "temperature": temperature})
     return Trained(config.method, len(budget.learned), len(budget.held_out), temperature, numbers)
@@ -174,11 +189,11 @@ def _train_by_bound(
     seed: int,
     tokenizer: Tokenizer,
     vae: TextModel,
-    start: SemiSupervisedTextVAE | None,
+    start: SemiSupervisedTextVAE,
     card: dict[str, Any] | None,
     progress: bool,
 ) -> tuple[SemiSupervisedTextVAE, dict[str, Any]]:
-    """The semi-supervised model, and the numbers of its training."""
+    """The semi-supervised model, trained from a start, and the numbers of its training."""
     few, names = out / "train.arrow", train_corpus.label_names
     if not few.exists():
         write_tokenized(
@@ -216,7 +231,7 @@ def _train_by_bound(
         label_names=names,
         card=card,
         max_tokens=vae.max_tokens,
-        initial_model=_copy_of(start) or start_of(config, train_corpus, seed=seed, tokenizer=tokenizer, vae=vae),
+        initial_model=start,
         regularizer=_loss_of_labels(config, corpus, learned, seed),
         validation_metric=_judge(train_corpus, budget.held_out, config.batch_tokens),
         progress=progress,

@@ -11,7 +11,7 @@ import torch
 from textvae.errors import ConfigError
 from textvae.models import SemiSupervisedConfig, SemiSupervisedTextVAE
 from textvae.tasks.contrast import ContrastConfig, contrast, drawn_pairs
-from textvae.tasks.linear_head import features
+from textvae.tasks.head_inputs import features
 from textvae.text.corpora import Example
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import WordConfig

@@ -1,0 +1,107 @@
+"""What the linear layer of a classifier reads: the encoder's features on a common scale, and the TF-IDF of n-grams."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from textvae.evaluation.protocol import Corpus
+from textvae.evaluation.sweep import sweep
+from textvae.layers import NgramBag
+from textvae.models import SemiSupervisedTextVAE
+
+UNSEEN = -10.0
+"""The logit of a class that no labelled sentence has."""
+_SCALED = 2000
+"""Sentences by which features are standardized, at most."""
+_AT_ONCE = 1024
+"""Sentences whose n-grams are listed at a time."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How features are standardized: (feature - mean_H) / scale_H has mean 0 and squares of 1 / H."""
+
+    mean_H: Float[np.ndarray, " H"]
+    scale_H: Float[np.ndarray, " H"]
+
+    def __call__(self, feature_NH: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N H"]:
+        return (feature_NH - self.mean_H) / self.scale_H
+
+
+def scale_of(model: SemiSupervisedTextVAE, corpus: Corpus, *, seed: int) -> Scale:
+    """The scale of the encoder's features over a corpus, from at most 2000 of its sentences."""
+    some = np.sort(np.random.default_rng([seed, 4]).permutation(len(corpus))[:_SCALED])
+    usual_NH = features(model, corpus, some)
+    return Scale(usual_NH.mean(0), (usual_NH.std(0) + 1e-6) * math.sqrt(usual_NH.shape[1]))
+
+
+def features(model: SemiSupervisedTextVAE, corpus: Corpus, rows: np.ndarray) -> np.ndarray:
+    """What the encoder gives for some sentences, float32 [N, H] in the order of the rows."""
+    found_NH: np.ndarray | None = None
+    with sweep(model, corpus, np.asarray(rows), "features") as parts:
+        for part in parts:
+            feature_BH = model.encoder(part.batch.tokens_BT, part.batch.lengths_B).float().cpu().numpy()
+            if found_NH is None:
+                found_NH = np.zeros((len(rows), feature_BH.shape[1]), dtype=np.float32)
+            found_NH[part.rows] = feature_BH
+    assert found_NH is not None
+    return found_NH
+
+
+def tfidf(bag: NgramBag, corpus: Corpus, rows: np.ndarray) -> Any:
+    """The TF-IDF of the n-grams of some sentences, a sparse matrix [N, M] without explicit zeros."""
+    from scipy.sparse import csr_matrix, vstack
+
+    def part(some: np.ndarray) -> Any:
+        batch = corpus.batch(some).to(bag.idf_M.device)
+        ids_BN, share_BN = (x.cpu().numpy() for x in bag.shares(batch.tokens_BT))
+        places = np.repeat(np.arange(len(some)), ids_BN.shape[1])
+        found = csr_matrix((share_BN.ravel(), (places, ids_BN.ravel())), shape=(len(some), bag.places))
+        found.eliminate_zeros()
+        return found
+
+    starts = range(0, max(1, len(rows)), _AT_ONCE)
+    return vstack([part(np.asarray(rows)[start : start + _AT_ONCE]) for start in starts]).tocsr()
+
+
+def set_head(
+    model: SemiSupervisedTextVAE,
+    seen: np.ndarray,
+    weight_HK: Float[np.ndarray, "H K"],
+    bias_K: Float[np.ndarray, " K"],
+    ngram_NK: Float[np.ndarray, "N K"] | None,
+    places_N: np.ndarray,
+    scale: Scale,
+) -> None:
+    """Give the classifier weights of standardized features; standardizing becomes part of them.
+
+    Args:
+        model: its classifier is changed.
+        seen: the K classes that have weights. The logits of others are far below.
+        weight_HK: of standardized features.
+        bias_K: added to them.
+        ngram_NK: of the TF-IDF of some n-grams; others have the weight zero. None: all have.
+        places_N: of these n-grams.
+        scale: of the features.
+    """
+    classes = len(model.label_names)
+    weight_CH = np.zeros((classes, model.encoder.feature_dim))
+    bias_C = np.full(classes, UNSEEN)
+    weight_CH[seen] = weight_HK.T / scale.scale_H
+    bias_C[seen] = bias_K - weight_CH[seen] @ scale.mean_H
+    ngram_MC = None
+    if model.ngrams is not None:
+        ngram_MC = np.zeros((model.ngrams.places, classes))
+        if ngram_NK is not None:
+            ngram_MC[np.ix_(places_N, seen)] = ngram_NK
+    model.set_classifier(
+        torch.from_numpy(weight_CH),
+        torch.from_numpy(bias_C),
+        None if ngram_MC is None else torch.from_numpy(ngram_MC),
+    )

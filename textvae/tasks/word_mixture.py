@@ -1,0 +1,287 @@
+"""A mixture of unigrams, learned from all sentences together with the linear layer of a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64
+from pydantic import Field
+
+from textvae.config import MAX_WIDTH, Config
+from textvae.errors import ConfigError
+from textvae.evaluation.calibration import best_temperature, tempered_log
+from textvae.evaluation.protocol import TextCorpus
+from textvae.models import SemiSupervisedTextVAE
+from textvae.tasks.head_inputs import features, scale_of, set_head, tfidf
+
+MAX_ROUNDS = 1000
+_FOLDS = 5
+"""Of the cross-validation by which features and temperature are chosen, at most."""
+_FIRST_UPDATES, _UPDATES = 50, 25
+"""Updates of the linear layer, by L-BFGS, in the first round and in others."""
+_PENALTY, _TOPIC_PENALTY = 0.1, 1.0
+"""Of the squared weights of standardized features of the encoder, and of topics: half of it is added to the sum over
+sentences."""
+_LEAST = 2
+"""Sentences that have an n-gram which is counted, at least."""
+
+
+class WordMixtureConfig(Config):
+    """Settings of a mixture of unigrams."""
+
+    rounds: int = Field(6, ge=0, le=MAX_ROUNDS, description="rounds of expectation and maximization; 0: no mixture")
+    word_weight: float = Field(
+        2.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="weight of the words' log-likelihood ratios, in the TF-IDF of a sentence, beside the linear layer",
+    )
+    sentence_weight: float = Field(
+        0.3, gt=0, le=1, description="weight of a sentence without a label in the linear layer, where one with has 1"
+    )
+    smoothing: float = Field(1.0, gt=0, allow_inf_nan=False, description="is added to the count of each n-gram")
+    topics: int = Field(
+        100,
+        ge=0,
+        le=MAX_WIDTH,
+        description="dimensions of a latent semantic analysis of the n-grams, which takes the place of the encoder's "
+        "features where the labels are likelier by it in a cross-validation; 0: the encoder's features only",
+    )
+    sentences: int = Field(
+        20_000, gt=0, description="sentences without a label that are learned from, at most, drawn at random"
+    )
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A linear classifier: logits = feature @ weight_HK + bias_K + tfidf @ word_MK.
+
+    Attributes:
+        weight_HK: of standardized features.
+        bias_K: added to them.
+        word_MK: of the TF-IDF of n-grams: word_weight times log p(n-gram | class), less its mean over classes.
+    """
+
+    weight_HK: Float64[np.ndarray, "H K"]
+    bias_K: Float64[np.ndarray, " K"]
+    word_MK: Float64[np.ndarray, "M K"]
+
+    def logits(self, feature_NH: Float[np.ndarray, "N H"], tfidf_NM: Any) -> Float64[np.ndarray, "N K"]:
+        """Of sentences, [N, K]."""
+        found: np.ndarray = feature_NH @ self.weight_HK + self.bias_K + tfidf_NM @ self.word_MK
+        return found
+
+
+def expectation_maximization(
+    feature_NH: Float[np.ndarray, "N H"],
+    tfidf_NM: Any,
+    label_N: Int64[np.ndarray, " N"],
+    classes: int,
+    config: WordMixtureConfig,
+    penalty: float = _PENALTY,
+) -> Mixture:
+    """Learn p(n-gram | class), and a linear layer on features, from sentences with and without a label.
+
+    Two classifiers teach each other (Nigam & Ghani 2000, "Analyzing the effectiveness and applicability of
+    co-training", co-EM): a naive Bayes classifier on n-grams (Nigam et al. 2000, Machine Learning 39, section 3), and a
+    softmax regression on the features. Expectation: q(y|x) is proportional to exp(linear layer + word_weight * sum of
+    tfidf * log p(n-gram | y)), which tempers the words' likelihood, as n-grams are far from independent; a labelled
+    sentence has its label. Maximization: p(n-gram | y) is the share of the n-gram in the sentences of y, each counted
+    by q(y|x); and the linear layer is fitted to q(y|x). In the first round there are only the labels and, where there
+    are features, the linear layer.
+
+    Args:
+        feature_NH: standardized, H may be 0: then the words learn by themselves.
+        tfidf_NM: sparse; an n-gram counts as present where it is not 0.
+        label_N: in 0 to K - 1; -1 for none. Each class has a labelled sentence.
+        classes: K.
+        config: the settings.
+        penalty: of the squared weights of the features, half of it.
+
+    >>> from scipy.sparse import csr_matrix
+    >>> tfidf_NM = csr_matrix([[1, 0, 0, 0], [0, 0, 0, 1.0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 1, 0, 0], [0, 0, 1, 0]])
+    >>> label_N = np.array([0, 1, -1, -1, -1, -1])
+    >>> found = expectation_maximization(np.zeros((6, 0)), tfidf_NM, label_N, 2, WordMixtureConfig())
+    >>> found.logits(np.zeros((6, 0)), tfidf_NM).argmax(1).tolist()
+    [0, 1, 0, 1, 0, 1]
+    """
+    known_N = label_N >= 0
+    truth_KC = np.eye(classes)[label_N[known_N]]
+    present_NM = tfidf_NM.copy()
+    present_NM.data = np.ones_like(present_NM.data)
+    weight_N = np.where(known_N, 1.0, config.sentence_weight)
+
+    def words_given(q_NC: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        count_MC = (present_NM if rows.all() else present_NM[rows]).T @ q_NC + config.smoothing
+        log_MC = np.log(count_MC) - np.log(count_MC.sum(0))
+        ratio_MC: np.ndarray = config.word_weight * (log_MC - log_MC.mean(1, keepdims=True))
+        return ratio_MC
+
+    linear_HC = np.zeros((feature_NH.shape[1] + 1, classes))
+    word_MC = words_given(truth_KC, known_N)
+    if feature_NH.shape[1]:
+        known_weight_K = np.ones(len(truth_KC))
+        linear_HC = _fitted(feature_NH[known_N], truth_KC, known_weight_K, linear_HC, penalty, _FIRST_UPDATES)
+    for number in range(config.rounds):
+        by_features_NC = feature_NH @ linear_HC[:-1] + linear_HC[-1]
+        alone = number == 0 and feature_NH.shape[1] > 0
+        q_NC = np.exp(tempered_log(by_features_NC if alone else by_features_NC + tfidf_NM @ word_MC, 1.0))
+        q_NC[known_N] = truth_KC
+        word_MC = words_given(q_NC, np.ones(len(label_N), dtype=bool))
+        if feature_NH.shape[1]:
+            q_NC = np.exp(tempered_log(by_features_NC + tfidf_NM @ word_MC, 1.0))
+            q_NC[known_N] = truth_KC
+            linear_HC = _fitted(feature_NH, q_NC, weight_N, linear_HC, penalty, _UPDATES)
+    return Mixture(linear_HC[:-1], linear_HC[-1], word_MC)
+
+
+def _fitted(
+    feature_NH: np.ndarray,
+    q_NC: np.ndarray,
+    weight_N: np.ndarray,
+    start_HC: np.ndarray,
+    penalty: float,
+    updates: int,
+) -> np.ndarray:
+    """Weights and, in the last row, biases of a softmax regression on uncertain labels, [H + 1, C]."""
+    from scipy.optimize import minimize
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        linear_HC = flat.reshape(start_HC.shape)
+        weight_HC = linear_HC[:-1]
+        # The products are computed in the precision of the features.
+        log_NC = tempered_log(feature_NH @ weight_HC.astype(feature_NH.dtype) + linear_HC[-1], 1.0)
+        error_NC = (np.exp(log_NC) - q_NC) * weight_N[:, None]
+        pull_HC = feature_NH.T @ error_NC.astype(feature_NH.dtype)
+        slope_HC = np.concatenate([pull_HC + penalty * weight_HC, error_NC.sum(0)[None]])
+        value = -(weight_N * (q_NC * log_NC).sum(1)).sum() + 0.5 * penalty * np.square(weight_HC).sum()
+        return float(value), slope_HC.ravel()
+
+    found = minimize(loss, start_HC.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": updates})
+    fitted_HC: np.ndarray = found.x.reshape(start_HC.shape)
+    return fitted_HC
+
+
+@dataclass(frozen=True)
+class _Features:
+    """What the linear layer reads: the encoder's features, or topics of the n-grams."""
+
+    name: Literal["encoder", "topics"]
+    rows_NH: np.ndarray
+    penalty: float
+
+
+@torch.no_grad()
+def learn_words(
+    model: SemiSupervisedTextVAE,
+    corpus: TextCorpus,
+    learned: np.ndarray,
+    unlabelled: np.ndarray,
+    config: WordMixtureConfig,
+    *,
+    judged: bool,
+    seed: int,
+) -> float:
+    """Give the classifier the weights that a mixture of unigrams and the linear layer learn from all sentences.
+
+    Where `judged`, a cross-validation among the labelled sentences (at most 5 stratified folds; none where a class has
+    a single sentence) decides two things by the likelihood of their labels: whether the linear layer reads the
+    encoder's features, or topics of the n-grams (latent semantic analysis, Deerwester et al. 1990), which become part
+    of the weights of the n-grams; and the temperature by which the logits are divided.
+
+    Args:
+        model: its classifier is changed.
+        corpus: with labels.
+        learned: labelled sentences.
+        unlabelled: sentences whose label is not looked at.
+        config: the settings.
+        judged: whether the features have not been learned from these labels.
+        seed: of the draw of sentences and of the folds.
+
+    Returns:
+        the temperature; 1 where there is no cross-validation.
+
+    Raises:
+        ConfigError: the classifier reads no n-grams.
+    """
+    if model.ngrams is None:
+        raise ConfigError(
+            "classify.words learns from n-grams, and this classifier reads none; set classify.model.classifier_ngrams "
+            "= 2, or classify.words.rounds = 0."
+        )
+    label_K = np.asarray(corpus.labels)[learned]
+    seen = np.unique(label_K)
+    if len(seen) < 2:
+        return 1.0
+    others = np.sort(np.random.default_rng([seed, 7]).permutation(unlabelled)[: config.sentences])
+    rows = np.concatenate([learned, others])
+    label_N = np.concatenate([np.searchsorted(seen, label_K), np.full(len(others), -1)])
+    tfidf_NM = tfidf(model.ngrams, corpus, rows)
+    places = np.flatnonzero(np.bincount(tfidf_NM.indices, minlength=tfidf_NM.shape[1]) >= _LEAST)
+    tfidf_NM = tfidf_NM[:, places]
+    scale = scale_of(model, corpus, seed=seed)
+    # In float64 a pass over the features of many sentences takes twice as long.
+    given = _Features("encoder", scale(features(model, corpus, rows)).astype(np.float32), _PENALTY)
+    folds = min(_FOLDS, int(np.bincount(label_N[label_N >= 0]).min()))
+    temperature, reading_MH, reading_H = 1.0, np.zeros((0, 0)), np.zeros(0)
+    if judged and folds > 1:
+        candidates = [given]
+        topics = min(config.topics, *(size - 1 for size in tfidf_NM.shape))
+        if topics > 0:
+            topic_NH, reading_MH, reading_H = _topics(tfidf_NM, topics, seed)
+            candidates.append(_Features("topics", topic_NH, _TOPIC_PENALTY))
+        given, temperature = _judged(candidates, tfidf_NM, label_N, len(seen), config, folds, seed)
+    found = expectation_maximization(given.rows_NH, tfidf_NM, label_N, len(seen), config, given.penalty)
+    weight_HK, bias_K, word_MK = found.weight_HK, found.bias_K, found.word_MK
+    if given.name == "topics":
+        word_MK = word_MK + reading_MH @ weight_HK
+        bias_K = bias_K - reading_H @ weight_HK
+        weight_HK = np.zeros((model.encoder.feature_dim, len(seen)))
+    set_head(model, seen, weight_HK / temperature, bias_K / temperature, word_MK / temperature, places, scale)
+    return temperature
+
+
+def _topics(tfidf_NM: Any, topics: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The standardized topics of sentences, float32 [N, H], and how they are read: tfidf_NM @ [M, H] - [H]."""
+    from sklearn.decomposition import TruncatedSVD
+
+    analysis = TruncatedSVD(topics, random_state=seed % 2**32).fit(tfidf_NM)
+    topic_NH = analysis.transform(tfidf_NM)
+    mean_H, scale_H = topic_NH.mean(0), (topic_NH.std(0) + 1e-9) * np.sqrt(topics)
+    standard_NH = ((topic_NH - mean_H) / scale_H).astype(np.float32)
+    return standard_NH, (analysis.components_ / scale_H[:, None]).T, mean_H / scale_H
+
+
+def _judged(
+    candidates: Sequence[_Features],
+    tfidf_NM: Any,
+    label_N: np.ndarray,
+    classes: int,
+    config: WordMixtureConfig,
+    folds: int,
+    seed: int,
+) -> tuple[_Features, float]:
+    """The features by which labels that were not learned are likeliest, and the best temperature."""
+    from sklearn.model_selection import StratifiedKFold
+
+    rows = np.flatnonzero(label_N >= 0)
+    truth_K = label_N[rows]
+    best, answer = -np.inf, (candidates[0], 1.0)
+    for given in candidates:
+        log_KC = np.zeros((len(rows), classes))
+        splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
+        for _, left_out in splits.split(rows, truth_K):
+            fewer_N = label_N.copy()
+            fewer_N[rows[left_out]] = -1
+            found = expectation_maximization(given.rows_NH, tfidf_NM, fewer_N, classes, config, given.penalty)
+            log_KC[left_out] = found.logits(given.rows_NH[rows[left_out]], tfidf_NM[rows[left_out]])
+        log_KC = tempered_log(log_KC, 1.0)
+        temperature = best_temperature(log_KC, truth_K)
+        value = float(tempered_log(log_KC, temperature)[np.arange(len(rows)), truth_K].mean())
+        if value > best:
+            best, answer = value, (given, temperature)
+    return answer
