@@ -81,8 +81,8 @@ def train_classifier(
 
     Labels that are not used are removed from the data: ``out/train.arrow`` contains the chosen sentences, most of
     them without a label. No label of the validation split is looked at. Where some of the labels are held out, the
-    epoch with the highest likelihood of these is kept, and the logits are divided by the temperature that makes them
-    likeliest (`best_temperature`); else the last epoch is kept.
+    epoch with the highest likelihood of these is kept (or the start, epoch 0, where `start_competes`), and the logits
+    are divided by the temperature that makes them likeliest (`best_temperature`); else the last epoch is kept.
 
     Args:
         config: the settings.
@@ -118,6 +118,12 @@ def train_classifier(
         if saved is not None:
             temperature = float(saved)
         else:
+            judge = _judge(train_corpus, budget.held_out, config.batch_tokens)
+            if config.start_competes and judge is not None:
+                begun = _copy_of(start) or start_of(config, train_corpus, seed=seed, tokenizer=tokenizer, vae=vae)
+                if judge(begun) > judge(model):
+                    begun.card = {**model.card, "epoch": 0}
+                    model = begun
             temperature = _calibrate(model, train_corpus, budget.held_out, config.batch_tokens)
     model.save_pretrained(out / MODEL_FOLDER, {**model.card, "method": config.method, "temperature": temperature})
     return Trained(config.method, len(budget.learned), len(budget.held_out), temperature, numbers)
@@ -316,8 +322,9 @@ def label_budget(config: ClassifyConfig, labels: np.ndarray, classes: int, seed:
     Raises:
         ConfigError: fewer sentences have a label, or all labels of a class would be held out.
     """
-    shown = choose_labelled(labels, config.labels, classes, seed)
-    held_out = hold_out(shown, labels, config.held_out_share(config.labels, classes), seed)
+    count = int((labels >= 0).sum()) if config.labels == "all" else config.labels
+    shown = choose_labelled(labels, count, classes, seed)
+    held_out = hold_out(shown, labels, config.held_out_share(count, classes), seed)
     learned = np.setdiff1d(shown, held_out)
     hidden = np.setdiff1d(np.arange(len(labels)), shown)
     if config.unlabelled is not None:
