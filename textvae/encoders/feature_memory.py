@@ -13,7 +13,7 @@ class FeatureMemory:
     """Features of sentences that were encoded before, by their token ids, in float32 on the CPU.
 
     When it is full, it is kept as it is: of a corpus that is read again and again, a part of constant size is found.
-    Copies and pickles of it are empty.
+    A deep copy of an encoder, whose weights are the same, shares it; in a pickle it is empty.
 
     Args:
         width: H.
@@ -32,6 +32,9 @@ class FeatureMemory:
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FeatureMemory:
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FeatureMemory, (self._width, self.most)

@@ -4,12 +4,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from textvae.models import ModelSettings, TextVAE
     from textvae.pipeline.proposal import Trial
+    from textvae.text.corpora.base import Split
+
+
+@dataclass(frozen=True)
+class GivenTexts:
+    """Texts, with what is known of each.
+
+    Attributes:
+        texts: checked by `checked_texts`.
+        labels: checked by `checked_labels`, one for each text; None for texts without labels.
+        splits: the split of each text. None: the recipe divides them.
+        every_label: whether every label is for training the classifier, however rare it is; see `Wanted`.
+    """
+
+    texts: Sequence[str]
+    labels: Sequence[str | None] | None = None
+    splits: Sequence[Split] | None = None
+    every_label: bool = False
+
+    def rows(self) -> list[dict[str, str | None]]:
+        """The rows of a table, each with the columns that there are: `text`, `label` and `split`."""
+        columns: dict[str, Sequence[str | None]] = {"text": self.texts}
+        if self.labels is not None:
+            columns["label"] = self.labels
+        if self.splits is not None:
+            columns["split"] = self.splits
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def fit(
@@ -46,15 +74,13 @@ def fit(
     labels = None if labels is None else checked_labels(labels, len(texts))
     named = {name.replace("__", "."): value for name, value in settings.items()}
     # All stages are run, because the others take little time beside training.
-    return TextVAE.from_pretrained(
-        fit_into(None if out is None else Path(out), texts, labels, minutes=minutes, settings=named)
-    )
+    run = fit_into(None if out is None else Path(out), GivenTexts(texts, labels), minutes=minutes, settings=named)
+    return TextVAE.from_pretrained(run)
 
 
 def fit_into(
     out: Path | None,
-    texts: Sequence[str],
-    labels: Sequence[str | None] | None = None,
+    given: GivenTexts,
     *,
     minutes: float,
     settings: Mapping[str, Any],
@@ -67,8 +93,7 @@ def fit_into(
 
     Args:
         out: see `fit`.
-        texts: checked by `checked_texts`.
-        labels: checked by `checked_labels`; None for no labels.
+        given: the texts.
         minutes: about how long the run may take.
         settings: override those of the recipe, such as ``{"train.epochs": 3}``.
         only: plan and run this stage and the stages that it needs, no others.
@@ -78,7 +103,7 @@ def fit_into(
         quiet: print nothing.
 
     Returns:
-        the folder of the trained model.
+        the run folder, `out/run`.
 
     Raises:
         TextVAEError: the texts, the settings or the machine prevent the fit; the message says what to do.
@@ -94,19 +119,17 @@ def fit_into(
     from textvae.pipeline.reading import read_recipe
     from textvae.pipeline.runner import run_recipe, say
     from textvae.pipeline.stages import STAGES
+    from textvae.text.corpora.base import SPLITS
     from textvae.text.normalize import normalize
 
-    require_texts(len({normalize(text) for text in texts} - {""}), "fit")
-    rows: list[dict[str, str | None]] = [{"text": text} for text in texts]
-    if labels is not None:
-        rows = [{**row, "label": label} for row, label in zip(rows, labels, strict=True)]
+    require_texts(len({normalize(text) for text in given.texts} - {""}), "fit")
     folder = _fit_folder(out)
     file, recipe = folder / "texts.jsonl", folder / "fit.toml"
     # Before any work: no other program's file may have the name of one that is written here.
     require_free(recipe, force=True)
     require_free(folder / "fit_corpus.toml", force=True)
     require_ours(folder / "run", STAGES, ())
-    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in given.rows())
     if not _holds(file, content):
         if os.path.lexists(file):
             raise DataError(
@@ -125,7 +148,10 @@ def fit_into(
             out=folder,
             force=True,
             text="text",
-            label="none" if labels is None else "label",
+            label="none" if given.labels is None else "label",
+            split="none" if given.splits is None else "split",
+            split_names=None if given.splits is None else {split: [split] for split in SPLITS},
+            every_label=given.every_label,
             trial=trial,
             stages=STAGES if only is None else with_needs(STAGES, only),
         )
@@ -134,7 +160,7 @@ def fit_into(
     if require is not None:
         require(checked_settings(read, STAGES)["train"].model)
     run_recipe(read, folder / "run", only=only, say=(lambda line: None) if quiet else say, progress=not quiet)
-    return folder / "run" / "train" / "model"
+    return folder / "run"
 
 
 def _fit_folder(out: Path | None) -> Path:

@@ -19,6 +19,7 @@ from textvae.pipeline.stages import STAGES
 
 if TYPE_CHECKING:
     from textvae.pipeline.budget import Budgeted
+    from textvae.text.corpora.base import Split
     from textvae.text.inspect import FileReport, ProposedTokenizer
 
 MIN_TEXTS, _MANY_CUT = 30, 0.5
@@ -39,6 +40,8 @@ def new_recipe(
     split: str | int | None = None,
     delimiter: str | None = None,
     no_label: Sequence[str] = (),
+    split_names: Mapping[Split, list[str]] | None = None,
+    every_label: bool = False,
     trial: Trial | None = None,
     stages: Sequence[Stage] = STAGES,
 ) -> tuple[Path, list[str]]:
@@ -55,6 +58,8 @@ def new_recipe(
         split: the column that says which split a row belongs to, likewise; ``none`` for a division by `new`.
         delimiter: the character between cells, or ``tab``; found when None.
         no_label: values of the label column that mean no label.
+        split_names: the values of the column of the split for each split; found when None.
+        every_label: every other value is a label for training the classifier, however rare; see `Wanted`.
         trial: the speed of a machine for this text; measured on this one when None. With the same trial the recipe is
             the same.
         stages: those that the recipe has a table for, and that share the time.
@@ -70,7 +75,8 @@ def new_recipe(
     from textvae.text.inspect import Wanted, inspect_file, propose_tokenizer
 
     minutes = checked_minutes(minutes, "--minutes")
-    found = inspect_file(file, wanted=Wanted(text, label, split, delimiter, tuple(no_label)))
+    wanted = Wanted(text, label, split, delimiter, tuple(no_label), split_names, every_label)
+    found = inspect_file(file, wanted=wanted)
     name = _plain(name if name is not None else Path(str(file).removesuffix(".gz")).stem)
     folder = Path(out)
     recipe_path = folder / f"{name}.toml"

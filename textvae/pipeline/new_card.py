@@ -125,7 +125,7 @@ def _label_notes(proposal: Proposal) -> list[str]:
         return [f"All labels are {found.one_label!r}, so there is nothing to classify."]
     counts = found.label_counts
     names = ", ".join(list(counts)[:_SHOWN]) + (", ..." if len(counts) > _SHOWN else "")
-    if len(counts) > MAX_LABELS:
+    if len(counts) > MAX_LABELS and not found.every_label:
         notes = [f"Column {column!r} has {len(counts)} labels, more than {MAX_LABELS}, so no classifier is trained."]
     elif len(counts) < 2:
         notes = [f"The rows that were read have one label, {names!r}; shuffle a file that is sorted by label."]

@@ -105,12 +105,18 @@ class Proposal:
     @property
     def labels(self) -> dict[str, int]:
         """How often each label occurs; empty where the file has no labels, or too many different ones."""
-        counts = self.found.label_counts
-        return counts if self.found.label_column is not None and 2 <= len(counts) <= MAX_LABELS else {}
+        found = self.found
+        if found.label_column is None or len(found.label_counts) < 2:
+            return {}
+        return found.label_counts if found.every_label or len(found.label_counts) <= MAX_LABELS else {}
 
     @property
     def shown_labels(self) -> int:
-        """Number of labels for the classifier's training; see `labels_to_show`."""
+        """Number of labels for the classifier's training: all where all are wanted, else see `labels_to_show`."""
+        if self.found.every_label:
+            # Where all rows that were read have a label, those that follow are taken to have one too.
+            more = 1.0 if self.found.unlabelled else self.texts / self.found.texts.count
+            return round(more * sum(self.labels.values()))
         # Where the file names its test rows, their labels are not among those of training.
         share = self.shares["train"] if self.found.split_names else 1.0
         return labels_to_show({name: int(share * count) for name, count in self.labels.items()})

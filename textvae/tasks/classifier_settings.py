@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -31,16 +31,17 @@ alone, with all weights; or the labels alone, by a linear layer on frozen featur
 class ClassifyConfig(Config):
     """Settings of a classifier: a recipe's `[classify]` table."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"with_validation", "start_competes"})
+
     method: Method = Field(
         "semi_supervised",
         description="'supervised' is the same net with the same start, from the labels alone; 'probe' a linear layer "
         "on the frozen encoder",
     )
-    labels: int = Field(
+    labels: Annotated[int, Field(gt=1)] | Literal["all"] = Field(
         500,
-        gt=1,
         description="training sentences whose label is looked at, the same number from each class; all of a class that "
-        "has fewer",
+        "has fewer; 'all' for all",
     )
     held_out: float | None = Field(
         None,
@@ -54,6 +55,11 @@ class ClassifyConfig(Config):
     unlabelled: int | None = Field(
         None, ge=0, description="training sentences used without a label; all others when absent"
     )
+    with_validation: bool = Field(
+        False,
+        description="learn from the validation sentences too, as from those of training: where no label is to be lost. "
+        "The bound that is measured on them is then one of sentences that were learned from",
+    )
     model: SemiSupervisedConfig | None = Field(
         None,
         description="the classifier's parts; when absent, those of the trained VAE, and a classifier that reads words "
@@ -63,6 +69,11 @@ class ClassifyConfig(Config):
         True,
         description="start from the weights of the trained VAE where their shapes fit, and from the linear layer of "
         "method 'probe', which needs it",
+    )
+    start_competes: bool = Field(
+        False,
+        description="keep the classifier as it was before its training, if labels that are held out are likelier by it "
+        "than by the best epoch; method 'supervised' does so in any case",
     )
     contrast: ContrastConfig | None = Field(
         None,

@@ -10,7 +10,7 @@ import numpy as np
 from textvae.arguments import checked_share
 from textvae.errors import ModelError
 from textvae.evaluation.calibration import expected_calibration_error, perfect_calibration_error
-from textvae.evaluation.protocol import cpu64
+from textvae.evaluation.protocol import Corpus, cpu64
 from textvae.evaluation.sweep import sweep
 from textvae.models import TextModel
 from textvae.results import Classification
@@ -68,9 +68,7 @@ def label_probabilities(model: TextModel, rows: TokenRows) -> np.ndarray:
     return found_NC
 
 
-def log_probabilities(
-    model: TextModel, corpus: TokenizedCorpus, indices: np.ndarray, batch_tokens: int = 8192
-) -> np.ndarray:
+def log_probabilities(model: TextModel, corpus: Corpus, indices: np.ndarray, batch_tokens: int = 8192) -> np.ndarray:
     """log q(y|x) of some sentences, nats, float64 [N, C], in the order of `indices`.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from textvae.evaluation.protocol import Corpus
 from textvae.evaluation.sweep import sweep
 from textvae.layers import NgramBag
 from textvae.models import SemiSupervisedTextVAE
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 UNSEEN = -10.0
 """The logit of a class that no labelled sentence has."""
@@ -54,11 +57,11 @@ def features(model: SemiSupervisedTextVAE, corpus: Corpus, rows: np.ndarray) -> 
     return found_NH
 
 
-def tfidf(bag: NgramBag, corpus: Corpus, rows: np.ndarray) -> Any:
+def tfidf(bag: NgramBag, corpus: Corpus, rows: np.ndarray) -> csr_matrix:
     """The TF-IDF of the n-grams of some sentences, a sparse matrix [N, M] without explicit zeros."""
     from scipy.sparse import csr_matrix, vstack
 
-    def part(some: np.ndarray) -> Any:
+    def part(some: np.ndarray) -> csr_matrix:
         batch = corpus.batch(some).to(bag.idf_M.device)
         ids_BN, share_BN = (x.cpu().numpy() for x in bag.shares(batch.tokens_BT))
         places = np.repeat(np.arange(len(some)), ids_BN.shape[1])

@@ -12,11 +12,14 @@ from textvae.evaluation.protocol import Corpus, TextCorpus
 from textvae.evaluation.sweep import sweep
 from textvae.models import SemiSupervisedTextVAE
 from textvae.tasks.head_inputs import Scale, features, scale_of, set_head, tfidf
+from textvae.text.few_labels import choose_labelled
 
 _STRENGTHS, _FACTORS = (0.1, 1.0, 10.0, 100.0), (0.3, 1.0, 3.0)
 """Inverse strengths of the L2 penalty (scikit-learn's C), and weights of the features beside the n-grams, that are
 compared."""
 _FOLDS, _ITERATIONS = 5, 2000
+COMPARED = 2000
+"""Labelled sentences by which they are compared, at most."""
 
 
 @torch.no_grad()
@@ -37,8 +40,9 @@ def fit_head(model: SemiSupervisedTextVAE, corpus: TextCorpus, rows: np.ndarray,
 
     That is the encoder's features, standardized by all sentences of the corpus, [N, H] / sqrt(H), and beside them,
     where the classifier reads n-grams, their TF-IDF. The penalty, and the weight of the features beside the n-grams,
-    are chosen by the likelihood in a cross-validation among these rows (at most 5 stratified folds; without one where a
-    class has a single sentence). Standardizing is made part of the weights.
+    are chosen by the likelihood in a cross-validation among these rows (at most 5 stratified folds, and 2,000 rows,
+    equally many of each class; without one where a class has a single sentence). Standardizing is made part of the
+    weights.
 
     Args:
         model: its classifier is changed.
@@ -84,12 +88,18 @@ def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: 
         return LogisticRegression(C=strength, max_iter=_ITERATIONS)
 
     index_N = np.searchsorted(np.unique(labels_N), labels_N)
-    folds = min(_FOLDS, int(np.bincount(index_N).min()))
+    few = np.arange(len(index_N))
+    if len(few) > COMPARED:
+        few = choose_labelled(index_N, COMPARED, int(index_N.max()) + 1, seed)
+    index_M = index_N[few]
+    folds = min(_FOLDS, int(np.bincount(index_M).min()))
 
     def likelihood(factor: float, strength: float) -> float:
         splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
-        stated_NC = cross_val_predict(regression(strength), inputs(factor), index_N, cv=splits, method="predict_proba")
-        return float(np.log(np.maximum(stated_NC[np.arange(len(index_N)), index_N], 1e-12)).mean())
+        stated_MC = cross_val_predict(
+            regression(strength), inputs(factor)[few], index_M, cv=splits, method="predict_proba"
+        )
+        return float(np.log(np.maximum(stated_MC[np.arange(len(few)), index_M], 1e-12)).mean())
 
     with warnings.catch_warnings():
         # Of many classes with few sentences each, and of an optimizer that used up its steps.

@@ -82,9 +82,10 @@ def train_classifier(
 
     Labels that are not used are removed from the data: ``out/train.arrow`` contains the chosen sentences, most of
     them without a label. No label of the validation split is looked at. Where some of the labels are held out, the
-    epoch with the highest likelihood of these is kept, and the logits are divided by the temperature that makes them
-    likeliest (`best_temperature`); else the last epoch is kept. With `epochs = 0` the classifier is the one that
-    `words_of` describes: the VAE's encoder, and a mixture of unigrams beside it.
+    epoch with the highest likelihood of these is kept (or the classifier before the first epoch, where
+    `start_competes`), and the logits are divided by the temperature that makes them likeliest (`best_temperature`);
+    else the last epoch is kept. With `epochs = 0` the classifier is what the mixture of unigrams has learned
+    (`learn_words`).
 
     Args:
         config: the settings.
@@ -113,6 +114,7 @@ def train_classifier(
         model.card = dict(card or {})
     else:
         model = _copy_of(start) or start_of(config, train_corpus, seed=seed, tokenizer=tokenizer, vae=vae)
+        model.card = dict(card or {})
         words = words_of(config, check_classifier(config, vae.config)[0])
         temperature, numbers = 1.0, {}
         if words.rounds:
@@ -122,17 +124,19 @@ def train_classifier(
                 model, train_corpus, budget.learned, budget.unlabelled, words, judged=judged, seed=seed
             )
         if config.epochs:
+            begun, temperature = model, 1.0
             model, numbers = _train_by_bound(
-                config, train_corpus, valid_corpus, out, budget, seed, tokenizer, vae, model, card, progress
+                config, train_corpus, valid_corpus, out, budget, seed, tokenizer, vae, begun, card, progress
             )
-            temperature = 1.0
-        else:
-            model.card = dict(card or {})
         # A model that was saved here before an interruption has it already.
         saved = model.card.get("temperature")
         if saved is not None:
             temperature = float(saved)
         elif len(budget.held_out):
+            judge = _judge(train_corpus, budget.held_out, config.batch_tokens)
+            if config.epochs and config.start_competes and judge is not None and judge(begun) > judge(model):
+                begun.card = {**model.card, "epoch": 0}
+                model = begun
             temperature = _calibrate(model, train_corpus, budget.held_out, config.batch_tokens)
     model.save_pretrained(out / MODEL_FOLDER, {**model.card, "method": config.method, "temperature": temperature})
     return Trained(config.method, len(budget.learned), len(budget.held_out), temperature, numbers)
@@ -231,7 +235,7 @@ def _train_by_bound(
         label_names=names,
         card=card,
         max_tokens=vae.max_tokens,
-        initial_model=start,
+        initial_model=copy.deepcopy(start),
         regularizer=_loss_of_labels(config, corpus, learned, seed),
         validation_metric=_judge(train_corpus, budget.held_out, config.batch_tokens),
         progress=progress,
@@ -331,8 +335,9 @@ def label_budget(config: ClassifyConfig, labels: np.ndarray, classes: int, seed:
     Raises:
         ConfigError: fewer sentences have a label, or all labels of a class would be held out.
     """
-    shown = choose_labelled(labels, config.labels, classes, seed)
-    held_out = hold_out(shown, labels, config.held_out_share(config.labels, classes), seed)
+    count = int((labels >= 0).sum()) if config.labels == "all" else config.labels
+    shown = choose_labelled(labels, count, classes, seed)
+    held_out = hold_out(shown, labels, config.held_out_share(count, classes), seed)
     learned = np.setdiff1d(shown, held_out)
     hidden = np.setdiff1d(np.arange(len(labels)), shown)
     if config.unlabelled is not None:

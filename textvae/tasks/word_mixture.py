@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from textvae.evaluation.calibration import best_temperature, tempered_log
 from textvae.evaluation.protocol import TextCorpus
 from textvae.models import SemiSupervisedTextVAE
 from textvae.tasks.head_inputs import features, scale_of, set_head, tfidf
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 MAX_ROUNDS = 1000
 _FOLDS = 5
@@ -70,7 +73,7 @@ class Mixture:
     bias_K: Float64[np.ndarray, " K"]
     word_MK: Float64[np.ndarray, "M K"]
 
-    def logits(self, feature_NH: Float[np.ndarray, "N H"], tfidf_NM: Any) -> Float64[np.ndarray, "N K"]:
+    def logits(self, feature_NH: Float[np.ndarray, "N H"], tfidf_NM: csr_matrix) -> Float64[np.ndarray, "N K"]:
         """Of sentences, [N, K]."""
         found: np.ndarray = feature_NH @ self.weight_HK + self.bias_K + tfidf_NM @ self.word_MK
         return found
@@ -78,7 +81,7 @@ class Mixture:
 
 def expectation_maximization(
     feature_NH: Float[np.ndarray, "N H"],
-    tfidf_NM: Any,
+    tfidf_NM: csr_matrix,
     label_N: Int64[np.ndarray, " N"],
     classes: int,
     config: WordMixtureConfig,
@@ -245,7 +248,7 @@ def learn_words(
     return temperature
 
 
-def _topics(tfidf_NM: Any, topics: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _topics(tfidf_NM: csr_matrix, topics: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The standardized topics of sentences, float32 [N, H], and how they are read: tfidf_NM @ [M, H] - [H]."""
     from sklearn.decomposition import TruncatedSVD
 
@@ -258,7 +261,7 @@ def _topics(tfidf_NM: Any, topics: int, seed: int) -> tuple[np.ndarray, np.ndarr
 
 def _judged(
     candidates: Sequence[_Features],
-    tfidf_NM: Any,
+    tfidf_NM: csr_matrix,
     label_N: np.ndarray,
     classes: int,
     config: WordMixtureConfig,

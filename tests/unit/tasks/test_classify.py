@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import cross_val_predict
 
 from textvae.decoders import LSTMDecoderConfig
 from textvae.encoders import LSTMEncoderConfig
@@ -18,6 +20,7 @@ from textvae.tasks.linear_head import count_ngrams, fit_head
 from textvae.tasks.train_classifier import label_budget, learn_from_labels, train_classifier, warm_start
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled
+from textvae.text.joined import join_tokenized
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer, WordConfig
 
@@ -211,6 +214,29 @@ def test_the_labels_of_the_validation_split_are_not_looked_at(
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
+@pytest.mark.parametrize("competes", [False, True])
+def test_a_classifier_that_training_made_worse_is_kept_as_it_began_if_asked(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE, tmp_path: Path, competes: bool
+) -> None:
+    """Also where the model comes from a run that was interrupted at its very end."""
+    tokenizer, corpora = data
+    table = {"labels": 60, "epochs": 1, "batch_tokens": 256, "start_competes": competes}
+    config = ClassifyConfig.model_validate({**table, "optimizer": {"kind": "sgd", "lr": 3.0}})
+    begun = ClassifyConfig.model_validate({"labels": 60, "epochs": 0, "held_out": 0.2})
+    found = []
+    for place, settings in (("it", config), ("it", config), ("begun", begun)):
+        train_classifier(
+            settings, corpora["train"], corpora["valid"], tmp_path / place, seed=1, tokenizer=tokenizer, vae=vae,
+            progress=False,
+        )  # fmt: skip
+        model = SemiSupervisedTextVAE.from_pretrained(tmp_path / place / "model")
+        found.append(log_probabilities(model, corpora["test"], np.arange(300)))
+    assert np.array_equal(found[0], found[1])
+    assert np.allclose(found[0], found[2], atol=1e-5) == competes
+    card = SemiSupervisedTextVAE.from_pretrained(tmp_path / "it" / "model").card
+    assert (card["epoch"] == 0) == competes
+
+
 @pytest.mark.parametrize("method", ["supervised", "probe"])
 def test_methods_that_learn_from_the_labels_alone(
     data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE, tmp_path: Path, method: str
@@ -248,6 +274,47 @@ def test_the_linear_layer_states_what_the_regression_states(
         # At the optimum of a regression with a free intercept, the mean of what is stated is the share of each class.
         assert np.exp(log_NC).mean(0) == pytest.approx(np.bincount(truth) / 40, abs=0.01)
         assert (log_NC.argmax(-1) == truth).mean() > 0.8
+
+
+def test_of_many_labels_some_choose_the_penalty_and_all_are_learned(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer, corpora = data
+    monkeypatch.setattr("textvae.tasks.linear_head.COMPARED", 12)
+    seen: list[int] = []
+    compare = cross_val_predict
+
+    def watched(*arguments: Any, **more: Any) -> Any:
+        seen.append(len(arguments[2]))
+        return compare(*arguments, **more)
+
+    monkeypatch.setattr("sklearn.model_selection.cross_val_predict", watched)
+    config = SemiSupervisedConfig.model_validate(vae.config.model_dump(exclude={"kind"}))
+    model = config.build(vocab_size=tokenizer.vocab_size, max_tokens=8, label_names=NAMES).eval()
+    rows = np.arange(200)
+    fit_head(model, corpora["train"], rows, seed=0)
+    truth = np.asarray(corpora["train"].labels)[rows]
+    assert set(seen) == {12}
+    # The intercept is free, so that the mean of what is stated is the share of each class among all labels.
+    shares = np.bincount(truth) / 200
+    assert np.exp(log_probabilities(model, corpora["train"], rows)).mean(0) == pytest.approx(shares, abs=0.01)
+
+
+def test_the_validation_sentences_are_learned_from_where_asked(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]], tmp_path: Path
+) -> None:
+    tokenizer, corpora = data
+    joined = join_tokenized(tmp_path / "all.arrow", (corpora["train"], corpora["valid"]), tokenizer, max_tokens=8)
+    assert joined.labels.tolist() == [*corpora["train"].labels, *corpora["valid"].labels]
+    for row, (split, place) in ((0, ("train", 0)), (599, ("train", 599)), (600, ("valid", 0)), (799, ("valid", 199))):
+        assert joined.text(row) == corpora[split].text(place)
+        assert joined.ids(row).tolist() == corpora[split].ids(place).tolist()
+    assert joined.label_names == tuple(NAMES)
+    # All labels are looked at, also of classes that have few.
+    labels = np.array([0] * 50 + [1] * 9 + [-1] * 5)
+    budget = label_budget(ClassifyConfig(labels="all", held_out=0.2), labels, 2, seed=1)
+    assert sorted([*budget.learned, *budget.held_out]) == list(range(59)) and len(budget.held_out) == 12
+    assert set(budget.unlabelled) == {*range(59, 64), *budget.held_out.tolist()}
 
 
 def test_a_class_without_a_labelled_sentence_is_all_but_impossible(

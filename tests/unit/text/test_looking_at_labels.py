@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tomllib
 
 import numpy as np
 import pandas as pd
@@ -204,3 +205,24 @@ def test_missing_labels_of_other_libraries_are_none(missing) -> None:
 def test_what_is_no_label_is_refused(label) -> None:
     with pytest.raises(DataError, match=r"Label 1 is .*; expected a string"):
         checked_labels([label], 1)
+
+
+def test_every_value_is_a_label_where_that_is_wanted(tmp_path) -> None:
+    """However rare it is, and though it means no label in other files; the splits are those that are named."""
+    labels = ["NA", "-", *(f"rare {row}" for row in range(60)), *[None] * 28]
+    lines = [
+        json.dumps({"text": prose(row), "label": label, "part": "b" if row % 30 == 1 else "a"})
+        for row, label in enumerate(labels)
+    ]
+    names = {"train": ["a"], "valid": ["b"], "test": ["c"]}
+    file = tmp_path / "in.jsonl"
+    file.write_text("\n".join([*lines, json.dumps({"text": prose(90), "label": None, "part": "c"})]))
+    path, _ = new_recipe(
+        file, minutes=1.0, out=tmp_path, trial=TRIAL, label="label", split="part", split_names=names, every_label=True
+    )
+    card = load_card(card_beside(path))
+    read = {split: list(card.read(split)) for split in ("train", "valid", "test")}
+    assert [len(rows) for rows in read.values()] == [87, 3, 1]
+    assert {label for rows in read.values() for _, label in rows} == set(labels)
+    classify = tomllib.loads(path.read_text())["classify"]
+    assert classify["labels"] == "all" and classify["with_validation"] is True

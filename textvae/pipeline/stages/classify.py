@@ -110,6 +110,10 @@ _DRAWS = 5
 """Draws of labels from which the SVM learns."""
 SHARE, EPOCHS = 0.25, 5
 """Share of a time budget that `textvae new` gives to the classifier, and its epochs."""
+STEPS = 200
+"""Steps of a classifier that looks at all labels, at least."""
+_BATCHES = (2048, 1024, 512, 256)
+"""Tokens of its batches, those of the fastest training first."""
 _ENCODED, _DECODED = 0.4, 0.6
 """About the share of encoder and decoder in the time of a training step, and of a pass without a gradient."""
 _SVM = 4e-6
@@ -126,7 +130,7 @@ def _decoded(proposal: Proposal) -> int:
     return SemiSupervisedConfig().label_sum_of(labels).decoded(labels)
 
 
-def _seconds_of_pass(proposal: Proposal) -> float:
+def _seconds_of_pass(proposal: Proposal, batch_tokens: int | None = None) -> float:
     """Of a sentence without a label in a training step; times of the stage are parts of it.
 
     The decoder reads the sentence with several labels, the encoder once. Each step has 64 labelled sentences
@@ -135,11 +139,11 @@ def _seconds_of_pass(proposal: Proposal) -> float:
     from textvae.tasks.classifier_settings import ClassifyConfig
 
     settings = ClassifyConfig()
-    labelled = settings.labelled_sentences * proposal.text_tokens / settings.batch_tokens
+    labelled = settings.labelled_sentences * proposal.text_tokens / (batch_tokens or settings.batch_tokens)
     return proposal.text_tokens * (_DECODED * _decoded(proposal) + _ENCODED * (1 + labelled)) / proposal.rates.train
 
 
-def _seconds_beside(proposal: Proposal, labels: int) -> float:
+def _seconds_beside(proposal: Proposal, labels: int, epochs: int) -> float:
     """Of everything but the steps of sentences without a label: those with one, validation, and what is at the end."""
     from textvae.tasks.classifier_settings import ClassifyConfig
 
@@ -151,7 +155,37 @@ def _seconds_beside(proposal: Proposal, labels: int) -> float:
     # The same net from the labels alone, for comparison.
     alone = settings.steps * settings.labelled_sentences * _ENCODED * proposal.text_tokens / proposal.rates.train
     end = alone + _ENCODED * proposal.text_tokens * test / proposal.rates.read + _SVM * proposal.characters
-    return 5.0 + _HEADS * labels + EPOCHS * epoch + end
+    return 5.0 + _HEADS * labels + epochs * epoch + end
+
+
+def _seconds_of_start(labels: int) -> float:
+    """Of the regression from which a classifier that looks at all labels starts, and of reading and writing."""
+    from textvae.tasks.linear_head import COMPARED
+
+    return 5.0 + _HEADS * min(labels, COMPARED)
+
+
+def _with_every_label(proposal: Proposal, labels: int) -> dict[str, Any]:
+    """The settings of a classifier that looks at all labels: there may be thousands, or few beside few texts.
+
+    In the first steps a classifier loses what its linear layer had learned, and takes `STEPS` to have it again. So many
+    are made in any case, in smaller batches where the time is short; then each epoch has as many sentences without a
+    label as there is time for, and as with one at least.
+    """
+    from textvae.pipeline.budget import FULL
+
+    left, texts = SHARE * proposal.seconds - _seconds_of_start(labels), (1 - proposal.shares["test"]) * proposal.texts
+    for batch_tokens in _BATCHES:
+        least = STEPS * FULL * batch_tokens / proposal.text_tokens
+        read = left / _seconds_of_pass(proposal, batch_tokens)
+        if read >= least:
+            break
+    read = max(read, least)
+    each = min(texts, max(2 * labels, read / EPOCHS))
+    epochs = min(math.ceil(read / each), max(EPOCHS, math.ceil(least / texts)))
+    table: dict[str, Any] = {"labels": "all", "with_validation": True, "start_competes": True}
+    table |= {"epochs": epochs, "batch_tokens": batch_tokens}
+    return {**table, "unlabelled": round(each) - labels} if each < texts else table
 
 
 class ClassifyStage(Stage):
@@ -159,8 +193,8 @@ class ClassifyStage(Stage):
 
     name: ClassVar[str] = "classify"
     title: ClassVar[str] = "Classifier"
-    version: ClassVar[int] = 3  # all labels are counted; the same net without unlabelled sentences beside it
-    keeps: ClassVar[tuple[int, ...]] = (1, 2)
+    version: ClassVar[int] = 4  # words learn with the linear layer before the bound is trained
+    keeps: ClassVar[tuple[int, ...]] = (1, 2, 3)
     needs: ClassVar[tuple[str, ...]] = ("tokenize", "train")
     resumes: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
@@ -171,7 +205,7 @@ class ClassifyStage(Stage):
     def files(self) -> tuple[str, ...]:
         from textvae.training.folder import FILES
 
-        return (*FILES, "train.arrow")
+        return (*FILES, "train.arrow", "all.arrow")
 
     def config_type(self) -> type[Config]:
         from textvae.tasks.classifier_settings import ClassifyConfig
@@ -187,20 +221,27 @@ class ClassifyStage(Stage):
         """None: a classifier has a code z, so the baseline without z has none."""
 
     def new_table(self, proposal: Proposal) -> dict[str, Any] | None:
-        shown = proposal.shown_labels
+        shown, optimizer = proposal.shown_labels, {"kind": "adam", "lr": 2e-3}
         if not shown:
             return None
-        left = SHARE * proposal.seconds - _seconds_beside(proposal, shown)
+        if proposal.found.every_label:
+            return {**_with_every_label(proposal, shown), "optimizer": optimizer}
+        left = SHARE * proposal.seconds - _seconds_beside(proposal, shown, EPOCHS)
         # At least as many sentences without a label as with one: else there would be nothing to learn from them.
         unlabelled = max(shown, int(left / (EPOCHS * _seconds_of_pass(proposal))))
-        table: dict[str, Any] = {"labels": shown, "epochs": EPOCHS, "optimizer": {"kind": "adam", "lr": 2e-3}}
+        table: dict[str, Any] = {"labels": shown, "epochs": EPOCHS, "optimizer": optimizer}
         if unlabelled < proposal.shares["train"] * proposal.texts:
             table["unlabelled"] = unlabelled
         return table
 
     def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
+        labels, epochs = proposal.shown_labels, table["epochs"]
         sentences = min(proposal.shares["train"] * proposal.texts, table.get("unlabelled", math.inf))
-        return _seconds_beside(proposal, table["labels"]) + EPOCHS * sentences * _seconds_of_pass(proposal)
+        if proposal.found.every_label:
+            # No test sentence has a label, so nothing is compared.
+            sentences = min(proposal.texts, labels + sentences)
+            return _seconds_of_start(labels) + epochs * sentences * _seconds_of_pass(proposal, table["batch_tokens"])
+        return _seconds_beside(proposal, labels, epochs) + epochs * sentences * _seconds_of_pass(proposal)
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
         from textvae.pipeline.report import plots
@@ -215,6 +256,7 @@ class ClassifyStage(Stage):
         from textvae.models import SemiSupervisedTextVAE, load_model
         from textvae.tasks.classify import classify, evaluate_classifier
         from textvae.tasks.train_classifier import start_of, train_classifier
+        from textvae.text.joined import join_tokenized
         from textvae.text.tokenized import TokenizedCorpus
         from textvae.text.tokenizers import load_tokenizer
 
@@ -227,14 +269,18 @@ class ClassifyStage(Stage):
             )
             work.say(f"  {left_out}")
             return {"left_out": left_out}
-        test_corpus = TokenizedCorpus(split_file(source, "test"))
+        valid_corpus, test_corpus = TokenizedCorpus(source / "valid.arrow"), TokenizedCorpus(split_file(source, "test"))
         tokenizer, vae = load_tokenizer(source / "tokenizer"), load_model(work.inputs["train"] / "model")
+        if work.config.with_validation:
+            train_corpus = join_tokenized(
+                work.folder / "all.arrow", (train_corpus, valid_corpus), tokenizer, max_tokens=vae.max_tokens
+            )
         began = time.monotonic()
         start = start_of(work.config, train_corpus, seed=work.seed, tokenizer=tokenizer, vae=vae.to(best_device()))
         trained = train_classifier(
             work.config,
             train_corpus,
-            TokenizedCorpus(source / "valid.arrow"),
+            valid_corpus,
             work.folder,
             seed=work.seed,
             tokenizer=tokenizer,

@@ -94,13 +94,14 @@ def _report(
     unlabelled = counts.pop(None, 0)
     labels: Counter[str] = Counter({value: count for value, count in counts.items() if value is not None})
     label_column = None if table is None else table.label
-    marks = missing_marks(labels, wanted.no_label) if label_column is not None else []
+    marks = [*wanted.no_label] if wanted.every_label else missing_marks(labels, wanted.no_label)
+    marks = marks if label_column is not None else []
     no_label = {value: labels.pop(value, 0) for value in marks}
     one_label = None
     if complete and len(labels) < 2 and label_column is not None:
         one_label = next(iter(labels), "")
         label_column, labels, no_label = None, Counter(), {}  # one label separates nothing
-    frequent = frequent_labels(labels) if label_column is not None else None
+    frequent = None if label_column is None or wanted.every_label else frequent_labels(labels)
     rare = {} if frequent is None else {value: labels.pop(value) for value in sorted(set(labels) - set(frequent))}
     return FileReport(
         path=path,
@@ -128,6 +129,7 @@ def _report(
         second_text=table.second_text if table else None,
         second_label=table.second_label if table else None,
         long_rows=table.long_rows if table else 0,
+        every_label=wanted.every_label,
     )
 
 

@@ -20,6 +20,9 @@ class Wanted:
         split: the column of the split; ``none`` likewise.
         delimiter: the character between cells, or ``tab``.
         no_label: values that mean no label.
+        split_names: the values of the column of the split for each split; None to look for them.
+        every_label: whether every value but those of `no_label` is a label, however rare, and all of them are for
+            training a classifier: no label is too rare, and none is kept for a test.
     """
 
     text: str | int | None = None
@@ -27,6 +30,8 @@ class Wanted:
     split: str | int | None = None
     delimiter: str | None = None
     no_label: tuple[str, ...] = ()
+    split_names: Mapping[Split, list[str]] | None = None
+    every_label: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class FileReport:
         second_text: the column that came second for the text.
         second_label: the column that came second for the labels.
         long_rows: number of rows with more cells than there are columns.
+        every_label: as of `Wanted`.
     """
 
     path: Path
@@ -86,3 +92,4 @@ class FileReport:
     second_text: str | int | None = None
     second_label: str | int | None = None
     long_rows: int = 0
+    every_label: bool = False

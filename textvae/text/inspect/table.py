@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -108,7 +108,7 @@ def look_at_table(
         text=text,
         label=label,
         split=split,
-        split_names=_names(path, looked, split),
+        split_names=_names(path, looked, split, wanted.split_names),
         second_text=next((column for column in texts.columns if column not in (text, label, split)), None),
         second_label=next((column for column in labels.columns if column not in (text, label, split)), None),
         long_rows=long_rows if header else 0,
@@ -143,10 +143,14 @@ def _optional(
     return _wanted(path, given, columns, option)
 
 
-def _names(path: Path, looked: Sequence[Profile], split: str | int | None) -> dict[Split, list[str]]:
+def _names(
+    path: Path, looked: Sequence[Profile], split: str | int | None, wanted: Mapping[Split, list[str]] | None
+) -> dict[Split, list[str]]:
     """The values of the split column that mean each split."""
     if split is None:
         return {}
+    if wanted is not None:
+        return dict(wanted)
     column = next(profile for profile in looked if profile.column == split)
     found = split_names(column) or names_of_splits(column.counts)
     if "train" not in found:
