@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks import pages, results_file
 from benchmarks.semi_supervised.minilm import minilm_finetuned, minilm_logistic, minilm_self_training
+from benchmarks.semi_supervised.ours import probe, semi_supervised, semi_supervised_pretrained, supervised
 from benchmarks.semi_supervised.protocol import COUNTS, Answer, Cell, Method, Texts, cells, read
 from benchmarks.semi_supervised.tfidf import tfidf_self_training, tfidf_svm
 from textvae.evaluation.calibration import expected_calibration_error, perfect_calibration_error
@@ -27,7 +28,17 @@ NAME = "semi_supervised"
 
 METHODS: dict[str, Method] = {
     method.__name__: method
-    for method in (tfidf_svm, tfidf_self_training, minilm_logistic, minilm_self_training, minilm_finetuned)
+    for method in (
+        tfidf_svm,
+        tfidf_self_training,
+        minilm_logistic,
+        minilm_self_training,
+        minilm_finetuned,
+        supervised,
+        probe,
+        semi_supervised,
+        semi_supervised_pretrained,
+    )
 }
 
 

@@ -158,5 +158,13 @@ def semi_supervised(texts: Texts, cell: Cell, out: Path) -> Answer:
 
 def semi_supervised_pretrained(texts: Texts, cell: Cell, out: Path) -> Answer:
     """The same with MiniLM as the encoder, trained on pairs of labelled texts before."""
-    settings = {"epochs": 0, "train_encoder": False, "contrast": {"steps": 150}}
-    return _classified(*_pretrained(texts.name, out), texts, cell, out, settings)
+    return _classified(*_pretrained(texts.name, out), texts, cell, out, _PAIRED | {"contrast": _pairs(cell)})
+
+
+_PAIRED: dict[str, Any] = {"epochs": 0, "train_encoder": False, "words": {"word_weight": 1.0}}
+FEW = 60
+"""Labels up to which the temperature is found in three folds instead of two, as each fold loses many of them."""
+
+
+def _pairs(cell: Cell) -> dict[str, Any]:
+    return {"precision": "bf16", "folds": 3 if cell.labels <= FEW else 2}

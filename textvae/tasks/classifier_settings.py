@@ -49,8 +49,7 @@ class ClassifyConfig(Config):
         lt=1,
         description="share of these labels that is not learned from, but chooses the epoch and the temperature of the "
         "probabilities; when absent 0.2, and none where there are fewer than 25 labels for each class, or where "
-        "there are neither epochs nor pairs (a cross-validation chooses the temperature then). With none the last "
-        "epoch is kept",
+        "there are no epochs, as a cross-validation chooses the temperature then. With none the last epoch is kept",
     )
     unlabelled: int | None = Field(
         None, ge=0, description="training sentences used without a label; all others when absent"
@@ -147,7 +146,7 @@ class ClassifyConfig(Config):
         """
         if self.held_out is not None:
             return self.held_out
-        if self.method == "semi_supervised" and self.epochs == 0 and self.contrast is None:
+        if self.method == "semi_supervised" and self.epochs == 0 and (self.contrast is None or self.contrast.folds):
             return 0.0
         return HELD_OUT if labels >= ENOUGH * classes else 0.0
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
@@ -15,6 +15,7 @@ from textvae.errors import ConfigError
 from textvae.evaluation.protocol import TextCorpus
 from textvae.models import SemiSupervisedTextVAE
 
+MAX_FOLDS = 100
 _WARM_UP, _CLIP = 0.1, 1.0
 """Share of the steps in which the rate rises, and the norm to which gradients are clipped."""
 
@@ -22,12 +23,27 @@ _WARM_UP, _CLIP = 0.1, 1.0
 class ContrastConfig(Config):
     """Settings of a training on pairs."""
 
-    steps: int = Field(200, gt=0, le=MAX_STEPS, description="updates at most")
+    steps: int = Field(100, gt=0, le=MAX_STEPS, description="updates at most")
     pairs: int = Field(16, gt=0, le=10_000, description="in each update")
     of_each: int = Field(
         20, gt=0, le=10_000, description="pairs of each sentence with one of its class, and with one of another"
     )
-    lr: float = Field(2e-5, gt=0, description="of AdamW, after a warm-up and before a linear decay to 0")
+    lr: float = Field(5e-5, gt=0, description="of AdamW, after a warm-up and before a linear decay to 0")
+    precision: Literal["float32", "bf16"] = Field("float32", description="as in [train]")
+    folds: int = Field(
+        3,
+        ge=0,
+        le=MAX_FOLDS,
+        description="of a cross-validation among the labels that finds the temperature where there are no epochs: the "
+        "encoder is trained in each of them; 0: labels that are held out find it",
+    )
+
+    @field_validator("folds")
+    @classmethod
+    def _not_one(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("a cross-validation needs two folds; use 2 or more, or 0 for none")
+        return folds
 
 
 class Pair(NamedTuple):
@@ -89,7 +105,8 @@ def contrast(
 
     def features(places: list[int]) -> Tensor:
         batch = corpus.batch(np.asarray(rows)[places]).to(model.device)
-        found: Tensor = model.encoder(batch.tokens_BT, batch.lengths_B)
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            found: Tensor = model.encoder(batch.tokens_BT, batch.lengths_B)
         return found.float()
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)

@@ -12,38 +12,20 @@ import numpy as np
 import torch
 
 from textvae.arguments import checked_seed
-from textvae.errors import ConfigError
 from textvae.evaluation.calibration import best_temperature, tempered_log
 from textvae.models import SemiSupervisedTextVAE, TextModel
 from textvae.regularizers import ClassificationLoss
 from textvae.tasks.classifier_settings import ClassifyConfig, Method, check_classifier, words_of
+from textvae.tasks.classifier_start import Budget, label_budget, require_labels, start_of
 from textvae.tasks.classify import log_probabilities
-from textvae.tasks.contrast import contrast
 from textvae.tasks.fine_tune import fine_tune
-from textvae.tasks.linear_head import count_ngrams, fit_head
-from textvae.tasks.word_mixture import learn_words
+from textvae.tasks.word_mixture import WordMixtureConfig, learn_words
 from textvae.text.corpora import Example
-from textvae.text.few_labels import choose_labelled, hold_out
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import TrainConfig, train
 from textvae.training.folder import MODEL_FOLDER, claim_training
 from textvae.training.validation import isolated_randomness
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The training sentences of a classifier, by their places.
-
-    Attributes:
-        learned: their label is learned.
-        held_out: their label chooses epoch and temperature; their text is among the `unlabelled` ones.
-        unlabelled: only their text is used.
-    """
-
-    learned: np.ndarray
-    held_out: np.ndarray
-    unlabelled: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -103,7 +85,7 @@ def train_classifier(
         ConfigError: the corpus has no labels, or fewer than `config.labels`.
     """
     seed = checked_seed(seed)
-    _require_labels(train_corpus)
+    require_labels(train_corpus)
     claim_training(out)
     budget = label_budget(config, np.asarray(train_corpus.labels), len(train_corpus.label_names), seed)
     if config.method != "semi_supervised":
@@ -123,6 +105,9 @@ def train_classifier(
             temperature = learn_words(
                 model, train_corpus, budget.learned, budget.unlabelled, words, judged=judged, seed=seed
             )
+            if config.contrast is not None and config.contrast.folds and not config.epochs:
+                temperature = _cross_fitted(config, train_corpus, budget, words, seed, tokenizer, vae)
+                model.scale_logits(1.0 / temperature)
         if config.epochs:
             begun, temperature = model, 1.0
             model, numbers = _train_by_bound(
@@ -172,7 +157,7 @@ def learn_from_labels(
     Raises:
         ConfigError: the corpus has no labels, or fewer than `config.labels`.
     """
-    _require_labels(corpus)
+    require_labels(corpus)
     budget = label_budget(config, np.asarray(corpus.labels), len(corpus.label_names), seed)
     model = _copy_of(start) or start_of(config, corpus, seed=seed, tokenizer=tokenizer, vae=vae)
     if method == "supervised":
@@ -244,46 +229,34 @@ def _train_by_bound(
     return model, trained.to_dict()
 
 
-def start_of(
-    config: ClassifyConfig, corpus: TokenizedCorpus, *, seed: int, tokenizer: Tokenizer, vae: TextModel
-) -> SemiSupervisedTextVAE:
-    """The classifier before its training, which is the same for all methods.
+@torch.no_grad()
+def _cross_fitted(
+    config: ClassifyConfig,
+    corpus: TokenizedCorpus,
+    budget: Budget,
+    words: WordMixtureConfig,
+    seed: int,
+    tokenizer: Tokenizer,
+    vae: TextModel,
+) -> float:
+    """The best temperature of classifiers for the labels that they have not learned: in each fold of a cross-validation
+    the encoder is trained on pairs anew; 1 where a class has a single sentence."""
+    from sklearn.model_selection import StratifiedKFold
 
-    It has the weights of the VAE where their shapes fit; its encoder is trained on pairs where `config.contrast` says
-    so; and its linear layer is that of a logistic regression.
-
-    Args:
-        config: the settings.
-        corpus: the training sentences, with labels.
-        seed: as of `train_classifier`.
-        tokenizer: of the corpus.
-        vae: the trained VAE.
-
-    Raises:
-        ConfigError: the corpus has no labels, or fewer than `config.labels`.
-    """
-    _require_labels(corpus)
-    learned = label_budget(config, np.asarray(corpus.labels), len(corpus.label_names), seed).learned
-    model_config, _ = check_classifier(config, vae.config)
-    with isolated_randomness(vae.device):
-        torch.manual_seed(seed)
-        model = model_config.build(
-            vocab_size=tokenizer.vocab_size, max_tokens=vae.max_tokens, label_names=corpus.label_names
-        )
-    model.tokenizer = tokenizer
-    model.to(vae.device)
-    count_ngrams(model, corpus)
-    if config.warm_start:
-        warm_start(model, vae)
-    if config.contrast is not None:
-        with isolated_randomness(vae.device):
-            torch.manual_seed(seed)
-            contrast(model, corpus, learned, config.contrast, seed=seed)
-    if not config.train_encoder:
-        model.encoder.freeze()
-    if config.warm_start:
-        fit_head(model, corpus, learned, seed=seed)
-    return model
+    assert config.contrast is not None
+    truth_N = np.asarray(corpus.labels)[budget.learned]
+    folds = min(config.contrast.folds, int(np.bincount(truth_N)[np.unique(truth_N)].min()))
+    if folds < 2:
+        return 1.0
+    log_NC = np.zeros((len(truth_N), len(corpus.label_names)))
+    splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
+    for kept, left_out in splits.split(truth_N, truth_N):
+        fewer, others = budget.learned[kept], budget.learned[left_out]
+        with torch.enable_grad():
+            model = start_of(config, corpus, seed=seed, tokenizer=tokenizer, vae=vae, learned=fewer)
+        learn_words(model, corpus, fewer, np.union1d(budget.unlabelled, others), words, judged=False, seed=seed)
+        log_NC[left_out] = log_probabilities(model, corpus, others, config.batch_tokens)
+    return best_temperature(log_NC, truth_N)
 
 
 def _copy_of(start: SemiSupervisedTextVAE | None) -> SemiSupervisedTextVAE | None:
@@ -318,33 +291,6 @@ def _judge(corpus: TokenizedCorpus, rows: np.ndarray, batch_tokens: int) -> Call
     return judge
 
 
-def _require_labels(corpus: TokenizedCorpus) -> None:
-    if len(corpus.label_names) < 2:
-        raise ConfigError("the corpus has no labels, so it cannot have a [classify] stage; remove it from the recipe.")
-
-
-def label_budget(config: ClassifyConfig, labels: np.ndarray, classes: int, seed: int) -> Budget:
-    """Which training sentences show their label, and to what end.
-
-    Args:
-        config: says how many.
-        labels: class of each training sentence, -1 for none, [N].
-        classes: C.
-        seed: of the draws.
-
-    Raises:
-        ConfigError: fewer sentences have a label, or all labels of a class would be held out.
-    """
-    count = int((labels >= 0).sum()) if config.labels == "all" else config.labels
-    shown = choose_labelled(labels, count, classes, seed)
-    held_out = hold_out(shown, labels, config.held_out_share(count, classes), seed)
-    learned = np.setdiff1d(shown, held_out)
-    hidden = np.setdiff1d(np.arange(len(labels)), shown)
-    if config.unlabelled is not None:
-        hidden = np.sort(np.random.default_rng([seed, 2]).permutation(hidden)[: config.unlabelled])
-    return Budget(learned, held_out, np.union1d(hidden, held_out))
-
-
 def _examples(corpus: TokenizedCorpus, budget: Budget) -> Iterator[Example]:
     for index in budget.learned.tolist():
         yield Example(corpus.text(index), corpus.label_names[corpus.labels[index]])
@@ -362,26 +308,3 @@ def _calibrate(model: SemiSupervisedTextVAE, corpus: TokenizedCorpus, rows: np.n
     )
     model.scale_logits(1.0 / temperature)
     return temperature
-
-
-@torch.no_grad()
-def warm_start(model: TextModel, vae: TextModel) -> list[str]:
-    """Copy a trained VAE's weights into the semi-supervised model.
-
-    Where a layer reads the label as well, the columns for the label come last; the first columns get the weights of
-    the VAE. The columns for the label are set to zero, so that the model starts as the VAE whatever the label.
-
-    Returns:
-        the names of the weights that were copied.
-    """
-    trained, copied = vae.state_dict(), []
-    for name, weight in model.state_dict().items():
-        source = trained.get(name)
-        if source is None or source.dim() != weight.dim():
-            continue
-        if any(have > room for have, room in zip(source.shape, weight.shape, strict=True)):
-            continue
-        weight.zero_()
-        weight[tuple(slice(0, size) for size in source.shape)] = source.to(weight.device)
-        copied.append(name)
-    return copied

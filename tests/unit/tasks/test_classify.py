@@ -15,9 +15,10 @@ from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError, DataError, ModelError
 from textvae.models import SemiSupervisedConfig, SemiSupervisedTextVAE, TextVAE, TextVAEConfig
 from textvae.tasks.classifier_settings import ClassifyConfig, check_classifier
+from textvae.tasks.classifier_start import label_budget, warm_start
 from textvae.tasks.classify import classify, evaluate_classifier, log_probabilities
 from textvae.tasks.linear_head import count_ngrams, fit_head
-from textvae.tasks.train_classifier import label_budget, learn_from_labels, train_classifier, warm_start
+from textvae.tasks.train_classifier import learn_from_labels, train_classifier
 from textvae.text.corpora import Example
 from textvae.text.few_labels import choose_labelled
 from textvae.text.joined import join_tokenized
@@ -235,6 +236,29 @@ def test_a_classifier_that_training_made_worse_is_kept_as_it_began_if_asked(
     assert np.allclose(found[0], found[2], atol=1e-5) == competes
     card = SemiSupervisedTextVAE.from_pretrained(tmp_path / "it" / "model").card
     assert (card["epoch"] == 0) == competes
+
+
+@pytest.mark.parametrize(("contrast", "held_out"), [(None, 0), ({"folds": 2}, 0), ({"folds": 0}, 12)])
+def test_without_epochs_all_labels_are_learned_and_find_the_temperature(
+    data: tuple[Tokenizer, dict[str, TokenizedCorpus]],
+    vae: TextVAE,
+    tmp_path: Path,
+    contrast: dict[str, int] | None,
+    held_out: int,
+) -> None:
+    """By a cross-validation among them; but not where pairs train the encoder once only."""
+    tokenizer, corpora = data
+    pairs = {} if contrast is None else {"contrast": {"steps": 10, "lr": 0.01, **contrast}}
+    config = ClassifyConfig.model_validate({"labels": 60, "epochs": 0, **pairs})
+    trained = train_classifier(
+        config, corpora["train"], corpora["valid"], tmp_path, seed=1, tokenizer=tokenizer, vae=vae, progress=False
+    )
+    assert (trained.learned, trained.held_out) == (60 - held_out, held_out)
+    assert trained.temperature != 1.0
+    model = SemiSupervisedTextVAE.from_pretrained(tmp_path / "model")
+    report = evaluate_classifier(model, corpora["test"], corpora["train"])
+    assert report["accuracy"] > 0.9 and report["nll"] < 0.35
+    assert model.card["temperature"] == trained.temperature
 
 
 @pytest.mark.parametrize("method", ["supervised", "probe"])

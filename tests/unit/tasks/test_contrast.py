@@ -76,3 +76,20 @@ def test_an_encoder_that_is_not_trained_is_refused(data: tuple[SemiSupervisedTex
     model.encoder.freeze()
     with pytest.raises(ConfigError, match="none of its weights is trained; set its trainable = 'all'"):
         contrast(model, corpus, np.arange(12), ContrastConfig(), seed=0)
+
+
+def test_half_precision_is_another_way_to_the_same(data: tuple[SemiSupervisedTextVAE, TokenizedCorpus]) -> None:
+    model, corpus = data
+    start, found = {name: value.clone() for name, value in model.state_dict().items()}, []
+    for precision in ("float32", "bf16"):
+        model.load_state_dict(start)
+        contrast(model, corpus, np.arange(12), ContrastConfig(steps=60, lr=0.01, precision=precision), seed=0)
+        found.append(features(model, corpus, np.arange(12)))
+        within, apart = between(model, corpus)
+        assert within > 0.9 and apart < 0.3
+    assert not np.array_equal(found[0], found[1])
+
+
+def test_one_fold_is_refused() -> None:
+    with pytest.raises(ValueError, match="a cross-validation needs two folds"):
+        ContrastConfig(folds=1)

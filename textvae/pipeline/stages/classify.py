@@ -254,8 +254,9 @@ class ClassifyStage(Stage):
 
     def run(self, work: Work) -> dict[str, Any]:
         from textvae.models import SemiSupervisedTextVAE, load_model
+        from textvae.tasks.classifier_start import start_of
         from textvae.tasks.classify import classify, evaluate_classifier
-        from textvae.tasks.train_classifier import start_of, train_classifier
+        from textvae.tasks.train_classifier import train_classifier
         from textvae.text.joined import join_tokenized
         from textvae.text.tokenized import TokenizedCorpus
         from textvae.text.tokenizers import load_tokenizer
