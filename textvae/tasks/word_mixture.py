@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
@@ -47,12 +46,12 @@ class WordMixtureConfig(Config):
         0.3, gt=0, le=1, description="weight of a sentence without a label in the linear layer, where one with has 1"
     )
     smoothing: float = Field(1.0, gt=0, allow_inf_nan=False, description="is added to the count of each n-gram")
-    topics: int = Field(
-        100,
-        ge=0,
-        le=MAX_WIDTH,
-        description="dimensions of a latent semantic analysis of the n-grams, which takes the place of the encoder's "
-        "features where the labels are likelier by it in a cross-validation; 0: the encoder's features only",
+    topics: tuple[Annotated[int, Field(gt=0, le=MAX_WIDTH)], ...] = Field(
+        (50, 100, 200),
+        max_length=MAX_ROUNDS,
+        description="dimensions of latent semantic analyses of the n-grams; with each of them the words learn once "
+        "more, and the mean is taken where the labels are likelier by it in a cross-validation; empty: the encoder's "
+        "features only",
     )
     sentences: int = Field(
         20_000, gt=0, description="sentences without a label that are learned from, at most, drawn at random"
@@ -171,11 +170,20 @@ def _fitted(
 
 @dataclass(frozen=True)
 class _Features:
-    """What the linear layer reads: the encoder's features, or topics of the n-grams."""
+    """What a linear layer reads: the encoder's features, or topics of the n-grams.
 
-    name: Literal["encoder", "topics"]
+    Attributes:
+        rows_NH: standardized.
+        penalty: of the layer's squared weights.
+        reading: of topics, a matrix [M, H] and an offset [H]: they are tfidf @ matrix - offset. None: the encoder's.
+    """
+
     rows_NH: np.ndarray
     penalty: float
+    reading: tuple[np.ndarray, np.ndarray] | None = None
+
+    def learned(self, tfidf_NM: csr_matrix, label_N: np.ndarray, classes: int, config: WordMixtureConfig) -> Mixture:
+        return expectation_maximization(self.rows_NH, tfidf_NM, label_N, classes, config, self.penalty)
 
 
 @torch.no_grad()
@@ -191,10 +199,11 @@ def learn_words(
 ) -> float:
     """Give the classifier the weights that a mixture of unigrams and the linear layer learn from all sentences.
 
-    Where `judged`, a cross-validation among the labelled sentences (at most 5 stratified folds; none where a class has
-    a single sentence) decides two things by the likelihood of their labels: whether the linear layer reads the
-    encoder's features, or topics of the n-grams (latent semantic analysis, Deerwester et al. 1990), which become part
-    of the weights of the n-grams; and the temperature by which the logits are divided.
+    The words learn with the encoder's features and, where `judged`, once more with each set of topics (latent semantic
+    analysis, Deerwester et al. 1990). Then a cross-validation among the labelled sentences (at most 5 stratified folds;
+    none where a class has a single sentence) decides two things by the likelihood of their labels: whether the
+    encoder's classifier is taken, or the geometric mean of those of the topics, or that of all; and the temperature by
+    which the logits are divided. All of them are linear in the features and the TF-IDF, and so is their mean.
 
     Args:
         model: its classifier is changed.
@@ -228,63 +237,68 @@ def learn_words(
     tfidf_NM = tfidf_NM[:, places]
     scale = scale_of(model, corpus, seed=seed)
     # In float64 a pass over the features of many sentences takes twice as long.
-    given = _Features("encoder", scale(features(model, corpus, rows)).astype(np.float32), _PENALTY)
-    folds = min(_FOLDS, int(np.bincount(label_N[label_N >= 0]).min()))
-    temperature, reading_MH, reading_H = 1.0, np.zeros((0, 0)), np.zeros(0)
+    taken = [_Features(scale(features(model, corpus, rows)).astype(np.float32), _PENALTY)]
+    temperature, folds = 1.0, min(_FOLDS, int(np.bincount(label_N[label_N >= 0]).min()))
     if judged and folds > 1:
-        candidates = [given]
-        topics = min(config.topics, *(size - 1 for size in tfidf_NM.shape))
-        if topics > 0:
-            topic_NH, reading_MH, reading_H = _topics(tfidf_NM, topics, seed)
-            candidates.append(_Features("topics", topic_NH, _TOPIC_PENALTY))
-        given, temperature = _judged(candidates, tfidf_NM, label_N, len(seen), config, folds, seed)
-    found = expectation_maximization(given.rows_NH, tfidf_NM, label_N, len(seen), config, given.penalty)
-    weight_HK, bias_K, word_MK = found.weight_HK, found.bias_K, found.word_MK
-    if given.name == "topics":
-        word_MK = word_MK + reading_MH @ weight_HK
-        bias_K = bias_K - reading_H @ weight_HK
-        weight_HK = np.zeros((model.encoder.feature_dim, len(seen)))
-    set_head(model, seen, weight_HK / temperature, bias_K / temperature, word_MK / temperature, places, scale)
+        most = min(tfidf_NM.shape) - 1
+        topics = [_topics(tfidf_NM, number, seed) for number in config.topics if number <= most]
+        taken, temperature = _judged(taken, topics, tfidf_NM, label_N, len(seen), config, folds, seed)
+    weight_HK, bias_K = np.zeros((model.encoder.feature_dim, len(seen))), np.zeros(len(seen))
+    word_MK = np.zeros((len(places), len(seen)))
+    for given in taken:
+        found, share = given.learned(tfidf_NM, label_N, len(seen), config), 1.0 / (temperature * len(taken))
+        word_MK += share * found.word_MK
+        bias_K += share * found.bias_K
+        if given.reading is None:
+            weight_HK += share * found.weight_HK
+        else:
+            reading_MH, offset_H = given.reading
+            word_MK += share * reading_MH @ found.weight_HK
+            bias_K -= share * offset_H @ found.weight_HK
+    set_head(model, seen, weight_HK, bias_K, word_MK, places, scale)
     return temperature
 
 
-def _topics(tfidf_NM: csr_matrix, topics: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The standardized topics of sentences, float32 [N, H], and how they are read: tfidf_NM @ [M, H] - [H]."""
+def _topics(tfidf_NM: csr_matrix, topics: int, seed: int) -> _Features:
+    """Standardized topics of sentences."""
     from sklearn.decomposition import TruncatedSVD
 
     analysis = TruncatedSVD(topics, random_state=seed % 2**32).fit(tfidf_NM)
     topic_NH = analysis.transform(tfidf_NM)
     mean_H, scale_H = topic_NH.mean(0), (topic_NH.std(0) + 1e-9) * np.sqrt(topics)
     standard_NH = ((topic_NH - mean_H) / scale_H).astype(np.float32)
-    return standard_NH, (analysis.components_ / scale_H[:, None]).T, mean_H / scale_H
+    return _Features(standard_NH, _TOPIC_PENALTY, ((analysis.components_ / scale_H[:, None]).T, mean_H / scale_H))
 
 
 def _judged(
-    candidates: Sequence[_Features],
+    encoder: list[_Features],
+    topics: list[_Features],
     tfidf_NM: csr_matrix,
     label_N: np.ndarray,
     classes: int,
     config: WordMixtureConfig,
     folds: int,
     seed: int,
-) -> tuple[_Features, float]:
-    """The features by which labels that were not learned are likeliest, and the best temperature."""
+) -> tuple[list[_Features], float]:
+    """The features by whose mean labels that were not learned are likeliest, and the best temperature."""
     from sklearn.model_selection import StratifiedKFold
 
     rows = np.flatnonzero(label_N >= 0)
     truth_K = label_N[rows]
-    best, answer = -np.inf, (candidates[0], 1.0)
-    for given in candidates:
-        log_KC = np.zeros((len(rows), classes))
-        splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
-        for _, left_out in splits.split(rows, truth_K):
-            fewer_N = label_N.copy()
-            fewer_N[rows[left_out]] = -1
-            found = expectation_maximization(given.rows_NH, tfidf_NM, fewer_N, classes, config, given.penalty)
-            log_KC[left_out] = found.logits(given.rows_NH[rows[left_out]], tfidf_NM[rows[left_out]])
-        log_KC = tempered_log(log_KC, 1.0)
+    log_FKC = np.zeros((1 + len(topics), len(rows), classes))
+    splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
+    for _, left_out in splits.split(rows, truth_K):
+        fewer_N = label_N.copy()
+        fewer_N[rows[left_out]] = -1
+        for place, given in enumerate([*encoder, *topics]):
+            found = given.learned(tfidf_NM, fewer_N, classes, config)
+            logits_KC = found.logits(given.rows_NH[rows[left_out]], tfidf_NM[rows[left_out]])
+            log_FKC[place, left_out] = tempered_log(logits_KC, 1.0)
+    best, answer = -np.inf, (encoder, 1.0)
+    for some in (slice(0, 1), slice(1, None), slice(None)) if topics else (slice(0, 1),):
+        log_KC = tempered_log(log_FKC[some].mean(0), 1.0)
         temperature = best_temperature(log_KC, truth_K)
         value = float(tempered_log(log_KC, temperature)[np.arange(len(rows)), truth_K].mean())
         if value > best:
-            best, answer = value, (given, temperature)
+            best, answer = value, ([*encoder, *topics][some], temperature)
     return answer

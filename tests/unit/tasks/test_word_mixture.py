@@ -142,9 +142,11 @@ def accuracy(made: SemiSupervisedTextVAE, corpus: TokenizedCorpus) -> float:
     return float((log_probabilities(made, corpus, unseen).argmax(1) == corpus.labels[unseen]).mean())
 
 
-@pytest.mark.parametrize("topics", [0, 8])
+@pytest.mark.parametrize("topics", [(), (4, 8)])
 @pytest.mark.parametrize("judged", [True, False])
-def test_a_classifier_gets_what_was_learned(corpus: TokenizedCorpus, judged: bool, topics: int, tmp_path: Path) -> None:
+def test_a_classifier_gets_what_was_learned(
+    corpus: TokenizedCorpus, judged: bool, topics: tuple[int, ...], tmp_path: Path
+) -> None:
     """It is right of most unseen sentences, and does not look at hidden labels."""
     changed_N = np.array(corpus.labels)
     changed_N[12:] = 0
