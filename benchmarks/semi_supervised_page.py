@@ -12,6 +12,16 @@ ORDER = (
     *("supervised", "probe", "semi_supervised", "semi_supervised_pretrained"),
 )
 """Of the methods in the tables; others come after them."""
+PAIRS = (
+    ("semi_supervised", "supervised"),
+    ("semi_supervised", "probe"),
+    ("semi_supervised", "tfidf_svm"),
+    ("semi_supervised", "tfidf_self_training"),
+    ("semi_supervised_pretrained", "minilm_logistic"),
+    ("semi_supervised_pretrained", "minilm_self_training"),
+    ("semi_supervised_pretrained", "minilm_finetuned"),
+)
+"""Whose accuracies are subtracted, draw by draw."""
 
 
 def few_labels_block(contents: dict[str, dict[str, Any]]) -> str:
@@ -37,11 +47,27 @@ def few_labels_block(contents: dict[str, dict[str, Any]]) -> str:
                 for name in names
             ],
         )
-        lines += [""]
+        lines += ["", *_differences(rows, counts)]
     commits = sorted({row["commit"] for row in content["rows"]})
     machines = sorted({row["made_on"] for row in content["rows"]})
     lines += [f"Made at {', '.join(commits)}, on {'; '.join(machines)}."]
     return "\n".join(lines)
+
+
+def _differences(rows: list[dict[str, Any]], counts: list[int]) -> list[str]:
+    """A table of paired differences of accuracy; nothing where no pair has rows."""
+    made = [(f"`{one}` - `{other}`", *(_paired(rows, one, other, count) for count in counts)) for one, other in PAIRS]
+    cells = [list(cell) for cell in made if any(cell[1:])]
+    return [*table(["difference", *(f"{count} labels" for count in counts)], cells), ""] if cells else []
+
+
+def _paired(rows: list[dict[str, Any]], one: str, other: str, count: int) -> str:
+    """The mean difference of two methods over the draws that both have, and its standard error."""
+    values = {
+        name: {row["draw"]: row["accuracy"] for row in rows if row["name"] == name and row["labels"] == count}
+        for name in (one, other)
+    }
+    return _with_error([values[one][draw] - values[other][draw] for draw in sorted(values[one].keys() & values[other])])
 
 
 def _place(name: str) -> int:
@@ -54,10 +80,17 @@ def _values(rows: list[dict[str, Any]], name: str, count: int, metric: str) -> l
 
 def _mean(rows: list[dict[str, Any]], name: str, count: int, metric: str, with_error: bool = False) -> str:
     values = _values(rows, name, count, metric)
+    if with_error:
+        return _with_error(values)
+    return f"{sum(values) / len(values):.3f}" if values else ""
+
+
+def _with_error(values: list[float]) -> str:
+    """A mean, its standard error, and of how many values it is."""
     if not values:
         return ""
     mean = sum(values) / len(values)
-    if not with_error or len(values) < 2:
+    if len(values) < 2:
         return f"{mean:.3f}"
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
     return f"{mean:.3f} ± {math.sqrt(variance / len(values)):.3f} ({len(values)})"

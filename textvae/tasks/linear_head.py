@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,13 +58,7 @@ def fit_head(model: SemiSupervisedTextVAE, corpus: TextCorpus, rows: np.ndarray,
         set_head(model, seen, np.zeros((size, 1)), np.zeros(1), None, np.zeros(0, dtype=np.int64), only)
         return
     scale = scale_of(model, corpus, seed=seed)
-    standard_NH = scale(features(model, corpus, rows))
-    words_NM, there = None, np.zeros(0, dtype=np.int64)
-    if model.ngrams is not None:
-        words_NM = tfidf(model.ngrams, corpus, rows)
-        # The penalty keeps the weights of other n-grams at zero.
-        there = np.unique(words_NM.indices)
-        words_NM = words_NM[:, there]
+    standard_NH, words_NM, there = _read(model, corpus, rows, scale)
     factor, regression = _chosen(standard_NH, words_NM, labels_N, seed)
     coefficients, intercepts = regression.coef_, regression.intercept_
     # For two classes scikit-learn has the logit of the second one alone.
@@ -74,15 +69,63 @@ def fit_head(model: SemiSupervisedTextVAE, corpus: TextCorpus, rows: np.ndarray,
     set_head(model, seen, factor * coefficients[:, :size].T, intercepts, ngrams, there, scale)
 
 
+@torch.no_grad()
+def unlearned_log_probabilities(
+    model: SemiSupervisedTextVAE,
+    corpus: TextCorpus,
+    rows: np.ndarray,
+    splits: Sequence[tuple[np.ndarray, np.ndarray]],
+    *,
+    seed: int,
+) -> np.ndarray:
+    """What the regression of `fit_head` states of labelled sentences from which it has not learned, log p, [N, K].
+
+    Args:
+        model: as it is; it is not changed.
+        corpus: with labels.
+        rows: labelled sentences of K > 1 classes, each of which is in all parts that are learned from.
+        splits: of a cross-validation among the rows: places that are learned from, and others.
+        seed: as of `fit_head`. Its penalty and weight, chosen by all rows, are used.
+    """
+    labels_N = np.asarray(corpus.labels)[rows]
+    standard_NH, words_NM, _ = _read(model, corpus, rows, scale_of(model, corpus, seed=seed))
+    factor, regression = _chosen(standard_NH, words_NM, labels_N, seed)
+    inputs = _inputs(standard_NH, words_NM, factor)
+    log_NK = np.zeros((len(rows), len(np.unique(labels_N))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for kept, left_out in splits:
+            log_NK[left_out] = regression.fit(inputs[kept], labels_N[kept]).predict_log_proba(inputs[left_out])
+    return log_NK
+
+
+def _read(
+    model: SemiSupervisedTextVAE, corpus: TextCorpus, rows: np.ndarray, scale: Scale
+) -> tuple[np.ndarray, Any, np.ndarray]:
+    """Standardized features, the TF-IDF of n-grams (None for a classifier that reads none), and the places of these."""
+    standard_NH = scale(features(model, corpus, rows))
+    if model.ngrams is None:
+        return standard_NH, None, np.zeros(0, dtype=np.int64)
+    words_NM = tfidf(model.ngrams, corpus, rows)
+    # The penalty keeps the weights of other n-grams at zero.
+    there = np.unique(words_NM.indices)
+    return standard_NH, words_NM[:, there], there
+
+
+def _inputs(standard_NH: np.ndarray, words_NM: Any, factor: float) -> Any:
+    from scipy.sparse import csr_matrix, hstack
+
+    return standard_NH if words_NM is None else hstack([csr_matrix(factor * standard_NH), words_NM]).tocsr()
+
+
 def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: int) -> tuple[float, Any]:
     """The weight of the features, and the regression, that are likeliest in a cross-validation: first the strength of
     the penalty at weight 1, then the weight at this strength."""
-    from scipy.sparse import csr_matrix, hstack
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     def inputs(factor: float) -> Any:
-        return standard_NH if words_NM is None else hstack([csr_matrix(factor * standard_NH), words_NM]).tocsr()
+        return _inputs(standard_NH, words_NM, factor)
 
     def regression(strength: float) -> Any:
         return LogisticRegression(C=strength, max_iter=_ITERATIONS)

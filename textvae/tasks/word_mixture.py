@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from textvae.evaluation.calibration import best_temperature, tempered_log
 from textvae.evaluation.protocol import TextCorpus
 from textvae.models import SemiSupervisedTextVAE
 from textvae.tasks.head_inputs import features, scale_of, set_head, tfidf
+from textvae.tasks.linear_head import unlearned_log_probabilities
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -28,6 +30,8 @@ _FIRST_UPDATES, _UPDATES = 50, 25
 _PENALTY, _TOPIC_PENALTY = 0.1, 1.0
 """Of the squared weights of standardized features of the encoder, and of topics: half of it is added to the sum over
 sentences."""
+_JUDGED = 5000
+"""Sentences without a label that are read in the cross-validation, at most."""
 _LEAST = 2
 """Sentences that have an n-gram which is counted, at least."""
 
@@ -182,9 +186,6 @@ class _Features:
     penalty: float
     reading: tuple[np.ndarray, np.ndarray] | None = None
 
-    def learned(self, tfidf_NM: csr_matrix, label_N: np.ndarray, classes: int, config: WordMixtureConfig) -> Mixture:
-        return expectation_maximization(self.rows_NH, tfidf_NM, label_N, classes, config, self.penalty)
-
 
 @torch.no_grad()
 def learn_words(
@@ -202,8 +203,9 @@ def learn_words(
     The words learn with the encoder's features and, where `judged`, once more with each set of topics (latent semantic
     analysis, Deerwester et al. 1990). Then a cross-validation among the labelled sentences (at most 5 stratified folds;
     none where a class has a single sentence) decides two things by the likelihood of their labels: whether the
-    encoder's classifier is taken, or the geometric mean of those of the topics, or that of all; and the temperature by
-    which the logits are divided. All of them are linear in the features and the TF-IDF, and so is their mean.
+    classifier stays the regression of `fit_head`, or becomes that of the encoder, or the geometric mean of those of the
+    topics, or that of all; and the temperature by which the logits are divided. All of them are linear in the features
+    and the TF-IDF, and so is their mean.
 
     Args:
         model: its classifier is changed.
@@ -242,11 +244,17 @@ def learn_words(
     if judged and folds > 1:
         most = min(tfidf_NM.shape) - 1
         topics = [_topics(tfidf_NM, number, seed) for number in config.topics if number <= most]
-        taken, temperature = _judged(taken, topics, tfidf_NM, label_N, len(seen), config, folds, seed)
+        splits = _splits(label_K, folds, seed)
+        alone_KC = unlearned_log_probabilities(model, corpus, learned, splits, seed=seed)
+        taken, temperature = _judged(alone_KC, taken, topics, tfidf_NM, label_N, len(seen), config, splits)
+        if not taken:
+            model.scale_logits(1.0 / temperature)
+            return temperature
     weight_HK, bias_K = np.zeros((model.encoder.feature_dim, len(seen))), np.zeros(len(seen))
     word_MK = np.zeros((len(places), len(seen)))
     for given in taken:
-        found, share = given.learned(tfidf_NM, label_N, len(seen), config), 1.0 / (temperature * len(taken))
+        found = expectation_maximization(given.rows_NH, tfidf_NM, label_N, len(seen), config, given.penalty)
+        share = 1.0 / (temperature * len(taken))
         word_MK += share * found.word_MK
         bias_K += share * found.bias_K
         if given.reading is None:
@@ -270,35 +278,47 @@ def _topics(tfidf_NM: csr_matrix, topics: int, seed: int) -> _Features:
     return _Features(standard_NH, _TOPIC_PENALTY, ((analysis.components_ / scale_H[:, None]).T, mean_H / scale_H))
 
 
+def _splits(label_K: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    from sklearn.model_selection import StratifiedKFold
+
+    return list(StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32).split(label_K, label_K))
+
+
 def _judged(
+    alone_KC: np.ndarray,
     encoder: list[_Features],
     topics: list[_Features],
     tfidf_NM: csr_matrix,
     label_N: np.ndarray,
     classes: int,
     config: WordMixtureConfig,
-    folds: int,
-    seed: int,
+    splits: Sequence[tuple[np.ndarray, np.ndarray]],
 ) -> tuple[list[_Features], float]:
-    """The features by whose mean labels that were not learned are likeliest, and the best temperature."""
-    from sklearn.model_selection import StratifiedKFold
-
+    """The features by whose mean labels that were not learned are likeliest, and the best temperature; none where they
+    are likelier by log probabilities `alone_KC`."""
     rows = np.flatnonzero(label_N >= 0)
     truth_K = label_N[rows]
-    log_FKC = np.zeros((1 + len(topics), len(rows), classes))
-    splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
-    for _, left_out in splits.split(rows, truth_K):
-        fewer_N = label_N.copy()
-        fewer_N[rows[left_out]] = -1
-        for place, given in enumerate([*encoder, *topics]):
-            found = given.learned(tfidf_NM, fewer_N, classes, config)
-            logits_KC = found.logits(given.rows_NH[rows[left_out]], tfidf_NM[rows[left_out]])
+    # Labelled sentences, and some without a label, from everywhere in the corpus.
+    others = np.flatnonzero(label_N < 0)
+    read = np.concatenate([rows, others[:: -(-len(others) // _JUDGED) or 1]])
+    tfidf_RM, label_R = tfidf_NM[read], label_N[read]
+    everything = [*encoder, *topics]
+    log_FKC = np.zeros((len(everything), len(rows), classes))
+    for _, left_out in splits:
+        fewer_R = label_R.copy()
+        fewer_R[left_out] = -1
+        for place, given in enumerate(everything):
+            some_RH = given.rows_NH[read]
+            found = expectation_maximization(some_RH, tfidf_RM, fewer_R, classes, config, given.penalty)
+            logits_KC = found.logits(some_RH[left_out], tfidf_RM[left_out])
             log_FKC[place, left_out] = tempered_log(logits_KC, 1.0)
+    means = [slice(0, 1), slice(1, None), slice(None)] if topics else [slice(0, 1)]
+    choices: list[tuple[list[_Features], np.ndarray]] = [([], alone_KC)]
+    choices += [(everything[some], tempered_log(log_FKC[some].mean(0), 1.0)) for some in means]
     best, answer = -np.inf, (encoder, 1.0)
-    for some in (slice(0, 1), slice(1, None), slice(None)) if topics else (slice(0, 1),):
-        log_KC = tempered_log(log_FKC[some].mean(0), 1.0)
+    for some_features, log_KC in choices:
         temperature = best_temperature(log_KC, truth_K)
         value = float(tempered_log(log_KC, temperature)[np.arange(len(rows)), truth_K].mean())
         if value > best:
-            best, answer = value, ([*encoder, *topics][some], temperature)
+            best, answer = value, (some_features, temperature)
     return answer

@@ -15,7 +15,7 @@ from textvae.errors import ConfigError
 from textvae.models import SemiSupervisedConfig, SemiSupervisedTextVAE
 from textvae.tasks.classifier_settings import ClassifyConfig, words_of
 from textvae.tasks.classify import log_probabilities
-from textvae.tasks.linear_head import count_ngrams
+from textvae.tasks.linear_head import count_ngrams, fit_head, unlearned_log_probabilities
 from textvae.tasks.word_mixture import WordMixtureConfig, expectation_maximization, learn_words
 from textvae.text.corpora import Example
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
@@ -155,12 +155,13 @@ def test_a_classifier_gets_what_was_learned(
     for some in (corpus, masked):
         made = model()
         count_ngrams(made, some)
+        fit_head(made, some, LEARNED, seed=0)
         config = WordMixtureConfig(topics=topics, word_weight=1.0)
         temperature = learn_words(made, some, LEARNED, OTHERS, config, judged=judged, seed=0)
         found.append(log_probabilities(made, some, np.arange(400)))
     assert np.array_equal(found[0], found[1])
     assert (temperature == 1.0) != judged
-    assert accuracy(made, corpus) > (0.85 if judged and topics else 0.65)
+    assert accuracy(made, corpus) > (0.8 if judged and topics else 0.65)
 
 
 def test_what_it_needs(corpus: TokenizedCorpus) -> None:
@@ -179,3 +180,18 @@ def test_labels_of_one_class_change_nothing(corpus: TokenizedCorpus) -> None:
     one = LEARNED[corpus.labels[LEARNED] == 0]
     assert learn_words(made, corpus, one, OTHERS, WordMixtureConfig(), judged=True, seed=0) == 1.0
     assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
+
+
+def test_the_regression_is_judged_by_labels_that_it_has_not_learned(corpus: TokenizedCorpus) -> None:
+    """With a single split it states what `fit_head` gives for the labels that are left, but for its penalty."""
+    made, rows = model(), np.arange(40)
+    count_ngrams(made, corpus)
+    halves = [(np.arange(20), np.arange(20, 40)), (np.arange(20, 40), np.arange(20))]
+    before = {name: value.clone() for name, value in made.state_dict().items()}
+    log_NC = unlearned_log_probabilities(made, corpus, rows, halves, seed=0)
+    assert np.allclose(np.exp(log_NC).sum(1), 1.0)
+    assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
+    assert (log_NC.argmax(1) == corpus.labels[rows]).mean() > 0.6
+    fit_head(made, corpus, rows, seed=0)
+    learned = log_probabilities(made, corpus, rows)[rows, corpus.labels[rows]].mean()
+    assert log_NC[rows, corpus.labels[rows]].mean() < learned
