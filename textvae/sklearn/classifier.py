@@ -30,19 +30,20 @@ _DTYPES = "bifuUO"
 class TextVAEClassifier(ClassifierMixin, TextEstimator):
     """Texts to classes, learned from texts of which only some have a label.
 
-    `fit` trains a sentence VAE on all texts, and from it a semi-supervised VAE: a classifier q(y|x), which reads what
-    the encoder gives, and words and pairs of words besides; and a decoder that must explain every text by its class
-    and its code. The bound of a text without a label is a sum over all classes (Kingma et al. 2014, arXiv 1406.5298,
-    M2).
+    `fit` trains a sentence VAE on all texts. Then a mixture of unigrams, which counts words and pairs of words given
+    the class, and a linear layer on what the encoder gives teach each other with all texts (co-EM, Nigam & Ghani
+    2000); `textvae.tasks.word_mixture` says how. With the setting ``classify.epochs`` above 0 a semi-supervised VAE is trained
+    from there by its bound (Kingma et al. 2014, arXiv 1406.5298, M2).
 
     X is a list, a tuple, an array or a Series of strings, one text a row. y has a string, a whole number or a truth
     value for each text. None, NaN or the number -1 stand for no label, as scikit-learn's semi-supervised classifiers
-    have it; -1 among strings needs a list or an array of objects. Without any such text the classifier learns from the
-    bounds of the labelled ones.
+    have it; -1 among strings needs a list or an array of objects. Without any such text the classifier learns from
+    the labelled ones alone.
 
-    All labels are looked at. A fifth of those of each class is not learned but chooses the epoch and the temperature of
-    the probabilities where there are 25 for each class on average or more (setting ``classify.held_out``). Epoch 0, the
-    logistic regression of method "probe", is among those that they choose from.
+    All labels are looked at and learned. A cross-validation among them chooses the features, or the logistic
+    regression of method "probe" where the labels are likelier by it, and the temperature of the probabilities. Methods
+    "supervised" and "probe" hold out a fifth of the labels for the temperature, where there are 25 for each class on average
+    (setting ``classify.held_out``).
 
     Equal fits from equal seeds are equal, as those of `LatentFeatures` are.
 
@@ -55,8 +56,8 @@ class TextVAEClassifier(ClassifierMixin, TextEstimator):
         encoder: the folder of a pretrained sentence encoder of Hugging Face transformers, or its name on the hub
             (extra `pretrained`). It is not trained unless the setting ``train.model.encoder.trainable`` says so. None:
             an LSTM that is trained from scratch.
-        settings: override those of the planned recipe, such as ``{"train.epochs": 5, "classify.epochs": 3}``. `method`
-            and `random_state` override them in turn.
+        settings: override those of the planned recipe, such as ``{"train.epochs": 5, "classify.words.rounds": 10}``.
+            `method` and `random_state` override them in turn.
         random_state: as of `LatentFeatures`; the labels that are held out depend on it too.
         overlong: what predictions do with a text of more tokens than the model was trained for: read its beginning, as
             training did ("truncate"), or refuse it ("error").

@@ -31,7 +31,7 @@ alone, with all weights; or the labels alone, by a linear layer on frozen featur
 class ClassifyConfig(Config):
     """Settings of a classifier: a recipe's `[classify]` table."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"with_validation", "start_competes"})
+    added: ClassVar[frozenset[str]] = frozenset({"with_validation", "start_competes", "words"})
 
     method: Method = Field(
         "semi_supervised",

@@ -25,12 +25,10 @@ SETTINGS: dict[str, Any] = {
 CLASSIFY: dict[str, Any] = {
     **SETTINGS,
     "train.model.latent_dim": 4,
-    "classify.epochs": 12,
-    "classify.batch_tokens": 256,
     "classify.steps": 40,
     "classify.train_encoder": False,
 }
-"""A training of a second, and a classifier's of another, whose probabilities stay far from 0 and 1."""
+"""A training of a second, and a classifier's of another."""
 TOPICS = {
     "sea": (["sailor", "captain", "fisher"], ["sailed", "mended", "pulled"], ["boat", "net", "anchor"]),
     "farm": (["farmer", "shepherd", "miller"], ["counted", "bought", "sold"], ["field", "sheep", "corn"]),

@@ -229,8 +229,8 @@ def test_a_hundred_and_fifty_classes(tmp_path: Path) -> None:
         assert method != "probe" or made.score(texts, y) > 0.5
 
 
-def test_the_plan_of_many_labels_and_classes_is_bounded(tmp_path: Path) -> None:
-    """By the time of the reference machine: thousands of labels are read in fewer epochs, few ones in five."""
+def test_the_plan_looks_at_all_labels_and_trains_no_bound(tmp_path: Path) -> None:
+    """However many labels and classes there are."""
     texts = [f"{text} {row}" for row, text in enumerate(TEXTS * 30)]
     tables = []
     for labelled, classes in ((60, 2), (3600, 2), (3600, 60)):
@@ -239,7 +239,7 @@ def test_the_plan_of_many_labels_and_classes_is_bounded(tmp_path: Path) -> None:
         with pytest.raises(ConfigError):
             classifier(minutes=3.0, out=out, settings={"train.model.latent_dim": 0}).fit(texts, y)
         tables.append(tomllib.loads((out / "fit.toml").read_text())["classify"])
-    assert [table["epochs"] for table in tables] == [5, 1, 1]
+    assert [table["epochs"] for table in tables] == [0, 0, 0]
     assert all(table["labels"] == "all" and table["with_validation"] for table in tables)
 
 

@@ -110,16 +110,14 @@ _DRAWS = 5
 """Draws of labels from which the SVM learns."""
 SHARE, EPOCHS = 0.25, 5
 """Share of a time budget that `textvae new` gives to the classifier, and its epochs."""
-STEPS = 200
-"""Steps of a classifier that looks at all labels, at least."""
-_BATCHES = (2048, 1024, 512, 256)
-"""Tokens of its batches, those of the fastest training first."""
 _ENCODED, _DECODED = 0.4, 0.6
 """About the share of encoder and decoder in the time of a training step, and of a pass without a gradient."""
 _SVM = 4e-6
 """Seconds of the SVMs for each character of the file."""
 _HEADS = 0.03
 """Seconds for each label of the regressions from which the three classifiers start."""
+_WORDS = 0.002
+"""Seconds for each sentence from which the words learn."""
 
 
 def _decoded(proposal: Proposal) -> int:
@@ -130,7 +128,7 @@ def _decoded(proposal: Proposal) -> int:
     return SemiSupervisedConfig().label_sum_of(labels).decoded(labels)
 
 
-def _seconds_of_pass(proposal: Proposal, batch_tokens: int | None = None) -> float:
+def _seconds_of_pass(proposal: Proposal) -> float:
     """Of a sentence without a label in a training step; times of the stage are parts of it.
 
     The decoder reads the sentence with several labels, the encoder once. Each step has 64 labelled sentences
@@ -139,7 +137,7 @@ def _seconds_of_pass(proposal: Proposal, batch_tokens: int | None = None) -> flo
     from textvae.tasks.classifier_settings import ClassifyConfig
 
     settings = ClassifyConfig()
-    labelled = settings.labelled_sentences * proposal.text_tokens / (batch_tokens or settings.batch_tokens)
+    labelled = settings.labelled_sentences * proposal.text_tokens / settings.batch_tokens
     return proposal.text_tokens * (_DECODED * _decoded(proposal) + _ENCODED * (1 + labelled)) / proposal.rates.train
 
 
@@ -155,7 +153,14 @@ def _seconds_beside(proposal: Proposal, labels: int, epochs: int) -> float:
     # The same net from the labels alone, for comparison.
     alone = settings.steps * settings.labelled_sentences * _ENCODED * proposal.text_tokens / proposal.rates.train
     end = alone + _ENCODED * proposal.text_tokens * test / proposal.rates.read + _SVM * proposal.characters
-    return 5.0 + _HEADS * labels + epochs * epoch + end
+    return 5.0 + _HEADS * labels + _seconds_of_words(proposal) + epochs * epoch + end
+
+
+def _seconds_of_words(proposal: Proposal) -> float:
+    """Of the mixture of unigrams."""
+    from textvae.tasks.word_mixture import WordMixtureConfig
+
+    return _WORDS * min(proposal.shares["train"] * proposal.texts, WordMixtureConfig().sentences)
 
 
 def _seconds_of_start(labels: int) -> float:
@@ -163,29 +168,6 @@ def _seconds_of_start(labels: int) -> float:
     from textvae.tasks.linear_head import COMPARED
 
     return 5.0 + _HEADS * min(labels, COMPARED)
-
-
-def _with_every_label(proposal: Proposal, labels: int) -> dict[str, Any]:
-    """The settings of a classifier that looks at all labels: there may be thousands, or few beside few texts.
-
-    In the first steps a classifier loses what its linear layer had learned, and takes `STEPS` to have it again. So many
-    are made in any case, in smaller batches where the time is short; then each epoch has as many sentences without a
-    label as there is time for, and as with one at least.
-    """
-    from textvae.pipeline.budget import FULL
-
-    left, texts = SHARE * proposal.seconds - _seconds_of_start(labels), (1 - proposal.shares["test"]) * proposal.texts
-    for batch_tokens in _BATCHES:
-        least = STEPS * FULL * batch_tokens / proposal.text_tokens
-        read = left / _seconds_of_pass(proposal, batch_tokens)
-        if read >= least:
-            break
-    read = max(read, least)
-    each = min(texts, max(2 * labels, read / EPOCHS))
-    epochs = min(math.ceil(read / each), max(EPOCHS, math.ceil(least / texts)))
-    table: dict[str, Any] = {"labels": "all", "with_validation": True, "start_competes": True}
-    table |= {"epochs": epochs, "batch_tokens": batch_tokens}
-    return {**table, "unlabelled": round(each) - labels} if each < texts else table
 
 
 class ClassifyStage(Stage):
@@ -225,7 +207,8 @@ class ClassifyStage(Stage):
         if not shown:
             return None
         if proposal.found.every_label:
-            return {**_with_every_label(proposal, shown), "optimizer": optimizer}
+            # Nothing is generated, so that the bound need not be trained.
+            return {"labels": "all", "with_validation": True, "epochs": 0}
         left = SHARE * proposal.seconds - _seconds_beside(proposal, shown, EPOCHS)
         # At least as many sentences without a label as with one: else there would be nothing to learn from them.
         unlabelled = max(shown, int(left / (EPOCHS * _seconds_of_pass(proposal))))
@@ -236,11 +219,10 @@ class ClassifyStage(Stage):
 
     def seconds(self, proposal: Proposal, table: Mapping[str, Any]) -> float:
         labels, epochs = proposal.shown_labels, table["epochs"]
-        sentences = min(proposal.shares["train"] * proposal.texts, table.get("unlabelled", math.inf))
         if proposal.found.every_label:
             # No test sentence has a label, so nothing is compared.
-            sentences = min(proposal.texts, labels + sentences)
-            return _seconds_of_start(labels) + epochs * sentences * _seconds_of_pass(proposal, table["batch_tokens"])
+            return _seconds_of_start(labels) + _seconds_of_words(proposal)
+        sentences = min(proposal.shares["train"] * proposal.texts, table.get("unlabelled", math.inf))
         return _seconds_beside(proposal, labels, epochs) + epochs * sentences * _seconds_of_pass(proposal)
 
     def pictures(self, results: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, str]:
