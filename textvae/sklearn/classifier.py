@@ -31,8 +31,8 @@ class TextVAEClassifier(ClassifierMixin, TextEstimator):
     """Texts to classes, learned from texts of which only some have a label.
 
     `fit` trains a sentence VAE on all texts. Then a mixture of unigrams, which counts words and pairs of words given
-    the class, and a linear layer on what the encoder gives teach each other with all texts (co-EM, Nigam & Ghani
-    2000); `textvae.tasks.word_mixture` says how. With the setting ``classify.epochs`` above 0 a semi-supervised VAE is trained
+    the class, and a linear layer on what the encoder gives teach each other with all texts (co-EM, Nigam & Ghani 2000);
+    `textvae.tasks.word_mixture` says how. With the setting ``classify.epochs`` above 0 a semi-supervised VAE is trained
     from there by its bound (Kingma et al. 2014, arXiv 1406.5298, M2).
 
     X is a list, a tuple, an array or a Series of strings, one text a row. y has a string, a whole number or a truth
@@ -40,10 +40,10 @@ class TextVAEClassifier(ClassifierMixin, TextEstimator):
     have it; -1 among strings needs a list or an array of objects. Without any such text the classifier learns from
     the labelled ones alone.
 
-    All labels are looked at and learned. A cross-validation among them chooses the features, or the logistic
-    regression of method "probe" where the labels are likelier by it, and the temperature of the probabilities. Methods
-    "supervised" and "probe" hold out a fifth of the labels for the temperature, where there are 25 for each class on average
-    (setting ``classify.held_out``).
+    All labels are looked at and learned. A cross-validation among them chooses the features, or the logistic regression
+    of method "probe" where the labels are likelier by it, and the temperature of the probabilities. Methods
+    "supervised" and "probe" hold out a fifth of the labels for the temperature, where there are 25 for each class on
+    average (setting ``classify.held_out``).
 
     Equal fits from equal seeds are equal, as those of `LatentFeatures` are.
 
