@@ -16,6 +16,8 @@ from textvae.models import TextModel
 from textvae.text.batching import gather_batch
 from textvae.types import Batch, GivenRows
 
+DECODER_KNOWS_LABELS = "decoder_knows_labels"
+"""The entry of a classifier's card that says whether its decoder was trained with labels."""
 SENTENCES_AT_ONCE = 256
 """Most sentences that are encoded or decoded together."""
 
@@ -108,7 +110,7 @@ def label_index(model: TextModel, label: str) -> int:
     """The index of a label among the model's labels.
 
     Raises:
-        ModelError: the model has no labels.
+        ModelError: the model has no labels, or its decoder was not trained with them.
         ConfigError: the model does not have this label.
     """
     names = model.labels
@@ -116,6 +118,11 @@ def label_index(model: TextModel, label: str) -> int:
         raise ModelError(
             f"this model has no labels, so it cannot generate for the label {label!r}; use a semi_supervised model "
             "(runs/NAME/classify/model), or train a text_vae with prior.kind = 'conditional' and prior.num_labels."
+        )
+    if model.card.get(DECODER_KNOWS_LABELS) is False:
+        raise ModelError(
+            "the decoder of this classifier was not trained with labels, so its sentences would not depend on "
+            f"{label!r}; train one with method = 'semi_supervised' and epochs above 0 in [classify]."
         )
     if label not in names:
         raise ConfigError(f"the model has no label {label!r}; it knows {', '.join(map(repr, names))}.")

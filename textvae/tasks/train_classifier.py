@@ -19,6 +19,7 @@ from textvae.tasks.classifier_settings import ClassifyConfig, Method, check_clas
 from textvae.tasks.classifier_start import Budget, label_budget, require_labels, start_of
 from textvae.tasks.classify import log_probabilities
 from textvae.tasks.fine_tune import fine_tune
+from textvae.tasks.sentences import DECODER_KNOWS_LABELS
 from textvae.tasks.word_mixture import WordMixtureConfig, learn_words
 from textvae.text.corpora import Example
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
@@ -123,7 +124,12 @@ def train_classifier(
                 begun.card = {**model.card, "epoch": 0}
                 model = begun
             temperature = _calibrate(model, train_corpus, budget.held_out, config.batch_tokens)
-    model.save_pretrained(out / MODEL_FOLDER, {**model.card, "method": config.method, "temperature": temperature})
+    told = {
+        "method": config.method,
+        "temperature": temperature,
+        DECODER_KNOWS_LABELS: bool(numbers) and model.card.get("epoch") != 0,
+    }
+    model.save_pretrained(out / MODEL_FOLDER, {**model.card, **told})
     return Trained(config.method, len(budget.learned), len(budget.held_out), temperature, numbers)
 
 

@@ -95,6 +95,7 @@ def test_few_labels_are_enough_and_accuracy_is_measured_on_unseen_sentences(
     assert sum(answers[0].probabilities.values()) == pytest.approx(1.0, abs=1e-5)
     with pytest.raises(DataError):
         classify(model, [""])
+    assert model.generate(1, label="warm")[0].label == "warm"
 
 
 def test_hidden_labels_are_absent_from_what_is_trained_on(trained: Path) -> None:
@@ -259,6 +260,8 @@ def test_without_epochs_all_labels_are_learned_and_find_the_temperature(
     report = evaluate_classifier(model, corpora["test"], corpora["train"])
     assert report["accuracy"] > 0.9 and report["nll"] < 0.35
     assert model.card["temperature"] == trained.temperature
+    with pytest.raises(ModelError, match="not trained with labels"):
+        model.generate(1, label="warm")
 
 
 @pytest.mark.parametrize("method", ["supervised", "probe"])
@@ -276,6 +279,8 @@ def test_methods_that_learn_from_the_labels_alone(
     model = SemiSupervisedTextVAE.from_pretrained(tmp_path / "model")
     assert evaluate_classifier(model, corpora["test"], corpora["train"])["accuracy"] > 0.85
     assert model.card["method"] == method
+    with pytest.raises(ModelError, match="not trained with labels"):
+        model.generate(1, label="warm")
     # The encoder of a probe is the VAE's.
     same = torch.equal(model.encoder.embedding.weight, vae.encoder.embedding.weight)  # type: ignore[union-attr]
     assert same == (method == "probe")
