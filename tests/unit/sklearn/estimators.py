@@ -26,6 +26,8 @@ CLASSIFY: dict[str, Any] = {
     **SETTINGS,
     "train.model.latent_dim": 4,
     "classify.steps": 40,
+    "classify.words.rounds": 2,
+    "classify.words.topics": [8],
     "classify.train_encoder": False,
 }
 """A training of a second, and a classifier's of another."""

@@ -220,7 +220,7 @@ def test_blank_texts_are_left_out_with_their_labels(fitted_classifier: TextVAECl
 def test_a_hundred_and_fifty_classes(tmp_path: Path) -> None:
     texts = [f"{word} number {n} {text}" for n in range(150) for word, text in zip("ab", TEXTS, strict=False)]
     y = [n for n in range(150) for _ in "ab"]
-    settings = {**CLASSIFY, "classify.epochs": 1}
+    settings = {**CLASSIFY, "classify.epochs": 1, "classify.words.topics": []}
     for method in ("probe", "semi_supervised"):
         made = classifier(method=method, settings=settings, out=tmp_path).fit(texts, y)
         assert made.classes_.tolist() == list(range(150))

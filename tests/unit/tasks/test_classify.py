@@ -28,6 +28,8 @@ from textvae.text.tokenizers import Tokenizer, WordConfig
 FILLERS = ["the", "a", "we", "they", "saw", "took", "gave", "and", "again", "here", "there"]
 MARKS = {"warm": ["sun", "sand", "summer", "beach", "heat"], "cold": ["snow", "ice", "winter", "frost", "wind"]}
 NAMES = ["cold", "warm"]
+WORDS = {"rounds": 1, "topics": []}
+"""A short training of the words."""
 
 
 def language(count: int, seed: int) -> list[Example]:
@@ -72,7 +74,7 @@ def _trained(
 ) -> Path:
     out = tmp_path_factory.mktemp("out")
     config = ClassifyConfig.model_validate(
-        {"labels": 60, "epochs": 4, "batch_tokens": 256, "optimizer": {"kind": "adam", "lr": 0.01}}
+        {"labels": 60, "epochs": 4, "words": WORDS, "batch_tokens": 256, "optimizer": {"kind": "adam", "lr": 0.01}}
     )
     tokenizer, corpora = data
     train_classifier(
@@ -167,7 +169,14 @@ def test_other_ways_to_use_sentences_without_a_label_train_too(
     data: tuple[Tokenizer, dict[str, TokenizedCorpus]], vae: TextVAE, tmp_path: Path, parts: dict[str, object]
 ) -> None:
     config = ClassifyConfig.model_validate(
-        {"labels": 60, "epochs": 4, "batch_tokens": 256, "optimizer": {"kind": "adam", "lr": 0.01}, **parts}
+        {
+            "labels": 60,
+            "epochs": 4,
+            "words": {"rounds": 0},
+            "batch_tokens": 256,
+            "optimizer": {"kind": "adam", "lr": 0.01},
+            **parts,
+        }
     )
     tokenizer, corpora = data
     train_classifier(
@@ -207,7 +216,9 @@ def test_the_labels_of_the_validation_split_are_not_looked_at(
     hidden = tmp_path / "hidden.arrow"
     examples = [Example(example.text, None) for example in language(200, 1)]
     write_tokenized(hidden, examples, tokenizer, max_tokens=8, overlong="error", label_names=NAMES)
-    config = ClassifyConfig.model_validate({"labels": 60, "epochs": 2, "batch_tokens": 256, "early_stopping": 1})
+    config = ClassifyConfig.model_validate(
+        {"labels": 60, "epochs": 2, "words": WORDS, "batch_tokens": 256, "early_stopping": 1}
+    )
     weights = []
     for place, valid in enumerate((corpora["valid"], TokenizedCorpus(hidden))):
         out = tmp_path / str(place)
@@ -222,9 +233,9 @@ def test_a_classifier_that_training_made_worse_is_kept_as_it_began_if_asked(
 ) -> None:
     """Also where the model comes from a run that was interrupted at its very end."""
     tokenizer, corpora = data
-    table = {"labels": 60, "epochs": 1, "batch_tokens": 256, "start_competes": competes}
+    table = {"labels": 60, "epochs": 1, "words": WORDS, "batch_tokens": 256, "start_competes": competes}
     config = ClassifyConfig.model_validate({**table, "optimizer": {"kind": "sgd", "lr": 3.0}})
-    begun = ClassifyConfig.model_validate({"labels": 60, "epochs": 0, "held_out": 0.2})
+    begun = ClassifyConfig.model_validate({"labels": 60, "epochs": 0, "words": WORDS, "held_out": 0.2})
     found = []
     for place, settings in (("it", config), ("it", config), ("begun", begun)):
         train_classifier(
@@ -250,7 +261,7 @@ def test_without_epochs_all_labels_are_learned_and_find_the_temperature(
     """By a cross-validation among them; but not where pairs train the encoder once only."""
     tokenizer, corpora = data
     pairs = {} if contrast is None else {"contrast": {"steps": 10, "lr": 0.01, **contrast}}
-    config = ClassifyConfig.model_validate({"labels": 60, "epochs": 0, **pairs})
+    config = ClassifyConfig.model_validate({"labels": 60, "epochs": 0, "words": {"rounds": 3, "topics": [8]}, **pairs})
     trained = train_classifier(
         config, corpora["train"], corpora["valid"], tmp_path, seed=1, tokenizer=tokenizer, vae=vae, progress=False
     )
@@ -391,7 +402,7 @@ def test_a_hundred_and_fifty_classes_train(tmp_path: Path) -> None:
         vocab_size=tokenizer.vocab_size, max_tokens=8
     )
     vae.tokenizer = tokenizer
-    config = ClassifyConfig.model_validate({"labels": 300, "epochs": 1, "batch_tokens": 2048})
+    config = ClassifyConfig.model_validate({"labels": 300, "epochs": 1, "words": WORDS, "batch_tokens": 2048})
     train_classifier(config, corpus, corpus, tmp_path / "out", seed=0, tokenizer=tokenizer, vae=vae, progress=False)
     model = SemiSupervisedTextVAE.from_pretrained(tmp_path / "out" / "model")
     assert evaluate_classifier(model, corpus, corpus)["accuracy"] > 0.5
@@ -434,7 +445,7 @@ def test_after_an_interruption_at_the_very_end_nothing_is_calibrated_twice(
 ) -> None:
     tokenizer, corpora = data
     config = ClassifyConfig.model_validate(
-        {"labels": 60, "epochs": 2, "batch_tokens": 256, "optimizer": {"kind": "adam", "lr": 0.01}}
+        {"labels": 60, "epochs": 2, "words": WORDS, "batch_tokens": 256, "optimizer": {"kind": "adam", "lr": 0.01}}
     )
     found = []
     for _ in range(2):
