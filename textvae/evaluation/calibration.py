@@ -101,6 +101,24 @@ def best_temperature(log_probability_NC: Float64[np.ndarray, "N C"], label_N: In
     return float(np.exp((low + high) / 2))
 
 
+def likelihood_at_best(
+    log_probability_NC: Float64[np.ndarray, "N C"], label_N: Int64[np.ndarray, " N"]
+) -> tuple[float, float]:
+    """The mean log-likelihood of the labels at the temperature that is best for them, nats, and that temperature.
+
+    Args:
+        log_probability_NC: as of `best_temperature`.
+        label_N: likewise.
+
+    >>> value, temperature = likelihood_at_best(np.log([[0.9, 0.1]] * 3), np.array([0, 0, 1]))
+    >>> round(value, 2), temperature > 2
+    (-0.64, True)
+    """
+    temperature = best_temperature(log_probability_NC, label_N)
+    at_best_NC = tempered_log(log_probability_NC, temperature)
+    return float(at_best_NC[np.arange(len(label_N)), label_N].mean()), temperature
+
+
 def tempered_log(log_probability_NC: np.ndarray, temperature: float) -> np.ndarray:
     """log softmax(log p / T) of each row, nats, [N, C]."""
     scaled = np.maximum(log_probability_NC, np.log(_LEAST)) / temperature

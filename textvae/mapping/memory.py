@@ -14,8 +14,8 @@ import pyarrow as pa
 _KERNELS = "16"
 _M_MMAP_THRESHOLD, _BLOCK = -3, 17_500_000
 """The number of an option in malloc.h, and bytes from which a block of memory is returned as soon as it is free. The
-logits that are computed at a time (16 MiB, `VocabularyProjection`) are below it: taken anew from the system for every
-batch, they cost a sixth of the time."""
+logits that are computed at a time (16 MiB, `VocabularyProjection`) are below it, so that their memory is kept: taken
+anew from the system for every batch, each of its pages would have to be cleared again."""
 _M_ARENA_MAX, _ARENAS = -8, 2
 """The number of an option in malloc.h, and the parts of memory that threads may open."""
 _PARTS = 4

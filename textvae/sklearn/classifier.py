@@ -113,7 +113,7 @@ class TextVAEClassifier(ClassifierMixin, TextEstimator):
             ConfigError: a parameter is wrong.
             ModelError: the settings ask for a model that cannot classify.
         """
-        from textvae.sklearn.divided import divided
+        from textvae.sklearn.splits import divided
 
         texts = texts_of(X)
         labels = labels_of(y, len(texts))

@@ -128,14 +128,9 @@ class ClassifyConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _something_learns(self) -> ClassifyConfig:
+    def _regularizers_train(self) -> ClassifyConfig:
         if self.epochs == 0 and self.regularizers:
             raise ValueError("regularizers need a training by the bound; set epochs above 0, or remove regularizers")
-        if self.epochs == 0 and self.words is not None and self.words.rounds == 0:
-            raise ValueError(
-                "with epochs = 0 and words.rounds = 0 nothing is learned from sentences without a label; "
-                "raise one of them, or set method = 'supervised'"
-            )
         return self
 
     def held_out_share(self, labels: int, classes: int) -> float:
@@ -189,6 +184,12 @@ def check_classifier(config: ClassifyConfig, vae: ModelSettings) -> tuple[SemiSu
                 f"{first_problem(error)}; to keep the trained model as it is, remove [classify], or write the parts of "
                 "the classifier into [classify.model]."
             ) from None
+    if config.method == "semi_supervised" and config.epochs == 0 and words_of(config, model).rounds == 0:
+        raise ConfigError(
+            "with epochs = 0 and no words nothing is learned from sentences without a label; set classify.epochs above "
+            "0, or give the classifier words (classify.model.classifier_ngrams = 2, classify.words.rounds above 0), or "
+            "set classify.method = 'supervised'."
+        )
     objective = config.objective
     if objective is None:
         by_dimension = kl_has_dimensions(model.posterior, model.prior)

@@ -34,8 +34,10 @@ class Budget:
 
 
 def require_labels(corpus: TokenizedCorpus) -> None:
-    """Raises:
-    ConfigError: the corpus has no labels, or one.
+    """Refuse a corpus from which no classifier can learn.
+
+    Raises:
+        ConfigError: it has fewer than two labels.
     """
     if len(corpus.label_names) < 2:
         raise ConfigError("the corpus has no labels, so it cannot have a [classify] stage; remove it from the recipe.")
@@ -64,18 +66,11 @@ def label_budget(config: ClassifyConfig, labels: np.ndarray, classes: int, seed:
 
 
 def start_of(
-    config: ClassifyConfig,
-    corpus: TokenizedCorpus,
-    *,
-    seed: int,
-    tokenizer: Tokenizer,
-    vae: TextModel,
-    learned: np.ndarray | None = None,
+    config: ClassifyConfig, corpus: TokenizedCorpus, *, seed: int, tokenizer: Tokenizer, vae: TextModel
 ) -> SemiSupervisedTextVAE:
     """The classifier before its training, which is the same for all methods.
 
-    It has the weights of the VAE where their shapes fit; its encoder is trained on pairs where `config.contrast` says
-    so; and its linear layer is that of a logistic regression.
+    It is `with_encoder`, and its linear layer is that of a logistic regression.
 
     Args:
         config: the settings.
@@ -83,14 +78,40 @@ def start_of(
         seed: as of `train_classifier`.
         tokenizer: of the corpus.
         vae: the trained VAE.
-        learned: the sentences whose label is learned; those of `label_budget` when None.
 
     Raises:
         ConfigError: the corpus has no labels, or fewer than `config.labels`.
     """
     require_labels(corpus)
-    if learned is None:
-        learned = label_budget(config, np.asarray(corpus.labels), len(corpus.label_names), seed).learned
+    learned = label_budget(config, np.asarray(corpus.labels), len(corpus.label_names), seed).learned
+    model = with_encoder(config, corpus, learned, seed=seed, tokenizer=tokenizer, vae=vae)
+    if config.warm_start:
+        fit_head(model, corpus, learned, seed=seed)
+    return model
+
+
+def with_encoder(
+    config: ClassifyConfig,
+    corpus: TokenizedCorpus,
+    learned: np.ndarray,
+    *,
+    seed: int,
+    tokenizer: Tokenizer,
+    vae: TextModel,
+) -> SemiSupervisedTextVAE:
+    """The classifier whose linear layer has learned nothing yet.
+
+    It has the weights of the VAE where their shapes fit, and its encoder is trained on pairs where `config.contrast`
+    says so.
+
+    Args:
+        config: the settings.
+        corpus: the training sentences, with labels.
+        learned: the sentences whose label is learned.
+        seed: as of `train_classifier`.
+        tokenizer: of the corpus.
+        vae: the trained VAE.
+    """
     model_config, _ = check_classifier(config, vae.config)
     with isolated_randomness(vae.device):
         torch.manual_seed(seed)
@@ -108,8 +129,6 @@ def start_of(
             contrast(model, corpus, learned, config.contrast, seed=seed)
     if not config.train_encoder:
         model.encoder.freeze()
-    if config.warm_start:
-        fit_head(model, corpus, learned, seed=seed)
     return model
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from textvae.evaluation.protocol import Corpus
@@ -18,10 +17,10 @@ from textvae.models import SemiSupervisedTextVAE
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-UNSEEN = -10.0
-"""The logit of a class that no labelled sentence has."""
 _SCALED = 2000
 """Sentences by which features are standardized, at most."""
+_LEAST = 1e-6
+"""Is added to standard deviations."""
 _AT_ONCE = 1024
 """Sentences whose n-grams are listed at a time."""
 
@@ -33,6 +32,11 @@ class Scale:
     mean_H: Float[np.ndarray, " H"]
     scale_H: Float[np.ndarray, " H"]
 
+    @classmethod
+    def of(cls, feature_NH: Float[np.ndarray, "N H"]) -> Scale:
+        """The scale by which these are standardized."""
+        return cls(feature_NH.mean(0), (feature_NH.std(0) + _LEAST) * math.sqrt(feature_NH.shape[1]))
+
     def __call__(self, feature_NH: Float[np.ndarray, "N H"]) -> Float[np.ndarray, "N H"]:
         return (feature_NH - self.mean_H) / self.scale_H
 
@@ -40,8 +44,7 @@ class Scale:
 def scale_of(model: SemiSupervisedTextVAE, corpus: Corpus, *, seed: int) -> Scale:
     """The scale of the encoder's features over a corpus, from at most 2000 of its sentences."""
     some = np.sort(np.random.default_rng([seed, 4]).permutation(len(corpus))[:_SCALED])
-    usual_NH = features(model, corpus, some)
-    return Scale(usual_NH.mean(0), (usual_NH.std(0) + 1e-6) * math.sqrt(usual_NH.shape[1]))
+    return Scale.of(features(model, corpus, some))
 
 
 def features(model: SemiSupervisedTextVAE, corpus: Corpus, rows: np.ndarray) -> np.ndarray:
@@ -71,40 +74,3 @@ def tfidf(bag: NgramBag, corpus: Corpus, rows: np.ndarray) -> csr_matrix:
 
     starts = range(0, max(1, len(rows)), _AT_ONCE)
     return vstack([part(np.asarray(rows)[start : start + _AT_ONCE]) for start in starts]).tocsr()
-
-
-def set_head(
-    model: SemiSupervisedTextVAE,
-    seen: np.ndarray,
-    weight_HK: Float[np.ndarray, "H K"],
-    bias_K: Float[np.ndarray, " K"],
-    ngram_NK: Float[np.ndarray, "N K"] | None,
-    places_N: np.ndarray,
-    scale: Scale,
-) -> None:
-    """Give the classifier weights of standardized features; standardizing becomes part of them.
-
-    Args:
-        model: its classifier is changed.
-        seen: the K classes that have weights. The logits of others are far below.
-        weight_HK: of standardized features.
-        bias_K: added to them.
-        ngram_NK: of the TF-IDF of some n-grams; others have the weight zero. None: all have.
-        places_N: of these n-grams.
-        scale: of the features.
-    """
-    classes = len(model.label_names)
-    weight_CH = np.zeros((classes, model.encoder.feature_dim))
-    bias_C = np.full(classes, UNSEEN)
-    weight_CH[seen] = weight_HK.T / scale.scale_H
-    bias_C[seen] = bias_K - weight_CH[seen] @ scale.mean_H
-    ngram_MC = None
-    if model.ngrams is not None:
-        ngram_MC = np.zeros((model.ngrams.places, classes))
-        if ngram_NK is not None:
-            ngram_MC[np.ix_(places_N, seen)] = ngram_NK
-    model.set_classifier(
-        torch.from_numpy(weight_CH),
-        torch.from_numpy(bias_C),
-        None if ngram_MC is None else torch.from_numpy(ngram_MC),
-    )

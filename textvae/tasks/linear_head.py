@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from textvae.evaluation.protocol import Corpus, TextCorpus
 from textvae.evaluation.sweep import sweep
 from textvae.models import SemiSupervisedTextVAE
-from textvae.tasks.head_inputs import Scale, features, scale_of, set_head, tfidf
-from textvae.text.few_labels import choose_labelled
+from textvae.tasks.head_inputs import Scale, features, scale_of, tfidf
+from textvae.text.few_labels import choose_labelled, stratified_folds
 
+UNSEEN = -10.0
+"""The logit of a class that no labelled sentence has."""
 _STRENGTHS, _FACTORS = (0.1, 1.0, 10.0, 100.0), (0.3, 1.0, 3.0)
 """Inverse strengths of the L2 penalty (scikit-learn's C), and weights of the features beside the n-grams, that are
 compared."""
@@ -33,6 +36,43 @@ def count_ngrams(model: SemiSupervisedTextVAE, corpus: Corpus) -> None:
         for part in parts:
             counts_M += model.ngrams.count(part.batch.tokens_BT)
     model.ngrams.set_frequencies(counts_M, len(corpus))
+
+
+def set_head(
+    model: SemiSupervisedTextVAE,
+    seen: np.ndarray,
+    weight_HK: Float[np.ndarray, "H K"],
+    bias_K: Float[np.ndarray, " K"],
+    ngram_NK: Float[np.ndarray, "N K"] | None,
+    places_N: np.ndarray,
+    scale: Scale,
+) -> None:
+    """Give the classifier weights of standardized features; standardizing becomes part of them.
+
+    Args:
+        model: its classifier is changed.
+        seen: the K classes that have weights. The logits of others are far below.
+        weight_HK: of standardized features.
+        bias_K: added to them.
+        ngram_NK: of the TF-IDF of some n-grams; others have the weight zero. None: all have.
+        places_N: of these n-grams.
+        scale: of the features.
+    """
+    classes = len(model.label_names)
+    weight_CH = np.zeros((classes, model.encoder.feature_dim))
+    bias_C = np.full(classes, UNSEEN)
+    weight_CH[seen] = weight_HK.T / scale.scale_H
+    bias_C[seen] = bias_K - weight_CH[seen] @ scale.mean_H
+    ngram_MC = None
+    if model.ngrams is not None:
+        ngram_MC = np.zeros((model.ngrams.places, classes))
+        if ngram_NK is not None:
+            ngram_MC[np.ix_(places_N, seen)] = ngram_NK
+    model.set_classifier(
+        torch.from_numpy(weight_CH),
+        torch.from_numpy(bias_C),
+        None if ngram_MC is None else torch.from_numpy(ngram_MC),
+    )
 
 
 @torch.no_grad()
@@ -75,6 +115,7 @@ def unlearned_log_probabilities(
     corpus: TextCorpus,
     rows: np.ndarray,
     splits: Sequence[tuple[np.ndarray, np.ndarray]],
+    scale: Scale,
     *,
     seed: int,
 ) -> np.ndarray:
@@ -85,10 +126,11 @@ def unlearned_log_probabilities(
         corpus: with labels.
         rows: labelled sentences of K > 1 classes, each of which is in all parts that are learned from.
         splits: of a cross-validation among the rows: places that are learned from, and others.
+        scale: of the features, by `scale_of`.
         seed: as of `fit_head`. Its penalty and weight, chosen by all rows, are used.
     """
     labels_N = np.asarray(corpus.labels)[rows]
-    standard_NH, words_NM, _ = _read(model, corpus, rows, scale_of(model, corpus, seed=seed))
+    standard_NH, words_NM, _ = _read(model, corpus, rows, scale)
     factor, regression = _chosen(standard_NH, words_NM, labels_N, seed)
     inputs = _inputs(standard_NH, words_NM, factor)
     log_NK = np.zeros((len(rows), len(np.unique(labels_N))))
@@ -122,7 +164,7 @@ def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: 
     """The weight of the features, and the regression, that are likeliest in a cross-validation: first the strength of
     the penalty at weight 1, then the weight at this strength."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import cross_val_predict
 
     def inputs(factor: float) -> Any:
         return _inputs(standard_NH, words_NM, factor)
@@ -135,10 +177,9 @@ def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: 
     if len(few) > COMPARED:
         few = choose_labelled(index_N, COMPARED, int(index_N.max()) + 1, seed)
     index_M = index_N[few]
-    folds = min(_FOLDS, int(np.bincount(index_M).min()))
+    splits = stratified_folds(index_M, _FOLDS, seed)
 
     def likelihood(factor: float, strength: float) -> float:
-        splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
         stated_MC = cross_val_predict(
             regression(strength), inputs(factor)[few], index_M, cv=splits, method="predict_proba"
         )
@@ -148,7 +189,7 @@ def _chosen(standard_NH: np.ndarray, words_NM: Any, labels_N: np.ndarray, seed: 
         # Of many classes with few sentences each, and of an optimizer that used up its steps.
         warnings.simplefilter("ignore", UserWarning)
         factor, strength = 1.0, 1.0
-        if folds > 1:
+        if splits:
             strength = max(_STRENGTHS, key=lambda one: likelihood(1.0, one))
             if words_NM is not None:
                 factor = max(_FACTORS, key=lambda one: likelihood(one, strength))

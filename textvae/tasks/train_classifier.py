@@ -12,16 +12,17 @@ import numpy as np
 import torch
 
 from textvae.arguments import checked_seed
-from textvae.evaluation.calibration import best_temperature, tempered_log
+from textvae.evaluation.calibration import best_temperature, likelihood_at_best
 from textvae.models import SemiSupervisedTextVAE, TextModel
 from textvae.regularizers import ClassificationLoss
 from textvae.tasks.classifier_settings import ClassifyConfig, Method, check_classifier, words_of
-from textvae.tasks.classifier_start import Budget, label_budget, require_labels, start_of
+from textvae.tasks.classifier_start import Budget, label_budget, require_labels, start_of, with_encoder
 from textvae.tasks.classify import log_probabilities
 from textvae.tasks.fine_tune import fine_tune
 from textvae.tasks.sentences import DECODER_KNOWS_LABELS
 from textvae.tasks.word_mixture import WordMixtureConfig, learn_words
 from textvae.text.corpora import Example
+from textvae.text.few_labels import stratified_folds
 from textvae.text.tokenized import TokenizedCorpus, write_tokenized
 from textvae.text.tokenizers import Tokenizer
 from textvae.training import TrainConfig, train
@@ -107,7 +108,8 @@ def train_classifier(
                 model, train_corpus, budget.learned, budget.unlabelled, words, judged=judged, seed=seed
             )
             if config.contrast is not None and config.contrast.folds and not config.epochs:
-                temperature = _cross_fitted(config, train_corpus, budget, words, seed, tokenizer, vae)
+                folds = config.contrast.folds
+                temperature = _cross_fitted(config, folds, train_corpus, budget, words, seed, tokenizer, vae)
                 model.scale_logits(1.0 / temperature)
         if config.epochs:
             begun, temperature = model, 1.0
@@ -235,9 +237,9 @@ def _train_by_bound(
     return model, trained.to_dict()
 
 
-@torch.no_grad()
 def _cross_fitted(
     config: ClassifyConfig,
+    folds: int,
     corpus: TokenizedCorpus,
     budget: Budget,
     words: WordMixtureConfig,
@@ -247,19 +249,14 @@ def _cross_fitted(
 ) -> float:
     """The best temperature of classifiers for the labels that they have not learned: in each fold of a cross-validation
     the encoder is trained on pairs anew; 1 where a class has a single sentence."""
-    from sklearn.model_selection import StratifiedKFold
-
-    assert config.contrast is not None
     truth_N = np.asarray(corpus.labels)[budget.learned]
-    folds = min(config.contrast.folds, int(np.bincount(truth_N)[np.unique(truth_N)].min()))
-    if folds < 2:
+    splits = stratified_folds(truth_N, folds, seed)
+    if not splits:
         return 1.0
     log_NC = np.zeros((len(truth_N), len(corpus.label_names)))
-    splits = StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32)
-    for kept, left_out in splits.split(truth_N, truth_N):
+    for kept, left_out in splits:
         fewer, others = budget.learned[kept], budget.learned[left_out]
-        with torch.enable_grad():
-            model = start_of(config, corpus, seed=seed, tokenizer=tokenizer, vae=vae, learned=fewer)
+        model = with_encoder(config, corpus, fewer, seed=seed, tokenizer=tokenizer, vae=vae)
         learn_words(model, corpus, fewer, np.union1d(budget.unlabelled, others), words, judged=False, seed=seed)
         log_NC[left_out] = log_probabilities(model, corpus, others, config.batch_tokens)
     return best_temperature(log_NC, truth_N)
@@ -290,9 +287,7 @@ def _judge(corpus: TokenizedCorpus, rows: np.ndarray, batch_tokens: int) -> Call
     truth_N = np.asarray(corpus.labels)[rows]
 
     def judge(model: TextModel) -> float:
-        log_NC = log_probabilities(model, corpus, rows, batch_tokens)
-        at_best_NC = tempered_log(log_NC, best_temperature(log_NC, truth_N))
-        return float(at_best_NC[np.arange(len(truth_N)), truth_N].mean())
+        return likelihood_at_best(log_probabilities(model, corpus, rows, batch_tokens), truth_N)[0]
 
     return judge
 

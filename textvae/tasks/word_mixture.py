@@ -13,11 +13,12 @@ from pydantic import Field
 
 from textvae.config import MAX_WIDTH, Config
 from textvae.errors import ConfigError
-from textvae.evaluation.calibration import best_temperature, tempered_log
+from textvae.evaluation.calibration import likelihood_at_best, tempered_log
 from textvae.evaluation.protocol import TextCorpus
 from textvae.models import SemiSupervisedTextVAE
-from textvae.tasks.head_inputs import features, scale_of, set_head, tfidf
-from textvae.tasks.linear_head import unlearned_log_probabilities
+from textvae.tasks.head_inputs import Scale, features, scale_of, tfidf
+from textvae.tasks.linear_head import COMPARED, set_head, unlearned_log_probabilities
+from textvae.text.few_labels import choose_labelled, stratified_folds
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -121,14 +122,14 @@ def expectation_maximization(
     present_NM.data = np.ones_like(present_NM.data)
     weight_N = np.where(known_N, 1.0, config.sentence_weight)
 
-    def words_given(q_NC: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        count_MC = (present_NM if rows.all() else present_NM[rows]).T @ q_NC + config.smoothing
+    def words_given(q_NC: np.ndarray, present_NM: csr_matrix) -> np.ndarray:
+        count_MC = present_NM.T @ q_NC + config.smoothing
         log_MC = np.log(count_MC) - np.log(count_MC.sum(0))
         ratio_MC: np.ndarray = config.word_weight * (log_MC - log_MC.mean(1, keepdims=True))
         return ratio_MC
 
     linear_HC = np.zeros((feature_NH.shape[1] + 1, classes))
-    word_MC = words_given(truth_KC, known_N)
+    word_MC = words_given(truth_KC, present_NM[known_N])
     if feature_NH.shape[1]:
         known_weight_K = np.ones(len(truth_KC))
         linear_HC = _fitted(feature_NH[known_N], truth_KC, known_weight_K, linear_HC, penalty, _FIRST_UPDATES)
@@ -137,7 +138,7 @@ def expectation_maximization(
         alone = number == 0 and feature_NH.shape[1] > 0
         q_NC = np.exp(tempered_log(by_features_NC if alone else by_features_NC + tfidf_NM @ word_MC, 1.0))
         q_NC[known_N] = truth_KC
-        word_MC = words_given(q_NC, np.ones(len(label_N), dtype=bool))
+        word_MC = words_given(q_NC, present_NM)
         if feature_NH.shape[1]:
             q_NC = np.exp(tempered_log(by_features_NC + tfidf_NM @ word_MC, 1.0))
             q_NC[known_N] = truth_KC
@@ -201,11 +202,11 @@ def learn_words(
     """Give the classifier the weights that a mixture of unigrams and the linear layer learn from all sentences.
 
     The words learn with the encoder's features and, where `judged`, once more with each set of topics (latent semantic
-    analysis, Deerwester et al. 1990). Then a cross-validation among the labelled sentences (at most 5 stratified folds;
-    none where a class has a single sentence) decides two things by the likelihood of their labels: whether the
-    classifier stays the regression of `fit_head`, or becomes that of the encoder, or the geometric mean of those of the
-    topics, or that of all; and the temperature by which the logits are divided. All of them are linear in the features
-    and the TF-IDF, and so is their mean.
+    analysis, Deerwester et al. 1990). Then a cross-validation among the labelled sentences (at most 5 stratified folds
+    and 2,000 sentences; none where a class has a single one) decides two things by the likelihood of their labels:
+    whether the classifier stays the regression of `fit_head`, or becomes that of the encoder, or the geometric mean of
+    those of the topics, or that of all; and the temperature by which the logits are divided. All of them are linear in
+    the features and the TF-IDF, and so is their mean.
 
     Args:
         model: its classifier is changed.
@@ -240,13 +241,14 @@ def learn_words(
     scale = scale_of(model, corpus, seed=seed)
     # In float64 a pass over the features of many sentences takes twice as long.
     taken = [_Features(scale(features(model, corpus, rows)).astype(np.float32), _PENALTY)]
-    temperature, folds = 1.0, min(_FOLDS, int(np.bincount(label_N[label_N >= 0]).min()))
-    if judged and folds > 1:
+    temperature = 1.0
+    few = _few(label_K, seed)
+    splits = stratified_folds(label_K[few], _FOLDS, seed) if judged else []
+    if splits:
         most = min(tfidf_NM.shape) - 1
-        topics = [_topics(tfidf_NM, number, seed) for number in config.topics if number <= most]
-        splits = _splits(label_K, folds, seed)
-        alone_KC = unlearned_log_probabilities(model, corpus, learned, splits, seed=seed)
-        taken, temperature = _judged(alone_KC, taken, topics, tfidf_NM, label_N, len(seen), config, splits)
+        taken += [_topics(tfidf_NM, number, seed) for number in config.topics if number <= most]
+        alone_KC = unlearned_log_probabilities(model, corpus, learned[few], splits, scale, seed=seed)
+        taken, temperature = _judged(alone_KC, taken, tfidf_NM, label_N, few, config, splits)
         if not taken:
             model.scale_logits(1.0 / temperature)
             return temperature
@@ -273,52 +275,55 @@ def _topics(tfidf_NM: csr_matrix, topics: int, seed: int) -> _Features:
 
     analysis = TruncatedSVD(topics, random_state=seed % 2**32).fit(tfidf_NM)
     topic_NH = analysis.transform(tfidf_NM)
-    mean_H, scale_H = topic_NH.mean(0), (topic_NH.std(0) + 1e-9) * np.sqrt(topics)
-    standard_NH = ((topic_NH - mean_H) / scale_H).astype(np.float32)
-    return _Features(standard_NH, _TOPIC_PENALTY, ((analysis.components_ / scale_H[:, None]).T, mean_H / scale_H))
+    scale = Scale.of(topic_NH)
+    reading = (analysis.components_ / scale.scale_H[:, None]).T, scale.mean_H / scale.scale_H
+    return _Features(scale(topic_NH).astype(np.float32), _TOPIC_PENALTY, reading)
 
 
-def _splits(label_K: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    from sklearn.model_selection import StratifiedKFold
-
-    return list(StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32).split(label_K, label_K))
+def _few(label_K: np.ndarray, seed: int) -> np.ndarray:
+    """The places of the labels by which is judged: all, or 2,000 of them, equally many of each class."""
+    if len(label_K) <= COMPARED:
+        return np.arange(len(label_K))
+    return choose_labelled(label_K, COMPARED, int(label_K.max()) + 1, seed)
 
 
 def _judged(
     alone_KC: np.ndarray,
-    encoder: list[_Features],
-    topics: list[_Features],
+    candidates: list[_Features],
     tfidf_NM: csr_matrix,
     label_N: np.ndarray,
-    classes: int,
+    rows: np.ndarray,
     config: WordMixtureConfig,
     splits: Sequence[tuple[np.ndarray, np.ndarray]],
 ) -> tuple[list[_Features], float]:
-    """The features by whose mean labels that were not learned are likeliest, and the best temperature; none where they
-    are likelier by log probabilities `alone_KC`."""
-    rows = np.flatnonzero(label_N >= 0)
-    truth_K = label_N[rows]
-    # Labelled sentences, and some without a label, from everywhere in the corpus.
+    """The features by whose mean labels that were not learned are likeliest, and the best temperature.
+
+    Args:
+        alone_KC: log probabilities by the labels alone; no features are given where the labels are likelier by these.
+        candidates: the encoder's features, then sets of topics.
+        tfidf_NM: of all sentences.
+        label_N: of them, -1 for none.
+        rows: K sentences with a label, by which is judged.
+        config: the settings.
+        splits: of the rows.
+    """
+    truth_K, classes = label_N[rows], alone_KC.shape[1]
+    # Beside these rows some sentences without a label, from everywhere in the corpus.
     others = np.flatnonzero(label_N < 0)
     read = np.concatenate([rows, others[:: -(-len(others) // _JUDGED) or 1]])
     tfidf_RM, label_R = tfidf_NM[read], label_N[read]
-    everything = [*encoder, *topics]
-    log_FKC = np.zeros((len(everything), len(rows), classes))
+    log_FKC = np.zeros((len(candidates), len(rows), classes))
     for _, left_out in splits:
         fewer_R = label_R.copy()
         fewer_R[left_out] = -1
-        for place, given in enumerate(everything):
+        for place, given in enumerate(candidates):
             some_RH = given.rows_NH[read]
             found = expectation_maximization(some_RH, tfidf_RM, fewer_R, classes, config, given.penalty)
             logits_KC = found.logits(some_RH[left_out], tfidf_RM[left_out])
             log_FKC[place, left_out] = tempered_log(logits_KC, 1.0)
-    means = [slice(0, 1), slice(1, None), slice(None)] if topics else [slice(0, 1)]
+    means = [slice(0, 1), slice(1, None), slice(None)] if len(candidates) > 1 else [slice(0, 1)]
     choices: list[tuple[list[_Features], np.ndarray]] = [([], alone_KC)]
-    choices += [(everything[some], tempered_log(log_FKC[some].mean(0), 1.0)) for some in means]
-    best, answer = -np.inf, (encoder, 1.0)
-    for some_features, log_KC in choices:
-        temperature = best_temperature(log_KC, truth_K)
-        value = float(tempered_log(log_KC, temperature)[np.arange(len(rows)), truth_K].mean())
-        if value > best:
-            best, answer = value, (some_features, temperature)
-    return answer
+    choices += [(candidates[some], tempered_log(log_FKC[some].mean(0), 1.0)) for some in means]
+    judged = [likelihood_at_best(log_KC, truth_K) for _, log_KC in choices]
+    best = max(range(len(choices)), key=lambda place: judged[place][0])
+    return choices[best][0], judged[best][1]

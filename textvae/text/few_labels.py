@@ -74,3 +74,28 @@ def hold_out(chosen: np.ndarray, labels: np.ndarray, share: float, seed: int) ->
         count = min(round(share * len(members)), len(members) - 1)
         taken.append(generator.permutation(members)[:count])
     return np.sort(np.concatenate(taken))
+
+
+def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The folds of a cross-validation, each with about the same share of every class.
+
+    Args:
+        labels: class of each sentence, [N].
+        folds: how many at most; there are no more than the rarest class has sentences.
+        seed: of the draw.
+
+    Returns:
+        for each fold the positions that are learned from, and the others; empty where a class has a single sentence.
+
+    >>> [len(others) for _, others in stratified_folds(np.array([0, 0, 0, 1, 1]), 5, seed=0)]
+    [3, 2]
+    >>> stratified_folds(np.array([0, 0, 1]), 5, seed=0)
+    []
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    count = min(folds, int(np.unique(labels, return_counts=True)[1].min()))
+    if count < 2:
+        return []
+    splits = StratifiedKFold(count, shuffle=True, random_state=seed % 2**32)
+    return list(splits.split(labels, labels))

@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("sklearn")
 
 from textvae.errors import TextVAEError
-from textvae.sklearn.divided import divided
 from textvae.sklearn.labels import labels_of
+from textvae.sklearn.splits import divided
 from textvae.text.normalize import normalize
 
 NAN = float("nan")

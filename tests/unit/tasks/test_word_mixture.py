@@ -12,9 +12,10 @@ from scipy.sparse import csr_matrix
 from textvae.decoders import LSTMDecoderConfig
 from textvae.encoders import LSTMEncoderConfig
 from textvae.errors import ConfigError
-from textvae.models import SemiSupervisedConfig, SemiSupervisedTextVAE
-from textvae.tasks.classifier_settings import ClassifyConfig, words_of
+from textvae.models import SemiSupervisedConfig, SemiSupervisedTextVAE, TextVAEConfig
+from textvae.tasks.classifier_settings import ClassifyConfig, check_classifier, words_of
 from textvae.tasks.classify import log_probabilities
+from textvae.tasks.head_inputs import scale_of
 from textvae.tasks.linear_head import count_ngrams, fit_head, unlearned_log_probabilities
 from textvae.tasks.word_mixture import WordMixtureConfig, expectation_maximization, learn_words
 from textvae.text.corpora import Example
@@ -167,8 +168,12 @@ def test_a_classifier_gets_what_was_learned(
 def test_what_it_needs(corpus: TokenizedCorpus) -> None:
     with pytest.raises(ConfigError, match="reads none"):
         learn_words(model(0), corpus, LEARNED, OTHERS, WordMixtureConfig(), judged=True, seed=0)
-    with pytest.raises(ValueError, match="nothing is learned"):
-        ClassifyConfig.model_validate({"epochs": 0, "words": {"rounds": 0}})
+    for table in ({"words": {"rounds": 0}}, {"model": {"classifier_ngrams": 0}}):
+        with pytest.raises(ConfigError, match="nothing is learned"):
+            check_classifier(ClassifyConfig.model_validate({"epochs": 0, **table}), TextVAEConfig())
+    check_classifier(
+        ClassifyConfig.model_validate({"method": "probe", "epochs": 0, "words": {"rounds": 0}}), TextVAEConfig()
+    )
     with pytest.raises(ValueError, match="regularizers need"):
         ClassifyConfig.model_validate({"epochs": 0, "regularizers": [{"kind": "label_entropy"}]})
     assert words_of(ClassifyConfig(), SemiSupervisedConfig()).rounds == 0
@@ -188,7 +193,7 @@ def test_the_regression_is_judged_by_labels_that_it_has_not_learned(corpus: Toke
     count_ngrams(made, corpus)
     halves = [(np.arange(20), np.arange(20, 40)), (np.arange(20, 40), np.arange(20))]
     before = {name: value.clone() for name, value in made.state_dict().items()}
-    log_NC = unlearned_log_probabilities(made, corpus, rows, halves, seed=0)
+    log_NC = unlearned_log_probabilities(made, corpus, rows, halves, scale_of(made, corpus, seed=0), seed=0)
     assert np.allclose(np.exp(log_NC).sum(1), 1.0)
     assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
     assert (log_NC.argmax(1) == corpus.labels[rows]).mean() > 0.6

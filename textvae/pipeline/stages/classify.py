@@ -203,7 +203,7 @@ class ClassifyStage(Stage):
         """None: a classifier has a code z, so the baseline without z has none."""
 
     def new_table(self, proposal: Proposal) -> dict[str, Any] | None:
-        shown, optimizer = proposal.shown_labels, {"kind": "adam", "lr": 2e-3}
+        shown = proposal.shown_labels
         if not shown:
             return None
         if proposal.found.every_label:
@@ -212,7 +212,7 @@ class ClassifyStage(Stage):
         left = SHARE * proposal.seconds - _seconds_beside(proposal, shown, EPOCHS)
         # At least as many sentences without a label as with one: else there would be nothing to learn from them.
         unlabelled = max(shown, int(left / (EPOCHS * _seconds_of_pass(proposal))))
-        table: dict[str, Any] = {"labels": shown, "epochs": EPOCHS, "optimizer": optimizer}
+        table: dict[str, Any] = {"labels": shown, "epochs": EPOCHS, "optimizer": {"kind": "adam", "lr": 2e-3}}
         if unlabelled < proposal.shares["train"] * proposal.texts:
             table["unlabelled"] = unlabelled
         return table
